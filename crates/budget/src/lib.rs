@@ -1,0 +1,1 @@
+//! Reserve and settle: the ledger's algebra, its journal, and rate limits.

@@ -1,0 +1,1 @@
+//! Admit, then settle: one way to the world for every action.

@@ -1,0 +1,1 @@
+//! The proxy: one request's life from accept to settle.

@@ -1,0 +1,1 @@
+//! HTTP transport to model providers, and the simulated provider.

@@ -1,0 +1,1 @@
+//! Wire formats of model providers: bytes in, facts out. SSE, usage, prices, token bounds. Pure.

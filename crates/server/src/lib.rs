@@ -1,0 +1,1 @@
+//! The HTTP server: listening, our own API, health, metrics, reload, drain.

@@ -1,0 +1,1 @@
+//! The event log: written by one thread, hash-chained, verified, reported, collected.
