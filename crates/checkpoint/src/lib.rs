@@ -1,1 +1,21 @@
-//! Admit, then settle: one way to the world for every action.
+//! Admit, then settle: the one way to the world for every action.
+//!
+//! [`Checkpoint::admit`] decides on an action, reserves what it may cost and writes that down; the [`Permit`] it gives is
+//! the proof. Whoever performed the action hands the permit back with the [`Outcome`], and the real cost takes the
+//! reservation's place. A permit that is dropped instead stays charged at its reservation and is written down as
+//! abandoned: the system errs on the safe side of money.
+//!
+//! The checkpoint performs nothing itself and knows no provider; it joins the policy, the ledger and the trace.
+
+mod checkpoint;
+mod denial;
+mod permit;
+mod policy;
+mod policy_file;
+mod record;
+
+pub use checkpoint::{Checkpoint, Counts, ModelCall};
+pub use denial::{Denial, ExhaustedBudget};
+pub use permit::{Attempt, Outcome, Permit};
+pub use policy::{Policy, PolicyLimits};
+pub use policy_file::{PRESETS, PolicyFile};

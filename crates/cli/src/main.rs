@@ -1,3 +1,43 @@
-//! The `seawall` binary.
+//! The `seawall` binary: the command line, and the only place where everything is put together.
+//!
+//! Each command is a file of [`commands`]; [`boot`] puts a server together. What goes to stdout goes through [`output`].
 
-fn main() {}
+mod args;
+mod boot;
+mod client;
+mod commands;
+mod exit;
+mod logging;
+mod output;
+mod policy;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use seawall_base::config::Environment;
+
+use crate::args::Cli;
+
+// Measured against the system's allocator under the gateway's load; see docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _reader_gone = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    // TLS picks its cryptography once for the process; a second call changes nothing.
+    let _installed_already = rustls::crypto::ring::default_provider().install_default();
+    match commands::run(cli, &Environment::capture()) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::say(format!("seawall: {failure}"));
+            failure.code()
+        }
+    }
+}

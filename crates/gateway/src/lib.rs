@@ -1,1 +1,38 @@
-//! The proxy: one request's life from accept to settle.
+//! The proxy: one request's life, from accept to settle.
+//!
+//! Any client of a model provider points its base URL here. A request walks through the phases of [`phase`](self) in the
+//! order of the modules there; up to the reservation a refusal costs nothing, after it every way out settles. What
+//! reaches the upstream is the client's body, byte for byte, but for what a rule changes.
+//!
+//! Only this crate turns refusals into the providers' error shapes, in one place (`refusal`). It opens no port and
+//! reads no file: the server and the binary do.
+
+mod address;
+mod body;
+mod caller;
+mod directory;
+mod gateway;
+mod header;
+mod inflate;
+mod limits;
+mod memory;
+mod meter;
+mod metrics;
+mod phase;
+mod pump;
+mod rates;
+mod refusal;
+mod settings;
+mod through;
+
+pub use body::GatewayBody;
+pub use caller::{Caller, CallerError, KeyRing};
+pub use directory::{Directory, Route, Target};
+pub use gateway::{Gateway, Parts, Snapshot};
+pub use limits::{Limits, RequestTimeouts};
+pub use metrics::Metrics;
+pub use rates::{RateRule, RateScope};
+pub use settings::{
+    AuthMode, PolicySource, RouteSettings, Settings, TargetSettings, UnknownPrice, UpstreamEntry,
+    default_timeouts,
+};

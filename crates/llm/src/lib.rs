@@ -1,1 +1,37 @@
 //! Wire formats of model providers: bytes in, facts out. SSE, usage, prices, token bounds. Pure.
+//!
+//! Nothing here does I/O, reads a clock or knows a policy. The bytes of requests and answers belong to the client and
+//! the provider: they are looked at, cut or added to in place, never rebuilt.
+//!
+//! | module | what it answers |
+//! | --- | --- |
+//! | [`wire`] | which wire format does this path speak? |
+//! | [`json`] | where in these bytes is which value? |
+//! | [`request`] | what does this request ask for, at most; and how is one fact in it changed? |
+//! | [`sse`] | where does one event end and the next begin? |
+//! | [`answer`], [`stream`] | what was used, said and asked for? |
+//! | [`errors`] | how does this provider say no? |
+//! | [`price`] | what does that cost? |
+
+pub mod answer;
+mod anthropic;
+pub mod errors;
+mod gemini;
+pub mod json;
+mod openai_chat;
+mod openai_responses;
+pub mod price;
+pub mod request;
+pub mod sse;
+pub mod stream;
+mod usage;
+pub mod wire;
+
+pub use answer::{Answer, ToolCall, read_answer};
+pub use errors::{WireError, error_body, error_event};
+pub use json::{JsonError, JsonErrorKind, Object, Value};
+pub use price::{Price, PriceError, Prices, Provider, Source, Tier};
+pub use request::{Edits, Request, ToolResult, edit, input_bound, read_request};
+pub use sse::{EventTooLarge, RawEvent, Splitter};
+pub use stream::{Step, StreamReader, estimate_tokens};
+pub use wire::{Dialect, Endpoint, Wire, endpoint};

@@ -64,7 +64,8 @@ impl Timestamp {
         let days = self.as_secs() / SECONDS_PER_DAY + 719_468;
         let era = days / 146_097;
         let day_of_era = days % 146_097;
-        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
@@ -244,7 +245,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_utc_time_is_refused() {
-        for text in ["", "now", "2026-01-02", "2026-01-02T03:04:05", "2026-13-02T03:04:05Z", "2026-01-02T3:04:05Z"] {
+        for text in
+            ["", "now", "2026-01-02", "2026-01-02T03:04:05", "2026-13-02T03:04:05Z", "2026-01-02T3:04:05Z"]
+        {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }
     }

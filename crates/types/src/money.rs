@@ -220,9 +220,12 @@ mod tests {
 
     #[test]
     fn decimals_are_read_exactly() {
-        for (text, picos) in
-            [("10", 10 * PICOS_PER_USD), ("$0.25", PICOS_PER_USD / 4), ("2.5e-07", 250_000), ("1E3", 1000 * PICOS_PER_USD)]
-        {
+        for (text, picos) in [
+            ("10", 10 * PICOS_PER_USD),
+            ("$0.25", PICOS_PER_USD / 4),
+            ("2.5e-07", 250_000),
+            ("1E3", 1000 * PICOS_PER_USD),
+        ] {
             assert_eq!(text.parse(), Ok(Usd(picos)), "{text}");
         }
     }

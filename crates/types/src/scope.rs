@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn scopes_are_read_back_as_they_are_shown() {
-        for text in ["global", "tenant:acme", "key:ci", "key:a:b", "run:01890a5d-ac96-774b-bcce-b302099a8057"] {
+        for text in ["global", "tenant:acme", "key:ci", "key:a:b", "run:01890a5d-ac96-774b-bcce-b302099a8057"]
+        {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }
         for text in ["", "Global", "key:", "tenant", "run:1"] {

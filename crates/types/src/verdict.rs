@@ -138,6 +138,33 @@ codes! {
     Internal = "INTERNAL";
 }
 
+impl Code {
+    /// The HTTP status of an answer that says this, on every surface of ours.
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::Unauthenticated | Self::KeyExpired | Self::KeyRevoked => 401,
+            Self::BudgetExceeded | Self::TokensExceeded => 402,
+            Self::ModelNotAllowed | Self::PriceUnknown | Self::Forbidden => 403,
+            Self::NotFound | Self::NoUpstream => 404,
+            Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
+            Self::BodyTooLarge => 413,
+            Self::BurnRateExceeded | Self::RateLimited => 429,
+            Self::HeadersTooLarge => 431,
+            Self::Internal => 500,
+            Self::UpstreamUnreachable | Self::UpstreamBroken => 502,
+            Self::TraceUnavailable
+            | Self::LedgerUnavailable
+            | Self::Overloaded
+            | Self::Draining
+            | Self::UpstreamUnavailable => 503,
+            Self::UpstreamTimeout => 504,
+        }
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

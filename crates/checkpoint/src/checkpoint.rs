@@ -1,0 +1,261 @@
+//! The checkpoint itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use seawall_base::id;
+use seawall_budget::{Ledger, Reservation};
+use seawall_trace::Handle;
+use seawall_types::{
+    ActionId, ActionKind, Actor, Amount, Clock, Event, EventKind, Finding, Mode, RunId, Scope, Timestamp,
+    Verdict,
+};
+use serde::Serialize;
+
+use crate::permit::Admission;
+use crate::record;
+use crate::{Denial, Permit, Policy};
+
+/// A model call that is about to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelCall<'a> {
+    /// In which run.
+    pub run: RunId,
+    /// On whose behalf.
+    pub actor: &'a Arc<Actor>,
+    /// The model that was asked for.
+    pub model: &'a str,
+    /// The wire format.
+    pub wire: &'static str,
+    /// Whether the answer will be streamed.
+    pub stream: bool,
+    /// The most it can cost.
+    pub estimate: Amount,
+    /// Whose budgets pay, every one of them.
+    pub scopes: &'a [Scope],
+    /// When it will be over, whatever happens; then the reservation becomes spend.
+    pub deadline: Timestamp,
+    /// What was found in the request.
+    pub findings: &'a [Finding],
+}
+
+/// Joins policy, ledger and trace. Shared by everything that acts.
+#[derive(Debug)]
+pub struct Checkpoint {
+    ledger: Arc<Ledger>,
+    trace: Handle,
+    clock: Arc<dyn Clock>,
+    policy: ArcSwap<Policy>,
+    counts: Counts,
+}
+
+/// How often the checkpoint decided what, since the process began.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Actions admitted.
+    pub admitted: AtomicU64,
+    /// Actions refused.
+    pub denied: AtomicU64,
+    /// Actions settled.
+    pub settled: AtomicU64,
+    /// Permits dropped without being settled.
+    pub abandoned: AtomicU64,
+    /// Permits that are out now.
+    pub open: AtomicU64,
+}
+
+impl Checkpoint {
+    /// A checkpoint over this ledger and trace, under this policy.
+    #[must_use]
+    pub fn new(ledger: Arc<Ledger>, trace: Handle, clock: Arc<dyn Clock>, policy: Policy) -> Self {
+        Self { ledger, trace, clock, policy: ArcSwap::from_pointee(policy), counts: Counts::default() }
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// The trace.
+    #[must_use]
+    pub fn trace(&self) -> &Handle {
+        &self.trace
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// How often it decided what.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Puts another policy into force, for actions admitted from now on, and writes that down in `run`.
+    pub fn set_policy(&self, run: RunId, policy: Policy) {
+        let kind = EventKind::PolicyChanged;
+        self.write_policy(run, kind, &policy);
+        self.policy.store(Arc::new(policy));
+    }
+
+    /// Writes down which policy is in force when a run begins.
+    pub fn announce_policy(&self, run: RunId) {
+        self.write_policy(run, EventKind::PolicyLoaded, &self.policy.load());
+    }
+
+    fn write_policy(&self, run: RunId, kind: EventKind, policy: &Policy) {
+        #[derive(Serialize)]
+        struct Loaded<'a> {
+            name: &'a str,
+            mode: Mode,
+        }
+        self.trace.record(Event::new(
+            self.clock.now(),
+            run,
+            kind,
+            &Loaded { name: &policy.name, mode: policy.mode },
+        ));
+    }
+
+    /// Decides on a model call and reserves what it may cost, in every scope or in none.
+    ///
+    /// # Errors
+    /// When the trace can't be written, the policy refuses, or a budget has not enough left. The refusal is written
+    /// down as `action.denied`.
+    pub fn admit(self: &Arc<Self>, action: ActionId, call: &ModelCall<'_>) -> Result<Permit, Denial> {
+        let policy = self.policy.load();
+        let verdict = policy.verdict(call.findings);
+        let decided = self.decide(action, call, verdict);
+        let hold = match decided {
+            Ok(hold) => hold,
+            Err(denial) => {
+                self.deny(action, call.run, call.actor, call.model, &denial);
+                return Err(denial);
+            }
+        };
+        let data = record::Admitted {
+            kind: ActionKind::ModelCall,
+            name: call.model,
+            verdict,
+            would: (verdict == Verdict::Warn).then_some(Verdict::Deny),
+            wire: call.wire,
+            stream: call.stream,
+            hold,
+            reserved_usd: call.estimate.usd,
+            reserved_tokens: call.estimate.tokens,
+            findings: call.findings,
+        };
+        let event = Event::new(self.clock.now(), call.run, EventKind::ActionAdmitted, &data);
+        let ticket = self.trace.record(event.about(action, Arc::clone(call.actor)));
+        self.counts.admitted.fetch_add(1, Ordering::Relaxed);
+        self.counts.open.fetch_add(1, Ordering::Relaxed);
+        Ok(Permit::new(
+            Arc::clone(self),
+            Admission {
+                action,
+                run: call.run,
+                actor: Arc::clone(call.actor),
+                kind: ActionKind::ModelCall,
+                name: call.model.into(),
+                hold,
+                estimate: call.estimate,
+                verdict,
+                ticket,
+                since: self.clock.monotonic(),
+            },
+        ))
+    }
+
+    /// The decision: the trace must be there, the policy must agree, the budgets must pay. In this order, so that a
+    /// refusal never leaves a reservation behind.
+    fn decide(
+        &self,
+        action: ActionId,
+        call: &ModelCall<'_>,
+        verdict: Verdict,
+    ) -> Result<Option<seawall_types::HoldId>, Denial> {
+        self.trace.check().map_err(|error| Denial::trace_unavailable(&error))?;
+        if verdict == Verdict::Deny {
+            return Err(Denial::by_policy(call.findings.to_vec()));
+        }
+        let open = self.counts.open.load(Ordering::Relaxed);
+        if let Some(most) = self.policy.load().limits.concurrent.filter(|&most| open >= most as u64) {
+            return Err(Denial::too_many(most));
+        }
+        if call.estimate == Amount::ZERO {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let hold = id::new_hold(&*self.clock);
+        let reservation = Reservation {
+            hold,
+            run: call.run,
+            action,
+            scopes: call.scopes,
+            amount: call.estimate,
+            deadline: call.deadline,
+        };
+        match self.ledger.reserve(&reservation, now) {
+            Ok(()) => Ok(Some(hold)),
+            Err(refusal) => Err(Denial::by_ledger(refusal, now)),
+        }
+    }
+
+    /// Writes down that an action was refused, here or before it came here.
+    pub fn deny(&self, action: ActionId, run: RunId, actor: &Arc<Actor>, name: &str, denial: &Denial) {
+        let now = self.clock.now();
+        if let Some(budget) = &denial.budget {
+            let data = record::Exceeded {
+                scope: budget.scope.to_string(),
+                window: budget.window.as_str(),
+                limit_usd: budget.limit_usd,
+                limit_tokens: budget.limit_tokens,
+                spent: budget.spent,
+                held: budget.held,
+                wanted: budget.wanted,
+            };
+            self.trace.record(
+                Event::new(now, run, EventKind::BudgetExceeded, &data).about(action, Arc::clone(actor)),
+            );
+        }
+        let findings = denial.as_findings();
+        let data = record::Denied {
+            kind: ActionKind::ModelCall,
+            name,
+            verdict: Verdict::Deny,
+            status: denial.code.http_status(),
+            findings: &findings,
+        };
+        self.trace
+            .record(Event::new(now, run, EventKind::ActionDenied, &data).about(action, Arc::clone(actor)));
+        self.counts.denied.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Turns reservations that outlived their deadline into spend, and writes each down. Call it about once a second.
+    pub fn sweep(&self) -> usize {
+        let now = self.clock.now();
+        let swept = self.ledger.sweep(now);
+        for one in &swept {
+            let data = record::Swept {
+                hold: one.hold,
+                reason: "the deadline of the reservation passed",
+                usd: one.amount.usd,
+                tokens: one.amount.tokens,
+            };
+            let event = Event::new(now, one.run, EventKind::BudgetSettled, &data);
+            self.trace.record(event.about(one.action, Arc::default()));
+        }
+        swept.len()
+    }
+}

@@ -1,0 +1,154 @@
+//! The proof that an action was admitted, and how it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use seawall_trace::Ticket;
+use seawall_types::{
+    ActionId, ActionKind, Actor, Amount, Event, EventKind, Finding, HoldId, RunId, Usage, Usd, Verdict,
+};
+use serde::Serialize;
+
+use crate::record;
+use crate::{Checkpoint, Denial};
+
+/// One try at one upstream, as it goes into the ledger's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// Which upstream.
+    pub upstream: Arc<str>,
+    /// The model that was asked for there.
+    pub model: Arc<str>,
+    /// The status of its answer; `None` when there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why there was none, or why it did not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What it cost.
+    pub cost_usd: Usd,
+    /// The price that was applied, by its identifier in the table and the table's date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Arc<str>>,
+}
+
+/// How an action ended.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// What was consumed, over all attempts.
+    pub usage: Option<Usage>,
+    /// What it cost, over all attempts.
+    pub cost: Usd,
+    /// The HTTP status that the caller got.
+    pub status: u16,
+    /// In a word, when it did not end with a complete answer: `cancelled`, `cut`, `timeout`, `refused`, `failed`.
+    pub ended: Option<&'static str>,
+    /// What was found in the answer.
+    pub findings: Vec<Finding>,
+    /// Every try.
+    pub attempts: Vec<Attempt>,
+}
+
+/// What the checkpoint keeps of an admitted action.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) action: ActionId,
+    pub(crate) run: RunId,
+    pub(crate) actor: Arc<Actor>,
+    pub(crate) kind: ActionKind,
+    pub(crate) name: Box<str>,
+    pub(crate) hold: Option<HoldId>,
+    pub(crate) estimate: Amount,
+    pub(crate) verdict: Verdict,
+    pub(crate) ticket: Ticket,
+    pub(crate) since: Duration,
+}
+
+/// An admitted action. Settle it; dropping it leaves it charged at its reservation and recorded as abandoned.
+#[must_use = "a permit that is dropped stays charged at its reservation"]
+#[derive(Debug)]
+pub struct Permit {
+    checkpoint: Arc<Checkpoint>,
+    admission: Option<Admission>,
+}
+
+impl Permit {
+    pub(crate) fn new(checkpoint: Arc<Checkpoint>, admission: Admission) -> Self {
+        Self { checkpoint, admission: Some(admission) }
+    }
+
+    /// The verdict under which it was admitted: `allow` or `warn`.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.admission.as_ref().map_or(Verdict::Allow, |admission| admission.verdict)
+    }
+
+    /// What is held for it.
+    #[must_use]
+    pub fn estimate(&self) -> Amount {
+        self.admission.as_ref().map_or(Amount::ZERO, |admission| admission.estimate)
+    }
+
+    /// Ready when the admission is on disk.
+    ///
+    /// # Errors
+    /// Gives what stands against it: the trace can't be written, so that the action must not happen.
+    pub fn recorded(&self) -> impl Future<Output = Result<(), Denial>> + Send + use<> {
+        let durable =
+            self.admission.as_ref().map(|admission| self.checkpoint.trace().durable(admission.ticket));
+        async move {
+            let Some(durable) = durable else { return Ok(()) };
+            durable.await.map_err(|error| Denial::trace_unavailable(&error))
+        }
+    }
+
+    /// The action ended: its real cost takes the reservation's place, exactly once.
+    pub fn settle(mut self, outcome: &Outcome) {
+        let Some(admission) = self.admission.take() else { return };
+        let checkpoint = &self.checkpoint;
+        let now = checkpoint.clock().now();
+        if let Some(hold) = admission.hold {
+            let tokens = outcome.usage.map_or(0, |usage| usage.total());
+            checkpoint.ledger().settle(hold, Amount { usd: outcome.cost, tokens }, now);
+        }
+        let elapsed = checkpoint.clock().monotonic().saturating_sub(admission.since);
+        let data = record::Settled {
+            kind: admission.kind,
+            name: &admission.name,
+            verdict: admission.verdict,
+            usage: outcome.usage.map(Into::into),
+            cost_usd: outcome.cost,
+            status: outcome.status,
+            duration_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            ended: outcome.ended,
+            findings: &outcome.findings,
+            attempts: &outcome.attempts,
+        };
+        let event = Event::new(now, admission.run, EventKind::ActionSettled, &data);
+        checkpoint.trace().record(event.about(admission.action, admission.actor));
+        checkpoint.counts().settled.fetch_add(1, Ordering::Relaxed);
+        checkpoint.counts().open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let Some(admission) = self.admission.take() else { return };
+        let checkpoint = &self.checkpoint;
+        let now = checkpoint.clock().now();
+        if let Some(hold) = admission.hold {
+            checkpoint.ledger().abandon(hold, now);
+        }
+        let data = record::Abandoned {
+            kind: admission.kind,
+            name: &admission.name,
+            reason: "the permit was dropped before anybody said how the action ended",
+            cost_usd: admission.estimate.usd,
+        };
+        let event = Event::new(now, admission.run, EventKind::ActionAbandoned, &data);
+        checkpoint.trace().record(event.about(admission.action, admission.actor));
+        checkpoint.counts().abandoned.fetch_add(1, Ordering::Relaxed);
+        checkpoint.counts().open.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,107 @@
+//! The part of a policy that needs no detector: mode, model lists and limits.
+
+use seawall_types::{Code, Finding, Mode, Severity, Tokens, Usd, Verdict};
+
+/// A compiled policy: immutable, shared by reference, swapped on reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name.
+    pub name: String,
+    /// Whether findings refuse.
+    pub mode: Mode,
+    /// Models that may be called: exact names, or with a `*` at the end. `None`: any; empty: none.
+    pub models: Option<Vec<String>>,
+    /// The most tokens that one answer may have.
+    pub max_output_tokens: Option<Tokens>,
+    /// Limits of resources.
+    pub limits: PolicyLimits,
+}
+
+/// What a run may use under a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PolicyLimits {
+    /// Money, in total.
+    pub usd: Option<Usd>,
+    /// Money in any sixty seconds.
+    pub usd_per_minute: Option<Usd>,
+    /// Tokens, in total.
+    pub tokens: Option<Tokens>,
+    /// Actions at the same time.
+    pub concurrent: Option<usize>,
+}
+
+impl Policy {
+    /// The policy that asks nothing.
+    #[must_use]
+    pub fn off(mode: Mode) -> Self {
+        Self {
+            name: "off".to_owned(),
+            mode,
+            models: None,
+            max_output_tokens: None,
+            limits: PolicyLimits::default(),
+        }
+    }
+
+    /// What is to be said against calling this model.
+    #[must_use]
+    pub fn judge_model(&self, model: &str) -> Vec<Finding> {
+        let matches = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(prefix) => model.starts_with(prefix),
+            None => pattern == model,
+        };
+        match &self.models {
+            Some(allowed) if !allowed.iter().any(matches) => vec![Finding {
+                rule: "models.allow".to_owned(),
+                code: Code::ModelNotAllowed,
+                severity: Severity::High,
+                message: format!("policy {:?} does not allow the model {model:?}", self.name),
+                location: "/model".to_owned(),
+                remedy: format!("use one of: {}; or add it to models.allow", allowed.join(", ")),
+            }],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The verdict that findings lead to: they refuse in strict mode and are recorded in warn mode.
+    #[must_use]
+    pub fn verdict(&self, findings: &[Finding]) -> Verdict {
+        match (findings.is_empty(), self.mode) {
+            (true, _) => Verdict::Allow,
+            (false, Mode::Warn) => Verdict::Warn,
+            (false, Mode::Strict) => Verdict::Deny,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(mode: Mode, models: Option<&[&str]>) -> Policy {
+        let models = models.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+        Policy { models, ..Policy::off(mode) }
+    }
+
+    #[test]
+    fn an_absent_list_allows_every_model_and_an_empty_one_none() {
+        assert!(policy(Mode::Strict, None).judge_model("gpt-4o").is_empty());
+        assert_eq!(policy(Mode::Strict, Some(&[])).judge_model("gpt-4o").len(), 1);
+    }
+
+    #[test]
+    fn a_star_matches_what_begins_with_the_rest() {
+        let policy = policy(Mode::Strict, Some(&["gpt-*", "o3"]));
+        assert!(policy.judge_model("gpt-4o").is_empty());
+        assert!(policy.judge_model("o3").is_empty());
+        assert_eq!(policy.judge_model("o3-mini").len(), 1);
+    }
+
+    #[test]
+    fn findings_refuse_in_strict_mode_alone() {
+        let findings = policy(Mode::Warn, Some(&[])).judge_model("x");
+        assert_eq!(policy(Mode::Warn, None).verdict(&findings), Verdict::Warn);
+        assert_eq!(policy(Mode::Strict, None).verdict(&findings), Verdict::Deny);
+        assert_eq!(policy(Mode::Strict, None).verdict(&[]), Verdict::Allow);
+    }
+}

@@ -1,0 +1,115 @@
+//! What the checkpoint writes into the trace: the shapes of `data`, field by field.
+
+use seawall_types::{ActionKind, Amount, Finding, HoldId, Usage, Usd, Verdict};
+use serde::Serialize;
+
+/// `data` of `action.admitted`.
+#[derive(Serialize)]
+pub(crate) struct Admitted<'a> {
+    pub(crate) kind: ActionKind,
+    pub(crate) name: &'a str,
+    pub(crate) verdict: Verdict,
+    /// What strict mode would have said, where that differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) would: Option<Verdict>,
+    pub(crate) wire: &'a str,
+    pub(crate) stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hold: Option<HoldId>,
+    pub(crate) reserved_usd: Usd,
+    pub(crate) reserved_tokens: u64,
+    #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
+    pub(crate) findings: &'a [Finding],
+}
+
+/// `data` of `action.denied`.
+#[derive(Serialize)]
+pub(crate) struct Denied<'a> {
+    pub(crate) kind: ActionKind,
+    pub(crate) name: &'a str,
+    pub(crate) verdict: Verdict,
+    pub(crate) status: u16,
+    pub(crate) findings: &'a [Finding],
+}
+
+/// `data` of `action.settled`.
+#[derive(Serialize)]
+pub(crate) struct Settled<'a> {
+    pub(crate) kind: ActionKind,
+    pub(crate) name: &'a str,
+    pub(crate) verdict: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) usage: Option<RecordedUsage>,
+    pub(crate) cost_usd: Usd,
+    pub(crate) status: u16,
+    pub(crate) duration_us: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ended: Option<&'a str>,
+    pub(crate) findings: &'a [Finding],
+    pub(crate) attempts: &'a [crate::Attempt],
+}
+
+/// `data` of `action.abandoned`.
+#[derive(Serialize)]
+pub(crate) struct Abandoned<'a> {
+    pub(crate) kind: ActionKind,
+    pub(crate) name: &'a str,
+    pub(crate) reason: &'a str,
+    pub(crate) cost_usd: Usd,
+}
+
+/// `data` of `budget.exceeded`.
+#[derive(Serialize)]
+pub(crate) struct Exceeded<'a> {
+    pub(crate) scope: String,
+    pub(crate) window: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit_usd: Option<Usd>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit_tokens: Option<u64>,
+    pub(crate) spent: Amount,
+    pub(crate) held: Amount,
+    pub(crate) wanted: Amount,
+}
+
+/// `data` of `budget.settled` for a hold that outlived its deadline.
+#[derive(Serialize)]
+pub(crate) struct Swept {
+    pub(crate) hold: HoldId,
+    pub(crate) reason: &'static str,
+    pub(crate) usd: Usd,
+    pub(crate) tokens: u64,
+}
+
+/// Usage under the names of the trace. The parts are only there when the provider named them.
+#[derive(Serialize)]
+pub(crate) struct RecordedUsage {
+    input_tokens: u64,
+    output_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cached_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_write_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    reasoning_tokens: u64,
+    estimated: bool,
+}
+
+impl From<Usage> for RecordedUsage {
+    fn from(usage: Usage) -> Self {
+        let Usage { input, output, cached, cache_write, cache_write_1h, reasoning, estimated } = usage;
+        Self {
+            input_tokens: input,
+            output_tokens: output,
+            cached_tokens: cached,
+            cache_write_tokens: cache_write.saturating_add(cache_write_1h),
+            reasoning_tokens: reasoning,
+            estimated,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

@@ -1,0 +1,338 @@
+//! The command line: what can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Takes AI agents to production: one checkpoint for every model call and tool call.
+#[derive(Debug, Parser)]
+#[command(name = "seawall", version, about, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// A configuration file (TOML, YAML, JSON), or a folder with defaults.* and {env}.*; later ones win
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) config: Vec<PathBuf>,
+    /// The folder of all state [default: $SEAWALL_HOME, else ./.seawall]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print one JSON document on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say only what was asked for
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Log more; twice: everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// How log lines look [default: text on a terminal, else json]
+    #[arg(long, global = true, value_enum)]
+    pub(crate) log_format: Option<LogFormat>,
+    /// Log into this file instead of to stderr
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one process, on an embedded default
+    Up(ServeArgs),
+    /// The gateway: point an SDK's base URL here
+    Proxy(ServeArgs),
+    /// The simulated provider on its own port; record and replay of cassettes
+    Sim(SimArgs),
+    /// Read, verify and keep traces
+    #[command(subcommand)]
+    Trace(TraceCommand),
+    /// The runs that were traced (short for `trace list`)
+    List(ListArgs),
+    /// A report of one run (short for `trace report`)
+    Report(ReportArgs),
+    /// What budgets allow, and limits set by hand
+    #[command(subcommand)]
+    Budget(BudgetCommand),
+    /// API keys of this server's callers
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// The configuration: effective values, check, schema
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Check this machine and configuration
+    Doctor,
+    /// Shell completions
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Flags of `up` and `proxy`.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ServeArgs {
+    /// Address and port; port 0 takes a free one [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Where model calls go, with or without /v1; `sim:` is the simulated provider
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Option<String>,
+    /// Whether findings refuse (strict) or are recorded (warn)
+    #[arg(long, value_name = "warn|strict")]
+    pub(crate) mode: Option<String>,
+    /// The most that may be spent in total, in dollars; kept over restarts
+    #[arg(long, value_name = "USD")]
+    pub(crate) budget: Option<String>,
+    /// A policy: a preset's name or a file
+    #[arg(long, value_name = "FILE|PRESET")]
+    pub(crate) policy: Option<String>,
+    /// Listen beyond loopback without authentication
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Write the process id here
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
+    /// Worker threads [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+}
+
+/// Flags of `sim`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SimArgs {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8001")]
+    pub(crate) listen: String,
+    /// A list of turns that answer prompts without directives (YAML or JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// Milliseconds before each answer
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(crate) latency: u64,
+    /// How fast tokens come
+    #[arg(long, value_name = "N")]
+    pub(crate) tokens_per_second: Option<u32>,
+    /// Record a real upstream's traffic to cassettes in --cassettes
+    #[arg(long, value_name = "URL", requires = "cassettes", conflicts_with = "replay")]
+    pub(crate) record: Option<String>,
+    /// Answer from the cassettes in --cassettes
+    #[arg(long, requires = "cassettes")]
+    pub(crate) replay: bool,
+    /// The folder of cassettes
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cassettes: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TraceCommand {
+    /// The runs that were traced
+    List(ListArgs),
+    /// The events of one run, as they are on disk
+    Show {
+        /// The run: its id, the beginning of one, or `last`
+        #[arg(default_value = "last")]
+        run: String,
+    },
+    /// The events of one run as they come
+    Tail {
+        /// The run: its id, the beginning of one, or `last`
+        #[arg(default_value = "last")]
+        run: String,
+        /// Begin with this many of the last events
+        #[arg(long, short = 'n', default_value_t = 10)]
+        lines: usize,
+        /// Stop at the end instead of waiting for more
+        #[arg(long)]
+        no_follow: bool,
+    },
+    /// Check the hash chain: of one run, of one file, or of all
+    Verify {
+        /// The run or the file
+        target: Option<String>,
+    },
+    /// A report of one run
+    Report(ReportArgs),
+    /// All events of a run in another format
+    Export {
+        /// The run: its id, the beginning of one, or `last`
+        #[arg(default_value = "last")]
+        run: String,
+        /// The format
+        #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
+        format: ExportFormat,
+        /// Where to; default: stdout
+        #[arg(long, short, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Remove old traces
+    Gc {
+        /// Runs that ended longer ago than this: 30d, 12h
+        #[arg(long, value_name = "AGE")]
+        older_than: Option<String>,
+        /// Oldest first, until all together have at most this size: 10G
+        #[arg(long, value_name = "SIZE")]
+        max_size: Option<String>,
+        /// Compress what is finished
+        #[arg(long)]
+        compress: bool,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Flags of `list`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListArgs {
+    /// At most this many, the newest
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+}
+
+/// Flags of `report`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReportArgs {
+    /// The run (its id, the beginning of one, or `last`) or a trace file
+    #[arg(default_value = "last")]
+    pub(crate) run: String,
+    /// The format
+    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
+    pub(crate) format: ReportFormat,
+    /// Where to [default: stdout; for html report-<run>.html]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Formats of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// One self-contained page.
+    Html,
+    /// Markdown.
+    Md,
+    /// JSON.
+    Json,
+}
+
+/// Formats of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One row an event.
+    Csv,
+    /// The lines as they are, of all segments.
+    Jsonl,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BudgetCommand {
+    /// Limits, spent, held, and the last refusals
+    Show,
+    /// Set a limit
+    Set {
+        /// global, key:NAME, tenant:NAME or run:ID
+        scope: String,
+        /// Dollars
+        #[arg(long, required_unless_present = "tokens")]
+        usd: Option<String>,
+        /// Tokens
+        #[arg(long)]
+        tokens: Option<u64>,
+        /// total, minute, day or month
+        #[arg(long, default_value = "total")]
+        window: String,
+    },
+    /// Take a limit away that was set by hand
+    Remove {
+        /// global, key:NAME, tenant:NAME or run:ID
+        scope: String,
+        /// total, minute, day or month
+        #[arg(long, default_value = "total")]
+        window: String,
+    },
+    /// Set what was spent back to nothing
+    Reset {
+        /// global, key:NAME, tenant:NAME or run:ID
+        scope: String,
+        /// total, minute, day or month; default: all of them
+        #[arg(long)]
+        window: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key; it is shown once
+    Create(NewKey),
+    /// All keys, without the keys themselves
+    List,
+    /// Make another key under the same name
+    Rotate {
+        /// The name
+        name: String,
+        /// How long the old one stays good
+        #[arg(long, default_value = "0s")]
+        overlap: String,
+    },
+    /// End a key at once
+    Revoke {
+        /// The name
+        name: String,
+    },
+}
+
+/// Flags of `keys create`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NewKey {
+    /// The name, for budgets, traces and metrics
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The tenant it belongs to
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// The most it may spend: 10, 1/minute, 5/day, 100/month
+    #[arg(long, value_name = "USD[/minute|day|month]")]
+    pub(crate) budget: Option<String>,
+    /// Requests a minute
+    #[arg(long)]
+    pub(crate) rpm: Option<u64>,
+    /// Tokens a minute
+    #[arg(long)]
+    pub(crate) tpm: Option<u64>,
+    /// Models it may call, or beginnings with a `*`
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) models: Vec<String>,
+    /// How long it is good: 30d
+    #[arg(long)]
+    pub(crate) expires: Option<String>,
+    /// Addresses that may use it
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) ip: Vec<String>,
+    /// What it may do on our own API: viewer, operator or admin
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) role: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Every key with its value and where that comes from, secrets hidden
+    Show,
+    /// Whether the configuration is good
+    Check,
+    /// The JSON Schema of a configuration file
+    Schema,
+}

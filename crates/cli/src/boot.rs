@@ -1,0 +1,287 @@
+//! Putting a server together: store, ledger, trace, checkpoint, gateway, in the order in which they need one another.
+
+mod directory;
+mod housekeeping;
+mod reload;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use prometheus::Registry;
+use seawall_base::clock::SystemClock;
+use seawall_base::config::{Document, Environment};
+use seawall_base::id;
+use seawall_base::lock::DataDirLock;
+use seawall_budget::{Journal, Ledger, Limit, OnStoreDown, Snapshots};
+use seawall_checkpoint::{Checkpoint, Policy};
+use seawall_gateway::{AuthMode, Gateway, KeyRing, Metrics, Parts, Snapshot};
+use seawall_llm_client::sim;
+use seawall_server::{App, AppParts, Server, ServerSettings, ServerState};
+use seawall_store::{Keys, Limits, Store};
+use seawall_store_sqlite::SqliteStore;
+use seawall_trace::{Heads, OnUnavailable, Options as TraceOptions, Writer};
+use seawall_types::{Clock, Mode, RunId, Scope, Secret, Usd, Window};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::{Global, ServeArgs};
+use crate::exit::Failure;
+use crate::policy;
+use crate::settings::{self, Settings};
+
+pub(crate) use housekeeping::Housekeeper;
+pub(crate) use watch::{changed, watch};
+
+/// What was asked for on the command line; a reload asks the same again.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) global: Global,
+    pub(crate) args: ServeArgs,
+    pub(crate) environment: Environment,
+    pub(crate) budget: Option<Usd>,
+    pub(crate) workers: usize,
+}
+
+/// A server that listens and does not answer yet, with what must outlive it.
+#[derive(Debug)]
+pub(crate) struct Booted {
+    pub(crate) server: Server,
+    pub(crate) app: Arc<App>,
+    pub(crate) run: RunId,
+    pub(crate) simulated: bool,
+    pub(crate) writer: Writer,
+    pub(crate) housekeeper: Housekeeper,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) watched: Vec<PathBuf>,
+    pub(crate) lock: DataDirLock,
+}
+
+/// Everything that a start or a reload reads.
+pub(crate) struct Plan {
+    pub(crate) document: Document,
+    pub(crate) settings: Settings,
+    pub(crate) policy: Policy,
+    /// Files whose change means another configuration.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl Request {
+    /// Reads and checks the whole configuration, without changing anything.
+    pub(crate) fn plan(&self) -> Result<Plan, Failure> {
+        let mut flags = settings::flags(&self.args, &self.environment);
+        let loaded = |flags: &[(String, Value)]| {
+            settings::load(&settings::sources(&self.global, &self.environment, flags.to_vec()))
+                .map_err(Failure::usage)
+        };
+        let (mut document, mut settings) = loaded(&flags)?;
+        if settings.gateway.upstreams.is_empty() {
+            flags.push(("upstreams".to_owned(), settings::default_upstreams(&self.environment)));
+            (document, settings) = loaded(&flags)?;
+        }
+        let (policy, policy_file) =
+            policy::load(&settings.gateway, &self.environment).map_err(Failure::usage)?;
+        let mut files: Vec<PathBuf> = document.files().to_vec();
+        files.extend(policy_file);
+        files.extend(settings.gateway.price_file.as_ref().map(PathBuf::from));
+        Ok(Plan { document, settings, policy, files })
+    }
+}
+
+/// Starts everything up to the listening socket.
+pub(crate) fn boot(request: Request, plan: Plan) -> Result<Booted, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let data_dir = settings::data_dir(&request.global, &request.environment);
+    let address = Server::address_of(&plan.settings.gateway.listen).map_err(Failure::usage)?;
+    refuse_open_listening(&request, &plan, address)?;
+    let prices = directory::prices(&plan.settings.gateway).map_err(Failure::usage)?;
+    make_private_dir(&data_dir)?;
+    let lock = DataDirLock::acquire(&data_dir)?;
+
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&plan.settings.database(&data_dir))?);
+    let heads: Arc<dyn Heads> = Arc::<dyn Store>::clone(&store);
+    let run = id::new_run(&*clock);
+    let runs = data_dir.join("runs");
+    close_crashed_runs(&runs, &*heads, &*clock)?;
+    let (writer, trace) = Writer::start(trace_options(&plan, runs.clone()), heads, Arc::clone(&clock))?;
+    let ledger = open_ledger(&request, &plan, run, &data_dir, &store, &*clock)?;
+    let checkpoint =
+        Arc::new(Checkpoint::new(Arc::new(ledger), trace, Arc::clone(&clock), plan.policy.clone()));
+
+    let registry = Registry::new();
+    let sim = sim::Sim::new(sim::Options::default(), Arc::clone(&clock));
+    let directory = directory::build(&plan.settings.gateway, &sim, request.workers)?;
+    let simulated = directory.upstreams.iter().any(|upstream| upstream.is_simulated());
+    let keys = KeyRing::new(&Keys::list(&*store)?)?;
+    let snapshot = Snapshot {
+        key_required: key_required(&request, &plan, address),
+        settings: plan.settings.gateway.clone(),
+        directory,
+        prices: Arc::new(prices),
+    };
+    let metrics = Metrics::register(&registry)?;
+    let gateway = Gateway::new(Parts { run, checkpoint: Arc::clone(&checkpoint), snapshot, keys, metrics });
+    let housekeeper = Housekeeper::start(
+        Arc::clone(&gateway),
+        Arc::clone(&store),
+        housekeeping::Retention::of(&plan.settings.trace, runs),
+    )?;
+    let token = new_token()?;
+    let reloader = reload::Reloading::new(
+        request.clone(),
+        &plan.document,
+        Arc::clone(&gateway),
+        sim.clone(),
+        run,
+        Arc::clone(&store),
+    );
+    let app = App::new(AppParts {
+        gateway,
+        registry,
+        store,
+        sim: simulated.then_some(sim),
+        clock: Arc::clone(&clock),
+        token: Secret::new(token.clone()),
+        data_dir: data_dir.clone(),
+        reloader: Box::new(move || reloader.reload()),
+    })?;
+    let server = Server::bind(
+        Arc::clone(&app),
+        ServerSettings {
+            listen: plan.settings.gateway.listen.clone(),
+            workers: request.workers,
+            header_read: plan.settings.gateway.timeouts.header_read,
+            drain: plan.settings.gateway.timeouts.drain,
+        },
+    )?;
+    start_run(&checkpoint, run, &plan.policy, &server, simulated);
+    ServerState::of_this_process(server.address(), &token).write(&data_dir)?;
+    Ok(Booted { server, app, run, simulated, writer, housekeeper, data_dir, watched: plan.files, lock })
+}
+
+/// The first line of the session's trace.
+fn start_run(checkpoint: &Checkpoint, run: RunId, policy: &Policy, server: &Server, simulated: bool) {
+    #[derive(Serialize)]
+    struct Started<'a> {
+        version: &'a str,
+        listen: String,
+        mode: Mode,
+        simulated: bool,
+    }
+    let listen = server.address().to_string();
+    let started = Started { version: env!("CARGO_PKG_VERSION"), listen, mode: policy.mode, simulated };
+    checkpoint.trace().start_run(run, "proxy", &started);
+    checkpoint.announce_policy(run);
+}
+
+/// Who can't be told apart must not be let in from everywhere.
+fn refuse_open_listening(
+    request: &Request,
+    plan: &Plan,
+    address: std::net::SocketAddr,
+) -> Result<(), Failure> {
+    let open = plan.settings.gateway.auth == AuthMode::Auto;
+    let has_keys = || {
+        let data_dir = settings::data_dir(&request.global, &request.environment);
+        let database = plan.settings.database(&data_dir);
+        database.exists()
+            && SqliteStore::open(&database)
+                .and_then(|store| Keys::list(&store))
+                .is_ok_and(|keys| !keys.is_empty())
+    };
+    if address.ip().is_loopback() || request.args.insecure || !open || has_keys() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "gateway.listen: {address} can be reached from elsewhere, and there is no authentication: make a key \
+         (`seawall keys create --name NAME`), set auth.mode: required, listen on 127.0.0.1, or give --insecure"
+    )))
+}
+
+/// On loopback the machine's users are trusted; elsewhere, or where it is configured, callers show a key.
+pub(crate) fn key_required(request: &Request, plan: &Plan, address: std::net::SocketAddr) -> bool {
+    let elsewhere = !address.ip().is_loopback() && !request.args.insecure;
+    plan.settings.gateway.auth == AuthMode::Required || elsewhere
+}
+
+pub(crate) fn make_private_dir(data_dir: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
+        .with_context(|| format!("the data directory {} can't be made", data_dir.display()))?;
+    Ok(())
+}
+
+fn trace_options(plan: &Plan, runs: PathBuf) -> TraceOptions {
+    let by_mode = match plan.policy.mode {
+        Mode::Strict => OnUnavailable::Refuse,
+        Mode::Warn => OnUnavailable::Count,
+    };
+    TraceOptions {
+        durability: plan.settings.trace.durability,
+        on_unavailable: plan.settings.trace.on_unavailable.unwrap_or(by_mode),
+        ..TraceOptions::new(runs)
+    }
+}
+
+/// Runs whose process died get their proper end, before another one begins.
+fn close_crashed_runs(runs: &Path, heads: &dyn Heads, clock: &dyn Clock) -> Result<(), Failure> {
+    for recovered in seawall_trace::recover::recover(runs, heads, clock)? {
+        tracing::warn!(run = %recovered.run, abandoned = recovered.abandoned.len(), "closed the trace of a run that had crashed");
+    }
+    Ok(())
+}
+
+fn open_ledger(
+    request: &Request,
+    plan: &Plan,
+    run: RunId,
+    data_dir: &Path,
+    store: &Arc<dyn Store>,
+    clock: &dyn Clock,
+) -> Result<Ledger, Failure> {
+    if let Some(usd) = request.budget {
+        Limits::set(&**store, &limit(Scope::Global, Window::Total, Some(usd), None), clock.now())?;
+    }
+    let limits = limits(plan, run, &**store)?;
+    let snapshots: Arc<dyn Snapshots> = Arc::<dyn Store>::clone(store);
+    let (ledger, recovery) = Ledger::open(limits, Journal::open(data_dir)?, snapshots, clock.now())?;
+    if !recovery.holds.is_empty() {
+        tracing::warn!(
+            holds = recovery.holds.len(),
+            "calls were under way when the last process ended; they are charged at their estimate when their time is up"
+        );
+    }
+    Ok(ledger)
+}
+
+/// Every limit in force. The configuration's, then those set by hand (`--budget` is one of them), then keys' own, then
+/// the policy's: later ones win.
+pub(crate) fn limits(plan: &Plan, run: RunId, store: &dyn Store) -> Result<Vec<Limit>, Failure> {
+    let mut limits = plan.settings.gateway.budgets.clone();
+    limits.extend(Limits::list(store)?.into_iter().map(|(limit, _set_at)| limit));
+    for key in Keys::list(store)? {
+        let scope = Scope::Key(key.name.as_str().into());
+        limits.extend(key.budget.map(|budget| limit(scope, budget.window, Some(budget.usd), None)));
+    }
+    let policy = &plan.policy.limits;
+    if policy.usd.is_some() || policy.tokens.is_some() {
+        limits.push(limit(Scope::Run(run), Window::Total, policy.usd, policy.tokens));
+    }
+    limits.extend(policy.usd_per_minute.map(|usd| limit(Scope::Run(run), Window::Minute, Some(usd), None)));
+    Ok(limits)
+}
+
+fn limit(scope: Scope, window: Window, usd: Option<Usd>, tokens: Option<u64>) -> Limit {
+    Limit { scope, window, usd, tokens, on_store_down: OnStoreDown::Closed }
+}
+
+/// 32 random bytes, as text.
+fn new_token() -> Result<String, Failure> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness from the kernel: {error}"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

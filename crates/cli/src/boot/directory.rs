@@ -1,0 +1,51 @@
+//! Upstreams, routes and prices, made of their settings.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use seawall_gateway::{Directory, Route, RouteSettings, Settings, Target, TargetSettings, UpstreamEntry};
+use seawall_llm::price::Prices;
+use seawall_llm_client::sim::Sim;
+use seawall_llm_client::{Transport, Upstream, client_config};
+
+/// Upstreams with their connection pools, and the routes between them.
+pub(crate) fn build(settings: &Settings, sim: &Sim, workers: usize) -> anyhow::Result<Directory> {
+    let needs_tls = settings.upstreams.iter().any(|entry| entry.base_url.is_some());
+    let tls = if needs_tls { Some(client_config()?) } else { None };
+    let make = |entry: &UpstreamEntry| {
+        let transport = match (&entry.base_url, &tls) {
+            (Some(base), Some(tls)) => Transport::Http { base: base.clone(), tls: tls.clone() },
+            _ => Transport::Sim(sim.clone()),
+        };
+        Arc::new(Upstream::new(entry.settings.clone(), transport, workers))
+    };
+    let upstreams: Vec<Arc<Upstream>> = settings.upstreams.iter().map(make).collect();
+    let routes = settings.routes.iter().map(|route| connect(route, &upstreams)).collect::<Result<_, _>>()?;
+    Ok(Directory { upstreams, routes })
+}
+
+fn connect(route: &RouteSettings, upstreams: &[Arc<Upstream>]) -> anyhow::Result<Route> {
+    let target = |target: &TargetSettings| {
+        let upstream = upstreams
+            .iter()
+            .find(|upstream| upstream.settings.name == target.upstream)
+            .with_context(|| format!("there is no upstream {:?}", target.upstream))?;
+        let model = target.model.as_deref().map(Arc::from);
+        Ok(Target { upstream: Arc::clone(upstream), model, weight: target.weight })
+    };
+    Ok(Route {
+        model: route.model.clone(),
+        to: route.to.iter().map(target).collect::<anyhow::Result<_>>()?,
+        fallback: route.fallback.iter().map(target).collect::<anyhow::Result<_>>()?,
+    })
+}
+
+/// The built-in prices, with those of the configured file before them.
+pub(crate) fn prices(settings: &Settings) -> Result<Prices, String> {
+    let mut prices = Prices::embedded().map_err(|error| error.to_string())?;
+    if let Some(file) = &settings.price_file {
+        let text = std::fs::read_to_string(file).map_err(|error| format!("prices.file: {file}: {error}"))?;
+        prices.overlay(Prices::parse(&text, file).map_err(|error| format!("prices.file: {error}"))?);
+    }
+    Ok(prices)
+}

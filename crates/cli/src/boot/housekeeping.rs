@@ -1,0 +1,164 @@
+//! What has to be done from time to time, off the way of any request: journals to the disk, expired reservations to
+//! spend, old traces away, keys and limits that another process wrote into force.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use seawall_gateway::{Gateway, KeyRing};
+use seawall_store::{Keys, Store};
+use seawall_trace::retention::{self, Policy};
+
+use crate::settings::TraceSettings;
+
+/// The journal reaches the disk this often: what a power failure may cost.
+const SYNC: Duration = Duration::from_millis(20);
+const SWEEP: Duration = Duration::from_millis(500);
+const SNAPSHOT: Duration = Duration::from_secs(10);
+const RETENTION: Duration = Duration::from_secs(3_600);
+
+/// Which traces are to go.
+pub(crate) struct Retention {
+    policy: Policy,
+    runs: PathBuf,
+}
+
+impl Retention {
+    pub(crate) fn of(settings: &TraceSettings, runs: PathBuf) -> Self {
+        let policy =
+            Policy { older_than: settings.max_age, max_bytes: settings.max_bytes, ..Policy::default() };
+        Self { policy, runs }
+    }
+}
+
+/// The thread that does it.
+#[derive(Debug)]
+pub(crate) struct Housekeeper {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Housekeeper {
+    pub(crate) fn start(
+        gateway: Arc<Gateway>,
+        store: Arc<dyn Store>,
+        retention: Retention,
+    ) -> std::io::Result<Self> {
+        let (stop, stopped) = channel();
+        let mut chores = Chores { changes: store.changes().unwrap_or_default(), gateway, store, retention };
+        let thread = std::thread::Builder::new().name("seawall-house".to_owned()).spawn(move || {
+            let mut round: u32 = 0;
+            while stopped.recv_timeout(SYNC) == Err(RecvTimeoutError::Timeout) {
+                round = round.wrapping_add(1);
+                chores.round(round);
+            }
+            chores.snapshot();
+        })?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Writes the last snapshot and ends.
+    pub(crate) fn stop(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::error!("the housekeeping thread panicked; the journal has everything");
+        }
+    }
+}
+
+struct Chores {
+    gateway: Arc<Gateway>,
+    store: Arc<dyn Store>,
+    retention: Retention,
+    changes: u64,
+}
+
+impl Chores {
+    fn round(&mut self, round: u32) {
+        self.sync();
+        if is_due(round, SWEEP) {
+            self.gateway.checkpoint().sweep();
+            self.take_over_changes();
+        }
+        if is_due(round, SNAPSHOT) {
+            self.snapshot();
+        }
+        if is_due(round, RETENTION) {
+            self.remove_old_traces();
+        }
+    }
+
+    fn sync(&self) {
+        if let Err(error) = self.gateway.checkpoint().ledger().sync() {
+            tracing::error!(%error, "the ledger's journal can't be forced to the disk");
+        }
+    }
+
+    fn snapshot(&self) {
+        if let Err(error) = self.gateway.checkpoint().ledger().checkpoint() {
+            tracing::error!(%error, "the ledger can't be kept in the store; its journal grows meanwhile");
+        }
+    }
+
+    /// Another process (the command line) made, rotated or revoked a key.
+    fn take_over_changes(&mut self) {
+        let Ok(changes) = self.store.changes() else { return };
+        if changes == self.changes {
+            return;
+        }
+        match Keys::list(&*self.store).map_err(|error| error.to_string()).and_then(|rows| {
+            let ring = KeyRing::new(&rows).map_err(|error| error.to_string())?;
+            Ok((rows, ring))
+        }) {
+            Ok((rows, ring)) => {
+                self.gateway.set_keys(ring);
+                self.set_key_budgets(&rows);
+                self.changes = changes;
+                tracing::info!(keys = rows.len(), "keys taken over from the store");
+            }
+            Err(error) => tracing::error!(%error, "keys can't be taken over; the old ones stay in force"),
+        }
+    }
+
+    fn set_key_budgets(&self, rows: &[seawall_store::KeyRow]) {
+        let ledger = self.gateway.checkpoint().ledger();
+        let now = self.gateway.checkpoint().clock().now();
+        for (row, budget) in rows.iter().filter_map(|row| row.budget.map(|budget| (row, budget))) {
+            let scope = seawall_types::Scope::Key(row.name.as_str().into());
+            let limit = super::limit(scope, budget.window, Some(budget.usd), None);
+            if let Err(error) = ledger.set_limit(limit, now) {
+                tracing::error!(%error, key = row.name, "a key's budget can't be set");
+            }
+        }
+    }
+
+    fn remove_old_traces(&self) {
+        let Retention { policy, runs } = &self.retention;
+        if policy.older_than.is_none() && policy.max_bytes.is_none() {
+            return;
+        }
+        match retention::gc(runs, &*self.store, policy, self.gateway.checkpoint().clock().now()) {
+            Ok(report) => tracing::info!(?report, "old traces removed"),
+            Err(error) => tracing::error!(%error, "old traces can't be removed"),
+        }
+    }
+}
+
+/// Whether something that is done every `period` is due in this round.
+fn is_due(round: u32, period: Duration) -> bool {
+    let rounds = u32::try_from(period.as_millis() / SYNC.as_millis()).unwrap_or(u32::MAX);
+    round.is_multiple_of(rounds.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chores_come_in_their_period() {
+        let times = |period| (1..=1_000).filter(|&round| is_due(round, period)).count();
+        assert_eq!((times(SWEEP), times(SNAPSHOT), times(RETENTION)), (40, 2, 0));
+    }
+}

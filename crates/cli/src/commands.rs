@@ -1,0 +1,60 @@
+//! The commands, each in its file.
+
+mod budget;
+mod config;
+mod doctor;
+mod keys;
+mod report;
+mod runs;
+mod serve;
+mod simulate;
+mod trace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use seawall_base::config::Environment;
+
+use crate::args::{Cli, Command, Global};
+use crate::exit::Outcome;
+use crate::{logging, settings};
+
+/// What every command sees of the world.
+pub(crate) struct World<'a> {
+    pub(crate) global: &'a Global,
+    pub(crate) environment: &'a Environment,
+}
+
+impl World<'_> {
+    /// The folder of all state.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        settings::data_dir(self.global, self.environment)
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
+    let world = World { global: &cli.global, environment };
+    match cli.command {
+        Command::Up(args) | Command::Proxy(args) => return serve::run(&world, args),
+        Command::Sim(args) => return simulate::run(&world, args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "seawall", &mut std::io::stdout());
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => logging::quietly(&cli.global)?,
+    }
+    match cli.command {
+        Command::Trace(command) => trace::run(&world, command),
+        Command::List(args) => runs::list(&world, &args),
+        Command::Report(args) => report::run(&world, &args),
+        Command::Budget(command) => budget::run(&world, command),
+        Command::Keys(command) => keys::run(&world, command),
+        Command::Config(command) => config::run(&world, &command),
+        Command::Doctor => doctor::run(&world),
+        Command::Up(_) | Command::Proxy(_) | Command::Sim(_) | Command::Completions { .. } => {
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `seawall up` and `seawall proxy`: from the command line to a server that answers, and to its orderly end.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use seawall_base::telemetry::TelemetryHandle;
+use seawall_server::{App, Drained, Notifier, ServerState};
+use seawall_types::Usd;
+use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::World;
+use crate::args::ServeArgs;
+use crate::boot::{self, Booted, Request};
+use crate::exit::{Failure, Outcome};
+use crate::{logging, output};
+
+pub(crate) fn run(world: &World<'_>, args: ServeArgs) -> Outcome {
+    let request = request(world, args)?;
+    let plan = request.plan()?;
+    let telemetry = logging::start(world.global, &plan.settings.logging)?;
+    let pid_file = request.args.pid_file.clone();
+    let quiet = world.global.quiet;
+    let booted = boot::boot(request, plan)?;
+    if let Some(file) = &pid_file {
+        std::fs::write(file, format!("{}\n", std::process::id()))
+            .with_context(|| format!("the pid file {} can't be written", file.display()))?;
+    }
+    let drained = serve(booted, &telemetry, quiet)?;
+    if let Some(file) = &pid_file {
+        let _gone_already = std::fs::remove_file(file);
+    }
+    if drained == Drained::CutOff {
+        tracing::warn!("some requests were cut off");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn request(world: &World<'_>, args: ServeArgs) -> Result<Request, Failure> {
+    let budget = args.budget.as_deref().map(str::parse::<Usd>).transpose();
+    let budget = budget.map_err(|error| Failure::usage(format!("--budget: {error}")))?;
+    if let Some(mode) = args.mode.as_deref().filter(|mode| !["warn", "strict"].contains(mode)) {
+        return Err(Failure::usage(format!("--mode: {mode:?} is neither warn nor strict")));
+    }
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = args.workers.unwrap_or(processors).clamp(1, 256);
+    Ok(Request {
+        global: world.global.clone(),
+        args,
+        environment: world.environment.clone(),
+        budget,
+        workers,
+    })
+}
+
+/// Answers until it is told to stop, then ends everything in the order in which it depends on each other.
+fn serve(booted: Booted, telemetry: &TelemetryHandle, quiet: bool) -> Result<Drained, Failure> {
+    let Booted { server, app, run, simulated, writer, housekeeper, data_dir, watched, lock } = booted;
+    let address = server.address();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let drained = runtime.block_on(async {
+        let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
+        let signals = Signals::listen()?;
+        let watch = boot::watch(&watched);
+        if !quiet {
+            banner(&address.to_string(), simulated);
+        }
+        output::line(format!("seawall ready listen=http://{address} pid={} run={run}", std::process::id()));
+        Notifier.ready(&format!("listening on {address}"));
+        let attend = attend(signals, watch, &app, telemetry, stop.clone(), at_once.clone());
+        let serving = server.run(stop, at_once);
+        tokio::pin!(serving);
+        Ok::<_, Failure>(tokio::select! {
+            drained = &mut serving => drained,
+            () = attend => serving.await,
+        })
+    })?;
+    finish(&app, drained);
+    housekeeper.stop();
+    drop(app);
+    let stats = writer.stop();
+    tracing::info!(events = stats.events, dropped = stats.dropped, "stopped");
+    ServerState::remove(&data_dir);
+    drop(lock);
+    Ok(drained)
+}
+
+/// The last line of the session's trace.
+fn finish(app: &Arc<App>, drained: Drained) {
+    #[derive(Serialize)]
+    struct Finished {
+        reason: &'static str,
+        requests_cut_off: bool,
+    }
+    let gateway = app.gateway();
+    let finished = Finished { reason: "stopped", requests_cut_off: drained == Drained::CutOff };
+    gateway.checkpoint().trace().finish_run(gateway.run(), &finished);
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+type Watch = notify::Result<(notify::RecommendedWatcher, tokio::sync::mpsc::Receiver<()>)>;
+
+/// Reacts to signals, changed files and systemd's watchdog, until a second signal says: at once.
+async fn attend(
+    mut signals: Signals,
+    watch: Watch,
+    app: &Arc<App>,
+    telemetry: &TelemetryHandle,
+    stop: CancellationToken,
+    at_once: CancellationToken,
+) {
+    let (_watcher, mut changes) = match watch {
+        Ok((watcher, changes)) => (Some(watcher), changes),
+        Err(error) => {
+            tracing::warn!(%error, "configuration files can't be watched; use SIGHUP to reload");
+            (None, tokio::sync::mpsc::channel(1).1)
+        }
+    };
+    let mut alive =
+        tokio::time::interval(Notifier.watchdog_period().unwrap_or(std::time::Duration::from_secs(3_600)));
+    loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
+            _ = signals.hangup.recv() => {
+                if let Err(error) = telemetry.reopen() {
+                    tracing::error!(%error, "the log file can't be opened again");
+                }
+                reload(app).await;
+                continue;
+            }
+            () = boot::changed(&mut changes) => {
+                reload(app).await;
+                continue;
+            }
+            _ = alive.tick() => {
+                Notifier.alive();
+                continue;
+            }
+        }
+        if stop.is_cancelled() {
+            at_once.cancel();
+            return;
+        }
+        tracing::info!("stopping: requests under way finish");
+        Notifier.stopping();
+        stop.cancel();
+    }
+}
+
+async fn reload(app: &Arc<App>) {
+    Notifier.reloading();
+    let app = Arc::clone(app);
+    let _logged_already = tokio::task::spawn_blocking(move || app.reload()).await;
+    Notifier.ready("serving");
+}
+
+/// For the person at the terminal: what this is, and how to use it.
+fn banner(address: &str, simulated: bool) {
+    let upstream = if simulated {
+        "No upstream key is set: the simulated provider answers (a stand-in, not a model)."
+    } else {
+        "Model calls go to the configured upstreams."
+    };
+    output::say(format!(
+        "\nSeawall {} on http://{address}\n{upstream}\n\n\
+         curl http://{address}/v1/chat/completions -H 'content-type: application/json' -d '{{\"model\":\"sim-small\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\n\
+         export OPENAI_BASE_URL=http://{address}/v1\n\
+         export ANTHROPIC_BASE_URL=http://{address}\n",
+        env!("CARGO_PKG_VERSION")
+    ));
+}

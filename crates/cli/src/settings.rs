@@ -1,0 +1,192 @@
+//! The whole configuration of the binary: every section, read once.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use seawall_base::config::{Document, Environment, Errors, Reader, Sources, read};
+use seawall_gateway::Settings as GatewaySettings;
+use seawall_trace::{Durability, OnUnavailable};
+use serde_json::{Value, json};
+
+use crate::args::{Global, LogFormat, ServeArgs};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Everything that is configured.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) gateway: GatewaySettings,
+    pub(crate) trace: TraceSettings,
+    pub(crate) store: Option<String>,
+    pub(crate) logging: LoggingSettings,
+}
+
+/// `trace`.
+#[derive(Debug, Clone)]
+pub(crate) struct TraceSettings {
+    pub(crate) durability: Durability,
+    /// `None`: as the mode says.
+    pub(crate) on_unavailable: Option<OnUnavailable>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) max_bytes: Option<u64>,
+}
+
+/// `logging`.
+#[derive(Debug, Clone)]
+pub(crate) struct LoggingSettings {
+    pub(crate) level: String,
+    pub(crate) format: Option<LogFormat>,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) rotate_size: Option<u64>,
+    pub(crate) keep: u32,
+}
+
+impl Settings {
+    /// Reads every key. One declaration for the configuration itself, its schema and its documentation.
+    pub(crate) fn declare(reader: &mut Reader<'_>) -> Self {
+        let mut gateway = GatewaySettings::declare(reader);
+        let trace = reader.section("trace", "The event log.", trace);
+        gateway.trace_before_sending = matches!(trace.durability, Durability::Each);
+        let store = reader
+            .optional_text("store", "Where durable state lives; default: sqlite in the data directory.");
+        if store.as_deref().is_some_and(|store| !store.starts_with("sqlite:")) {
+            reader.error("store", "this build keeps state in SQLite", "write sqlite:PATH");
+        }
+        let logging = reader.section("logging", "Logs.", logging);
+        Self { gateway, trace, store, logging }
+    }
+
+    /// Where the database is.
+    pub(crate) fn database(&self, data_dir: &Path) -> PathBuf {
+        self.store
+            .as_deref()
+            .and_then(|store| store.strip_prefix("sqlite:"))
+            .map_or_else(|| data_dir.join("seawall.db"), PathBuf::from)
+    }
+}
+
+fn trace(reader: &mut Reader<'_>) -> TraceSettings {
+    // Bodies are not written at all: what can be said of a call without them is.
+    reader.choice("content", "Payloads in the trace: none.", (), &[("none", ())]);
+    let kinds = [("buffered", 0_u8), ("group", 1), ("each", 2)];
+    let doc = "When events are on disk: buffered (when the kernel likes), group (every group_every), each (before the action).";
+    let kind = reader.choice("durability", doc, 1, &kinds);
+    let every = reader.duration(
+        "group_every",
+        "How often a group is made durable.",
+        SECOND / 50,
+        SECOND / 1000..=10 * SECOND,
+    );
+    let durability = match kind {
+        0 => Durability::Buffered,
+        1 => Durability::Group { every },
+        _ => Durability::Each,
+    };
+    let choices = [("refuse", OnUnavailable::Refuse), ("count", OnUnavailable::Count)];
+    let doc = "When the trace can't be written: refuse actions, or count what is lost; default: refuse in strict mode.";
+    let on_unavailable = reader.optional_choice("on_unavailable", doc, &choices);
+    let (max_age, max_bytes) =
+        reader.section("retention", "What is removed, by the running server.", |retention| {
+            let age = retention.optional_duration(
+                "age",
+                "Runs that ended longer ago.",
+                SECOND..=Duration::from_secs(86_400 * 3_650),
+            );
+            (
+                age,
+                retention.optional_size("size", "The oldest, past this size in all.", 1024 * 1024..=u64::MAX),
+            )
+        });
+    TraceSettings { durability, on_unavailable, max_age, max_bytes }
+}
+
+fn logging(reader: &mut Reader<'_>) -> LoggingSettings {
+    let level = reader.text(
+        "level",
+        "trace, debug, info, warn or error; also for parts: info,seawall_gateway=debug.",
+        "info",
+    );
+    let formats = [("json", LogFormat::Json), ("text", LogFormat::Text)];
+    let format =
+        reader.optional_choice("format", "json or text; default: text on a terminal, else json.", &formats);
+    let (file, rotate_size, keep) = reader.section("file", "A file for logs, instead of stderr.", |file| {
+        let path = file.optional_text("path", "Its path.").map(PathBuf::from);
+        let rotate = file.optional_size("rotate_size", "When it is rotated.", 64 * 1024..=u64::MAX);
+        (path, rotate, file.integer("keep", "Rotated files that are kept.", 10, 1..=1_000))
+    });
+    LoggingSettings { level, format, file, rotate_size, keep: u32::try_from(keep).unwrap_or(u32::MAX) }
+}
+
+/// The folder of all state.
+pub(crate) fn data_dir(global: &Global, environment: &Environment) -> PathBuf {
+    let named = || environment.get("SEAWALL_HOME").map(PathBuf::from);
+    global.data_dir.clone().or_else(named).unwrap_or_else(|| PathBuf::from(".seawall"))
+}
+
+/// Where configuration comes from: files, environment, and the flags of this command.
+pub(crate) fn sources(global: &Global, environment: &Environment, flags: Vec<(String, Value)>) -> Sources {
+    Sources {
+        files: global.config.clone(),
+        env_name: environment.get("SEAWALL_ENV").map(str::to_owned),
+        environment: environment.clone(),
+        flags,
+    }
+}
+
+/// Loads the configuration.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn load(sources: &Sources) -> Result<(Document, Settings), Errors> {
+    let document = Document::load(sources)?;
+    let settings = read(&document, Settings::declare)?;
+    Ok((document, settings))
+}
+
+/// The flags of `up` and `proxy` as configuration keys.
+pub(crate) fn flags(args: &ServeArgs, environment: &Environment) -> Vec<(String, Value)> {
+    let mut flags = Vec::new();
+    let mut set = |key: &str, value: Value| flags.push((key.to_owned(), value));
+    if let Some(listen) = &args.listen {
+        set("gateway.listen", json!(listen));
+    }
+    if let Some(mode) = &args.mode {
+        set("gateway.mode", json!(mode));
+    }
+    if let Some(policy) = &args.policy {
+        set("policy", json!(policy));
+    }
+    if let Some(url) = &args.upstream {
+        set("upstreams", json!([upstream(url, environment)]));
+    }
+    flags
+}
+
+/// One upstream for every wire format, as `--upstream` names it.
+fn upstream(url: &str, environment: &Environment) -> Value {
+    let mut upstream =
+        json!({ "name": if url == "sim:" { "sim" } else { "default" }, "kind": "any", "base_url": url });
+    let key = environment.get("SEAWALL_UPSTREAM_API_KEY").filter(|key| !key.is_empty() && url != "sim:");
+    if let (Some(key), Some(map)) = (key, upstream.as_object_mut()) {
+        map.insert("api_key".to_owned(), json!(key));
+    }
+    upstream
+}
+
+/// Where calls go when nothing is configured: to the providers whose keys are in the environment, else to the simulated
+/// one.
+pub(crate) fn default_upstreams(environment: &Environment) -> Value {
+    let providers = [
+        ("openai", "openai", "OPENAI_API_KEY", "https://api.openai.com/v1"),
+        ("anthropic", "anthropic", "ANTHROPIC_API_KEY", "https://api.anthropic.com"),
+        ("gemini", "gemini", "GEMINI_API_KEY", "https://generativelanguage.googleapis.com"),
+    ];
+    let found: Vec<Value> = providers
+        .into_iter()
+        .filter_map(|(name, kind, variable, url)| {
+            let key = environment.get(variable).filter(|key| !key.is_empty())?;
+            Some(json!({ "name": name, "kind": kind, "base_url": url, "api_key": key }))
+        })
+        .collect();
+    if found.is_empty() { json!([upstream("sim:", environment)]) } else { json!(found) }
+}

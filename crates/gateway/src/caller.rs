@@ -1,0 +1,140 @@
+//! Who calls: API keys of this server's callers, looked up by their hash.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use seawall_budget::rate::Rate;
+use seawall_store::KeyRow;
+use seawall_types::{Actor, KeyId, RunId, Scope, Timestamp};
+use smallvec::SmallVec;
+
+/// Whoever makes a request: the holder of an API key, or nobody in particular.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Caller {
+    /// The key, unless the caller is anonymous.
+    pub id: Option<KeyId>,
+    /// How the trace names the caller.
+    pub actor: Arc<Actor>,
+    /// Requests and tokens a minute.
+    pub rate: Rate,
+    /// Models that may be called; empty: any.
+    pub models: Vec<String>,
+    /// Addresses that may call; empty: any.
+    pub addresses: Vec<IpNet>,
+    /// When the key ends.
+    pub expires_at: Option<Timestamp>,
+    /// When the key was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// What else the key may do: `admin`, `operator`, `viewer`.
+    pub roles: Vec<String>,
+}
+
+/// A key in the store can't be used as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("key {name:?}: {address:?} is not an address range like 10.0.0.0/8")]
+pub struct CallerError {
+    name: String,
+    address: String,
+}
+
+impl Caller {
+    /// Whoever calls without a key of ours.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self {
+            id: None,
+            actor: Arc::default(),
+            rate: Rate { requests: None, tokens: None },
+            models: Vec::new(),
+            addresses: Vec::new(),
+            expires_at: None,
+            revoked_at: None,
+            roles: Vec::new(),
+        }
+    }
+
+    fn from_row(row: &KeyRow) -> Result<Self, CallerError> {
+        let network = |text: &String| {
+            let refused = || CallerError { name: row.name.clone(), address: text.clone() };
+            text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| refused())
+        };
+        Ok(Self {
+            id: Some(row.id),
+            actor: Arc::new(Actor {
+                key: Some(row.name.as_str().into()),
+                tenant: row.tenant.as_deref().map(Into::into),
+                agent: None,
+            }),
+            rate: Rate { requests: row.rpm, tokens: row.tpm },
+            models: row.models.clone(),
+            addresses: row.ips.iter().map(network).collect::<Result<_, _>>()?,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+            roles: row.scopes.clone(),
+        })
+    }
+
+    /// Every scope whose budget pays for what this caller does in `run`.
+    #[must_use]
+    pub fn scopes(&self, run: RunId) -> SmallVec<[Scope; 4]> {
+        let mut scopes = SmallVec::from_iter([Scope::Run(run), Scope::Global]);
+        scopes.extend(self.actor.key.clone().map(Scope::Key));
+        scopes.extend(self.actor.tenant.clone().map(Scope::Tenant));
+        scopes
+    }
+
+    /// Whether the key is good for this model.
+    #[must_use]
+    pub fn may_call(&self, model: &str) -> bool {
+        let matches = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(prefix) => model.starts_with(prefix),
+            None => pattern == model,
+        };
+        self.models.is_empty() || self.models.iter().any(matches)
+    }
+
+    /// Whether the key may be used from this address.
+    #[must_use]
+    pub fn may_call_from(&self, address: IpAddr) -> bool {
+        self.addresses.is_empty() || self.addresses.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// All API keys, by the BLAKE3 hash of the key. Immutable; a change makes a new ring.
+#[derive(Clone, Default)]
+pub struct KeyRing(HashMap<[u8; 32], Arc<Caller>>);
+
+impl KeyRing {
+    /// The ring of these keys.
+    ///
+    /// # Errors
+    /// When a key has an address range that can't be read: it is not guessed at, since it keeps others out.
+    pub fn new(rows: &[KeyRow]) -> Result<Self, CallerError> {
+        rows.iter()
+            .map(|row| Ok((row.hash, Arc::new(Caller::from_row(row)?))))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The holder of this key. The key is 32 random bytes and looked up by its hash, so that neither the time nor the
+    /// outcome tells how near a guess is.
+    #[must_use]
+    pub fn find(&self, key: &str) -> Option<&Arc<Caller>> {
+        self.0.get(blake3::hash(key.as_bytes()).as_bytes())
+    }
+
+    /// Whether there is any key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRing({} keys)", self.0.len())
+    }
+}

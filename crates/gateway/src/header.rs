@@ -1,0 +1,141 @@
+//! Which headers pass, in both directions.
+
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Headers of one hop, which a proxy must not pass on (RFC 9110 §7.6.1), and those that the obsolete RFC 2616 named.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Where SDKs put the caller's key, each after its own habit.
+pub(crate) const CREDENTIALS: [HeaderName; 3] =
+    [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("x-goog-api-key")];
+
+/// Headers of ours, on answers.
+pub(crate) const RUN: HeaderName = HeaderName::from_static("x-seawall-run");
+pub(crate) const ACTION: HeaderName = HeaderName::from_static("x-seawall-action");
+pub(crate) const VERDICT: HeaderName = HeaderName::from_static("x-seawall-verdict");
+pub(crate) const COST: HeaderName = HeaderName::from_static("x-seawall-cost-usd");
+pub(crate) const UPSTREAM: HeaderName = HeaderName::from_static("x-seawall-upstream");
+pub(crate) const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("x-seawall-output-limit");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Takes out what belongs to this hop, with what `Connection` names.
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// The headers of the request as they go upstream. `pass_credentials`: the caller's own key is meant for the provider.
+/// The answer must be readable to us, so no compression is asked for.
+pub(crate) fn towards_upstream(from_client: &HeaderMap, pass_credentials: bool, readable: bool) -> HeaderMap {
+    let mut headers = from_client.clone();
+    strip_hop_by_hop(&mut headers);
+    for name in [HOST, CONTENT_LENGTH, EXPECT] {
+        headers.remove(name);
+    }
+    let ours: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("x-seawall-")).cloned().collect();
+    for name in ours {
+        headers.remove(name);
+    }
+    for name in CREDENTIALS {
+        let is_ours = headers.get(&name).is_some_and(carries_our_key);
+        if !pass_credentials || is_ours {
+            headers.remove(name);
+        }
+    }
+    if readable {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    headers
+}
+
+/// Whether a credential is one of our own API keys, which never leave us.
+fn carries_our_key(value: &HeaderValue) -> bool {
+    value.to_str().is_ok_and(|text| text.contains(seawall_store::KEY_PREFIX))
+}
+
+/// The headers of the answer as they go to the client. `same_body`: the body is passed on as it came, so that its length
+/// and encoding hold.
+pub(crate) fn towards_client(from_upstream: &HeaderMap, same_body: bool) -> HeaderMap {
+    let mut headers = from_upstream.clone();
+    strip_hop_by_hop(&mut headers);
+    if !same_body {
+        headers.remove(CONTENT_LENGTH);
+        headers.remove(http::header::CONTENT_ENCODING);
+    }
+    headers
+}
+
+/// The size of a request's headers as they count against the limit.
+pub(crate) fn size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn what_belongs_to_a_hop_stays_there() {
+        let sent = towards_upstream(
+            &headers(&[
+                ("connection", "close, x-secret-hop"),
+                ("x-secret-hop", "1"),
+                ("te", "trailers"),
+                ("proxy-authorization", "Basic x"),
+                ("accept-encoding", "gzip"),
+                ("x-stainless-lang", "python"),
+                ("x-seawall-run", "r"),
+            ]),
+            false,
+            true,
+        );
+        assert_eq!(sent, headers(&[("x-stainless-lang", "python"), ("accept-encoding", "identity")]));
+    }
+
+    #[test]
+    fn a_key_of_ours_never_goes_upstream() {
+        let ours = headers(&[("authorization", "Bearer sk-sw-abc"), ("x-api-key", "sk-sw-abc")]);
+        assert!(towards_upstream(&ours, true, false).is_empty());
+        let theirs = headers(&[("authorization", "Bearer sk-theirs")]);
+        assert_eq!(towards_upstream(&theirs, true, false), theirs);
+        assert!(towards_upstream(&theirs, false, false).is_empty());
+    }
+
+    #[test]
+    fn several_cookies_stay_several() {
+        let mut answer = HeaderMap::new();
+        answer.append("set-cookie", HeaderValue::from_static("a=1"));
+        answer.append("set-cookie", HeaderValue::from_static("b=2"));
+        assert_eq!(towards_client(&answer, true).get_all("set-cookie").iter().count(), 2);
+    }
+}

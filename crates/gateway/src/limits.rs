@@ -1,0 +1,55 @@
+//! How much of anything one request may take.
+
+use std::time::Duration;
+
+/// Sizes. Bytes unless said otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A request's body as it comes.
+    pub body: usize,
+    /// A compressed request's body, inflated.
+    pub inflated_body: usize,
+    /// All header names and values of a request.
+    pub headers: usize,
+    /// Levels of nesting in a JSON body.
+    pub json_depth: usize,
+    /// Requests at the same time.
+    pub in_flight: usize,
+    /// All bodies buffered at the same time, of all requests.
+    pub buffer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: usize = 1024 * 1024;
+        Self {
+            body: 32 * MIB,
+            inflated_body: 128 * MIB,
+            headers: 64 * 1024,
+            json_depth: 128,
+            in_flight: 1_000,
+            buffer: 512 * MIB,
+        }
+    }
+}
+
+/// How long one request may take to arrive, and the whole server to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestTimeouts {
+    /// From the first byte of a request to the end of its headers.
+    pub header_read: Duration,
+    /// For a request's body.
+    pub body_read: Duration,
+    /// For streams in flight to finish when the server stops.
+    pub drain: Duration,
+}
+
+impl Default for RequestTimeouts {
+    fn default() -> Self {
+        Self {
+            header_read: Duration::from_secs(10),
+            body_read: Duration::from_secs(30),
+            drain: Duration::from_secs(30),
+        }
+    }
+}

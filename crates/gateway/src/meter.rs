@@ -1,0 +1,328 @@
+//! What a call costs, however it ends.
+//!
+//! A [`Meter`] is made when a call was admitted and goes along with it: through the attempts, into the body of the
+//! answer. It settles exactly once: when told how the call ended, or when dropped, which is how a client that hangs up
+//! looks from here. Then what was seen so far is charged, marked as estimated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_budget::rate::RateKey;
+use seawall_checkpoint::{Attempt, Outcome, Permit};
+use seawall_llm::answer::Answer;
+use seawall_llm::estimate_tokens;
+use seawall_llm::price::Price;
+use seawall_llm_client::{Place, Upstream};
+use seawall_types::{Finding, Usage, Usd};
+use smallvec::SmallVec;
+
+use crate::directory::Target;
+use crate::metrics::{method_label, seconds};
+use crate::phase::{Accepted, status_label};
+use crate::{Gateway, rates};
+
+/// Tokens that an upstream may have produced between the last piece we saw and its noticing that we hung up.
+const UNDER_WAY_TOKENS: u64 = 32;
+
+/// How a call ended, beside its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The whole answer went to the client.
+    Complete,
+    /// The client hung up.
+    Cancelled,
+    /// The upstream broke off, or was cut off by a time-out of ours.
+    Cut,
+    /// There was no answer.
+    Failed,
+}
+
+impl Ending {
+    fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Complete => None,
+            Self::Cancelled => Some("cancelled"),
+            Self::Cut => Some("cut"),
+            Self::Failed => Some("failed"),
+        }
+    }
+}
+
+/// The call at one upstream that is under way.
+#[derive(Debug)]
+struct Current {
+    upstream: Arc<Upstream>,
+    model: String,
+    /// The price of the model that was asked for.
+    price: Option<Price>,
+    status: Option<u16>,
+    since: Duration,
+    _place: Place,
+}
+
+/// Settles one call, exactly once.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    gateway: Arc<Gateway>,
+    accepted: Accepted,
+    permit: Option<Permit>,
+    tenant: Option<Arc<str>>,
+    /// The size of the request's body: the bound of what an upstream may have read.
+    prompt_bytes: u64,
+    current: Option<Current>,
+    attempts: Vec<Attempt>,
+    usage: Usage,
+    cost: Usd,
+    pub(crate) findings: Vec<Finding>,
+    rates: SmallVec<[RateKey; 2]>,
+    rated_tokens: u64,
+    /// Time spent waiting for upstreams, which is not ours.
+    waited: Duration,
+    /// What has been seen of the answer so far.
+    answer: Answer,
+    metered: bool,
+}
+
+impl Meter {
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        accepted: Accepted,
+        permit: Permit,
+        tenant: Option<Arc<str>>,
+        prompt_bytes: u64,
+    ) -> Self {
+        let metered = accepted.wire.is_metered();
+        Self {
+            gateway,
+            accepted,
+            permit: Some(permit),
+            tenant,
+            prompt_bytes,
+            current: None,
+            attempts: Vec::new(),
+            usage: Usage::default(),
+            cost: Usd::ZERO,
+            findings: Vec::new(),
+            rates: SmallVec::new(),
+            rated_tokens: 0,
+            waited: Duration::ZERO,
+            answer: Answer::default(),
+            metered,
+        }
+    }
+
+    pub(crate) fn with_rates(mut self, rates: SmallVec<[RateKey; 2]>, tokens: u64) -> Self {
+        (self.rates, self.rated_tokens) = (rates, tokens);
+        self
+    }
+
+    pub(crate) fn accepted(&self) -> &Accepted {
+        &self.accepted
+    }
+
+    pub(crate) fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    pub(crate) fn permit(&self) -> Option<&Permit> {
+        self.permit.as_ref()
+    }
+
+    fn now(&self) -> Duration {
+        self.gateway.clock().monotonic()
+    }
+
+    /// A request goes out.
+    pub(crate) fn attempt(&mut self, target: &Target, model: &str, price: Option<Price>, place: Place) {
+        self.current = Some(Current {
+            upstream: Arc::clone(&target.upstream),
+            model: model.to_owned(),
+            price,
+            status: None,
+            since: self.now(),
+            _place: place,
+        });
+    }
+
+    /// The answer's headers came.
+    pub(crate) fn answered(&mut self, status: u16) {
+        let now = self.now();
+        if let Some(current) = &mut self.current {
+            current.status = Some(status);
+            self.waited += now.saturating_sub(current.since);
+        }
+    }
+
+    /// The attempt came to nothing and another may follow. `maybe_billed`: the upstream may have worked on it before it
+    /// fell silent; then the prompt is charged. An answer that is an error is not billed by any provider.
+    pub(crate) fn attempt_failed(&mut self, error: Option<String>, maybe_billed: bool) {
+        let Some(current) = self.current.take() else { return };
+        let now = self.now();
+        if current.status.is_none() {
+            self.waited += now.saturating_sub(current.since);
+        }
+        let usage = if maybe_billed && self.metered { self.prompt_only() } else { Usage::default() };
+        self.charge(current, &usage, error);
+    }
+
+    fn prompt_only(&self) -> Usage {
+        Usage { input: estimate_tokens(self.prompt_bytes), estimated: true, ..Usage::default() }
+    }
+
+    /// Adds one attempt's usage and cost to the call's.
+    fn charge(&mut self, current: Current, usage: &Usage, error: Option<String>) {
+        let Current { upstream, model, price, status, since, _place } = current;
+        let served = self
+            .answer
+            .model
+            .as_deref()
+            .and_then(|served| self.gateway.snapshot().price(&self.accepted, served));
+        let price = served.or(price);
+        let cost = price.as_ref().map_or(Usd::ZERO, |price| price.cost(usage));
+        self.observe(&upstream.settings.name, price.as_ref(), usage, cost, since);
+        self.cost = self.cost.saturating_add(cost);
+        self.usage = add(self.usage, usage);
+        let price = price.map(|price| Arc::clone(&price.id));
+        let upstream = upstream.settings.name.as_str().into();
+        self.attempts.push(Attempt { upstream, model: model.into(), status, error, cost_usd: cost, price });
+    }
+
+    fn observe(&self, upstream: &str, price: Option<&Price>, usage: &Usage, cost: Usd, since: Duration) {
+        let metrics = self.gateway.metrics();
+        let model = price.map_or("other", |price| metrics.model_label(&price.id, true));
+        metrics
+            .upstream_duration
+            .with_label_values(&[upstream, model])
+            .observe(seconds(self.now().saturating_sub(since)));
+        for (kind, count) in [("input", usage.input), ("output", usage.output), ("cached", usage.cached)] {
+            if count > 0 {
+                metrics.tokens.with_label_values(&[upstream, model, kind]).inc_by(count);
+            }
+        }
+        if cost > Usd::ZERO {
+            let tenant = self.tenant.as_deref().unwrap_or("");
+            metrics.cost.with_label_values(&[tenant, model]).inc_by(cost.as_f64_for_metrics());
+        }
+    }
+
+    /// The first token of a stream came.
+    pub(crate) fn first_token(&self) {
+        let Some(current) = &self.current else { return };
+        let metrics = self.gateway.metrics();
+        let model = current.price.as_ref().map_or("other", |price| metrics.model_label(&price.id, true));
+        let elapsed = self.now().saturating_sub(current.since);
+        metrics
+            .first_token
+            .with_label_values(&[current.upstream.settings.name.as_str(), model])
+            .observe(seconds(elapsed));
+    }
+
+    /// What is known of the answer so far; settling uses it.
+    pub(crate) fn saw(&mut self, answer: &Answer) {
+        self.answer.clone_from(answer);
+    }
+
+    /// What the call has cost, if it ended now with the answer seen so far.
+    pub(crate) fn cost_so_far(&self, ending: Ending) -> Usd {
+        let served = self
+            .answer
+            .model
+            .as_deref()
+            .and_then(|served| self.gateway.snapshot().price(&self.accepted, served));
+        let current = self.current.as_ref();
+        let price = served.or_else(|| current.and_then(|current| current.price.clone()));
+        let usage = self.usage_of_answer(current.and_then(|current| current.status), ending);
+        self.cost.saturating_add(price.map_or(Usd::ZERO, |price| price.cost(&usage)))
+    }
+
+    /// The usage to charge for the answer: what the provider said; else, for a call that was answered, what we saw.
+    fn usage_of_answer(&self, status: Option<u16>, ending: Ending) -> Usage {
+        if !self.metered || status.is_some_and(|status| status >= 400) {
+            return self.answer.usage.unwrap_or_default();
+        }
+        // A stream that was cut tells its usage so far in some formats; what was written since then is not in it.
+        let seen = estimate_tokens(self.answer.output_bytes);
+        match (self.answer.usage, ending) {
+            (Some(usage), Ending::Complete) => usage,
+            (Some(usage), _) if usage.output >= seen && self.answer.finish.is_some() => usage,
+            (reported, ending) => {
+                let margin = if ending == Ending::Complete { 0 } else { UNDER_WAY_TOKENS };
+                let output = if self.accepted.wire.has_output() { seen + margin } else { 0 };
+                let reported = reported.unwrap_or_default();
+                Usage {
+                    input: if reported.input > 0 {
+                        reported.input
+                    } else {
+                        estimate_tokens(self.prompt_bytes)
+                    },
+                    output: output.max(reported.output),
+                    estimated: true,
+                    ..reported
+                }
+            }
+        }
+    }
+
+    /// The call is over. `status` is what the client got.
+    pub(crate) fn finish(mut self, status: u16, ending: Ending) {
+        self.settle(status, ending);
+    }
+
+    fn settle(&mut self, status: u16, ending: Ending) {
+        let Some(permit) = self.permit.take() else { return };
+        if let Some(current) = self.current.take() {
+            if ending == Ending::Cut {
+                current.upstream.breaker.report(true, self.now());
+            }
+            let usage = self.usage_of_answer(current.status, ending);
+            let error = ending.as_str().map(str::to_owned);
+            self.charge(current, &usage, error);
+        }
+        let now = self.now();
+        rates::give_back(self.gateway.limiter(), &self.rates, self.rated_tokens, self.usage.total(), now);
+        permit.settle(&Outcome {
+            usage: (self.metered && self.usage != Usage::default()).then_some(self.usage),
+            cost: self.cost,
+            status,
+            ended: ending.as_str(),
+            findings: std::mem::take(&mut self.findings),
+            attempts: std::mem::take(&mut self.attempts),
+        });
+        self.observe_request(status, now);
+    }
+
+    fn observe_request(&self, status: u16, now: Duration) {
+        let (metrics, accepted) = (self.gateway.metrics(), &self.accepted);
+        let elapsed = now.saturating_sub(accepted.since);
+        let status = status_label(status);
+        metrics.requests.with_label_values(&[accepted.route, method_label(&accepted.method), status]).inc();
+        metrics.duration.with_label_values(&[accepted.route]).observe(seconds(elapsed));
+    }
+
+    /// Our own share of the time until the answer began.
+    pub(crate) fn observe_overhead(&self) {
+        let ours = self.now().saturating_sub(self.accepted.since).saturating_sub(self.waited);
+        self.gateway.metrics().overhead.with_label_values(&[self.accepted.route]).observe(seconds(ours));
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        // The client hung up: 499 is nginx's status for it, which dashboards know.
+        if self.permit.is_some() && !std::thread::panicking() {
+            self.settle(499, Ending::Cancelled);
+        }
+    }
+}
+
+fn add(a: Usage, b: &Usage) -> Usage {
+    Usage {
+        input: a.input.saturating_add(b.input),
+        output: a.output.saturating_add(b.output),
+        cached: a.cached.saturating_add(b.cached),
+        cache_write: a.cache_write.saturating_add(b.cache_write),
+        cache_write_1h: a.cache_write_1h.saturating_add(b.cache_write_1h),
+        reasoning: a.reasoning.saturating_add(b.reasoning),
+        estimated: a.estimated || b.estimated,
+    }
+}

@@ -1,0 +1,31 @@
+//! Inspect: what policy and key say to the request. Detectors on prompt and tool results have their place here.
+
+use seawall_types::{Code, Finding};
+
+use super::{Accepted, Payload};
+use crate::refusal::Refusal;
+use crate::{Caller, Gateway};
+
+/// What is found in the request. Findings refuse in strict mode (at the checkpoint, which knows the mode); what a key may
+/// not do refuses here, in any mode.
+pub(crate) fn inspect(
+    gateway: &Gateway,
+    accepted: &Accepted,
+    caller: &Caller,
+    payload: &Payload,
+) -> Result<Vec<Finding>, Refusal> {
+    let Some(model) = payload.model().or_else(|| accepted.wire.is_metered().then_some("")) else {
+        return Ok(Vec::new());
+    };
+    if !caller.may_call(model) {
+        let message = format!("the API key may not call the model {model:?}");
+        let remedy = format!("use one of: {}", caller.models.join(", "));
+        return Err(Refusal::new(Code::Forbidden, message, remedy));
+    }
+    let findings = gateway.checkpoint().policy().judge_model(model);
+    let verdict = gateway.checkpoint().policy().verdict(&findings);
+    for finding in &findings {
+        gateway.metrics().violations.with_label_values(&[finding.code.as_str(), verdict.as_str()]).inc();
+    }
+    Ok(findings)
+}

@@ -1,0 +1,353 @@
+//! Send: one upstream after the other, until one answers. Nothing has gone to the client yet, so anything may be tried
+//! again that is worth it, within the retry budget and the total time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use seawall_llm::request::{Edits, edit};
+use seawall_llm_client::{
+    Admission, AnswerBody, Credentials, SendError, Upstream, UpstreamSettings, backoff, retry_after,
+    status_is_retryable,
+};
+use seawall_types::Code;
+use tokio::time::Instant;
+
+use super::reserve::Priced;
+use super::{Payload, Reserved, answer};
+use crate::meter::{Ending, Meter};
+use crate::refusal::Refusal;
+use crate::{Gateway, GatewayBody, Snapshot, header};
+
+/// The longest that a provider's `Retry-After` is waited for; past it another upstream, or the client, is better off.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// A call on its way.
+struct Sending<'a> {
+    gateway: &'a Gateway,
+    snapshot: &'a Arc<Snapshot>,
+    worker: usize,
+    payload: Payload,
+    edits: Edits<'static>,
+    end: Instant,
+}
+
+/// What became of one attempt.
+enum Tried {
+    /// This is the answer, or as good as it gets.
+    Answer(Response<GatewayBody>),
+    /// It failed; the meter is ours again.
+    Failed(Box<Failure>),
+    /// It failed after it had begun, and is settled: trying again would be paid twice.
+    Refused(Refusal),
+}
+
+struct Failure {
+    meter: Meter,
+    refusal: Refusal,
+    /// What the metrics call it.
+    cause: &'static str,
+    /// Trying the same upstream again may help.
+    again: bool,
+    /// Another upstream may do better.
+    elsewhere: bool,
+    wait: Option<Duration>,
+    /// The provider's own answer, to be passed on when nothing better comes.
+    answer: Option<Response<AnswerBody>>,
+}
+
+/// Sends the call and gives the beginning of its answer.
+pub(super) async fn send(
+    gateway: &Gateway,
+    snapshot: &Arc<Snapshot>,
+    worker: usize,
+    payload: Payload,
+    reserved: Reserved,
+) -> Result<Response<GatewayBody>, Refusal> {
+    let Reserved { mut meter, plan, edits, total, .. } = reserved;
+    let mut sending = Sending { gateway, snapshot, worker, payload, edits, end: Instant::now() + total };
+    let mut last = None;
+    let mut resting = None;
+    for (index, one) in plan.iter().enumerate() {
+        let upstream = &one.target.upstream;
+        upstream.retries.pay_in();
+        let mut tries = 0;
+        loop {
+            match upstream.breaker.admit(gateway.clock().monotonic()) {
+                Admission::Rest(wait) => {
+                    resting = Some(wait);
+                    break;
+                }
+                Admission::Pass | Admission::Probe => {}
+            }
+            let failure = match sending.attempt(one, meter).await {
+                Tried::Answer(response) => return Ok(response),
+                Tried::Refused(refusal) => return Err(refusal),
+                Tried::Failed(failure) => *failure,
+            };
+            let Failure { meter: returned, refusal, cause, again, elsewhere, wait, answer } = failure;
+            meter = returned;
+            let has_next = elsewhere && index + 1 < plan.len();
+            let wait = wait.unwrap_or_else(|| backoff(tries + 1, fastrand::f64()));
+            let in_time = wait <= LONGEST_WAIT && Instant::now() + wait < sending.end;
+            let retry =
+                again && tries < upstream.settings.retry_attempts && in_time && upstream.retries.take();
+            if !retry && !has_next {
+                return sending.give_up(meter, refusal, answer);
+            }
+            meter.attempt_failed(Some(refusal.denial.message.clone()), may_be_billed(&refusal));
+            gateway.metrics().retries.with_label_values(&[upstream.settings.name.as_str(), cause]).inc();
+            last = Some((refusal, answer));
+            if !retry {
+                break;
+            }
+            tries += 1;
+            tokio::time::sleep(wait).await;
+        }
+    }
+    let (refusal, answer) = last.unwrap_or_else(|| (all_resting(resting), None));
+    sending.give_up(meter, refusal, answer)
+}
+
+/// An upstream that fell silent after it got the request may have worked on it, and bill that.
+fn may_be_billed(refusal: &Refusal) -> bool {
+    matches!(refusal.code(), Code::UpstreamTimeout | Code::UpstreamBroken)
+}
+
+fn all_resting(wait: Option<Duration>) -> Refusal {
+    let wait = wait.unwrap_or(Duration::from_secs(1));
+    Refusal::new(
+        Code::UpstreamUnavailable,
+        "every upstream for this model rests after failures",
+        "try again later; seawall_breaker_state shows which",
+    )
+    .retry_after(wait)
+}
+
+impl Sending<'_> {
+    /// Nothing better will come: the provider's own answer goes to the client, or ours in its shape.
+    fn give_up(
+        &self,
+        mut meter: Meter,
+        refusal: Refusal,
+        answer: Option<Response<AnswerBody>>,
+    ) -> Result<Response<GatewayBody>, Refusal> {
+        if let Some(answer) = answer {
+            return Ok(answer::pass_on(answer, meter, &self.snapshot.settings, self.end));
+        }
+        meter.attempt_failed(Some(refusal.denial.message.clone()), may_be_billed(&refusal));
+        meter.finish(refusal.denial.code.http_status(), Ending::Failed);
+        Err(refusal)
+    }
+
+    async fn attempt(&mut self, one: &Priced, mut meter: Meter) -> Tried {
+        let upstream = Arc::clone(&one.target.upstream);
+        let Some(place) = upstream.enter() else {
+            return failed(meter, full(&upstream), "full", None);
+        };
+        let request = match self.request(one, &meter, &upstream) {
+            Ok(request) => request,
+            Err(refusal) => return failed(meter, refusal, "request", None),
+        };
+        meter.attempt(&one.target, &one.model, one.price.clone(), place);
+        let dialect = meter.accepted().dialect;
+        let guard = ProbeGuard(Some(&upstream));
+        let sent = tokio::time::timeout_at(self.end, upstream.send(self.worker, dialect, request)).await;
+        guard.done();
+        match sent.unwrap_or(Err(SendError::FirstByteTimeout(upstream.settings.timeouts.total))) {
+            Err(error) => {
+                self.report(&upstream, true);
+                let cause = match error {
+                    SendError::Connect(_) => "connect",
+                    SendError::Broken(_) => "broken",
+                    SendError::FirstByteTimeout(_) => "timeout",
+                };
+                failed(meter, unanswered(&upstream, &error), cause, None)
+            }
+            Ok(response) => self.answered(&upstream, meter, response).await,
+        }
+    }
+
+    async fn answered(
+        &mut self,
+        upstream: &Arc<Upstream>,
+        mut meter: Meter,
+        response: Response<AnswerBody>,
+    ) -> Tried {
+        let status = response.status();
+        meter.answered(status.as_u16());
+        self.report(upstream, status.is_server_error());
+        if status_is_retryable(status) || self.is_our_credential_refused(upstream, status) {
+            let wait = retry_after(response.headers());
+            let refusal = refused_by_provider(upstream, status);
+            let again = status_is_retryable(status);
+            return Tried::Failed(Box::new(Failure {
+                meter,
+                refusal,
+                cause: cause_of(status),
+                again,
+                elsewhere: true,
+                wait,
+                answer: Some(response),
+            }));
+        }
+        let strip_usage = self.edits.include_usage;
+        let name = upstream.settings.name.clone();
+        match answer::answer(
+            self.gateway,
+            &self.snapshot.settings,
+            upstream,
+            &mut self.payload,
+            response,
+            meter,
+            strip_usage,
+            self.end,
+        )
+        .await
+        {
+            Ok(mut response) => {
+                super::put(response.headers_mut(), header::UPSTREAM, &name);
+                Tried::Answer(response)
+            }
+            Err((Some(meter), refusal)) => {
+                self.report(upstream, true);
+                failed(meter, refusal, "broken", None)
+            }
+            Err((None, refusal)) => {
+                self.report(upstream, true);
+                Tried::Refused(refusal)
+            }
+        }
+    }
+
+    /// The provider refuses the key that the configuration gave us: the client can't mend that, another upstream may.
+    fn is_our_credential_refused(&self, upstream: &Upstream, status: StatusCode) -> bool {
+        matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            && matches!(upstream.settings.credentials, Credentials::Key(_))
+    }
+
+    fn report(&self, upstream: &Upstream, failed: bool) {
+        upstream.breaker.report(failed, self.gateway.clock().monotonic());
+    }
+
+    /// The request as it goes to this target: the client's, but for what a rule changes.
+    fn request(
+        &self,
+        one: &Priced,
+        meter: &Meter,
+        upstream: &Upstream,
+    ) -> Result<Request<Full<Bytes>>, Refusal> {
+        let accepted = meter.accepted();
+        let internal = |error: &dyn std::fmt::Display| {
+            Refusal::new(
+                Code::BadRequest,
+                format!("the request can't be passed on: {error}"),
+                "check its path and headers",
+            )
+        };
+        let renamed = one.target.model.as_deref();
+        let edits = Edits { model: renamed, ..self.edits };
+        let edited = edit(accepted.wire, &self.payload.text, &edits).map_err(|error| internal(&error))?;
+        let unchanged = edited == self.payload.text;
+        let body = if unchanged { self.payload.raw.clone() } else { edited };
+        let passthrough = matches!(upstream.settings.credentials, Credentials::Passthrough);
+        let mut headers =
+            header::towards_upstream(&accepted.headers, passthrough, accepted.wire.is_metered());
+        if self.payload.compressed && !unchanged {
+            headers.remove(http::header::CONTENT_ENCODING);
+        }
+        let path = path_and_query(accepted, renamed, passthrough);
+        let mut request = Request::builder()
+            .method(accepted.method.clone())
+            .uri(path)
+            .body(Full::new(body))
+            .map_err(|error| internal(&error))?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}
+
+/// Where the request goes at the provider: its path, with another model where the target renames it, and its query without
+/// the key of the caller that may stand in it.
+fn path_and_query(accepted: &super::Accepted, renamed: Option<&str>, passthrough: bool) -> String {
+    let mut path = match (&accepted.path_model, renamed) {
+        (Some(_), Some(model)) => {
+            let verb = accepted.path.rsplit_once(':').map_or("", |(_, verb)| verb);
+            let base = accepted.path.split_once("/models/").map_or("", |(base, _)| base);
+            format!("{base}/models/{model}:{verb}")
+        }
+        _ => accepted.path.clone(),
+    };
+    let keep = |pair: &&str| {
+        pair.strip_prefix("key=").is_none_or(|key| passthrough && !key.starts_with(seawall_store::KEY_PREFIX))
+    };
+    let query = accepted.query.as_deref().unwrap_or("").split('&').filter(keep).collect::<Vec<_>>().join("&");
+    if !query.is_empty() {
+        path.push('?');
+        path.push_str(&query);
+    }
+    path
+}
+
+fn failed(meter: Meter, refusal: Refusal, cause: &'static str, wait: Option<Duration>) -> Tried {
+    let again = cause != "request";
+    Tried::Failed(Box::new(Failure { meter, refusal, cause, again, elsewhere: again, wait, answer: None }))
+}
+
+fn full(upstream: &Upstream) -> Refusal {
+    let UpstreamSettings { name, max_in_flight, .. } = &upstream.settings;
+    let message = format!("upstream {name:?} has {max_in_flight} calls under way already");
+    Refusal::new(Code::Overloaded, message, "try again shortly, or raise the upstream's max_in_flight")
+        .retry_after(Duration::from_secs(1))
+}
+
+fn unanswered(upstream: &Upstream, error: &SendError) -> Refusal {
+    let name = &upstream.settings.name;
+    let (code, remedy) = match error {
+        SendError::Connect(_) => {
+            (Code::UpstreamUnreachable, "check that the upstream runs and its base_url is right")
+        }
+        SendError::Broken(_) => {
+            (Code::UpstreamBroken, "try again; check the upstream's own log if it goes on")
+        }
+        SendError::FirstByteTimeout(_) => {
+            (Code::UpstreamTimeout, "try again, or raise the upstream's time-outs (first_byte, total)")
+        }
+    };
+    Refusal::new(code, format!("upstream {name:?}: {error}"), remedy)
+}
+
+fn refused_by_provider(upstream: &Upstream, status: StatusCode) -> Refusal {
+    let message = format!("upstream {:?} answered {status}", upstream.settings.name);
+    Refusal::new(Code::UpstreamUnavailable, message, "see the provider's answer")
+}
+
+fn cause_of(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 | 403 => "credential",
+        408 => "408",
+        409 => "409",
+        429 => "429",
+        529 => "overloaded",
+        _ => "5xx",
+    }
+}
+
+/// Lets the next call probe when this one is given up before it could tell anything.
+struct ProbeGuard<'a>(Option<&'a Upstream>);
+
+impl ProbeGuard<'_> {
+    fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for ProbeGuard<'_> {
+    fn drop(&mut self) {
+        if let Some(upstream) = self.0 {
+            upstream.breaker.forget_probe();
+        }
+    }
+}

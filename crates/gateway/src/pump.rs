@@ -1,0 +1,277 @@
+//! A stream of events on its way from an upstream to a client: metered event by event, never held as a whole.
+//!
+//! Every event is seen complete before it is passed on, so that an inspection can judge it; what is not yet complete
+//! waits, bounded. Events that are there at the same time leave in one piece: one write to the client, not one for
+//! each. A stream never ends silently: without its proper end the client gets the provider's error event.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+use seawall_llm::sse::Splitter;
+use seawall_llm::stream::{Step, StreamReader};
+use seawall_llm::wire::Wire;
+use seawall_llm_client::AnswerBody;
+use seawall_types::Code;
+use tokio::time::{Instant, Sleep};
+
+use crate::inflate::StreamInflater;
+use crate::memory::Share;
+use crate::meter::{Ending, Meter};
+use crate::refusal::Refusal;
+
+/// The longest event that is waited for. Images come in one event; nothing longer does.
+const MAX_EVENT: usize = 16 * 1024 * 1024;
+/// Enough for one write.
+const WRITE: usize = 64 * 1024;
+
+/// A stream of events under way.
+#[derive(Debug)]
+pub struct Pump {
+    upstream: Option<AnswerBody>,
+    inflater: Option<StreamInflater>,
+    splitter: Splitter,
+    reader: StreamReader,
+    wire: Wire,
+    meter: Option<Meter>,
+    ready: VecDeque<Bytes>,
+    timers: Timers,
+    /// What the request's body takes of the memory for all of them, until the stream ends.
+    _memory: Share,
+    told_first_token: bool,
+}
+
+impl Pump {
+    pub(crate) fn new(
+        upstream: AnswerBody,
+        inflater: Option<StreamInflater>,
+        strip_usage: bool,
+        meter: Meter,
+        timers: Timers,
+        memory: Share,
+    ) -> Self {
+        let wire = meter.accepted().wire;
+        Self {
+            upstream: Some(upstream),
+            inflater,
+            splitter: Splitter::new(MAX_EVENT),
+            reader: StreamReader::new(wire, strip_usage),
+            wire,
+            meter: Some(meter),
+            ready: VecDeque::new(),
+            timers,
+            _memory: memory,
+            told_first_token: false,
+        }
+    }
+
+    /// Waits until there is something for the client, so that an upstream that fails before can still be replaced.
+    ///
+    /// # Errors
+    /// Gives the meter back with the reason when the stream ended before its first event.
+    pub(crate) async fn prime(mut self: Box<Self>) -> Result<Box<Self>, (Option<Meter>, Refusal)> {
+        let outcome = std::future::poll_fn(|context| self.fill(context)).await;
+        match outcome {
+            Err(refusal) if self.ready.is_empty() => Err((self.meter.take(), refusal)),
+            Err(refusal) => {
+                self.fail(&refusal);
+                Ok(self)
+            }
+            Ok(()) => Ok(self),
+        }
+    }
+
+    /// The next piece for the client.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.ready.is_empty() {
+            if self.upstream.is_none() {
+                return Poll::Ready(None);
+            }
+            if let Err(refusal) = ready!(self.fill(context)) {
+                self.fail(&refusal);
+            }
+        }
+        let piece = self.take_ready();
+        if piece.is_some() && self.upstream.is_none() {
+            return Poll::Ready(piece);
+        }
+        Poll::Ready(piece)
+    }
+
+    /// Reads on until something is ready and nothing more is there at once, or the stream has ended.
+    fn fill(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        loop {
+            let Some(upstream) = self.upstream.as_mut() else { return Poll::Ready(Ok(())) };
+            match Pin::new(upstream).poll_frame(context) {
+                Poll::Pending if self.ready.is_empty() => return self.timers.poll(context).map(Err),
+                Poll::Pending => return Poll::Ready(Ok(())),
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(chunk) = frame.into_data() {
+                        self.timers.progress();
+                        self.take_in(chunk)?;
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(Err(broken(error.to_string())));
+                }
+                Poll::Ready(None) => return Poll::Ready(self.end()),
+            }
+            if self.ready.iter().map(Bytes::len).sum::<usize>() >= WRITE {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    fn take_in(&mut self, chunk: Bytes) -> Result<(), Refusal> {
+        let chunk = match &mut self.inflater {
+            Some(inflater) => inflater.push(&chunk).map_err(|error| broken(error.to_string()))?,
+            None => chunk,
+        };
+        self.splitter.push(chunk);
+        self.pass_events()
+    }
+
+    fn pass_events(&mut self) -> Result<(), Refusal> {
+        while let Some(event) = self.splitter.next_event().map_err(|error| broken(error.to_string()))? {
+            let step = self.reader.event(&event);
+            if self.reader.is_garbage() {
+                return Err(broken("an event is not JSON".to_owned()));
+            }
+            match step {
+                Step::Pass => self.ready.push_back(event.bytes),
+                Step::Replace(bytes) => self.ready.push_back(bytes),
+                Step::Drop => {}
+            }
+        }
+        if !self.told_first_token && self.reader.first_token_seen() {
+            self.told_first_token = true;
+            if let Some(meter) = &self.meter {
+                meter.first_token();
+            }
+        }
+        Ok(())
+    }
+
+    /// The upstream has said all it had to say.
+    fn end(&mut self) -> Result<(), Refusal> {
+        if let Some(inflater) = &mut self.inflater {
+            let rest = inflater.finish().map_err(|error| broken(error.to_string()))?;
+            self.splitter.push(rest);
+            self.pass_events()?;
+        }
+        let rest = self.splitter.finish();
+        if !self.reader.is_complete() {
+            return Err(broken("it ended in the middle".to_owned()));
+        }
+        self.ready.extend(rest);
+        self.upstream = None;
+        self.settle(Ending::Complete);
+        Ok(())
+    }
+
+    /// Ends the stream in an error that the client's SDK understands.
+    fn fail(&mut self, refusal: &Refusal) {
+        self.upstream = None;
+        self.ready.push_back(refusal.event(self.wire));
+        self.settle(Ending::Cut);
+    }
+
+    fn settle(&mut self, ending: Ending) {
+        if let Some(mut meter) = self.meter.take() {
+            meter.saw(self.reader.answer());
+            meter.finish(200, ending);
+        }
+    }
+
+    /// Everything that is ready, in one piece.
+    fn take_ready(&mut self) -> Option<Bytes> {
+        if self.ready.len() <= 1 {
+            return self.ready.pop_front();
+        }
+        let mut merged = BytesMut::with_capacity(self.ready.iter().map(Bytes::len).sum());
+        for piece in self.ready.drain(..) {
+            merged.extend_from_slice(&piece);
+        }
+        Some(merged.freeze())
+    }
+
+    /// The client has gone: what the upstream has already sent us was produced and will be billed, so it is counted before
+    /// the call is cancelled. Nothing is waited for.
+    fn count_what_is_there(&mut self) {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut budget = MAX_EVENT;
+        while let Some(upstream) = self.upstream.as_mut() {
+            let Poll::Ready(Some(Ok(frame))) = Pin::new(upstream).poll_frame(&mut context) else { break };
+            let Ok(chunk) = frame.into_data() else { continue };
+            budget = budget.saturating_sub(chunk.len().max(1));
+            if self.take_in(chunk).is_err() || budget == 0 {
+                break;
+            }
+            self.ready.clear();
+        }
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        if self.meter.is_some() && !std::thread::panicking() {
+            self.count_what_is_there();
+            let ending = if self.reader.is_complete() { Ending::Complete } else { Ending::Cancelled };
+            if let Some(mut meter) = self.meter.take() {
+                meter.saw(self.reader.answer());
+                meter.finish(if ending == Ending::Complete { 200 } else { 499 }, ending);
+            }
+        }
+    }
+}
+
+fn broken(reason: String) -> Refusal {
+    Refusal::new(
+        Code::UpstreamBroken,
+        format!("the upstream's answer broke off: {reason}"),
+        "try again; seawall trace shows how far it came",
+    )
+}
+
+/// The two time-outs of an answer under way: between two pieces, and for all of it. The timer is only set anew when it
+/// fires, not for every piece.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    idle: Duration,
+    last: Instant,
+    end: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Timers {
+    pub(crate) fn new(idle: Duration, end: Instant) -> Self {
+        let last = Instant::now();
+        Self { idle, last, end, sleep: Box::pin(tokio::time::sleep_until((last + idle).min(end))) }
+    }
+
+    pub(crate) fn progress(&mut self) {
+        self.last = Instant::now();
+    }
+
+    /// Ready with the reason when one of them has passed.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Refusal> {
+        loop {
+            ready!(self.sleep.as_mut().poll(context));
+            let (now, quiet) = (Instant::now(), self.last + self.idle);
+            if now >= self.end {
+                return Poll::Ready(timed_out("the upstream's answer took too long as a whole"));
+            }
+            if now >= quiet {
+                return Poll::Ready(timed_out("the upstream fell silent in the middle of its answer"));
+            }
+            self.sleep.as_mut().reset(quiet.min(self.end));
+        }
+    }
+}
+
+fn timed_out(message: &str) -> Refusal {
+    Refusal::new(Code::UpstreamTimeout, message, "try again, or raise the upstream's time-outs (idle, total)")
+}

@@ -1,0 +1,137 @@
+//! Saying no: the one place where a reason becomes a status and a provider's error shape.
+
+use std::time::Duration;
+
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use seawall_checkpoint::Denial;
+use seawall_llm::errors::{self, WireError};
+use seawall_llm::wire::{Dialect, Wire};
+use seawall_types::Code;
+use serde_json::{Map, Value, json};
+
+use crate::GatewayBody;
+
+/// Why a request gets no answer from a provider, and what its caller is told.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) denial: Denial,
+    /// Methods that would do, for [`Code::MethodNotAllowed`].
+    pub(crate) allowed: Option<&'static [&'static str]>,
+    /// Headers that tell of rate limits.
+    pub(crate) headers: HeaderMap,
+    /// What is left of the request can't be read: the connection must end.
+    pub(crate) close: bool,
+    /// The checkpoint has written it into the trace already.
+    pub(crate) denial_is_recorded: bool,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: Code, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Denial::new(code, message, remedy).into()
+    }
+
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.denial.retry_after = Some(wait);
+        self
+    }
+
+    pub(crate) fn closing(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.denial.code
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.denial.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The answer in the provider's shape.
+    pub(crate) fn response(&self, dialect: Dialect) -> Response<GatewayBody> {
+        let body = errors::error_body(dialect, &self.as_wire_error());
+        let mut response = Response::new(GatewayBody::full(body));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.extend(self.headers.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(wait) = self.denial.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        if let Some(methods) = self.allowed
+            && let Ok(value) = HeaderValue::from_str(&methods.join(", "))
+        {
+            headers.insert(ALLOW, value);
+        }
+        if self.retries_are_useless() {
+            // Honoured by the SDKs of OpenAI and Anthropic, which otherwise repeat a 409, 429 or 5xx.
+            headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+        }
+        if self.close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// The bytes that end a stream in this error.
+    pub(crate) fn event(&self, wire: Wire) -> bytes::Bytes {
+        errors::error_event(wire, &self.as_wire_error())
+    }
+
+    /// A budget that does not free up by itself will not do so for a retry either.
+    fn retries_are_useless(&self) -> bool {
+        matches!(self.code(), Code::BudgetExceeded | Code::TokensExceeded)
+    }
+
+    fn as_wire_error(&self) -> WireError<'_> {
+        WireError {
+            status: self.denial.code.http_status(),
+            code: self.denial.code,
+            message: self.denial.message.as_str().into(),
+            remedy: &self.denial.remedy,
+            extra: self.extra(),
+        }
+    }
+
+    fn extra(&self) -> Map<String, Value> {
+        let mut extra = Map::new();
+        if let Some(budget) = &self.denial.budget {
+            extra.insert("scope".into(), json!(budget.scope));
+            extra.insert("window".into(), json!(budget.window));
+            if let Some(limit) = budget.limit_usd {
+                extra.insert("limit_usd".into(), json!(limit));
+            }
+            if let Some(limit) = budget.limit_tokens {
+                extra.insert("limit_tokens".into(), json!(limit));
+                extra.insert("spent_tokens".into(), json!(budget.spent.tokens));
+                extra.insert("held_tokens".into(), json!(budget.held.tokens));
+            }
+            extra.insert("spent_usd".into(), json!(budget.spent.usd));
+            extra.insert("held_usd".into(), json!(budget.held.usd));
+            extra.insert("wanted_usd".into(), json!(budget.wanted.usd));
+            if let Some(at) = budget.frees_at {
+                extra.insert("resets_at".into(), json!(at));
+            }
+        }
+        if let Some(wait) = self.denial.retry_after {
+            extra.insert("retry_after".into(), json!(whole_seconds(wait)));
+        }
+        if !self.denial.findings.is_empty() {
+            extra.insert("findings".into(), json!(self.denial.findings));
+        }
+        extra
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self { denial, allowed: None, headers: HeaderMap::new(), close: false, denial_is_recorded: false }
+    }
+}
+
+/// Seconds, rounded up, at least one: who comes back sooner is refused again.
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}

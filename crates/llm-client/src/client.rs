@@ -1,0 +1,83 @@
+//! One pooled HTTP client, and what can go wrong before an answer begins.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+/// How long an idle connection is kept. Below the sixty seconds after which common balancers close theirs, so that we
+/// seldom write into a connection that is being closed.
+const IDLE_CONNECTION: Duration = Duration::from_secs(45);
+
+/// A pool of connections to one upstream, used by one worker thread: a connection never moves between threads, so an
+/// answer needs no wake-up across cores.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpClient(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+impl HttpClient {
+    pub(crate) fn new(tls: rustls::ClientConfig, connect_timeout: Duration) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(connect_timeout));
+        tcp.set_keepalive(Some(Duration::from_secs(30)));
+        tcp.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(tcp);
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .build(connector);
+        Self(client)
+    }
+
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, SendError> {
+        self.0.request(request).await.map_err(|error| SendError::classify(&error))
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SendError {
+    /// No connection: refused, unknown host, TLS failure, or too slow to connect. Nothing was sent.
+    #[error("can't connect: {0}")]
+    Connect(String),
+    /// The connection ended, or spoke no HTTP, before an answer began. The request may have been received.
+    #[error("the connection ended before an answer: {0}")]
+    Broken(String),
+    /// No answer began within the time allowed.
+    #[error("no answer began within {}", .0.as_secs_f64())]
+    FirstByteTimeout(Duration),
+}
+
+impl SendError {
+    fn classify(error: &legacy::Error) -> Self {
+        let reason = innermost(error);
+        if error.is_connect() { Self::Connect(reason) } else { Self::Broken(reason) }
+    }
+
+    /// Whether the upstream can't have seen the request, so that trying again can't do anything twice.
+    #[must_use]
+    pub fn nothing_was_sent(&self) -> bool {
+        matches!(self, Self::Connect(_))
+    }
+}
+
+/// The text of the innermost cause: the outer ones repeat that a request failed.
+fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,328 @@
+//! A place that answers model calls.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HOST};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
+use http_body_util::Full;
+use seawall_llm::wire::Dialect;
+use seawall_types::Secret;
+
+use crate::client::HttpClient;
+use crate::sim::Sim;
+use crate::{AnswerBody, Breaker, BreakerSettings, RetryBudget, SendError};
+
+/// Where credentials of an upstream come from.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// This key is sent, in the header that the provider wants; the caller's is dropped.
+    Key(Secret<String>),
+    /// What the caller sent is passed through, unless it is a key of ours.
+    Passthrough,
+    /// None are sent.
+    None,
+}
+
+/// How long to wait for an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// From the request until the answer begins.
+    pub first_byte: Duration,
+    /// Between two pieces of the answer.
+    pub idle: Duration,
+    /// For the whole call.
+    pub total: Duration,
+}
+
+/// What the configuration says of an upstream.
+#[derive(Debug, Clone)]
+pub struct UpstreamSettings {
+    /// The name, for routes, metrics and the trace.
+    pub name: String,
+    /// Whose wire formats it speaks; `None`: all of them (a relay, or the simulated provider).
+    pub dialect: Option<Dialect>,
+    /// Credentials.
+    pub credentials: Credentials,
+    /// Model names it serves: exact, or with a `*` at the end. Empty: any.
+    pub models: Vec<String>,
+    /// Its share among upstreams of the same priority.
+    pub weight: u32,
+    /// Lower is tried first.
+    pub priority: u32,
+    /// Headers that every request gets.
+    pub headers: HeaderMap,
+    /// Calls at the same time, at most.
+    pub max_in_flight: usize,
+    /// Time-outs.
+    pub timeouts: Timeouts,
+    /// Tries after the first, at most.
+    pub retry_attempts: u32,
+    /// Retries for each request, over all of them.
+    pub retry_budget: f64,
+    /// When to rest.
+    pub breaker: BreakerSettings,
+}
+
+/// What carries a request to an upstream.
+pub enum Transport {
+    /// HTTP to this address; one pool for each worker thread.
+    Http {
+        /// The address.
+        base: BaseUrl,
+        /// TLS for it.
+        tls: rustls::ClientConfig,
+    },
+    /// The simulated provider in this process.
+    Sim(Sim),
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http { base, .. } => write!(f, "Http({base})"),
+            Self::Sim(_) => f.write_str("Sim"),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Carrier {
+    Http { base: BaseUrl, pools: Vec<HttpClient> },
+    Sim(Sim),
+}
+
+/// A place that answers model calls, with its state of health. Shared by all workers.
+#[derive(Debug)]
+pub struct Upstream {
+    /// What the configuration says.
+    pub settings: UpstreamSettings,
+    /// Whether it rests.
+    pub breaker: Breaker,
+    /// The retries it can still afford.
+    pub retries: RetryBudget,
+    carrier: Carrier,
+    in_flight: AtomicUsize,
+}
+
+/// A place among the calls that an upstream takes at the same time. Given back when dropped.
+#[derive(Debug)]
+pub struct Place(Arc<Upstream>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Upstream {
+    /// An upstream with connection pools for `workers` threads.
+    #[must_use]
+    pub fn new(settings: UpstreamSettings, transport: Transport, workers: usize) -> Self {
+        let carrier = match transport {
+            Transport::Http { base, tls } => {
+                let pool = || HttpClient::new(tls.clone(), settings.timeouts.connect);
+                Carrier::Http { base, pools: std::iter::repeat_with(pool).take(workers.max(1)).collect() }
+            }
+            Transport::Sim(sim) => Carrier::Sim(sim),
+        };
+        let (breaker, retries) = (Breaker::new(settings.breaker), RetryBudget::new(settings.retry_budget));
+        Self { settings, breaker, retries, carrier, in_flight: AtomicUsize::new(0) }
+    }
+
+    /// Whether it serves this model. A request without a model is served by any.
+    #[must_use]
+    pub fn serves(&self, model: Option<&str>) -> bool {
+        let matches = |pattern: &String, model: &str| match pattern.strip_suffix('*') {
+            Some(prefix) => model.starts_with(prefix),
+            None => pattern == model,
+        };
+        let models = &self.settings.models;
+        models.is_empty() || model.is_none_or(|model| models.iter().any(|pattern| matches(pattern, model)))
+    }
+
+    /// A place among the calls that it takes at the same time; `None` when all are taken.
+    #[must_use]
+    pub fn enter(self: &Arc<Self>) -> Option<Place> {
+        let most = self.settings.max_in_flight;
+        let add = |calls: usize| (calls < most).then_some(calls + 1);
+        self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
+        Some(Place(Arc::clone(self)))
+    }
+
+    /// Whether this is the simulated provider in this process.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        matches!(self.carrier, Carrier::Sim(_))
+    }
+
+    /// Sends one attempt and waits for the beginning of the answer. `request.uri` is a path with a query; address and
+    /// credentials (in the header that `dialect` wants) are put in here. Dropping the future cancels the call.
+    ///
+    /// # Errors
+    /// When no answer begins, with the reason. Nothing is retried here.
+    pub async fn send(
+        &self,
+        worker: usize,
+        dialect: Dialect,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<AnswerBody>, SendError> {
+        self.prepare(dialect, request.headers_mut());
+        let call = async {
+            match &self.carrier {
+                Carrier::Sim(sim) => Ok(sim.call(request).await.map(AnswerBody::Sim)),
+                Carrier::Http { base, pools } => {
+                    let Some(pool) = pools.get(worker % pools.len()) else {
+                        return Err(SendError::Connect("no connection pool".to_owned()));
+                    };
+                    base.apply(&mut request)?;
+                    Ok(pool.send(request).await?.map(AnswerBody::Http))
+                }
+            }
+        };
+        let allowed = self.settings.timeouts.first_byte;
+        tokio::time::timeout(allowed, call).await.unwrap_or(Err(SendError::FirstByteTimeout(allowed)))
+    }
+
+    /// Puts our credentials and configured headers in. The caller has already dropped what must not pass.
+    fn prepare(&self, dialect: Dialect, headers: &mut HeaderMap) {
+        for (name, value) in &self.settings.headers {
+            headers.insert(name.clone(), value.clone());
+        }
+        if let Credentials::Key(key) = &self.settings.credentials {
+            let (name, value) = credential(dialect, key);
+            if let Ok(mut value) = HeaderValue::from_str(&value) {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+/// The header that carries a key to a provider of this dialect.
+fn credential(dialect: Dialect, key: &Secret<String>) -> (HeaderName, String) {
+    match dialect {
+        Dialect::OpenAi => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+        Dialect::Anthropic => (HeaderName::from_static("x-api-key"), key.expose().clone()),
+        Dialect::Gemini => (HeaderName::from_static("x-goog-api-key"), key.expose().clone()),
+    }
+}
+
+/// The text is no address of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BaseUrlError {
+    /// Not an absolute http or https URL.
+    #[error("not a URL like https://api.openai.com/v1")]
+    NotAUrl,
+    /// It carries a user name, a query or a fragment.
+    #[error("an upstream's URL has no user name, query or fragment; put the key into api_key")]
+    Extra,
+}
+
+/// The address of an upstream: scheme, authority and the path before the provider's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl {
+    scheme: Scheme,
+    authority: Authority,
+    prefix: String,
+}
+
+impl BaseUrl {
+    /// Makes the request's URI absolute and its `Host` that of the upstream.
+    fn apply(&self, request: &mut Request<Full<Bytes>>) -> Result<(), SendError> {
+        let refused = |error: &dyn fmt::Display| {
+            SendError::Connect(format!("the request's path can't be sent: {error}"))
+        };
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let uri = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(self.join(path))
+            .build()
+            .map_err(|error| refused(&error))?;
+        let host = HeaderValue::from_str(self.authority.as_str()).map_err(|error| refused(&error))?;
+        *request.uri_mut() = uri;
+        request.headers_mut().insert(HOST, host);
+        Ok(())
+    }
+
+    /// The path at the upstream: people write base URLs with and without the version (`/v1`), and it must not stand
+    /// there twice.
+    fn join(&self, path: &str) -> String {
+        let version = path.get(1..).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or("");
+        let is_version =
+            version.starts_with('v') && version.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
+        let base = if is_version {
+            self.prefix.strip_suffix(version).and_then(|base| base.strip_suffix('/')).unwrap_or(&self.prefix)
+        } else {
+            &self.prefix
+        };
+        format!("{base}{path}")
+    }
+}
+
+impl FromStr for BaseUrl {
+    type Err = BaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains('#') || text.contains('?') {
+            return Err(BaseUrlError::Extra);
+        }
+        let parts = text.parse::<Uri>().map_err(|_| BaseUrlError::NotAUrl)?.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(BaseUrlError::NotAUrl);
+        };
+        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+            return Err(BaseUrlError::NotAUrl);
+        }
+        if authority.as_str().contains('@') {
+            return Err(BaseUrlError::Extra);
+        }
+        let prefix = parts
+            .path_and_query
+            .map_or_else(String::new, |path| path.path().trim_end_matches('/').to_owned());
+        Ok(Self { scheme, authority, prefix })
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_never_stands_twice() {
+        for (base, path, expected) in [
+            ("https://api.openai.com/v1", "/v1/chat/completions", "/v1/chat/completions"),
+            ("https://api.openai.com", "/v1/chat/completions", "/v1/chat/completions"),
+            ("https://api.openai.com/v1/", "/v1/models?x=1", "/v1/models?x=1"),
+            ("https://host/proxy/v1", "/v1/models", "/proxy/v1/models"),
+            ("https://host/v1beta", "/v1beta/models/m:generateContent", "/v1beta/models/m:generateContent"),
+            ("https://host/v1beta", "/v1/models", "/v1beta/v1/models"),
+            ("https://host/x", "/files", "/x/files"),
+        ] {
+            assert_eq!(base.parse::<BaseUrl>().unwrap().join(path), expected, "{base} + {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in
+            ["", "api.openai.com", "ftp://x/", "/v1", "https://u:p@host/", "https://host/?key=1", "http://"]
+        {
+            assert!(text.parse::<BaseUrl>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What an answer that came in one piece says: usage, model, tool calls, how it ended.
+//!
+//! Reading an answer never fails: the client gets the bytes whatever they are, and what can't be read is absent.
+//! Answers that come as a stream are read by [`crate::stream`] into the same [`Answer`].
+
+use seawall_types::Usage;
+
+use crate::json::{ANSWER_DEPTH, Object, Value};
+use crate::wire::Wire;
+use crate::{anthropic, gemini, openai_chat, openai_responses, usage};
+
+/// The facts of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// The tokens that the provider says it used.
+    pub usage: Option<Usage>,
+    /// The model that answered, which may be another than was asked.
+    pub model: Option<String>,
+    /// The length of all that the model wrote: text, reasoning, refusals, arguments of tools, in bytes.
+    pub output_bytes: u64,
+    /// The tools that the client is to run, in order.
+    pub tool_calls: Vec<ToolCall>,
+    /// How the answer ended, in the provider's word; of the first choice that has one.
+    pub finish: Option<String>,
+    /// The provider reported an error in the answer itself.
+    pub failed: bool,
+}
+
+/// One tool that the model asks the client to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolCall {
+    /// The id that its result must name, where the wire format has one.
+    pub id: Option<String>,
+    /// The tool.
+    pub name: String,
+}
+
+/// Reads a whole answer body.
+#[must_use]
+pub fn read_answer(wire: Wire, body: &[u8]) -> Answer {
+    let mut answer = Answer::default();
+    let Ok(value) = Value::parse(body, ANSWER_DEPTH) else { return answer };
+    if let Some(object) = value.as_object() {
+        answer.take(wire, &object);
+    }
+    // Gemini streams a JSON array when it is not asked for server-sent events.
+    for part in value.elements() {
+        if let Some(object) = part.as_object() {
+            answer.take(wire, &object);
+        }
+    }
+    answer
+}
+
+impl Answer {
+    fn take(&mut self, wire: Wire, object: &Object<'_>) {
+        match wire {
+            Wire::OpenAiChat | Wire::OpenAiCompletions => openai_chat::whole(object, self),
+            Wire::OpenAiResponses => openai_responses::whole(object, self),
+            Wire::AnthropicMessages => anthropic::whole(object, self),
+            Wire::GeminiGenerate | Wire::GeminiStream | Wire::GeminiEmbed => gemini::part(object, self),
+            Wire::OpenAiEmbeddings | Wire::AnthropicCountTokens | Wire::GeminiCountTokens | Wire::Other => {
+                self.note(object, "model");
+                self.usage = usage::any(object);
+            }
+        }
+    }
+
+    /// What all formats have: a model and, when something went wrong, an error.
+    pub(crate) fn note(&mut self, object: &Object<'_>, model_key: &str) {
+        if self.model.is_none() {
+            self.model = object.get(model_key).and_then(text);
+        }
+        self.failed |= object.some("error").is_some();
+    }
+
+    pub(crate) fn wrote(&mut self, text: Value<'_>) {
+        self.output_bytes = self.output_bytes.saturating_add(text.text_len());
+    }
+
+    /// Arguments that come as JSON rather than as a string of it.
+    pub(crate) fn wrote_raw(&mut self, json: Value<'_>) {
+        self.output_bytes =
+            self.output_bytes.saturating_add(u64::try_from(json.raw().len()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn finished(&mut self, reason: Option<Value<'_>>) {
+        if self.finish.is_none() {
+            self.finish = reason.and_then(text);
+        }
+    }
+}
+
+/// A string that says something.
+pub(crate) fn text(value: Value<'_>) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(std::borrow::Cow::into_owned)
+}

@@ -1,0 +1,80 @@
+//! Anthropic messages, whole and as events.
+
+use crate::answer::{Answer, ToolCall, text};
+use crate::json::Object;
+use crate::stream::Progress;
+use crate::usage::AnthropicCounts;
+
+/// Reads a whole message.
+pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
+    answer.note(object, "model");
+    let mut counts = AnthropicCounts::default();
+    object.some("usage").into_iter().for_each(|usage| counts.add(usage));
+    answer.usage = counts.usage();
+    answer.finished(object.some("stop_reason"));
+    let blocks = object.get("content").into_iter().flat_map(|content| content.elements());
+    for block in blocks.filter_map(|block| block.as_object()) {
+        read_block(&block, answer);
+    }
+}
+
+/// A content block: whole, or as it starts.
+fn read_block(block: &Object<'_>, answer: &mut Answer) {
+    for key in ["text", "thinking"] {
+        block.get(key).into_iter().for_each(|text| answer.wrote(text));
+    }
+    let kind = block.get("type").and_then(text);
+    if matches!(kind.as_deref(), Some("tool_use" | "server_tool_use" | "mcp_tool_use")) {
+        let input =
+            block.get("input").filter(|input| input.as_object().is_some_and(|input| !input.is_empty()));
+        input.into_iter().for_each(|input| answer.wrote_raw(input));
+    }
+    if kind.as_deref() == Some("tool_use") {
+        let name = block.get("name").and_then(text).unwrap_or_default();
+        answer.tool_calls.push(ToolCall { id: block.get("id").and_then(text), name });
+    }
+}
+
+/// Reads one event of a stream.
+pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
+    let kind = object.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
+    match kind.as_ref() {
+        "content_block_delta" => read_delta(object, &mut progress.answer),
+        "content_block_start" => {
+            if let Some(block) = object.get("content_block").and_then(|block| block.as_object()) {
+                read_block(&block, &mut progress.answer);
+            }
+        }
+        "message_start" => {
+            if let Some(message) = object.get("message").and_then(|message| message.as_object()) {
+                progress.answer.note(&message, "model");
+                count(&message, progress);
+            }
+        }
+        "message_delta" => {
+            let delta = object.get("delta").and_then(|delta| delta.as_object());
+            progress.answer.finished(delta.and_then(|delta| delta.some("stop_reason")));
+            count(object, progress);
+        }
+        "message_stop" => progress.complete = true,
+        "error" => {
+            progress.answer.failed = true;
+            progress.complete = true;
+        }
+        _ => {}
+    }
+}
+
+fn read_delta(object: &Object<'_>, answer: &mut Answer) {
+    let Some(delta) = object.get("delta").and_then(|delta| delta.as_object()) else { return };
+    for key in ["text", "partial_json", "thinking"] {
+        delta.get(key).into_iter().for_each(|text| answer.wrote(text));
+    }
+}
+
+fn count(holder: &Object<'_>, progress: &mut Progress) {
+    if let Some(usage) = holder.some("usage") {
+        progress.anthropic.add(usage);
+        progress.answer.usage = progress.anthropic.usage();
+    }
+}

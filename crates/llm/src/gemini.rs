@@ -1,0 +1,59 @@
+//! Gemini's GenerateContentResponse: an answer is one of them, a stream several.
+
+use crate::answer::{Answer, ToolCall, text};
+use crate::json::Object;
+use crate::stream::Progress;
+use crate::usage;
+
+/// Reads one response object into `answer`, which may hold earlier ones.
+pub(crate) fn part(object: &Object<'_>, answer: &mut Answer) {
+    read(object, answer);
+}
+
+/// Reads one event of a stream. A finish reason ends it; usage may still follow.
+pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
+    progress.complete |= read(object, &mut progress.answer) || progress.answer.failed;
+}
+
+/// True when the object says that the answer has ended.
+fn read(object: &Object<'_>, answer: &mut Answer) -> bool {
+    answer.note(object, "modelVersion");
+    answer.usage = usage::larger(answer.usage, object.some("usageMetadata").and_then(usage::gemini));
+    let mut ended = false;
+    let candidates = object.get("candidates").into_iter().flat_map(|candidates| candidates.elements());
+    for candidate in candidates.filter_map(|candidate| candidate.as_object()) {
+        read_content(&candidate, answer);
+        let reason = candidate.some("finishReason");
+        ended |= reason.is_some();
+        answer.finished(reason);
+    }
+    // A refused prompt has no candidates.
+    let feedback = object.some("promptFeedback").and_then(|feedback| feedback.as_object());
+    let blocked = feedback.and_then(|feedback| feedback.some("blockReason"));
+    answer.finished(blocked);
+    ended || blocked.is_some()
+}
+
+fn read_content(candidate: &Object<'_>, answer: &mut Answer) {
+    let content = candidate.get("content").and_then(|content| content.as_object());
+    let parts = content.and_then(|content| content.get("parts"));
+    let parts = parts.into_iter().flat_map(|parts| parts.elements());
+    for part in parts.filter_map(|part| part.as_object()) {
+        part.get("text").into_iter().for_each(|text| answer.wrote(text));
+        let executed = part.get("executableCode").and_then(|code| code.as_object());
+        executed.and_then(|code| code.get("code")).into_iter().for_each(|code| answer.wrote(code));
+        if let Some(call) = part.some("functionCall").and_then(|call| call.as_object()) {
+            read_call(&call, answer);
+        }
+    }
+}
+
+/// A call; or, when its arguments are streamed, a piece of one, which has no name.
+fn read_call(call: &Object<'_>, answer: &mut Answer) {
+    for key in ["args", "partialArgs"] {
+        call.get(key).into_iter().for_each(|arguments| answer.wrote_raw(arguments));
+    }
+    if let Some(name) = call.get("name").and_then(text) {
+        answer.tool_calls.push(ToolCall { id: call.get("id").and_then(text), name });
+    }
+}

@@ -1,0 +1,164 @@
+//! One object: which members it has and where they lie.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::scan::{Fault, Scanner};
+use super::{JsonError, JsonErrorKind, Kind, Value, check_utf8, nothing_after, text};
+
+/// How many members an object may have whose keys are compared with each other. The comparison is quadratic; real
+/// requests have less than fifty.
+const MAX_UNIQUE_KEYS: usize = 512;
+
+/// Where one member of an object lies in the text.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    /// The key's first byte after its quote.
+    key_start: usize,
+    /// The key's closing quote.
+    key_end: usize,
+    value_start: usize,
+    value_end: usize,
+}
+
+/// What to insist on while the members of an object are collected.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) depth: usize,
+    pub(super) unique_keys: bool,
+}
+
+/// An object: the text it lies in and where its members are.
+///
+/// Positions are those of the whole text, also for an object inside another.
+#[derive(Debug, Clone)]
+pub struct Object<'a> {
+    text: &'a [u8],
+    members: SmallVec<[Member; 16]>,
+    close: usize,
+}
+
+impl<'a> Object<'a> {
+    /// Reads a text that is one object and nothing else, and checks everything inside it too.
+    ///
+    /// # Errors
+    /// When the text is not valid JSON in UTF-8, is no object, nests deeper than `max_depth` (the object itself is
+    /// one), or names a key twice at its top level. Keys are compared unescaped.
+    pub fn parse(text: &'a [u8], max_depth: usize) -> Result<Self, JsonError> {
+        let value = Value::unchecked(check_utf8(text)?);
+        match value.kind() {
+            Kind::Object => {}
+            Kind::Invalid => return Err(Scanner::new(text, value.start).unexpected().in_text(text)),
+            _ => return Err(JsonError::at(JsonErrorKind::NotAnObject, text, value.start)),
+        }
+        let limits = Limits { depth: max_depth, unique_keys: true };
+        let object = Self::collect(text, value.start, limits).map_err(|fault| fault.in_text(text))?;
+        nothing_after(text, object.close + 1)?;
+        Ok(object)
+    }
+
+    /// Notes the members of the object whose `{` is at `start`.
+    pub(super) fn collect(text: &'a [u8], start: usize, limits: Limits) -> Result<Self, Fault> {
+        let inner = limits.depth.checked_sub(1).ok_or(Fault { kind: JsonErrorKind::Depth, offset: start })?;
+        let mut scanner = Scanner::new(text, start);
+        let mut object = Self { text, members: SmallVec::new(), close: start };
+        scanner.expect(b'{')?;
+        scanner.space();
+        while scanner.peek() != Some(b'}') {
+            if !object.members.is_empty() {
+                scanner.expect(b',')?;
+                scanner.space();
+            }
+            let (key_start, key_end) = scanner.key()?;
+            let value_start = scanner.at;
+            scanner.value(inner)?;
+            let member = Member { key_start, key_end, value_start, value_end: scanner.at };
+            if limits.unique_keys {
+                object.refuse_repeated(member)?;
+            }
+            object.members.push(member);
+            scanner.space();
+        }
+        object.close = scanner.at;
+        Ok(object)
+    }
+
+    fn refuse_repeated(&self, member: Member) -> Result<(), Fault> {
+        if self.members.len() >= MAX_UNIQUE_KEYS {
+            return Err(Fault { kind: JsonErrorKind::TooManyKeys, offset: member.key_start });
+        }
+        let key = text::decode_bytes(self.raw_key(member));
+        if self.members.iter().any(|other| text::reads_as(self.raw_key(*other), &key)) {
+            return Err(Fault { kind: JsonErrorKind::DuplicateKey, offset: member.key_start });
+        }
+        Ok(())
+    }
+
+    fn raw_key(&self, member: Member) -> &'a [u8] {
+        self.text.get(member.key_start..member.key_end).unwrap_or_default()
+    }
+
+    fn value_of(&self, member: Member) -> Value<'a> {
+        Value { text: self.text, start: member.value_start, end: member.value_end }
+    }
+
+    fn member(&self, key: &str) -> Option<Member> {
+        self.members
+            .iter()
+            .rev()
+            .copied()
+            .find(|member| text::reads_as(self.raw_key(*member), key.as_bytes()))
+    }
+
+    /// The value of `key`; of the last one, should an inner object have it twice (as all common parsers do).
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Value<'a>> {
+        self.member(key).map(|member| self.value_of(member))
+    }
+
+    /// The value of `key` unless it is `null`, which means the same as its absence to every provider.
+    #[must_use]
+    pub fn some(&self, key: &str) -> Option<Value<'a>> {
+        self.get(key).filter(|value| !value.is_null())
+    }
+
+    /// The members in the order of the text.
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> + '_ {
+        self.members.iter().map(|member| (text::decode(self.raw_key(*member)), self.value_of(*member)))
+    }
+
+    /// Where the value of `key` lies in the text.
+    #[must_use]
+    pub fn span_of(&self, key: &str) -> Option<Range<usize>> {
+        self.member(key).map(|member| member.value_start..member.value_end)
+    }
+
+    /// What to cut out of the text so that `key` is gone and the rest is still an object.
+    #[must_use]
+    pub fn cut_of(&self, key: &str) -> Option<Range<usize>> {
+        let at =
+            self.members.iter().rposition(|member| text::reads_as(self.raw_key(*member), key.as_bytes()))?;
+        let member = self.members.get(at)?;
+        match at.checked_sub(1).and_then(|before| self.members.get(before)) {
+            Some(before) => Some(before.value_end..member.value_end),
+            None => {
+                let end = self.members.get(1).map_or(member.value_end, |next| next.key_start - 1);
+                Some(member.key_start - 1..end)
+            }
+        }
+    }
+
+    /// Where the closing brace is.
+    #[must_use]
+    pub const fn close_offset(&self) -> usize {
+        self.close
+    }
+
+    /// Whether there are no members.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+}

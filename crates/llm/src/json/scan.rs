@@ -1,0 +1,251 @@
+//! The scanner itself: moves over JSON text and says where a thing ends.
+//!
+//! It never recurses: open containers are one byte each on a small stack of its own, so depth costs no thread stack.
+
+use memchr::memchr2;
+use smallvec::SmallVec;
+
+use super::{JsonError, JsonErrorKind};
+
+/// Why and where scanning stopped.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) kind: JsonErrorKind,
+    pub(super) offset: usize,
+}
+
+impl Fault {
+    pub(super) fn in_text(&self, text: &[u8]) -> JsonError {
+        JsonError::at(self.kind, text, self.offset)
+    }
+}
+
+/// The closing brackets that are still owed, the innermost last.
+type Open = SmallVec<[u8; 64]>;
+
+/// A position in a text that is UTF-8.
+#[derive(Debug)]
+pub(super) struct Scanner<'a> {
+    text: &'a [u8],
+    pub(super) at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) const fn new(text: &'a [u8], at: usize) -> Self {
+        Self { text, at }
+    }
+
+    pub(super) const fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    pub(super) fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    /// What is wrong with the byte here, or with there being none.
+    pub(super) fn unexpected(&self) -> Fault {
+        let kind =
+            if self.at < self.text.len() { JsonErrorKind::Syntax } else { JsonErrorKind::UnexpectedEnd };
+        Fault { kind, offset: self.at }
+    }
+
+    pub(super) fn expect(&mut self, byte: u8) -> Result<(), Fault> {
+        if self.peek() != Some(byte) {
+            return Err(self.unexpected());
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Reads `"key" :` and the space around it; gives where the key lies between its quotes.
+    pub(super) fn key(&mut self) -> Result<(usize, usize), Fault> {
+        let start = self.at + 1;
+        self.string()?;
+        let end = self.at - 1;
+        self.space();
+        self.expect(b':')?;
+        self.space();
+        Ok((start, end))
+    }
+
+    /// Moves past the value here, with at most `depth` containers inside each other.
+    pub(super) fn value(&mut self, depth: usize) -> Result<(), Fault> {
+        let mut open = Open::new();
+        loop {
+            match self.peek() {
+                Some(bracket @ (b'{' | b'[')) => {
+                    if open.len() >= depth {
+                        return Err(Fault { kind: JsonErrorKind::Depth, offset: self.at });
+                    }
+                    if self.enter(bracket, &mut open)? {
+                        continue;
+                    }
+                }
+                Some(b'"') => self.string()?,
+                _ => self.scalar()?,
+            }
+            if self.leave(&mut open)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Opens a container; true when a first value follows in it.
+    fn enter(&mut self, bracket: u8, open: &mut Open) -> Result<bool, Fault> {
+        let closer = if bracket == b'{' { b'}' } else { b']' };
+        open.push(closer);
+        self.at += 1;
+        self.space();
+        if self.peek() == Some(closer) {
+            return Ok(false);
+        }
+        if closer == b'}' {
+            self.key()?;
+        }
+        Ok(true)
+    }
+
+    /// After a value (or at the end of an empty container): closes what closes here. True when nothing is open any
+    /// more; false when the next value stands here.
+    fn leave(&mut self, open: &mut Open) -> Result<bool, Fault> {
+        while let Some(closer) = open.last().copied() {
+            self.space();
+            if self.peek() == Some(closer) {
+                self.at += 1;
+                open.pop();
+                continue;
+            }
+            self.expect(b',')?;
+            self.space();
+            if closer == b'}' {
+                self.key()?;
+            }
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn scalar(&mut self) -> Result<(), Fault> {
+        match self.peek() {
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.literal(b"true"),
+            Some(b'f') => self.literal(b"false"),
+            Some(b'n') => self.literal(b"null"),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Result<(), Fault> {
+        for byte in word {
+            self.expect(*byte)?;
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Fault> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.unexpected()) } else { Ok(()) }
+    }
+
+    pub(super) fn string(&mut self) -> Result<(), Fault> {
+        self.expect(b'"')?;
+        loop {
+            self.at += plain_length(self.rest());
+            if self.peek() != Some(b'\\') {
+                return self.expect(b'"');
+            }
+            self.escape()?;
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u') => {
+                self.at += 1;
+                for _ in 0..4 {
+                    if !self.peek().is_some_and(|digit| digit.is_ascii_hexdigit()) {
+                        return Err(self.unexpected());
+                    }
+                    self.at += 1;
+                }
+            }
+            _ => return Err(self.unexpected()),
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes at the start of `rest` are neither a quote, a backslash nor a control character.
+///
+/// Strings full of escapes have short plain stretches, where a call of a vector search costs more than it saves; so
+/// the first words are looked at one by one, and only a stretch that is long is searched for its end.
+fn plain_length(rest: &[u8]) -> usize {
+    const NEAR: usize = 8;
+    let (words, _) = rest.as_chunks::<8>();
+    let mut length = 0;
+    for word in words.iter().take(NEAR) {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return length + special.trailing_zeros() as usize / 8;
+        }
+        length += word.len();
+    }
+    let far = rest.get(length..).unwrap_or_default();
+    let end = memchr2(b'"', b'\\', far).unwrap_or(far.len());
+    let span = far.get(..end).unwrap_or_default();
+    // The fold has no exit, so that it runs over many bytes at once.
+    if span.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
+        return length + span.iter().take_while(|byte| **byte >= 0x20).count();
+    }
+    length + end
+}
+
+/// Marks, with the high bit, the first byte of `word` (the lowest) that ends a plain stretch; bytes above it may be
+/// marked wrongly. The arithmetic is that of <https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>.
+const fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const fn below(word: u64, bound: u64) -> u64 {
+        word.wrapping_sub(bound * ONES) & !word & HIGH
+    }
+    below(word, 0x20) | below(word ^ (b'"' as u64 * ONES), 1) | below(word ^ (b'\\' as u64 * ONES), 1)
+}

@@ -1,0 +1,142 @@
+//! What stands inside strings and numbers: unescaping, lengths, whole numbers.
+//!
+//! Works on text that the scanner has accepted; on anything else it gives something harmless.
+
+use std::borrow::Cow;
+
+/// One stretch of a string's content.
+enum Piece<'a> {
+    Plain(&'a [u8]),
+    Escaped(char),
+}
+
+/// The content of a string, escape by escape.
+struct Pieces<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        match memchr::memchr(b'\\', self.rest) {
+            Some(0) => {
+                let (character, length) = escape(self.rest)?;
+                self.rest = self.rest.get(length..).unwrap_or_default();
+                Some(Piece::Escaped(character))
+            }
+            Some(backslash) => self.plain(backslash),
+            None if self.rest.is_empty() => None,
+            None => self.plain(self.rest.len()),
+        }
+    }
+}
+
+impl<'a> Pieces<'a> {
+    fn plain(&mut self, length: usize) -> Option<Piece<'a>> {
+        let (plain, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(Piece::Plain(plain))
+    }
+}
+
+/// The character that the escape at the start of `text` stands for, and the escape's length.
+fn escape(text: &[u8]) -> Option<(char, usize)> {
+    let character = match text.get(1)? {
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return Some(unicode(text)),
+        other => char::from(*other),
+    };
+    Some((character, 2))
+}
+
+/// `\uXXXX`, or two of them that are a surrogate pair; a lone surrogate is U+FFFD.
+fn unicode(text: &[u8]) -> (char, usize) {
+    let high = hex(text, 2);
+    if (0xD800..0xDC00).contains(&high) && text.get(6..8) == Some(b"\\u") {
+        let low = hex(text, 8);
+        if (0xDC00..0xE000).contains(&low) {
+            let scalar = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+            return (char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER), 12);
+        }
+    }
+    (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 6)
+}
+
+fn hex(text: &[u8], at: usize) -> u32 {
+    let digits = text.get(at..at + 4).unwrap_or_default();
+    digits.iter().fold(0, |number, digit| number * 16 + char::from(*digit).to_digit(16).unwrap_or(0))
+}
+
+/// The unescaped bytes; borrowed when there is nothing to unescape.
+pub(super) fn decode_bytes(quoted: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\\', quoted).is_none() {
+        return Cow::Borrowed(quoted);
+    }
+    let mut bytes = Vec::with_capacity(quoted.len());
+    for piece in (Pieces { rest: quoted }) {
+        match piece {
+            Piece::Plain(plain) => bytes.extend_from_slice(plain),
+            Piece::Escaped(character) => {
+                bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+    }
+    Cow::Owned(bytes)
+}
+
+/// Whether `quoted` stands for `wanted`. An escape is longer than what it stands for, so equal lengths mean that there
+/// is none, and most keys are told apart by length alone.
+pub(super) fn reads_as(quoted: &[u8], wanted: &[u8]) -> bool {
+    if quoted.len() == wanted.len() {
+        return quoted == wanted && memchr::memchr(b'\\', quoted).is_none();
+    }
+    quoted.len() > wanted.len() && *decode_bytes(quoted) == *wanted
+}
+
+/// The unescaped text.
+pub(super) fn decode(quoted: &[u8]) -> Cow<'_, str> {
+    match decode_bytes(quoted) {
+        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        Cow::Owned(bytes) => Cow::Owned(
+            String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()),
+        ),
+    }
+}
+
+/// How long the unescaped text is, without making it.
+pub(super) fn decoded_len(quoted: &[u8]) -> u64 {
+    let length = |piece| match piece {
+        Piece::Plain(plain) => plain.len(),
+        Piece::Escaped(character) => character.len_utf8(),
+    };
+    let bytes: usize = (Pieces { rest: quoted }).map(length).sum();
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// The value of a JSON number when it is whole, not negative and in range. Exact: no float is involved.
+pub(super) fn whole_number(raw: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(raw).ok()?;
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i16>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let shift = i32::from(exponent) - i32::try_from(fraction.len()).ok()?;
+    let digits: u64 = format!("{whole}{fraction}").parse().ok()?;
+    match u32::try_from(shift) {
+        Ok(shift) => digits.checked_mul(10_u64.checked_pow(shift)?),
+        Err(_) => {
+            let divisor = 10_u64.checked_pow(shift.unsigned_abs())?;
+            digits.is_multiple_of(divisor).then_some(digits / divisor)
+        }
+    }
+}

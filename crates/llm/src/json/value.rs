@@ -1,0 +1,191 @@
+//! One value: where it lies, and what it is once somebody asks.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use super::object::Limits;
+use super::scan::Scanner;
+use super::{JsonError, Object, check_utf8, nothing_after, text};
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    String,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// `null`
+    Null,
+    /// Not the start of any value. Only what was not validated can be this.
+    Invalid,
+}
+
+/// One value: where it lies in the text. Reading it costs when it is read.
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    pub(super) text: &'a [u8],
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl<'a> Value<'a> {
+    /// Reads a text that is one value of any kind and nothing else.
+    ///
+    /// # Errors
+    /// As [`Object::parse`], but keys are not compared.
+    pub fn parse(text: &'a [u8], max_depth: usize) -> Result<Self, JsonError> {
+        let mut value = Self::unchecked(check_utf8(text)?);
+        let mut scanner = Scanner::new(text, value.start);
+        scanner.value(max_depth).map_err(|fault| fault.in_text(text))?;
+        value.end = scanner.at;
+        nothing_after(text, value.end)?;
+        Ok(value)
+    }
+
+    /// The whole text without the space before it, not validated.
+    pub(super) fn unchecked(text: &'a [u8]) -> Self {
+        let mut scanner = Scanner::new(text, 0);
+        scanner.space();
+        Self { text, start: scanner.at, end: text.len() }
+    }
+
+    /// The bytes as they stand in the text.
+    #[must_use]
+    pub fn raw(&self) -> &'a [u8] {
+        self.text.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Where it lies in the text.
+    #[must_use]
+    pub const fn span(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// What it is, by its first byte.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.text.get(self.start) {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b'-' | b'0'..=b'9') => Kind::Number,
+            Some(b't' | b'f') => Kind::Bool,
+            Some(b'n') => Kind::Null,
+            _ => Kind::Invalid,
+        }
+    }
+
+    /// Whether it is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.kind() == Kind::Null
+    }
+
+    /// A string's bytes between its quotes, still escaped.
+    fn quoted(&self) -> Option<&'a [u8]> {
+        (self.kind() == Kind::String).then(|| self.text.get(self.start + 1..self.end.checked_sub(1)?))?
+    }
+
+    /// A string, unescaped; borrowed when it has no escapes.
+    #[must_use]
+    pub fn as_str(&self) -> Option<Cow<'a, str>> {
+        self.quoted().map(text::decode)
+    }
+
+    /// How many bytes a string has once unescaped; 0 for anything else.
+    #[must_use]
+    pub fn text_len(&self) -> u64 {
+        self.quoted().map_or(0, text::decoded_len)
+    }
+
+    /// A number that is whole and not negative, however it is written (`8`, `8.0`, `8e0`).
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        (self.kind() == Kind::Number).then(|| text::whole_number(self.raw()))?
+    }
+
+    /// `true` or `false`.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.raw() {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The members of an object. Its inside was validated with the whole text, so this only finds them again;
+    /// of a key that stands there twice the last counts.
+    #[must_use]
+    pub fn as_object(&self) -> Option<Object<'a>> {
+        let limits = Limits { depth: usize::MAX, unique_keys: false };
+        (self.kind() == Kind::Object).then(|| Object::collect(self.text, self.start, limits).ok())?
+    }
+
+    /// The members of an object in which no key may stand twice: for objects that decide about money.
+    ///
+    /// # Errors
+    /// When a key stands there twice or it has too many. `Ok(None)` when the value is no object.
+    pub fn as_unique_object(&self) -> Result<Option<Object<'a>>, JsonError> {
+        if self.kind() != Kind::Object {
+            return Ok(None);
+        }
+        let limits = Limits { depth: usize::MAX, unique_keys: true };
+        Object::collect(self.text, self.start, limits).map(Some).map_err(|fault| fault.in_text(self.text))
+    }
+
+    /// The elements of an array; nothing for anything else.
+    #[must_use]
+    pub fn elements(&self) -> Elements<'a> {
+        Elements::new(*self)
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    /// Shows the place, not the content: a value may hold what must not be logged.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {}..{}", self.kind(), self.start, self.end)
+    }
+}
+
+/// The elements of an array, one after another.
+#[derive(Debug)]
+pub struct Elements<'a> {
+    scanner: Scanner<'a>,
+    ended: bool,
+}
+
+impl<'a> Elements<'a> {
+    fn new(array: Value<'a>) -> Self {
+        let mut scanner = Scanner::new(array.text, array.start + 1);
+        scanner.space();
+        let ended = array.kind() != Kind::Array || scanner.peek() == Some(b']');
+        Self { scanner, ended }
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        if self.ended {
+            return None;
+        }
+        let start = self.scanner.at;
+        self.ended = self.scanner.value(usize::MAX).is_err();
+        let value = Value { text: self.scanner.text(), start, end: self.scanner.at };
+        self.scanner.space();
+        if self.scanner.expect(b',').is_err() {
+            self.ended = true;
+        }
+        self.scanner.space();
+        Some(value)
+    }
+}

@@ -1,0 +1,185 @@
+//! OpenAI chat completions and the older completions, whole and as deltas.
+
+use smallvec::SmallVec;
+
+use crate::answer::{Answer, ToolCall, text};
+use crate::json::{Object, Value};
+use crate::stream::Progress;
+use crate::usage;
+
+/// How many choices and tool calls of one stream are told apart; more than any provider sends.
+const MAX_TRACKED: usize = 4_096;
+
+/// Reads a whole answer.
+pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
+    answer.note(object, "model");
+    answer.usage = object.some("usage").and_then(usage::openai);
+    let mut calls = Calls::default();
+    for choice in choices(object) {
+        if let Some(message) = choice.get("message").and_then(|message| message.as_object()) {
+            read_message(&message, None, answer, &mut calls);
+        }
+        read_ending(&choice, answer);
+    }
+}
+
+/// Reads one chunk of a stream.
+pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
+    progress.answer.note(object, "model");
+    progress.complete |= progress.answer.failed;
+    let reported = object.some("usage").and_then(usage::openai);
+    progress.answer.usage = usage::larger(progress.answer.usage, reported);
+    for choice in choices(object) {
+        let index = choice.get("index").and_then(|index| index.as_u64()).unwrap_or(0);
+        if let Some(delta) = choice.get("delta").and_then(|delta| delta.as_object()) {
+            read_message(&delta, Some(index), &mut progress.answer, &mut progress.calls);
+        }
+        let ended = read_ending(&choice, &mut progress.answer);
+        progress.calls.open_choices.note(index, ended);
+    }
+}
+
+fn choices<'a>(object: &Object<'a>) -> impl Iterator<Item = Object<'a>> + use<'a> {
+    object
+        .get("choices")
+        .into_iter()
+        .flat_map(|choices| choices.elements())
+        .filter_map(|choice| choice.as_object())
+}
+
+/// The text of a plain completion, and the finish reason; true when there is one.
+fn read_ending(choice: &Object<'_>, answer: &mut Answer) -> bool {
+    if let Some(text) = choice.get("text") {
+        answer.wrote(text);
+    }
+    let reason = choice.some("finish_reason");
+    answer.finished(reason);
+    reason.is_some()
+}
+
+/// A message or a delta of one, which have the same members. `choice` is the choice's index in a stream.
+fn read_message(message: &Object<'_>, choice: Option<u64>, answer: &mut Answer, calls: &mut Calls) {
+    for (key, value) in message.iter() {
+        match key.as_ref() {
+            "content" | "refusal" => read_content(value, answer),
+            // Some servers send the same reasoning under both names.
+            "reasoning_content" => answer.wrote(value),
+            "reasoning" if message.some("reasoning_content").is_none() => answer.wrote(value),
+            "audio" => read_transcript(value, answer),
+            "tool_calls" => {
+                for call in value.elements().filter_map(|call| call.as_object()) {
+                    calls.read(&call, choice, answer);
+                }
+            }
+            "function_call" => calls.read_old(value, choice, answer),
+            _ => {}
+        }
+    }
+}
+
+fn read_content(value: Value<'_>, answer: &mut Answer) {
+    answer.wrote(value);
+    for part in value.elements().filter_map(|part| part.as_object()) {
+        for key in ["text", "refusal", "thinking"] {
+            part.get(key).into_iter().for_each(|text| answer.wrote(text));
+        }
+    }
+}
+
+fn read_transcript(value: Value<'_>, answer: &mut Answer) {
+    if let Some(transcript) = value.as_object().and_then(|audio| audio.get("transcript")) {
+        answer.wrote(transcript);
+    }
+}
+
+/// Which delta belongs to which tool call, and which choices are still being written.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    /// Choice and index of each of the answer's tool calls, in their order.
+    keys: Vec<(u64, Option<u64>)>,
+    pub(crate) open_choices: OpenChoices,
+}
+
+impl Calls {
+    /// One tool call, or the next piece of it. Its index may have gaps, be missing, or be the same for all calls, each
+    /// of which some server does: another id is another call.
+    fn read(&mut self, call: &Object<'_>, choice: Option<u64>, answer: &mut Answer) {
+        let function =
+            call.some("function").or_else(|| call.some("custom")).and_then(|value| value.as_object());
+        let id = call.get("id").and_then(text);
+        let name = function.as_ref().and_then(|function| function.get("name")).and_then(text);
+        if let Some(function) = &function {
+            arguments(function, answer);
+        }
+        let index = call.get("index").and_then(|index| index.as_u64());
+        self.add((choice, index), id, name, answer);
+    }
+
+    /// The single call of the API before tools.
+    fn read_old(&mut self, value: Value<'_>, choice: Option<u64>, answer: &mut Answer) {
+        let Some(function) = value.as_object() else { return };
+        arguments(&function, answer);
+        self.add((choice, None), None, function.get("name").and_then(text), answer);
+    }
+
+    fn add(
+        &mut self,
+        (choice, index): (Option<u64>, Option<u64>),
+        id: Option<String>,
+        name: Option<String>,
+        answer: &mut Answer,
+    ) {
+        let key = (choice.unwrap_or(0), index);
+        let known = match choice {
+            // A whole answer has every call once.
+            None => None,
+            Some(_) if index.is_some() => self.keys.iter().rposition(|known| *known == key),
+            Some(_) if name.is_none() => self.keys.iter().rposition(|known| known.0 == key.0),
+            Some(_) => None,
+        };
+        let known = known.and_then(|at| answer.tool_calls.get_mut(at));
+        match known.filter(|known| id.is_none() || known.id.is_none() || known.id == id) {
+            Some(known) => {
+                known.id = known.id.take().or(id);
+                // The name comes whole, or in pieces that clients join; a repeated one is no piece.
+                if let Some(name) = name.filter(|name| *name != known.name) {
+                    known.name.push_str(&name);
+                }
+            }
+            None if self.keys.len() < MAX_TRACKED && (id.is_some() || name.is_some()) => {
+                self.keys.push(key);
+                answer.tool_calls.push(ToolCall { id, name: name.unwrap_or_default() });
+            }
+            None => {}
+        }
+    }
+}
+
+fn arguments(function: &Object<'_>, answer: &mut Answer) {
+    if let Some(arguments) = function.get("arguments").or_else(|| function.get("input")) {
+        answer.wrote(arguments);
+    }
+}
+
+/// The choices of a stream that have started and not ended.
+#[derive(Debug, Default)]
+pub(crate) struct OpenChoices {
+    open: SmallVec<[u64; 4]>,
+    any: bool,
+}
+
+impl OpenChoices {
+    fn note(&mut self, index: u64, ended: bool) {
+        self.any = true;
+        if ended {
+            self.open.retain(|open| *open != index);
+        } else if !self.open.contains(&index) && self.open.len() < MAX_TRACKED {
+            self.open.push(index);
+        }
+    }
+
+    /// At least one was seen and each has a finish reason.
+    pub(crate) fn all_ended(&self) -> bool {
+        self.any && self.open.is_empty()
+    }
+}

@@ -1,0 +1,113 @@
+//! OpenAI responses, whole and as typed events.
+
+use crate::answer::{Answer, ToolCall, text};
+use crate::json::{Object, Value};
+use crate::stream::Progress;
+use crate::usage;
+
+/// Reads a whole response object.
+pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
+    read_state(object, answer);
+    for item in items(object) {
+        read_call(&item, answer);
+        read_item(&item, answer);
+    }
+}
+
+/// Model, usage, status: what the object says besides its output.
+fn read_state(object: &Object<'_>, answer: &mut Answer) {
+    answer.note(object, "model");
+    answer.usage = usage::larger(answer.usage, object.some("usage").and_then(usage::openai));
+    let status = object.get("status").and_then(text);
+    answer.failed |= status.as_deref() == Some("failed");
+    let reason = object.some("incomplete_details").and_then(|details| details.as_object()?.get("reason"));
+    match status.as_deref() {
+        None | Some("in_progress" | "queued") => {}
+        Some(_) => answer.finished(reason.or_else(|| object.get("status"))),
+    }
+}
+
+fn items<'a>(object: &Object<'a>) -> impl Iterator<Item = Object<'a>> + use<'a> {
+    object.get("output").into_iter().flat_map(|output| output.elements()).filter_map(|item| item.as_object())
+}
+
+/// What the model wrote in one item: message parts, reasoning, arguments.
+fn read_item(item: &Object<'_>, answer: &mut Answer) {
+    for key in ["content", "summary"] {
+        let parts = item.get(key).into_iter().flat_map(|parts| parts.elements());
+        for part in parts.filter_map(|part| part.as_object()) {
+            ["text", "refusal"].iter().filter_map(|key| part.get(key)).for_each(|text| answer.wrote(text));
+        }
+    }
+    for key in ["arguments", "input", "code"] {
+        item.get(key).into_iter().for_each(|text| answer.wrote(text));
+    }
+    // A local shell call is an action rather than arguments.
+    if let Some(action) = item.get("action").filter(|action| action.as_object().is_some()) {
+        answer.wrote_raw(action);
+    }
+}
+
+/// Notes a call of a tool that the client runs, once, whether it shows when added, when done or at the end.
+fn read_call(item: &Object<'_>, answer: &mut Answer) {
+    let kind = item.get("type").and_then(text).unwrap_or_default();
+    let name = match kind.as_str() {
+        "function_call" | "custom_tool_call" => item.get("name").and_then(text).unwrap_or_default(),
+        "local_shell_call" | "shell_call" | "apply_patch_call" | "computer_call" => {
+            kind.trim_end_matches("_call").to_owned()
+        }
+        _ => return,
+    };
+    let id = item.get("call_id").or_else(|| item.get("id")).and_then(text);
+    if id.is_none() || answer.tool_calls.iter().all(|call| call.id != id) {
+        answer.tool_calls.push(ToolCall { id, name });
+    }
+}
+
+/// Reads one event of a stream.
+pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
+    let kind = object.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
+    if kind.ends_with(".delta") {
+        // Sound is no text: its tokens are not its bytes.
+        if !kind.starts_with("response.audio.") {
+            object.get("delta").into_iter().for_each(|text| progress.answer.wrote(text));
+        }
+        return;
+    }
+    match kind.as_ref() {
+        "response.output_item.added" | "response.output_item.done" => {
+            if let Some(item) = object.get("item").and_then(|item| item.as_object()) {
+                read_call(&item, &mut progress.answer);
+            }
+        }
+        "response.created" | "response.in_progress" | "response.queued" => {
+            read_response(object.get("response"), progress);
+        }
+        "response.completed" | "response.failed" | "response.incomplete" => {
+            read_response(object.get("response"), progress);
+            progress.answer.failed |= kind == "response.failed";
+            progress.complete = true;
+        }
+        "error" => {
+            progress.answer.failed = true;
+            progress.complete = true;
+        }
+        _ => {
+            progress.answer.failed |= object.some("error").is_some();
+            progress.complete |= progress.answer.failed;
+        }
+    }
+}
+
+/// The response object inside an event. Its output was seen as deltas already, unless the server sends none.
+fn read_response(response: Option<Value<'_>>, progress: &mut Progress) {
+    let Some(response) = response.and_then(|response| response.as_object()) else { return };
+    let no_deltas = progress.answer.output_bytes == 0;
+    read_state(&response, &mut progress.answer);
+    for item in items(&response) {
+        read_call(&item, &mut progress.answer);
+        if no_deltas {
+            read_item(&item, &mut progress.answer);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What tokens cost: the table, and the arithmetic on it.
+//!
+//! Prices are whole pico-dollars per token. The table is data: built in ([`Prices::embedded`]), and laid over by an
+//! operator's own file in the same form. Which price a call is charged at is decided by the model that answered;
+//! this module only finds it.
+
+mod find;
+mod parse;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use seawall_types::{Usage, Usd};
+
+pub use parse::PriceError;
+
+/// Whose names a model name is to be looked up under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Provider {
+    /// OpenAI.
+    OpenAi,
+    /// Anthropic.
+    Anthropic,
+    /// Google's Gemini API.
+    Gemini,
+    /// Any other: its names stand in the table with a prefix (`groq/…`, `azure/…`).
+    Other,
+}
+
+impl From<crate::wire::Dialect> for Provider {
+    fn from(dialect: crate::wire::Dialect) -> Self {
+        match dialect {
+            crate::wire::Dialect::OpenAi => Self::OpenAi,
+            crate::wire::Dialect::Anthropic => Self::Anthropic,
+            crate::wire::Dialect::Gemini => Self::Gemini,
+        }
+    }
+}
+
+/// Prices per token for prompts above a length. They hold for the whole call, not for what is above.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tier {
+    /// Prompts of more tokens than this.
+    pub above: u64,
+    /// A fresh token read.
+    pub input: Usd,
+    /// A token written.
+    pub output: Usd,
+    /// A token read from a cache.
+    pub cached: Usd,
+    /// A token written to a short-lived cache.
+    pub cache_write: Usd,
+    /// A token written to a cache that lives an hour.
+    pub cache_write_1h: Usd,
+}
+
+/// What one model costs per token, and how much it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Price {
+    /// The table's name for it: kept with what was charged.
+    pub id: Arc<str>,
+    /// A fresh token read.
+    pub input: Usd,
+    /// A token written, reasoning included.
+    pub output: Usd,
+    /// A token read from a cache.
+    pub cached: Usd,
+    /// A token written to a short-lived cache.
+    pub cache_write: Usd,
+    /// A token written to a cache that lives an hour.
+    pub cache_write_1h: Usd,
+    /// Other prices for long prompts.
+    pub long_context: Option<Tier>,
+    /// The price of the faster service that the provider sells for the same model.
+    pub premium: Option<Arc<Price>>,
+    /// The most tokens that a prompt can have.
+    pub max_input: Option<u64>,
+    /// The most tokens that an answer can have.
+    pub max_output: Option<u64>,
+}
+
+impl Price {
+    /// What a call cost. Sums that are out of range give the largest amount.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage) -> Usd {
+        let rates = self.rates(usage.input);
+        let special = usage.cached.saturating_add(usage.cache_write).saturating_add(usage.cache_write_1h);
+        [
+            rates.input.times(usage.input.saturating_sub(special)),
+            rates.cached.times(usage.cached),
+            rates.cache_write.times(usage.cache_write),
+            rates.cache_write_1h.times(usage.cache_write_1h),
+            rates.output.times(usage.output),
+        ]
+        .into_iter()
+        .sum()
+    }
+
+    /// The most that a call can cost whose prompt has at most `input_bound` tokens and whose answers have, all
+    /// together, at most `output_bound`: every token at the dearest price that may apply to it.
+    #[must_use]
+    pub fn upper(&self, input_bound: u64, output_bound: u64) -> Usd {
+        let (base, long) = (self.rates(0), self.rates(input_bound));
+        let input = base.dearest_input().max(long.dearest_input());
+        let output = base.output.max(long.output);
+        input.times(input_bound).saturating_add(output.times(output_bound))
+    }
+
+    /// How many tokens of output `money` pays for, at the dearest price; `None` when output is free.
+    #[must_use]
+    pub fn output_for(&self, money: Usd) -> Option<u64> {
+        money.buys(self.output.max(self.long_context.map_or(Usd::ZERO, |tier| tier.output)))
+    }
+
+    /// The price of the service that was asked for. Without a price of its own the faster service costs what the
+    /// plain one does.
+    #[must_use]
+    pub fn tier(&self, premium: bool) -> &Self {
+        self.premium.as_deref().filter(|_| premium).unwrap_or(self)
+    }
+
+    /// The prices that hold for a prompt of `input` tokens.
+    fn rates(&self, input: u64) -> Tier {
+        self.long_context.filter(|tier| input > tier.above).unwrap_or(Tier {
+            above: 0,
+            input: self.input,
+            output: self.output,
+            cached: self.cached,
+            cache_write: self.cache_write,
+            cache_write_1h: self.cache_write_1h,
+        })
+    }
+}
+
+impl Tier {
+    fn dearest_input(&self) -> Usd {
+        self.input.max(self.cached).max(self.cache_write).max(self.cache_write_1h)
+    }
+}
+
+/// Where a table comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Source {
+    /// Whose table.
+    pub name: String,
+    /// Under which licence.
+    pub licence: String,
+    /// Of which day (`2026-01-31`).
+    pub date: String,
+}
+
+/// A price table.
+#[derive(Debug, Clone)]
+pub struct Prices {
+    models: HashMap<Arc<str>, Price>,
+    source: Source,
+    /// What every `sim-*` model costs.
+    simulated: Price,
+}
+
+impl Prices {
+    /// The table that is built in.
+    ///
+    /// # Errors
+    /// Never with the data that this crate is tested with.
+    pub fn embedded() -> Result<Self, PriceError> {
+        Self::parse(include_str!("../data/prices.json"), "the built-in price table")
+    }
+
+    /// Reads a table:
+    /// `{"models":{"NAME":{"in":2.5,"out":10,"cached":1.25,"write":…,"write_1h":…,"long":{"above":200000,"in":…},
+    /// "premium":{…},"max_in":128000,"max_out":16384}}}`, in US dollars per million tokens, as numbers or as strings.
+    ///
+    /// Read exactly, and rounded up to the pico-dollar per token. `cached` and `write` are `in` when missing,
+    /// `write_1h` is `write`; a tier's prices are the model's. `origin` names the table in errors.
+    ///
+    /// # Errors
+    /// All that is wrong with it at once: unknown keys, missing or negative prices, models named twice.
+    pub fn parse(json: &str, origin: &str) -> Result<Self, PriceError> {
+        parse::table(json, origin)
+    }
+
+    /// Lays `other` over this table: its models replace those of the same name.
+    pub fn overlay(&mut self, other: Self) {
+        self.models.extend(other.models);
+    }
+
+    /// The price of `model`, or `None` rather than a guess.
+    ///
+    /// Tried in turn: the name as it is, with and without the provider's prefix, then without a date or version at its
+    /// end (`-2024-08-06`, `-20250514`, `@…`, `-latest`, `-001`, `-preview-05-20`). So `gpt-4o-mini` is never found
+    /// as `gpt-4o`. Every `sim-*` name has the simulated provider's price.
+    #[must_use]
+    pub fn find(&self, provider: Provider, model: &str) -> Option<&Price> {
+        find::price(&self.models, provider, model)
+            .or_else(|| model.starts_with("sim-").then_some(&self.simulated))
+    }
+
+    /// Where the table comes from. An overlay does not change it.
+    #[must_use]
+    pub const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// How many models it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.models.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.models.is_empty()
+    }
+}

@@ -1,0 +1,198 @@
+//! What a request asks for, read from its bytes; bounds on what it can cost; and changes of single facts in it.
+//!
+//! The prompt itself is not interpreted: [`read_request`] looks at what decides about money and about tools. Whether
+//! the request may be made is the checkpoint's question.
+
+mod bound;
+mod edit;
+mod parts;
+mod tools;
+
+pub use bound::input_bound;
+pub use edit::{Edits, edit};
+
+use crate::json::{JsonError, JsonErrorKind, Object, Value};
+use crate::wire::Wire;
+
+/// The most choices that any provider offers (OpenAI's `n`); assumed when a number of choices cannot be read.
+const MAX_CHOICES: u64 = 128;
+
+/// The facts of a request that the checkpoint and the ledger need.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Request {
+    /// The model asked for.
+    pub model: Option<String>,
+    /// The answer is to come as a stream.
+    pub stream: bool,
+    /// The most tokens that one choice may have, when the request says so.
+    pub max_output: Option<u64>,
+    /// How many answers are written at once, each with up to `max_output` tokens. At least 1.
+    pub choices: u64,
+    /// The client asked for usage in the stream itself, or the wire format always has it.
+    pub wants_usage: bool,
+    /// The prompt is not wholly in the body (earlier responses, files, URLs, caches, server-side tools), so the
+    /// body's length bounds nothing.
+    pub hidden_input: bool,
+    /// The results of tools that the prompt carries, in order.
+    pub tool_results: Vec<ToolResult>,
+    /// The answer is made after the connection has ended.
+    pub background: bool,
+    /// How many tools the provider itself would run.
+    pub server_tools: u32,
+    /// Images that lie in the body.
+    pub inline_images: u32,
+    /// Of those: how many are to be read at their original size, which costs more.
+    pub original_images: u32,
+    /// The client pays for a faster service.
+    pub premium: bool,
+}
+
+/// The result of one tool call, as the client sends it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolResult {
+    /// The id of the call, where the wire format has one.
+    pub call_id: Option<String>,
+    /// The tool's name: from the result itself, or from the call in the same conversation.
+    pub name: Option<String>,
+}
+
+/// Reads `body`. `path_model` is the model of the path, which wins (Gemini).
+///
+/// # Errors
+/// When the body is not one valid JSON object, or when an object that decides about money says something twice,
+/// also under two spellings: the gateway and the upstream must not read different numbers.
+pub fn read_request(
+    wire: Wire,
+    path_model: Option<&str>,
+    body: &[u8],
+    max_depth: usize,
+) -> Result<Request, JsonError> {
+    let object = Object::parse(body, max_depth)?;
+    let mut request = Request {
+        model: path_model.map(str::to_owned).or_else(|| string(&object, "model")),
+        stream: wire == Wire::GeminiStream || flag(&object, "stream"),
+        choices: 1,
+        wants_usage: true,
+        ..Request::default()
+    };
+    match wire {
+        Wire::OpenAiChat => read_chat(&object, &mut request)?,
+        Wire::OpenAiResponses => read_responses(&object, &mut request),
+        Wire::OpenAiCompletions => read_completions(&object, &mut request)?,
+        Wire::AnthropicMessages | Wire::AnthropicCountTokens => read_anthropic(&object, &mut request),
+        Wire::GeminiGenerate | Wire::GeminiStream | Wire::GeminiCountTokens | Wire::GeminiEmbed => {
+            read_gemini(body, &object, &mut request)?;
+        }
+        Wire::OpenAiEmbeddings | Wire::Other => {}
+    }
+    request.hidden_input |= request.server_tools > 0;
+    Ok(request)
+}
+
+fn read_chat(object: &Object<'_>, request: &mut Request) -> Result<(), JsonError> {
+    request.max_output = largest(object, &["max_completion_tokens", "max_tokens"]);
+    request.choices = count(object, "n");
+    request.wants_usage = asks_for_usage(object)?;
+    request.premium = is_premium_tier(object);
+    request.server_tools = tools::count_openai(object);
+    parts::read(object, &["messages"], request);
+    Ok(())
+}
+
+fn read_responses(object: &Object<'_>, request: &mut Request) {
+    request.max_output = largest(object, &["max_output_tokens"]);
+    request.background = flag(object, "background");
+    request.premium = is_premium_tier(object);
+    request.server_tools = tools::count_openai(object);
+    request.hidden_input |= ["previous_response_id", "conversation", "prompt"].iter().any(|key| {
+        // A stored prompt is an object with an id.
+        object.some(key).is_some()
+    });
+    parts::read(object, &["input"], request);
+}
+
+fn read_completions(object: &Object<'_>, request: &mut Request) -> Result<(), JsonError> {
+    request.max_output = largest(object, &["max_tokens"]);
+    let prompts = object.get("prompt").map_or(1, prompts);
+    request.choices = count(object, "n").max(count(object, "best_of")).saturating_mul(prompts);
+    request.wants_usage = asks_for_usage(object)?;
+    Ok(())
+}
+
+/// How many prompts a `prompt` holds: a string or an array of token ids is one, an array of those is many.
+fn prompts(prompt: Value<'_>) -> u64 {
+    let many = prompt.elements().filter(|element| element.as_u64().is_none()).count();
+    u64::try_from(many).unwrap_or(u64::MAX).max(1)
+}
+
+fn read_anthropic(object: &Object<'_>, request: &mut Request) {
+    request.max_output = largest(object, &["max_tokens"]);
+    request.premium = string(object, "speed").is_some_and(|speed| speed != "standard");
+    request.server_tools = tools::count_anthropic(object);
+    // A container brings skills, which are read as prompt; it is a string (only an id) or an object.
+    request.hidden_input |= object.some("container").is_some();
+    parts::read(object, &["messages", "system"], request);
+}
+
+fn read_gemini(body: &[u8], object: &Object<'_>, request: &mut Request) -> Result<(), JsonError> {
+    let config = either(body, object, "generationConfig", "generation_config")?;
+    if let Some(config) = config.map_or(Ok(None), |config| config.as_unique_object())? {
+        let limit = either(body, &config, "maxOutputTokens", "max_output_tokens")?;
+        request.max_output = limit.and_then(|limit| lenient_u64(&limit));
+        let choices = either(body, &config, "candidateCount", "candidate_count")?;
+        request.choices = choices.map_or(1, |choices| lenient_u64(&choices).unwrap_or(MAX_CHOICES)).max(1);
+    }
+    request.hidden_input |= object.some("cachedContent").or_else(|| object.some("cached_content")).is_some();
+    request.server_tools = tools::count_gemini(object);
+    let prompt = ["contents", "content", "systemInstruction", "system_instruction", "requests"];
+    parts::read(object, &prompt, request);
+    Ok(())
+}
+
+/// The value of a field that Google's JSON mapping knows under two spellings.
+fn either<'a>(
+    body: &[u8],
+    object: &Object<'a>,
+    camel: &str,
+    snake: &str,
+) -> Result<Option<Value<'a>>, JsonError> {
+    match (object.some(camel), object.some(snake)) {
+        (Some(_), Some(second)) => Err(JsonError::at(JsonErrorKind::DuplicateKey, body, second.span().start)),
+        (first, second) => Ok(first.or(second)),
+    }
+}
+
+fn asks_for_usage(object: &Object<'_>) -> Result<bool, JsonError> {
+    let Some(options) = object.get("stream_options") else { return Ok(false) };
+    Ok(options.as_unique_object()?.is_some_and(|options| flag(&options, "include_usage")))
+}
+
+/// Every service tier that is not known to cost the list price or less counts as dearer.
+fn is_premium_tier(object: &Object<'_>) -> bool {
+    string(object, "service_tier").is_some_and(|tier| {
+        !matches!(tier.as_str(), "auto" | "default" | "standard" | "flex" | "batch" | "scale")
+    })
+}
+
+fn string(object: &Object<'_>, key: &str) -> Option<String> {
+    object.get(key)?.as_str().map(std::borrow::Cow::into_owned)
+}
+
+fn flag(object: &Object<'_>, key: &str) -> bool {
+    object.get(key).and_then(|value| value.as_bool()) == Some(true)
+}
+
+/// A count that multiplies the cost: what is there but can't be read counts as the most there can be.
+fn count(object: &Object<'_>, key: &str) -> u64 {
+    object.some(key).map_or(1, |value| lenient_u64(&value).unwrap_or(MAX_CHOICES)).max(1)
+}
+
+/// The largest of several limits: an upstream may heed either.
+fn largest(object: &Object<'_>, keys: &[&str]) -> Option<u64> {
+    keys.iter().filter_map(|key| lenient_u64(&object.some(key)?)).max()
+}
+
+/// A number, also as a string: several upstreams take both.
+fn lenient_u64(value: &Value<'_>) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+}

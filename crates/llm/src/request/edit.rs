@@ -1,0 +1,191 @@
+//! Changes single facts of a request in place: everything else stays byte for byte what the client wrote.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::flag;
+use crate::json::{ANSWER_DEPTH, JsonError, Object, Value};
+use crate::wire::Wire;
+
+/// What to change. Nothing by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Edits<'a> {
+    /// Ask for usage in the stream, where the wire format makes that optional and the request is for a stream.
+    pub include_usage: bool,
+    /// The most tokens that a choice may have, whatever the request says.
+    pub max_output: Option<u64>,
+    /// Another model. Gemini's is in the path, so that its bodies stay as they are.
+    pub model: Option<&'a str>,
+}
+
+/// Applies `edits` to `body`; gives the same `Bytes` when there is nothing to do.
+///
+/// # Errors
+/// When the body is not a JSON object, or an object to be changed has a key twice.
+pub fn edit(wire: Wire, body: &Bytes, edits: &Edits<'_>) -> Result<Bytes, JsonError> {
+    if *edits == Edits::default() {
+        return Ok(body.clone());
+    }
+    let object = Object::parse(body, ANSWER_DEPTH)?;
+    let mut splices = Splices::default();
+    let mut top = Target::new(&object);
+    if let Some(model) = edits.model {
+        set_model(wire, &mut top, model, &mut splices);
+    }
+    if let Some(limit) = edits.max_output {
+        set_limit(wire, &mut top, limit, &mut splices)?;
+    }
+    if edits.include_usage && matches!(wire, Wire::OpenAiChat | Wire::OpenAiCompletions) {
+        include_usage(&mut top, &mut splices)?;
+    }
+    top.finish(&mut splices);
+    Ok(splices.apply(body))
+}
+
+fn set_model(wire: Wire, top: &mut Target<'_, '_>, model: &str, splices: &mut Splices) {
+    let in_body = match wire {
+        Wire::GeminiGenerate | Wire::GeminiStream | Wire::GeminiCountTokens | Wire::GeminiEmbed => false,
+        Wire::Other => top.object.get("model").is_some(),
+        _ => true,
+    };
+    if in_body {
+        top.set("model", serde_json::Value::from(model).to_string(), splices);
+    }
+}
+
+fn set_limit(
+    wire: Wire,
+    top: &mut Target<'_, '_>,
+    limit: u64,
+    splices: &mut Splices,
+) -> Result<(), JsonError> {
+    match wire {
+        Wire::OpenAiChat => set_chat_limit(top, limit, splices),
+        Wire::OpenAiCompletions | Wire::AnthropicMessages => {
+            top.set("max_tokens", limit.to_string(), splices);
+        }
+        Wire::OpenAiResponses => top.set("max_output_tokens", limit.to_string(), splices),
+        Wire::GeminiGenerate | Wire::GeminiStream => set_gemini_limit(top, limit, splices)?,
+        Wire::OpenAiEmbeddings
+        | Wire::AnthropicCountTokens
+        | Wire::GeminiCountTokens
+        | Wire::GeminiEmbed
+        | Wire::Other => {}
+    }
+    Ok(())
+}
+
+/// `max_tokens` is the old name; an upstream that knows only one of the two must find the one its client used.
+fn set_chat_limit(top: &mut Target<'_, '_>, limit: u64, splices: &mut Splices) {
+    let old_name = top.object.some("max_tokens").is_some();
+    if old_name {
+        top.set("max_tokens", limit.to_string(), splices);
+    }
+    if !old_name || top.object.some("max_completion_tokens").is_some() {
+        top.set("max_completion_tokens", limit.to_string(), splices);
+    }
+}
+
+/// Google's JSON mapping knows two spellings of every field; the client's own is kept.
+fn set_gemini_limit(top: &mut Target<'_, '_>, limit: u64, splices: &mut Splices) -> Result<(), JsonError> {
+    let snake =
+        top.object.some("generationConfig").is_none() && top.object.some("generation_config").is_some();
+    let outer = if snake { "generation_config" } else { "generationConfig" };
+    let config = top.object.get(outer).and_then(|config| config.as_object());
+    let snake = config.is_some_and(|config| config.get("max_output_tokens").is_some());
+    let inner = if snake { "max_output_tokens" } else { "maxOutputTokens" };
+    top.set_inside(outer, inner, &limit.to_string(), splices)
+}
+
+/// Providers refuse `stream_options` on a request that is for no stream.
+fn include_usage(top: &mut Target<'_, '_>, splices: &mut Splices) -> Result<(), JsonError> {
+    if !flag(top.object, "stream") {
+        return Ok(());
+    }
+    top.set_inside("stream_options", "include_usage", "true", splices)
+}
+
+/// An object that gets members set: existing ones are replaced where they stand, new ones go to its end.
+struct Target<'o, 'a> {
+    object: &'o Object<'a>,
+    appended: String,
+}
+
+impl<'o, 'a> Target<'o, 'a> {
+    const fn new(object: &'o Object<'a>) -> Self {
+        Self { object, appended: String::new() }
+    }
+
+    /// Sets `key`, a plain name, to `value`, a JSON text.
+    fn set(&mut self, key: &str, value: String, splices: &mut Splices) {
+        match self.object.get(key) {
+            Some(current) if current.raw() == value.as_bytes() => {}
+            Some(current) => splices.replace(current, value),
+            None => {
+                if !self.appended.is_empty() || !self.object.is_empty() {
+                    self.appended.push(',');
+                }
+                self.appended.extend(["\"", key, "\":", &value]);
+            }
+        }
+    }
+
+    /// Sets `inner` in the object `outer`, which is made when there is none. A value of another type stays as it is:
+    /// the upstream refuses it, with its own words.
+    fn set_inside(
+        &mut self,
+        outer: &str,
+        inner: &str,
+        value: &str,
+        splices: &mut Splices,
+    ) -> Result<(), JsonError> {
+        let Some(existing) = self.object.some(outer) else {
+            self.set(outer, format!("{{\"{inner}\":{value}}}"), splices);
+            return Ok(());
+        };
+        if let Some(object) = existing.as_unique_object()? {
+            let mut target = Target::new(&object);
+            target.set(inner, value.to_owned(), splices);
+            target.finish(splices);
+        }
+        Ok(())
+    }
+
+    /// Puts the new members before the closing brace.
+    fn finish(self, splices: &mut Splices) {
+        if !self.appended.is_empty() {
+            let close = self.object.close_offset();
+            splices.0.push((close..close, self.appended));
+        }
+    }
+}
+
+/// What to put in the place of which bytes.
+#[derive(Default)]
+struct Splices(SmallVec<[(Range<usize>, String); 4]>);
+
+impl Splices {
+    fn replace(&mut self, current: Value<'_>, value: String) {
+        self.0.push((current.span(), value));
+    }
+
+    /// No two splices overlap: each is a different member, or the end of a different object.
+    fn apply(mut self, body: &Bytes) -> Bytes {
+        if self.0.is_empty() {
+            return body.clone();
+        }
+        self.0.sort_by_key(|(span, _)| span.start);
+        let added: usize = self.0.iter().map(|(_, text)| text.len()).sum();
+        let mut edited = Vec::with_capacity(body.len() + added);
+        let mut at = 0;
+        for (span, text) in self.0 {
+            edited.extend_from_slice(body.get(at..span.start).unwrap_or_default());
+            edited.extend_from_slice(text.as_bytes());
+            at = span.end;
+        }
+        edited.extend_from_slice(body.get(at..).unwrap_or_default());
+        Bytes::from(edited)
+    }
+}

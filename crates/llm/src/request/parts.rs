@@ -1,0 +1,247 @@
+//! One walk through the prompt: which tool results it carries, and whether all of it is in the body.
+//!
+//! Messages, items, blocks and parts of the four wire formats are one grammar here: objects that may have a `type`,
+//! ids, and further such objects under a few known keys. Arguments and results of tools are never looked into: what
+//! a tool calls `url` is no reference of ours.
+
+use super::{Request, ToolResult};
+use crate::json::{Kind, Object, Value, Walk};
+
+/// How deep parts may lie in parts. Real prompts need four; what is deeper counts as hidden.
+const MAX_NESTING: u32 = 16;
+
+/// Types of parts that carry all their text with them.
+const INLINE: &[&str] = &[
+    // chat
+    "text",
+    "refusal",
+    "image_url",
+    "input_audio",
+    "function",
+    // responses
+    "message",
+    "input_text",
+    "output_text",
+    "summary_text",
+    "reasoning_text",
+    "input_image",
+    "reasoning",
+    "compaction",
+    "function_call",
+    "function_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "local_shell_call",
+    "local_shell_call_output",
+    "shell_call",
+    "shell_call_output",
+    "apply_patch_call",
+    "apply_patch_call_output",
+    "computer_call",
+    "computer_call_output",
+    "computer_screenshot",
+    "image_generation_call",
+    // messages
+    "image",
+    "thinking",
+    "redacted_thinking",
+    "tool_use",
+    "tool_result",
+    "document",
+    "search_result",
+    "tool_reference",
+    "server_tool_use",
+    "web_search_tool_result",
+    "web_fetch_tool_result",
+    "code_execution_tool_result",
+    "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result",
+    "tool_search_tool_result",
+    "mcp_tool_use",
+    "mcp_tool_result",
+];
+
+/// Reads the values of `keys` into `request`.
+pub(super) fn read(object: &Object<'_>, keys: &[&str], request: &mut Request) {
+    let mut reader = Reader { request, calls: Vec::new() };
+    for value in keys.iter().filter_map(|key| object.get(key)) {
+        reader.nested(&mut Walk::over(value), MAX_NESTING);
+    }
+    reader.name_results();
+}
+
+/// The walk's findings.
+struct Reader<'r, 'a> {
+    request: &'r mut Request,
+    /// Calls that the model made earlier: id and name.
+    calls: Vec<(Value<'a>, Value<'a>)>,
+}
+
+/// What one object says about itself.
+#[derive(Default)]
+struct Facts<'a> {
+    kind: Option<Value<'a>>,
+    role: Option<Value<'a>>,
+    id: Option<Value<'a>>,
+    call_id: Option<Value<'a>>,
+    name: Option<Value<'a>>,
+    original: bool,
+    images: u32,
+}
+
+impl<'a> Reader<'_, 'a> {
+    /// An object or an array of objects; text needs no look.
+    fn nested(&mut self, walk: &mut Walk<'a>, depth: u32) {
+        let Some(depth) = depth.checked_sub(1) else {
+            self.request.hidden_input = true;
+            return;
+        };
+        match walk.kind() {
+            Kind::Array => walk.array(|walk| self.nested(walk, depth)),
+            Kind::Object => self.object(walk, depth),
+            _ => {}
+        }
+    }
+
+    fn object(&mut self, walk: &mut Walk<'a>, depth: u32) {
+        let mut facts = Facts::default();
+        walk.object(|key, walk| self.field(key, walk, depth, &mut facts));
+        self.conclude(&facts);
+    }
+
+    fn field(&mut self, key: &[u8], walk: &mut Walk<'a>, depth: u32, facts: &mut Facts<'a>) {
+        match key {
+            b"type" => facts.kind = Some(walk.value()),
+            b"role" => facts.role = Some(walk.value()),
+            b"id" => facts.id = Some(walk.value()),
+            b"call_id" | b"tool_call_id" | b"tool_use_id" => facts.call_id = Some(walk.value()),
+            b"name" => facts.name = Some(walk.value()),
+            b"content" | b"output" | b"parts" | b"requests" => self.nested(walk, depth),
+            b"image_url" => self.image_url(walk.value(), facts),
+            b"detail" => facts.original |= is_original(walk.value()),
+            b"result" => facts.images += u32::from(walk.value().kind() == Kind::String),
+            b"source" => self.source(walk, depth, facts),
+            b"inlineData" | b"inline_data" => self.inline_data(walk.value(), facts),
+            b"file_id" | b"file_url" | b"file_data" | b"file" | b"fileData" | b"video_url" => {
+                self.request.hidden_input |= !walk.value().is_null();
+            }
+            b"tool_calls" => walk.array(|walk| self.chat_call(walk.value())),
+            b"functionCall" | b"function_call" => {}
+            b"functionResponse" | b"function_response" => self.function_response(walk, depth),
+            _ => {}
+        }
+    }
+
+    /// `image_url` is a URL in responses and an object with one in chat.
+    fn image_url(&mut self, value: Value<'a>, facts: &mut Facts<'a>) {
+        let object = value.as_object();
+        let url = object.as_ref().map_or(Some(value), |object| object.get("url"));
+        facts.original |= object.and_then(|object| object.get("detail")).is_some_and(is_original);
+        match url {
+            Some(url) if starts_with_data(url) => facts.images += 1,
+            Some(url) if url.is_null() => {}
+            _ => self.request.hidden_input = true,
+        }
+    }
+
+    /// Where Anthropic's images and documents come from. A document in another form than text has pages that its
+    /// bytes don't bound.
+    fn source(&mut self, walk: &mut Walk<'a>, depth: u32, facts: &mut Facts<'a>) {
+        let (mut kind, mut media) = (None, None);
+        if walk.kind() != Kind::Object {
+            // A search result's source is only its name.
+            return;
+        }
+        walk.object(|key, walk| match key {
+            b"type" => kind = walk.value().as_str(),
+            b"media_type" => media = walk.value().as_str(),
+            b"content" => self.nested(walk, depth),
+            _ => {}
+        });
+        match (kind.as_deref(), media.as_deref()) {
+            (Some("text" | "content"), _) => {}
+            (Some("base64"), Some(media)) if media.starts_with("image/") => facts.images += 1,
+            _ => self.request.hidden_input = true,
+        }
+    }
+
+    fn inline_data(&mut self, value: Value<'a>, facts: &mut Facts<'a>) {
+        let data = value.as_object();
+        let media = data.and_then(|data| data.some("mimeType").or_else(|| data.some("mime_type"))?.as_str());
+        match media.as_deref().unwrap_or_default() {
+            media if media.starts_with("image/") => facts.images += 1,
+            media if media.starts_with("audio/") || media.starts_with("text/") => {}
+            _ => self.request.hidden_input = true,
+        }
+    }
+
+    fn chat_call(&mut self, call: Value<'a>) {
+        let Some(call) = call.as_object() else { return };
+        let function = call.some("function").or_else(|| call.some("custom")).and_then(|f| f.as_object());
+        if let (Some(id), Some(name)) = (call.get("id"), function.and_then(|function| function.get("name"))) {
+            self.calls.push((id, name));
+        }
+    }
+
+    fn function_response(&mut self, walk: &mut Walk<'a>, depth: u32) {
+        let (mut id, mut name) = (None, None);
+        walk.object(|key, walk| match key {
+            b"id" => id = Some(walk.value()),
+            b"name" => name = Some(walk.value()),
+            b"parts" => self.nested(walk, depth),
+            _ => {}
+        });
+        self.result(id, name);
+    }
+
+    fn result(&mut self, id: Option<Value<'a>>, name: Option<Value<'a>>) {
+        let text = |value: Option<Value<'a>>| value?.as_str().map(std::borrow::Cow::into_owned);
+        self.request.tool_results.push(ToolResult { call_id: text(id), name: text(name) });
+    }
+
+    fn conclude(&mut self, facts: &Facts<'a>) {
+        let kind = facts.kind.and_then(|kind| kind.as_str());
+        let kind = kind.as_deref();
+        if kind.is_some_and(|kind| !INLINE.contains(&kind)) {
+            self.request.hidden_input = true;
+        }
+        if is_type(facts.role, "tool") || kind.is_some_and(is_client_result) {
+            self.result(facts.call_id, facts.name);
+        } else if let (Some(id), Some(name)) = (facts.call_id.or(facts.id), facts.name) {
+            self.calls.push((id, name));
+        }
+        let images = &mut self.request.inline_images;
+        *images = images.saturating_add(facts.images);
+        if facts.original {
+            let originals = &mut self.request.original_images;
+            *originals = originals.saturating_add(facts.images.max(1));
+        }
+    }
+
+    /// Most formats name the tool only in the call. The call stands before its result and close to it.
+    fn name_results(self) {
+        for result in self.request.tool_results.iter_mut().filter(|result| result.name.is_none()) {
+            let Some(id) = result.call_id.as_deref() else { continue };
+            let call = self.calls.iter().rev().find(|(call, _)| is_type(Some(*call), id));
+            result.name = call.and_then(|(_, name)| name.as_str()).map(std::borrow::Cow::into_owned);
+        }
+    }
+}
+
+/// Results of tools that the client ran; those of the provider's own tools are not the client's word.
+fn is_client_result(kind: &str) -> bool {
+    kind == "tool_result" || kind.ends_with("_call_output")
+}
+
+fn is_type(value: Option<Value<'_>>, text: &str) -> bool {
+    value.and_then(|value| value.as_str()).as_deref() == Some(text)
+}
+
+fn is_original(detail: Value<'_>) -> bool {
+    is_type(Some(detail), "original")
+}
+
+fn starts_with_data(url: Value<'_>) -> bool {
+    let raw = url.raw();
+    raw.get(1..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"))
+}

@@ -1,0 +1,267 @@
+//! Which wire format a path speaks.
+//!
+//! Paths come without our own prefixes (`/openai`, `/u/NAME`). They are matched after percent-decoding, without
+//! regard to case and to one slash at the end, because upstreams differ in that: a spelling that an upstream
+//! understands and we do not would pass unmetered. Choosing an upstream for a path is the gateway's.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+/// Whose error shape, authentication header and price names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// OpenAI and the many that speak like it.
+    OpenAi,
+    /// Anthropic.
+    Anthropic,
+    /// Google's Gemini API.
+    Gemini,
+}
+
+/// A wire format: what request and answer look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wire {
+    /// `POST /v1/chat/completions`
+    OpenAiChat,
+    /// `POST /v1/responses`
+    OpenAiResponses,
+    /// `POST /v1/completions`
+    OpenAiCompletions,
+    /// `POST /v1/embeddings`
+    OpenAiEmbeddings,
+    /// `POST /v1/messages`
+    AnthropicMessages,
+    /// `POST /v1/messages/count_tokens`
+    AnthropicCountTokens,
+    /// `POST /v1beta/models/{model}:generateContent`
+    GeminiGenerate,
+    /// `POST /v1beta/models/{model}:streamGenerateContent`
+    GeminiStream,
+    /// `POST /v1beta/models/{model}:countTokens`
+    GeminiCountTokens,
+    /// `POST /v1beta/models/{model}:embedContent` and `:batchEmbedContents`
+    GeminiEmbed,
+    /// Anything else: passed through.
+    Other,
+}
+
+impl Wire {
+    /// Whose dialect this is. [`Wire::Other`] says OpenAI; [`Endpoint::dialect`] knows better.
+    #[must_use]
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::OpenAiChat
+            | Self::OpenAiResponses
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::Other => Dialect::OpenAi,
+            Self::AnthropicMessages | Self::AnthropicCountTokens => Dialect::Anthropic,
+            Self::GeminiGenerate | Self::GeminiStream | Self::GeminiCountTokens | Self::GeminiEmbed => {
+                Dialect::Gemini
+            }
+        }
+    }
+
+    /// The name used in traces and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai_chat",
+            Self::OpenAiResponses => "openai_responses",
+            Self::OpenAiCompletions => "openai_completions",
+            Self::OpenAiEmbeddings => "openai_embeddings",
+            Self::AnthropicMessages => "anthropic_messages",
+            Self::AnthropicCountTokens => "anthropic_count_tokens",
+            Self::GeminiGenerate => "gemini_generate",
+            Self::GeminiStream => "gemini_stream",
+            Self::GeminiCountTokens => "gemini_count_tokens",
+            Self::GeminiEmbed => "gemini_embed",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether the model writes tokens.
+    #[must_use]
+    pub const fn has_output(self) -> bool {
+        matches!(
+            self,
+            Self::OpenAiChat
+                | Self::OpenAiResponses
+                | Self::OpenAiCompletions
+                | Self::AnthropicMessages
+                | Self::GeminiGenerate
+                | Self::GeminiStream
+        )
+    }
+
+    /// Whether a call costs money by the token: counting tokens is free, and of [`Wire::Other`] nothing is known.
+    #[must_use]
+    pub const fn is_metered(self) -> bool {
+        self.has_output() || matches!(self, Self::OpenAiEmbeddings | Self::GeminiEmbed)
+    }
+}
+
+/// What a path leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint<'p> {
+    /// The wire format.
+    pub wire: Wire,
+    /// Whose dialect errors are written in, also for [`Wire::Other`].
+    pub dialect: Dialect,
+    /// The model, where the path names it (Gemini), percent-decoded.
+    pub model: Option<Cow<'p, str>>,
+    /// The path as a template: a bounded label.
+    pub route: &'static str,
+    /// The methods that exist; empty when that is the upstream's business.
+    pub allowed: &'static [&'static str],
+}
+
+impl Endpoint<'_> {
+    const fn new(wire: Wire, route: &'static str, allowed: &'static [&'static str]) -> Self {
+        Self { wire, dialect: wire.dialect(), model: None, route, allowed }
+    }
+}
+
+const POST: &[&str] = &["POST"];
+const GET: &[&str] = &["GET"];
+
+type Segments<'p> = SmallVec<[Cow<'p, str>; 8]>;
+
+/// What `path` leads to: a path without query and without our prefixes. `None` when it lies outside `/v1` and
+/// `/v1beta`, or has empty, dot or slash-hiding segments, which upstreams may read as another path.
+#[must_use]
+pub fn endpoint(path: &str) -> Option<Endpoint<'_>> {
+    let segments = segments(path)?;
+    let names: SmallVec<[&str; 8]> = segments.iter().map(AsRef::as_ref).collect();
+    if let Some(known) = fixed(&names) {
+        return Some(known);
+    }
+    let lower: SmallVec<[String; 8]> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let lower: SmallVec<[&str; 8]> = lower.iter().map(String::as_str).collect();
+    match lower.as_slice() {
+        ["v1" | "v1beta", ..] => {
+            Some(fixed(&lower).or_else(|| gemini(&segments)).unwrap_or_else(|| other(&lower)))
+        }
+        _ => None,
+    }
+}
+
+/// The metered paths that never vary.
+fn fixed(names: &[&str]) -> Option<Endpoint<'static>> {
+    let (wire, route) = match names {
+        ["v1", "chat", "completions"] => (Wire::OpenAiChat, "/v1/chat/completions"),
+        ["v1", "responses"] => (Wire::OpenAiResponses, "/v1/responses"),
+        ["v1", "completions"] => (Wire::OpenAiCompletions, "/v1/completions"),
+        ["v1", "embeddings"] => (Wire::OpenAiEmbeddings, "/v1/embeddings"),
+        ["v1", "messages"] => (Wire::AnthropicMessages, "/v1/messages"),
+        ["v1", "messages", "count_tokens"] => (Wire::AnthropicCountTokens, "/v1/messages/count_tokens"),
+        _ => return None,
+    };
+    Some(Endpoint::new(wire, route, POST))
+}
+
+/// Splits and percent-decodes; refuses segments that could make an upstream read another path than we do.
+fn segments(path: &str) -> Option<Segments<'_>> {
+    let path = path.strip_prefix('/')?;
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let segments: Segments<'_> = path.split('/').map(percent_decode).collect();
+    // Only a Gemini model may hold a slash: its segment ends in `:verb`.
+    let hides = |(at, segment): (usize, &Cow<'_, str>)| {
+        let is_model = at == 2 && segment.contains(':');
+        segment.is_empty()
+            || *segment == "."
+            || *segment == ".."
+            || (!is_model && segment.contains(['/', '\\']))
+    };
+    (!segments.iter().enumerate().any(hides)).then_some(segments)
+}
+
+fn percent_decode(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let byte = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(hex_byte);
+        match byte.filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn hex_byte(digits: &str) -> Option<u8> {
+    digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok())?
+}
+
+/// `/v1beta/models/{model}:{verb}`, the same under `/v1`, and `tunedModels`.
+fn gemini<'p>(segments: &Segments<'p>) -> Option<Endpoint<'p>> {
+    let [version, collection, last] = segments.as_slice() else { return None };
+    let (model, verb) = last.rsplit_once(':')?;
+    let beta = version.eq_ignore_ascii_case("v1beta");
+    let mut endpoint = verb_endpoint(&verb.to_ascii_lowercase(), beta)?;
+    if collection.eq_ignore_ascii_case("models") {
+        let length = model.len();
+        endpoint.model = Some(match last {
+            Cow::Borrowed(text) => Cow::Borrowed(text.get(..length)?),
+            Cow::Owned(_) => Cow::Owned(model.to_owned()),
+        });
+    } else if collection.eq_ignore_ascii_case("tunedModels") {
+        endpoint.model = Some(Cow::Owned(format!("tunedModels/{model}")));
+    } else {
+        return None;
+    }
+    Some(endpoint)
+}
+
+fn verb_endpoint(verb: &str, beta: bool) -> Option<Endpoint<'static>> {
+    let (wire, beta_route, route) = match verb {
+        "generatecontent" => (
+            Wire::GeminiGenerate,
+            "/v1beta/models/{model}:generateContent",
+            "/v1/models/{model}:generateContent",
+        ),
+        "streamgeneratecontent" => (
+            Wire::GeminiStream,
+            "/v1beta/models/{model}:streamGenerateContent",
+            "/v1/models/{model}:streamGenerateContent",
+        ),
+        "counttokens" => {
+            (Wire::GeminiCountTokens, "/v1beta/models/{model}:countTokens", "/v1/models/{model}:countTokens")
+        }
+        "embedcontent" => {
+            (Wire::GeminiEmbed, "/v1beta/models/{model}:embedContent", "/v1/models/{model}:embedContent")
+        }
+        "batchembedcontents" => (
+            Wire::GeminiEmbed,
+            "/v1beta/models/{model}:batchEmbedContents",
+            "/v1/models/{model}:batchEmbedContents",
+        ),
+        _ => return None,
+    };
+    Some(Endpoint::new(wire, if beta { beta_route } else { route }, POST))
+}
+
+fn other(names: &[&str]) -> Endpoint<'static> {
+    let (route, allowed, dialect): (_, &'static [&'static str], _) = match names {
+        ["v1", "models"] => ("/v1/models", GET, Dialect::OpenAi),
+        ["v1", "models", _] => ("/v1/models/{model}", &["GET", "DELETE"], Dialect::OpenAi),
+        ["v1", "responses", _] => ("/v1/responses/{id}", &[], Dialect::OpenAi),
+        ["v1", "responses", _, "cancel"] => ("/v1/responses/{id}/cancel", POST, Dialect::OpenAi),
+        ["v1", "responses", _, "input_items"] => ("/v1/responses/{id}/input_items", GET, Dialect::OpenAi),
+        ["v1", "messages", ..] => ("/v1/messages/{other}", &[], Dialect::Anthropic),
+        ["v1beta", "models"] => ("/v1beta/models", GET, Dialect::Gemini),
+        ["v1beta", ..] => ("/v1beta/{other}", &[], Dialect::Gemini),
+        _ => ("/v1/{other}", &[], Dialect::OpenAi),
+    };
+    Endpoint { dialect, ..Endpoint::new(Wire::Other, route, allowed) }
+}

@@ -1,0 +1,292 @@
+//! The facts of a request: bodies of real clients, and every trap that would make a reservation too small.
+
+use seawall_llm::json::JsonErrorKind;
+use seawall_llm::{Request, Wire, input_bound, read_request};
+
+fn read(wire: Wire, body: &str) -> Request {
+    read_request(wire, None, body.as_bytes(), 64).unwrap()
+}
+
+fn results(request: &Request) -> Vec<(Option<&str>, Option<&str>)> {
+    request.tool_results.iter().map(|result| (result.call_id.as_deref(), result.name.as_deref())).collect()
+}
+
+#[test]
+fn a_messages_agent_is_read() {
+    let request = read(Wire::AnthropicMessages, include_str!("../fixtures/request_anthropic_agent.json"));
+    assert_eq!(request.model.as_deref(), Some("claude-opus-4-8"));
+    assert_eq!((request.stream, request.max_output, request.choices), (true, Some(64_000), 1));
+    assert_eq!((request.wants_usage, request.hidden_input, request.server_tools), (true, false, 0));
+    assert_eq!(results(&request), [(Some("toolu_01"), Some("Bash"))]);
+}
+
+#[test]
+fn a_responses_agent_is_read() {
+    let request = read(Wire::OpenAiResponses, include_str!("../fixtures/request_responses_agent.json"));
+    assert_eq!(request.model.as_deref(), Some("gpt-5.4"));
+    assert_eq!((request.stream, request.max_output, request.background), (true, None, false));
+    assert_eq!((request.wants_usage, request.hidden_input, request.server_tools), (true, false, 0));
+    let expected = [(Some("call_1"), Some("exec_command")), (Some("call_2"), Some("apply_patch"))];
+    assert_eq!(results(&request), expected);
+}
+
+#[test]
+fn a_chat_agent_is_read() {
+    let request = read(Wire::OpenAiChat, include_str!("../fixtures/request_chat_agent.json"));
+    assert_eq!(request.model.as_deref(), Some("gpt-4o-mini"));
+    assert_eq!((request.stream, request.max_output, request.wants_usage), (true, Some(32_000), true));
+    assert_eq!((request.hidden_input, request.inline_images), (false, 1));
+    assert_eq!(results(&request), [(Some("call_a"), Some("bash"))]);
+}
+
+#[test]
+fn a_gemini_agent_is_read() {
+    let body = include_bytes!("../fixtures/request_gemini_agent.json");
+    let request = read_request(Wire::GeminiStream, Some("gemini-2.5-pro"), body, 64).unwrap();
+    assert_eq!(request.model.as_deref(), Some("gemini-2.5-pro"));
+    assert_eq!((request.stream, request.max_output, request.hidden_input), (true, Some(65_536), false));
+    assert_eq!(results(&request), [(Some("fc_1"), Some("run_shell_command"))]);
+}
+
+#[test]
+fn every_name_of_the_output_limit_is_known() {
+    for (wire, body, limit) in [
+        (Wire::OpenAiChat, r#"{"max_tokens":5}"#, Some(5)),
+        (Wire::OpenAiChat, r#"{"max_completion_tokens":6}"#, Some(6)),
+        (Wire::OpenAiChat, r#"{"max_tokens":5,"max_completion_tokens":6}"#, Some(6)),
+        (Wire::OpenAiChat, r#"{"max_tokens":null}"#, None),
+        (Wire::OpenAiChat, r#"{"max_tokens":1e3}"#, Some(1_000)),
+        (Wire::OpenAiChat, r#"{"max_tokens":"70"}"#, Some(70)),
+        (Wire::OpenAiChat, r#"{"max_tokens":-1}"#, None),
+        (Wire::OpenAiCompletions, r#"{"max_tokens":7}"#, Some(7)),
+        (Wire::OpenAiResponses, r#"{"max_output_tokens":8}"#, Some(8)),
+        (Wire::AnthropicMessages, r#"{"max_tokens":9}"#, Some(9)),
+        (Wire::GeminiGenerate, r#"{"generationConfig":{"maxOutputTokens":10}}"#, Some(10)),
+        (Wire::GeminiGenerate, r#"{"generation_config":{"max_output_tokens":11}}"#, Some(11)),
+    ] {
+        assert_eq!(read(wire, body).max_output, limit, "{body}");
+    }
+}
+
+#[test]
+fn choices_multiply_the_reservation() {
+    for (wire, body, choices) in [
+        (Wire::OpenAiChat, r#"{"n":3}"#, 3),
+        (Wire::OpenAiChat, r#"{"n":0}"#, 1),
+        (Wire::OpenAiChat, r#"{"n":null}"#, 1),
+        (Wire::OpenAiChat, r#"{"n":"4"}"#, 4),
+        (Wire::OpenAiChat, r#"{"n":{}}"#, 128),
+        (Wire::OpenAiCompletions, r#"{"n":2,"best_of":5,"prompt":"x"}"#, 5),
+        (Wire::OpenAiCompletions, r#"{"n":2,"prompt":["a","b","c"]}"#, 6),
+        (Wire::OpenAiCompletions, r#"{"prompt":[1,2,3]}"#, 1),
+        (Wire::OpenAiCompletions, r#"{"prompt":[[1,2],[3]]}"#, 2),
+        (Wire::GeminiGenerate, r#"{"generationConfig":{"candidateCount":4}}"#, 4),
+        (Wire::GeminiGenerate, r#"{"generation_config":{"candidate_count":2}}"#, 2),
+    ] {
+        assert_eq!(read(wire, body).choices, choices, "{body}");
+    }
+}
+
+#[test]
+fn input_that_is_not_in_the_body_is_noticed() {
+    use Wire::*;
+    for (wire, body) in [
+        (OpenAiResponses, r#"{"previous_response_id":"resp_1"}"#),
+        (OpenAiResponses, r#"{"conversation":{"id":"conv_1"}}"#),
+        (OpenAiResponses, r#"{"prompt":{"id":"pmpt_1"}}"#),
+        (OpenAiResponses, r#"{"input":[{"type":"item_reference","id":"msg_1"}]}"#),
+        (OpenAiResponses, r#"{"input":[{"role":"user","content":[{"type":"input_image","file_id":"f"}]}]}"#),
+        (
+            OpenAiResponses,
+            r#"{"input":[{"role":"user","content":[{"type":"input_image","image_url":"https://x/y.png"}]}]}"#,
+        ),
+        (
+            OpenAiResponses,
+            r#"{"input":[{"role":"user","content":[{"type":"input_file","file_url":"https://x/y.pdf"}]}]}"#,
+        ),
+        (
+            OpenAiResponses,
+            r#"{"input":[{"role":"user","content":[{"type":"input_file","file_data":"data:application/pdf;base64,JV"}]}]}"#,
+        ),
+        (
+            OpenAiResponses,
+            r#"{"input":[{"type":"function_call_output","call_id":"c","output":[{"type":"input_file","file_id":"f"}]}]}"#,
+        ),
+        (
+            OpenAiResponses,
+            r#"{"input":[{"role":"user","content":[{"type":"input_file","f\u0069le_id":"f"}]}]}"#,
+        ),
+        (OpenAiResponses, r#"{"tools":[{"type":"web_search"}]}"#),
+        (OpenAiResponses, r#"{"tools":[{"type":"mcp","server_url":"https://x"}]}"#),
+        (OpenAiResponses, r#"{"tools":[{"name":"no type"}]}"#),
+        (OpenAiChat, r#"{"web_search_options":{}}"#),
+        (
+            OpenAiChat,
+            r#"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/y.png"}}]}]}"#,
+        ),
+        (OpenAiChat, r#"{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}"#),
+        (OpenAiChat, r#"{"messages":[{"role":"user","content":[{"type":"something_new","ref":"x"}]}]}"#),
+        (
+            AnthropicMessages,
+            r#"{"messages":[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"https://x"}}]}]}"#,
+        ),
+        (
+            AnthropicMessages,
+            r#"{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"f"}}]}]}"#,
+        ),
+        (
+            AnthropicMessages,
+            r#"{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JV"}}]}]}"#,
+        ),
+        (
+            AnthropicMessages,
+            r#"{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"image","source":{"type":"url","url":"x"}}]}]}]}"#,
+        ),
+        (
+            AnthropicMessages,
+            r#"{"messages":[{"role":"user","content":[{"type":"container_upload","file_id":"f"}]}]}"#,
+        ),
+        (AnthropicMessages, r#"{"tools":[{"type":"web_search_20250305","name":"web_search"}]}"#),
+        (AnthropicMessages, r#"{"mcp_servers":[{"type":"url","url":"https://x"}]}"#),
+        (AnthropicMessages, r#"{"container":{"skills":[{"type":"anthropic","skill_id":"pdf"}]}}"#),
+        (GeminiGenerate, r#"{"cachedContent":"cachedContents/1"}"#),
+        (GeminiGenerate, r#"{"cached_content":"cachedContents/1"}"#),
+        (GeminiGenerate, r#"{"contents":[{"parts":[{"fileData":{"fileUri":"gs://x"}}]}]}"#),
+        (GeminiGenerate, r#"{"contents":[{"parts":[{"file_data":{"file_uri":"gs://x"}}]}]}"#),
+        (GeminiGenerate, r#"{"contents":[{"parts":[{"inlineData":{"mimeType":"video/mp4","data":"AA"}}]}]}"#),
+        (
+            GeminiGenerate,
+            r#"{"contents":[{"parts":[{"inline_data":{"mime_type":"application/pdf","data":"JV"}}]}]}"#,
+        ),
+        (GeminiGenerate, r#"{"tools":[{"googleSearch":{}}]}"#),
+        (GeminiGenerate, r#"{"tools":[{"functionDeclarations":[]},{"url_context":{}}]}"#),
+    ] {
+        let request = read(wire, body);
+        assert!(request.hidden_input, "{body}");
+        assert_eq!(input_bound(&request, 100, Some(200_000)), 200_000);
+    }
+}
+
+#[test]
+fn input_that_is_in_the_body_is_bounded_by_it() {
+    use Wire::*;
+    for (wire, body, images) in [
+        (OpenAiChat, r#"{"messages":[{"role":"user","content":"https://example.com file_id"}]}"#, 0),
+        (
+            OpenAiChat,
+            r#"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}}]}]}"#,
+            1,
+        ),
+        (
+            OpenAiChat,
+            r#"{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]}"#,
+            0,
+        ),
+        (OpenAiResponses, r#"{"input":"hi","previous_response_id":null,"conversation":null}"#, 0),
+        (
+            OpenAiResponses,
+            r#"{"input":[{"role":"user","content":[{"type":"input_image","image_url":"DATA:image/png;base64,AA"}]}]}"#,
+            1,
+        ),
+        (
+            OpenAiResponses,
+            r#"{"input":[{"type":"computer_call_output","call_id":"c","output":{"type":"computer_screenshot","image_url":"data:image/png;base64,AA"}}]}"#,
+            1,
+        ),
+        (
+            AnthropicMessages,
+            r#"{"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA"}},{"type":"document","source":{"type":"text","media_type":"text/plain","data":"x"}}]}]}"#,
+            1,
+        ),
+        (
+            AnthropicMessages,
+            r#"{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"content","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA"}}]}}]}]}"#,
+            1,
+        ),
+        (
+            GeminiGenerate,
+            r#"{"contents":[{"parts":[{"inlineData":{"mimeType":"image/png","data":"AA"}},{"inline_data":{"mime_type":"image/jpeg","data":"AA"}}]}]}"#,
+            2,
+        ),
+        (GeminiGenerate, r#"{"tools":[{"functionDeclarations":[]}]}"#, 0),
+    ] {
+        let request = read(wire, body);
+        assert!(!request.hidden_input, "{body}");
+        assert_eq!(request.inline_images, images, "{body}");
+        let bound = input_bound(&request, 1_000, None);
+        assert!((1_000 + 5_000 * u64::from(images)..200_000).contains(&bound), "{body}: {bound}");
+    }
+}
+
+#[test]
+fn no_bound_is_above_the_window_and_an_unknown_window_is_a_large_one() {
+    let (plain, hidden) =
+        (read(Wire::OpenAiChat, "{}"), read(Wire::OpenAiChat, r#"{"web_search_options":{}}"#));
+    assert_eq!(input_bound(&plain, 10_000_000, Some(128_000)), 128_000);
+    assert_eq!(input_bound(&hidden, 10, None), 1_048_576);
+    assert_eq!(input_bound(&hidden, 10_000_000, None), 10_000_000);
+    assert_eq!(input_bound(&plain, u64::MAX, None), u64::MAX);
+}
+
+#[test]
+fn an_image_is_as_dear_as_the_model_makes_it() {
+    let body = |model: &str, detail: &str| {
+        format!(
+            r#"{{"model":"{model}","messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,AA","detail":"{detail}"}}}}]}}]}}"#
+        )
+    };
+    let bound = |model, detail| input_bound(&read(Wire::OpenAiChat, &body(model, detail)), 0, None);
+    assert!(bound("gpt-4o-mini-2024-07-18", "high") >= 48_169);
+    assert!((5_000..10_000).contains(&bound("gpt-4.1", "high")));
+    assert!(bound("gpt-5.4", "original") >= 12_000);
+}
+
+#[test]
+fn a_faster_service_is_noticed() {
+    for (wire, body, premium) in [
+        (Wire::OpenAiChat, r#"{"service_tier":"priority"}"#, true),
+        (Wire::OpenAiResponses, r#"{"service_tier":"something_new"}"#, true),
+        (Wire::OpenAiChat, r#"{"service_tier":"flex"}"#, false),
+        (Wire::OpenAiChat, r#"{"service_tier":"auto"}"#, false),
+        (Wire::AnthropicMessages, r#"{"speed":"fast"}"#, true),
+        (Wire::AnthropicMessages, r#"{"service_tier":"standard_only"}"#, false),
+    ] {
+        assert_eq!(read(wire, body).premium, premium, "{body}");
+    }
+}
+
+#[test]
+fn usage_is_wanted_only_where_the_client_says_so() {
+    for (wire, body, wants) in [
+        (Wire::OpenAiChat, r#"{"stream":true}"#, false),
+        (Wire::OpenAiChat, r#"{"stream":true,"stream_options":null}"#, false),
+        (Wire::OpenAiChat, r#"{"stream":true,"stream_options":{"include_usage":false}}"#, false),
+        (Wire::OpenAiChat, r#"{"stream":true,"stream_options":{"include_usage":true}}"#, true),
+        (Wire::OpenAiCompletions, r#"{"stream":true}"#, false),
+        (Wire::OpenAiResponses, r#"{"stream":true}"#, true),
+        (Wire::AnthropicMessages, r#"{"stream":true}"#, true),
+    ] {
+        assert_eq!(read(wire, body).wants_usage, wants, "{body}");
+    }
+    assert!(read(Wire::OpenAiResponses, r#"{"background":true}"#).background);
+}
+
+#[test]
+fn what_decides_about_money_may_not_be_said_twice() {
+    for (wire, body) in [
+        (Wire::OpenAiChat, r#"{"max_tokens":1,"max_tokens":100000}"#),
+        (Wire::OpenAiChat, r#"{"stream_options":{"include_usage":true,"include_usage":false}}"#),
+        (Wire::GeminiGenerate, r#"{"generationConfig":{"maxOutputTokens":1,"maxOutputTokens":9}}"#),
+        (Wire::GeminiGenerate, r#"{"generationConfig":{"maxOutputTokens":1,"max_output_tokens":9}}"#),
+        (Wire::GeminiGenerate, r#"{"generationConfig":{},"generation_config":{"max_output_tokens":9}}"#),
+    ] {
+        let error = read_request(wire, None, body.as_bytes(), 64).unwrap_err();
+        assert_eq!(error.kind, JsonErrorKind::DuplicateKey, "{body}");
+    }
+}
+
+#[test]
+fn parts_nested_without_end_count_as_hidden() {
+    let body = format!("{{\"messages\":{}\"x\"{}}}", "[{\"content\":".repeat(30), "}]".repeat(30));
+    assert!(read_request(Wire::AnthropicMessages, None, body.as_bytes(), 128).unwrap().hidden_input);
+}

@@ -1,0 +1,92 @@
+//! Paths lead to the wire format that an upstream would read in them.
+
+use seawall_llm::{Dialect, Wire, endpoint};
+
+#[test]
+fn every_known_path_is_recognised() {
+    for (path, wire, route) in [
+        ("/v1/chat/completions", Wire::OpenAiChat, "/v1/chat/completions"),
+        ("/v1/responses", Wire::OpenAiResponses, "/v1/responses"),
+        ("/v1/responses/resp_1", Wire::Other, "/v1/responses/{id}"),
+        ("/v1/responses/resp_1/cancel", Wire::Other, "/v1/responses/{id}/cancel"),
+        ("/v1/responses/resp_1/input_items", Wire::Other, "/v1/responses/{id}/input_items"),
+        ("/v1/completions", Wire::OpenAiCompletions, "/v1/completions"),
+        ("/v1/embeddings", Wire::OpenAiEmbeddings, "/v1/embeddings"),
+        ("/v1/models", Wire::Other, "/v1/models"),
+        ("/v1/models/gpt-4o", Wire::Other, "/v1/models/{model}"),
+        ("/v1/models/ft:gpt-4o:org::id", Wire::Other, "/v1/models/{model}"),
+        ("/v1/messages", Wire::AnthropicMessages, "/v1/messages"),
+        ("/v1/messages/count_tokens", Wire::AnthropicCountTokens, "/v1/messages/count_tokens"),
+        ("/v1/images/generations", Wire::Other, "/v1/{other}"),
+        ("/v1beta/models", Wire::Other, "/v1beta/models"),
+        ("/v1beta/models/m:generateContent", Wire::GeminiGenerate, "/v1beta/models/{model}:generateContent"),
+        ("/v1beta/models/m:embedContent", Wire::GeminiEmbed, "/v1beta/models/{model}:embedContent"),
+        ("/v1beta/models/m:countTokens", Wire::GeminiCountTokens, "/v1beta/models/{model}:countTokens"),
+        ("/v1/models/m:generateContent", Wire::GeminiGenerate, "/v1/models/{model}:generateContent"),
+        ("/v1beta/models/m:predict", Wire::Other, "/v1beta/{other}"),
+    ] {
+        let found = endpoint(path).unwrap();
+        assert_eq!((found.wire, found.route), (wire, route), "{path}");
+    }
+}
+
+#[test]
+fn a_spelling_that_an_upstream_understands_is_not_unmetered() {
+    for path in [
+        "/v1/chat/completions/",
+        "/V1/Chat/Completions",
+        "/v1/%63hat/completions",
+        "/v1/chat/%63ompletion%73",
+    ] {
+        assert_eq!(endpoint(path).unwrap().wire, Wire::OpenAiChat, "{path}");
+    }
+    for path in [
+        "/v1//chat/completions",
+        "/v1/./chat/completions",
+        "/v1/x/../chat/completions",
+        "/v1/x/%2e%2e/chat/completions",
+        "/v1/chat%2fcompletions",
+        "/v1/chat%5Ccompletions",
+        "/v1%2Fchat/completions",
+    ] {
+        assert_eq!(endpoint(path), None, "{path}");
+    }
+    let stream = endpoint("/v1beta/models/gemini-2.5-pro:STREAMgenerateContent").unwrap();
+    assert_eq!(stream.wire, Wire::GeminiStream);
+}
+
+#[test]
+fn the_path_names_geminis_model() {
+    for (path, model) in [
+        ("/v1beta/models/gemini-2.5-pro:streamGenerateContent", "gemini-2.5-pro"),
+        ("/v1beta/models/gemini%2D2.5:generateContent", "gemini-2.5"),
+        ("/v1beta/models/a%2Fb:generateContent", "a/b"),
+        ("/v1beta/models/100%:generateContent", "100%"),
+        ("/v1beta/tunedModels/mine:generateContent", "tunedModels/mine"),
+    ] {
+        assert_eq!(endpoint(path).unwrap().model.as_deref(), Some(model));
+    }
+    assert_eq!(endpoint("/v1/chat/completions").unwrap().model, None);
+}
+
+#[test]
+fn other_paths_keep_their_providers_dialect() {
+    for (path, dialect) in [
+        ("/v1/files", Dialect::OpenAi),
+        ("/v1/messages/batches", Dialect::Anthropic),
+        ("/v1beta/cachedContents", Dialect::Gemini),
+    ] {
+        assert_eq!(endpoint(path).unwrap().dialect, dialect, "{path}");
+    }
+    for path in ["", "/", "/health", "/v2/chat/completions", "v1/models", "/v1beta2/models"] {
+        assert_eq!(endpoint(path), None, "{path}");
+    }
+}
+
+#[test]
+fn what_counts_tokens_is_free_and_what_writes_is_metered() {
+    assert!(!Wire::AnthropicCountTokens.is_metered() && !Wire::GeminiCountTokens.is_metered());
+    assert!(Wire::OpenAiEmbeddings.is_metered() && !Wire::OpenAiEmbeddings.has_output());
+    assert!(Wire::GeminiStream.is_metered() && Wire::GeminiStream.has_output());
+    assert!(!Wire::Other.is_metered());
+}

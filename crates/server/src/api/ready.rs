@@ -1,0 +1,203 @@
+//! `GET /ready`: whether this server can do its work: store, upstreams, disk, trace, configuration.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use seawall_llm_client::BreakerState;
+use serde::Serialize;
+
+use crate::App;
+
+/// How long an answer holds.
+const FRESH: Duration = Duration::from_secs(2);
+/// Free space under which the disk counts as degraded, and under which it counts as full.
+const LOW_BYTES: u64 = 512 * 1024 * 1024;
+const FULL_BYTES: u64 = 1024 * 1024;
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Check {
+    healthy: bool,
+    degraded: bool,
+    message: String,
+    latency_ms: f64,
+}
+
+impl Check {
+    fn good(message: impl Into<String>) -> Self {
+        Self { healthy: true, degraded: false, message: message.into(), latency_ms: 0.0 }
+    }
+
+    fn degraded(message: impl Into<String>) -> Self {
+        Self { degraded: true, ..Self::good(message) }
+    }
+
+    fn bad(message: impl Into<String>) -> Self {
+        Self { healthy: false, ..Self::good(message) }
+    }
+}
+
+/// The answer of `/ready`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Report {
+    status: &'static str,
+    ready: bool,
+    simulated_provider: bool,
+    checks: Checks,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Checks {
+    database: Check,
+    upstreams: Check,
+    disk: Check,
+    trace: Check,
+    config: Check,
+}
+
+impl Checks {
+    fn all(&self) -> [&Check; 5] {
+        [&self.database, &self.upstreams, &self.disk, &self.trace, &self.config]
+    }
+}
+
+/// The last report, kept for a moment: probes come often.
+#[derive(Debug, Default)]
+pub(crate) struct Readiness(Mutex<Option<(Duration, Report)>>);
+
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
+    let report = current(&app).await;
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report)).into_response()
+}
+
+async fn current(app: &Arc<App>) -> Report {
+    if app.gateway().is_draining() {
+        return draining(app);
+    }
+    let now = app.parts.clock.monotonic();
+    let kept = app.readiness.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((at, report)) = kept.filter(|(at, _)| now.saturating_sub(*at) < FRESH) {
+        tracing::trace!(?at, "readiness from a moment ago");
+        return report;
+    }
+    let report = look(app).await;
+    *app.readiness.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, report.clone()));
+    report
+}
+
+fn draining(app: &App) -> Report {
+    let check = || Check::good("not looked at while shutting down");
+    Report {
+        status: "draining",
+        ready: false,
+        simulated_provider: app.parts.sim.is_some(),
+        checks: Checks {
+            database: check(),
+            upstreams: check(),
+            disk: check(),
+            trace: check(),
+            config: check(),
+        },
+    }
+}
+
+async fn look(app: &Arc<App>) -> Report {
+    let for_database = Arc::clone(app);
+    let database = async {
+        let ping = tokio::task::spawn_blocking(move || timed(|| database(&for_database)));
+        match tokio::time::timeout(Duration::from_secs(2), ping).await {
+            Ok(Ok(check)) => check,
+            _ => Check::bad("the store did not answer within 2s"),
+        }
+    };
+    let checks = Checks {
+        database: database.await,
+        upstreams: timed(|| upstreams(app)),
+        disk: timed(|| disk(app)),
+        trace: timed(|| trace(app)),
+        config: timed(|| config(app)),
+    };
+    let ready = checks.all().iter().all(|check| check.healthy);
+    let degraded = checks.all().iter().any(|check| check.degraded);
+    let status = match (ready, degraded) {
+        (false, _) => "not_ready",
+        (true, true) => "degraded",
+        (true, false) => "ready",
+    };
+    Report { status, ready, simulated_provider: app.parts.sim.is_some(), checks }
+}
+
+fn timed(check: impl FnOnce() -> Check) -> Check {
+    let before = Instant::now();
+    let checked = check();
+    Check { latency_ms: (before.elapsed().as_secs_f64() * 1e6).round() / 1e3, ..checked }
+}
+
+fn database(app: &App) -> Check {
+    match app.parts.store.ping() {
+        Ok(()) => Check::good("ok"),
+        Err(_withheld) => Check::bad("the store does not answer; see the log"),
+    }
+}
+
+/// One upstream that rests is a degradation, all of them the end.
+fn upstreams(app: &App) -> Check {
+    let snapshot = app.gateway().snapshot();
+    let upstreams = &snapshot.directory.upstreams;
+    let now = app.parts.clock.monotonic();
+    let resting: Vec<&str> = upstreams
+        .iter()
+        .filter(|upstream| upstream.breaker.state(now) == BreakerState::Open)
+        .map(|upstream| upstream.settings.name.as_str())
+        .collect();
+    match (upstreams.len(), resting.len()) {
+        (0, _) => Check::bad("no upstream is configured"),
+        (_, 0) if app.parts.sim.is_some() => Check::good("the simulated provider answers"),
+        (_, 0) => Check::good("ok"),
+        (all, some) if some < all => {
+            Check::degraded(format!("resting after failures: {}", resting.join(", ")))
+        }
+        _ => Check::degraded("every upstream rests after failures"),
+    }
+}
+
+fn disk(app: &App) -> Check {
+    let Ok(space) = rustix::fs::statvfs(&app.parts.data_dir) else {
+        return Check::bad("the data directory can't be looked at");
+    };
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    let megabytes = free / (1024 * 1024);
+    if free < FULL_BYTES {
+        Check::degraded("the disk of the data directory is full")
+    } else if free < LOW_BYTES {
+        Check::degraded(format!("{megabytes} MB left on the disk of the data directory"))
+    } else {
+        Check::good(format!("{megabytes} MB free"))
+    }
+}
+
+fn trace(app: &App) -> Check {
+    let handle = app.gateway().checkpoint().trace();
+    let stats = handle.stats();
+    if handle.check().is_err() {
+        return Check::bad("the trace can't be written and actions are refused; see the log");
+    }
+    if !stats.available {
+        return Check::degraded(format!("the trace can't be written; {} events were dropped", stats.dropped));
+    }
+    Check::good(format!("{} events", stats.events))
+}
+
+fn config(app: &App) -> Check {
+    match app.last_reload_error() {
+        None => Check::good("ok"),
+        Some(_withheld) => {
+            Check::degraded("the last reload was refused; the old configuration is in force; see the log")
+        }
+    }
+}

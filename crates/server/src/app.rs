@@ -1,0 +1,155 @@
+//! What the server's own routes can see and do.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use prometheus::{IntCounter, IntGauge, Registry};
+use seawall_gateway::Gateway;
+use seawall_llm_client::sim::Sim;
+use seawall_store::Store;
+use seawall_types::{Clock, Secret};
+use serde::Serialize;
+
+use crate::api::ready::Readiness;
+use crate::process::CpuMeter;
+
+/// What a reload changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ReloadOutcome {
+    /// Keys that changed and hold from now on.
+    pub changed: Vec<String>,
+    /// Keys that changed and hold after a restart only.
+    pub needs_restart: Vec<String>,
+}
+
+/// Reads the configuration again and puts it into force. An error changes nothing.
+pub type Reloader = Box<dyn Fn() -> Result<ReloadOutcome, String> + Send + Sync>;
+
+/// What an application is made of.
+pub struct AppParts {
+    /// The gateway.
+    pub gateway: Arc<Gateway>,
+    /// All metrics.
+    pub registry: Registry,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The simulated provider, when it answers in this process.
+    pub sim: Option<Sim>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The token that the command line of the same user presents.
+    pub token: Secret<String>,
+    /// The folder of all state.
+    pub data_dir: std::path::PathBuf,
+    /// How to reload.
+    pub reloader: Reloader,
+}
+
+impl fmt::Debug for AppParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppParts").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
+}
+
+/// The server's state, shared by all workers.
+pub struct App {
+    pub(crate) parts: AppParts,
+    pub(crate) started: Duration,
+    pub(crate) address: OnceLock<SocketAddr>,
+    pub(crate) readiness: Readiness,
+    pub(crate) cpu: Mutex<CpuMeter>,
+    pub(crate) reload_failures: IntCounter,
+    reloads: IntCounter,
+    pub(crate) connections: IntGauge,
+    last_reload_error: Mutex<Option<String>>,
+    trace_events: IntCounter,
+    trace_dropped: IntCounter,
+    reading: Mutex<()>,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// An application of these parts.
+    ///
+    /// # Errors
+    /// When the registry has one of the server's metrics already.
+    pub fn new(parts: AppParts) -> prometheus::Result<Arc<Self>> {
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            parts.registry.register(Box::new(counter.clone())).map(|()| counter)
+        };
+        let connections = IntGauge::new("seawall_connections", "Open connections of clients.")?;
+        parts.registry.register(Box::new(connections.clone()))?;
+        let app = Self {
+            started: parts.clock.monotonic(),
+            address: OnceLock::new(),
+            readiness: Readiness::default(),
+            cpu: Mutex::default(),
+            reload_failures: counter(
+                "seawall_config_reload_failures_total",
+                "Configurations that were refused while running.",
+            )?,
+            reloads: counter(
+                "seawall_config_reloads_total",
+                "Configurations that were put into force while running.",
+            )?,
+            trace_events: counter("seawall_trace_events_total", "Events written to the trace.")?,
+            trace_dropped: counter(
+                "seawall_trace_dropped_total",
+                "Events that could not be written to the trace.",
+            )?,
+            connections,
+            last_reload_error: Mutex::default(),
+            reading: Mutex::default(),
+            parts,
+        };
+        Ok(Arc::new(app))
+    }
+
+    /// The gateway.
+    #[must_use]
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.parts.gateway
+    }
+
+    /// Reads the configuration again. A refused one is logged, counted and changes nothing.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn reload(&self) -> Result<ReloadOutcome, String> {
+        let outcome = (self.parts.reloader)();
+        let error = outcome.as_ref().err().cloned();
+        match &outcome {
+            Ok(outcome) => {
+                self.reloads.inc();
+                tracing::info!(changed = ?outcome.changed, needs_restart = ?outcome.needs_restart, "configuration reloaded");
+            }
+            Err(error) => {
+                self.reload_failures.inc();
+                tracing::error!(%error, "configuration refused; the old one stays in force");
+            }
+        }
+        *self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        outcome
+    }
+
+    pub(crate) fn last_reload_error(&self) -> Option<String> {
+        self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Brings the counters of the trace up to date with its writer.
+    pub(crate) fn refresh_metrics(&self) {
+        self.parts.gateway.refresh_gauges();
+        let stats = self.parts.gateway.checkpoint().trace().stats();
+        let _one_at_a_time = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.trace_events.inc_by(stats.events.saturating_sub(self.trace_events.get()));
+        self.trace_dropped.inc_by(stats.dropped.saturating_sub(self.trace_dropped.get()));
+    }
+}

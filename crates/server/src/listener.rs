@@ -1,0 +1,151 @@
+//! Listening: one thread accepts and deals connections out to the workers.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_base::tasks::Group;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio_util::sync::CancellationToken;
+
+use crate::worker::Worker;
+use crate::{App, Drained};
+
+/// Connections that the kernel keeps for us while we are busy.
+const BACKLOG: i32 = 4_096;
+/// How long accepting pauses when there are no file descriptors left.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Address and port; port 0 takes a free one.
+    pub listen: String,
+    /// Worker threads.
+    pub workers: usize,
+    /// How long a client may take over the head of a request.
+    pub header_read: Duration,
+    /// How long requests in flight may take when the server stops.
+    pub drain: Duration,
+}
+
+/// The address can't be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// It is no address.
+    #[error("{0:?} is not an address and port like 127.0.0.1:8000")]
+    NotAnAddress(String),
+    /// The kernel refuses it.
+    #[error("can't listen on {0}: {1}; choose another with --listen")]
+    Refused(SocketAddr, #[source] std::io::Error),
+    /// A worker could not be started.
+    #[error("a worker thread can't be started: {0}")]
+    Worker(#[source] std::io::Error),
+}
+
+/// A listening socket with its workers.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    workers: Vec<Worker>,
+    group: Group,
+    settings: ServerSettings,
+    app: Arc<App>,
+}
+
+/// The addresses that a `--listen` value stands for.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn resolve(listen: &str) -> Result<SocketAddr, BindError> {
+    let refused = || BindError::NotAnAddress(listen.to_owned());
+    let text = if listen.parse::<u16>().is_ok() { format!("127.0.0.1:{listen}") } else { listen.to_owned() };
+    text.to_socket_addrs().map_err(|_| refused())?.next().ok_or_else(refused)
+}
+
+impl Server {
+    /// The address that `listen` stands for, without listening on it.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn address_of(listen: &str) -> Result<SocketAddr, BindError> {
+        resolve(listen)
+    }
+
+    /// Listens and starts the workers. Connections wait until [`Server::run`].
+    ///
+    /// # Errors
+    /// When the address can't be listened on.
+    pub fn bind(app: Arc<App>, settings: ServerSettings) -> Result<Self, BindError> {
+        let wanted = resolve(&settings.listen)?;
+        let listener = listen(wanted).map_err(|error| BindError::Refused(wanted, error))?;
+        let address = listener.local_addr().map_err(|error| BindError::Refused(wanted, error))?;
+        let group = Group::new();
+        let workers = (0..settings.workers.max(1))
+            .map(|index| Worker::start(Arc::clone(&app), index, group.clone(), settings.header_read))
+            .collect::<Result<_, _>>()
+            .map_err(BindError::Worker)?;
+        let _set_once = app.address.set(address);
+        Ok(Self { listener, address, workers, group, settings, app })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts connections until `stop`, then lets requests in flight finish; `at_once` cuts that short.
+    pub async fn run(self, stop: CancellationToken, at_once: CancellationToken) -> Drained {
+        let Self { listener, workers, group, settings, app, .. } = self;
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => accept(&listener, &workers, &stop).await,
+            Err(error) => tracing::error!(%error, "can't accept connections"),
+        }
+        crate::drain::drain(&app, group, workers, settings.drain, at_once).await
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+async fn accept(listener: &tokio::net::TcpListener, workers: &[Worker], stop: &CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => deal(stream, peer, workers),
+            Err(error) if is_passing(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The client was gone before we came to it: nothing to be done about.
+fn is_passing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// Gives the connection to the worker with the fewest.
+fn deal(stream: tokio::net::TcpStream, peer: SocketAddr, workers: &[Worker]) {
+    let _best_effort = stream.set_nodelay(true);
+    let Ok(stream) = stream.into_std() else { return };
+    if let Some(worker) = workers.iter().min_by_key(|worker| worker.open())
+        && !worker.deal((stream, peer))
+    {
+        tracing::error!("a worker thread is gone");
+    }
+}

@@ -1,0 +1,98 @@
+//! Where a request goes: providers' paths to the gateway, everything else to our own routes.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use seawall_gateway::{Gateway, GatewayBody};
+use tower_service::Service as _;
+
+use crate::App;
+
+/// What one worker needs to answer requests.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) app: Arc<App>,
+    pub(crate) routes: Router,
+    pub(crate) worker: usize,
+}
+
+/// The body of an answer.
+pub(crate) enum ServiceBody {
+    Gateway(GatewayBody),
+    Own(axum::body::Body),
+}
+
+/// An answer broke off.
+type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Body for ServiceBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Gateway(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+            Self::Own(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Gateway(body) => body.is_end_stream(),
+            Self::Own(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Gateway(body) => body.size_hint(),
+            Self::Own(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Service {
+    /// Answers one request. A panic becomes an answer too; the process goes on.
+    pub(crate) async fn call(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<ServiceBody> {
+        let mut answer = pin!(self.route(peer, request));
+        let caught = std::future::poll_fn(|context| {
+            match std::panic::catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+                Ok(poll) => poll.map(Some),
+                Err(_already_logged_by_the_hook) => Poll::Ready(None),
+            }
+        });
+        match caught.await {
+            Some(response) => response,
+            None => self.app.gateway().panicked().map(ServiceBody::Gateway),
+        }
+    }
+
+    async fn route(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<ServiceBody> {
+        if Gateway::owns(request.uri().path()) {
+            let gateway = self.app.gateway();
+            return gateway.handle(self.worker, peer.ip(), request).await.map(ServiceBody::Gateway);
+        }
+        let request = request.map(axum::body::Body::new);
+        let response = own(self.routes.clone(), request).await;
+        response.map(ServiceBody::Own)
+    }
+}
+
+/// Calls the router, which is always ready and never fails.
+async fn own(mut routes: Router, request: Request<axum::body::Body>) -> Response<axum::body::Body> {
+    match routes.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}

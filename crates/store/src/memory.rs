@@ -1,0 +1,171 @@
+//! A store that forgets everything with the process: for tests, and for running without a folder.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use seawall_budget::{Limit, Snapshot, SnapshotError, Snapshots};
+use seawall_trace::{Head, Heads, HeadsError, MemoryHeads, RunRow};
+use seawall_types::{RunId, Scope, Timestamp, Window};
+
+use crate::{KeyRow, Keys, Limits, Store, StoreError};
+
+/// The store.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    heads: MemoryHeads,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    keys: Vec<KeyRow>,
+    limits: BTreeMap<(Scope, Window), (Limit, Timestamp)>,
+    snapshot: Option<Snapshot>,
+    changes: u64,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_current(key: &KeyRow) -> bool {
+    key.revoked_at.is_none() && key.rotated_to.is_none()
+}
+
+impl Tables {
+    fn current(&mut self, name: &str) -> Option<&mut KeyRow> {
+        self.keys.iter_mut().find(|key| key.name == name && is_current(key))
+    }
+
+    fn must_be_new(&self, key: &KeyRow) -> Result<(), StoreError> {
+        let is_known = self.keys.iter().any(|other| other.id == key.id || other.hash == key.hash);
+        if is_known { Err(StoreError::Conflict { what: format!("key {:?}", key.name) }) } else { Ok(()) }
+    }
+}
+
+impl Keys for MemoryStore {
+    fn create(&self, key: &KeyRow) -> Result<(), StoreError> {
+        let mut tables = self.lock();
+        if is_current(key) && tables.current(&key.name).is_some() {
+            return Err(StoreError::Conflict { what: format!("key {:?}", key.name) });
+        }
+        tables.must_be_new(key)?;
+        tables.keys.push(key.clone());
+        tables.changes += 1;
+        Ok(())
+    }
+
+    fn list(&self) -> Result<Vec<KeyRow>, StoreError> {
+        let mut keys = self.lock().keys.clone();
+        keys.sort_by_key(|key| (key.created_at, key.id));
+        Ok(keys)
+    }
+
+    fn by_name(&self, name: &str) -> Result<Option<KeyRow>, StoreError> {
+        let keys = Keys::list(self)?.into_iter().filter(|key| key.name == name);
+        Ok(keys.max_by_key(|key| (is_current(key), key.created_at, key.id)))
+    }
+
+    fn revoke(&self, name: &str, at: Timestamp) -> Result<(), StoreError> {
+        let mut tables = self.lock();
+        let mut found = false;
+        for key in tables.keys.iter_mut().filter(|key| key.name == name) {
+            key.revoked_at.get_or_insert(at);
+            found = true;
+        }
+        tables.changes += 1;
+        if found { Ok(()) } else { Err(StoreError::NotFound { what: format!("key {name:?}") }) }
+    }
+
+    fn rotate(&self, name: &str, next: &KeyRow, overlap_until: Timestamp) -> Result<(), StoreError> {
+        let mut tables = self.lock();
+        tables.must_be_new(next)?;
+        let Some(current) = tables.current(name) else {
+            return Err(StoreError::NotFound { what: format!("a current key {name:?}") });
+        };
+        current.rotated_to = Some(next.id);
+        current.expires_at = Some(current.expires_at.map_or(overlap_until, |at| at.min(overlap_until)));
+        tables.keys.push(KeyRow { name: name.to_owned(), ..next.clone() });
+        tables.changes += 1;
+        Ok(())
+    }
+}
+
+impl Limits for MemoryStore {
+    fn list(&self) -> Result<Vec<(Limit, Timestamp)>, StoreError> {
+        Ok(self.lock().limits.values().cloned().collect())
+    }
+
+    fn set(&self, limit: &Limit, at: Timestamp) -> Result<(), StoreError> {
+        let mut tables = self.lock();
+        tables.limits.insert((limit.scope.clone(), limit.window), (limit.clone(), at));
+        tables.changes += 1;
+        Ok(())
+    }
+
+    fn remove(&self, scope: &Scope, window: Window) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let was_there = tables.limits.remove(&(scope.clone(), window)).is_some();
+        tables.changes += u64::from(was_there);
+        Ok(was_there)
+    }
+}
+
+impl Snapshots for MemoryStore {
+    fn load(&self) -> Result<Option<Snapshot>, SnapshotError> {
+        Ok(self.lock().snapshot.clone())
+    }
+
+    fn save(&self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
+        self.lock().snapshot = Some(snapshot.clone());
+        Ok(())
+    }
+}
+
+impl Heads for MemoryStore {
+    fn started(&self, run: &RunRow) -> Result<(), HeadsError> {
+        self.heads.started(run)
+    }
+
+    fn heads(&self, heads: &[Head]) -> Result<(), HeadsError> {
+        self.heads.heads(heads)
+    }
+
+    fn finished(&self, run: RunId, at: Timestamp, head: &Head) -> Result<(), HeadsError> {
+        self.heads.finished(run, at, head)
+    }
+
+    fn unfinished(&self) -> Result<Vec<RunRow>, HeadsError> {
+        self.heads.unfinished()
+    }
+
+    fn head(&self, run: RunId) -> Result<Option<Head>, HeadsError> {
+        self.heads.head(run)
+    }
+
+    fn runs(&self) -> Result<Vec<RunRow>, HeadsError> {
+        self.heads.runs()
+    }
+
+    fn forget(&self, run: RunId) -> Result<(), HeadsError> {
+        self.heads.forget(run)
+    }
+}
+
+impl Store for MemoryStore {
+    fn changes(&self) -> Result<u64, StoreError> {
+        Ok(self.lock().changes)
+    }
+
+    fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

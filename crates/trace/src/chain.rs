@@ -1,0 +1,53 @@
+//! The links between lines: how a line is hashed and how a hash is written.
+
+/// A hash as it stands in a line.
+pub(crate) type Hex = [u8; 64];
+
+/// What the first line of a run names as its predecessor.
+pub(crate) const GENESIS: Hex = [b'0'; 64];
+
+/// The hash of a line whose predecessor's hash is written `prev` and whose bytes before `,"hash":` are `body`.
+pub(crate) fn hash(prev: &[u8], body: &[u8]) -> Hex {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(prev).update(body);
+    to_hex(hasher.finalize().into())
+}
+
+/// The 64 lower-case characters of a hash.
+pub(crate) fn to_hex(hash: [u8; 32]) -> Hex {
+    let mut hex = GENESIS;
+    for (slot, character) in hex.iter_mut().zip(blake3::Hash::from(hash).to_hex().bytes()) {
+        *slot = character;
+    }
+    hex
+}
+
+/// The hash that these characters stand for; `None` when they are not 64 lower-case hexadecimal digits.
+pub(crate) fn from_hex(hex: &[u8]) -> Option<[u8; 32]> {
+    let hash = blake3::Hash::from_hex(hex).ok()?;
+    (hash.to_hex().as_bytes() == hex).then(|| hash.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_read_back_as_it_was_written() {
+        let hex = hash(&GENESIS, b"{}");
+        assert_eq!(from_hex(&hex).map(to_hex), Some(hex));
+    }
+
+    #[test]
+    fn a_hash_is_the_blake3_of_the_two_parts_in_a_row() {
+        let whole = [GENESIS.as_slice(), b"body"].concat();
+        assert_eq!(hash(&GENESIS, b"body"), to_hex(blake3::hash(&whole).into()));
+    }
+
+    #[test]
+    fn only_lower_case_digits_are_a_hash() {
+        assert_eq!(from_hex(&[b'A'; 64]), None);
+        assert_eq!(from_hex(&[b'a'; 63]), None);
+        assert!(from_hex(&[b'a'; 64]).is_some());
+    }
+}

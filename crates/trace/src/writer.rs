@@ -1,0 +1,180 @@
+//! The one writer of a process's traces, and the handle that everybody else holds.
+//!
+//! A producer pushes into a shared buffer and goes on; it never waits for the disk and wakes nobody while events keep
+//! coming. The thread takes the whole buffer at once, every one or two milliseconds. So a `kill -9` loses about that
+//! much, or as much as comes while the disk is being forced, and an event costs its producer one uncontended lock.
+
+mod durable;
+mod queue;
+mod run;
+mod segment;
+mod sink;
+mod thread;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use seawall_types::{Clock, Event, EventKind, RunId};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub use self::durable::{Durable, Ticket};
+use self::queue::{Entry, Queue};
+use self::sink::{Disk, Files};
+use self::thread::Scribe;
+use crate::{Durability, Error, Heads, Options, Unavailable, layout};
+
+/// Owns the thread that writes. Dropping it stops the thread as [`Writer::stop`] does.
+#[derive(Debug)]
+pub struct Writer {
+    queue: Arc<Queue>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Records events. Cheap to clone; all clones record into the same writer.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    queue: Arc<Queue>,
+}
+
+/// What the writer has done so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Events written.
+    pub events: u64,
+    /// Events that were given up: there was no room for them, or their run could not be written.
+    pub dropped: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Events that wait for the disk.
+    pub waiting: usize,
+    /// Calls of the store of heads that failed.
+    pub head_failures: u64,
+    /// Whether events can be written now.
+    pub available: bool,
+    /// The newest error, also when it has passed.
+    pub last_error: Option<String>,
+    /// How long the oldest event that waits has been waiting.
+    pub lag: Duration,
+}
+
+impl Writer {
+    /// Makes the folder of all runs and starts the thread.
+    ///
+    /// # Errors
+    /// When the folder can't be made or the thread can't be started.
+    pub fn start(
+        options: Options,
+        heads: Arc<dyn Heads>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Handle), Error> {
+        layout::create_dir(&options.dir).map_err(Error::io("make the folder", &options.dir))?;
+        let durable = options.durability != Durability::Buffered;
+        Self::start_on(Box::new(Disk { durable }), options, heads, clock)
+    }
+
+    /// Starts the thread on top of any file layer.
+    fn start_on(
+        files: Box<dyn Files>,
+        options: Options,
+        heads: Arc<dyn Heads>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Handle), Error> {
+        let queue = Arc::new(Queue::new(&options, clock));
+        let scribe = Scribe::new(Arc::clone(&queue), files, heads, options);
+        let thread = std::thread::Builder::new()
+            .name("trace-writer".to_owned())
+            .spawn(move || scribe.run())
+            .map_err(Error::Thread)?;
+        queue.attach(thread.thread().clone());
+        let handle = Handle { queue: Arc::clone(&queue) };
+        Ok((Self { queue, thread: Some(thread) }, handle))
+    }
+
+    /// Writes everything recorded so far, forces it to the disk, ends the thread, and says what was done.
+    ///
+    /// Events recorded from now on are dropped and counted. Runs that were not finished stay unfinished.
+    pub fn stop(mut self) -> Stats {
+        self.join();
+        self.queue.stats()
+    }
+
+    fn join(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.queue.close();
+        if thread.join().is_err() {
+            tracing::error!("the trace's writer thread panicked; what it had not written is lost");
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+impl Handle {
+    /// Begins a run: its file is made and `run.started` is its first line, with `kind` and the fields of `data`.
+    ///
+    /// An event of a run that was never begun begins it too, as one of kind `unknown`. Identifiers are not used twice:
+    /// a run whose file is there already is refused, and what is recorded for it is dropped and counted.
+    pub fn start_run(&self, run: RunId, kind: &str, data: &impl Serialize) {
+        let mut fields = Map::new();
+        fields.insert("kind".to_owned(), kind.into());
+        if let Ok(Value::Object(more)) = serde_json::to_value(data) {
+            fields.extend(more.into_iter().filter(|(name, _)| name != "kind"));
+        }
+        let event = Event::new(self.queue.clock().now(), run, EventKind::RunStarted, &fields);
+        self.queue.push(Entry::Start(Box::new((event, kind.to_owned()))));
+    }
+
+    /// Ends a run: `run.finished` is its last line. What is recorded for it afterwards is dropped and counted.
+    pub fn finish_run(&self, run: RunId, data: &impl Serialize) {
+        self.record(Event::new(self.queue.clock().now(), run, EventKind::RunFinished, data));
+    }
+
+    /// Whether an action may be admitted as far as the trace is concerned. A few atomic loads.
+    ///
+    /// # Errors
+    /// With [`crate::OnUnavailable::Refuse`], while events can't be written or too many wait.
+    pub fn check(&self) -> Result<(), Unavailable> {
+        self.queue.check()
+    }
+
+    /// Takes an event. Never waits for the disk.
+    ///
+    /// With [`crate::OnUnavailable::Refuse`] there is room for a quarter more events than [`Handle::check`] allows, so
+    /// that what was admitted can end. Past that, and with `Count` past the capacity, the event is dropped, counted
+    /// and later noted in its run.
+    pub fn record(&self, event: Event) -> Ticket {
+        self.queue.push(Entry::Event(event))
+    }
+
+    /// Ready when the ticket's event is on the disk, as far as the durability promises it: with
+    /// [`Durability::Each`] when it was forced there, otherwise at once.
+    ///
+    /// It ends with an error when the event was dropped, or when the disk refuses while it waits; the event may then
+    /// still be written later.
+    pub fn durable(&self, ticket: Ticket) -> Durable {
+        Durable::new(Arc::clone(&self.queue), ticket)
+    }
+
+    /// Blocks until everything recorded so far is written and forced to the disk, and its heads are kept.
+    ///
+    /// # Errors
+    /// When the disk refuses or the writer has ended. It does not wait for the disk to recover.
+    pub fn flush(&self) -> Result<(), Unavailable> {
+        self.queue.flush()
+    }
+
+    /// What the writer has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.queue.stats()
+    }
+}
+
+#[cfg(test)]
+mod tests;

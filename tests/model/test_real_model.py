@@ -1,0 +1,159 @@
+"""A small real language model as the upstream: real tokens, real usage, a real generation that is cut.
+
+Nothing is asserted about what it says, and few tokens are asked for: it runs on the CPU.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anthropic import Anthropic
+from openai import OpenAI
+
+from harness.gateway import Gateway, assert_told, gating
+from harness.places import TOOLS
+from harness.process import running
+
+pytestmark = pytest.mark.timeout(180)
+
+MODEL = "smollm2"
+FEW = 24
+QUESTION = [{"role": "user", "content": "Tell me about the sea."}]
+SCHEMA = {
+    "type": "object",
+    "properties": {"colour": {"enum": ["red", "green", "blue"]}, "certain": {"type": "boolean"}},
+    "required": ["colour", "certain"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway in front of the model. Its money is no object here: the model has no price, so it is estimated."""
+    folder = tmp_path_factory.mktemp("model")
+    server = [str(TOOLS / "model/bin/python"), str(Path(__file__).with_name("serve.py"))]
+    with running(server, folder=folder, log="model.log", ready="ready ") as (_, facts):
+        with gating(folder, facts["listen"]) as gateway:
+            yield gateway
+            verified = json.loads(gateway.seawall("trace", "verify", gateway.run))
+            assert verified["ok"] is True
+
+
+@pytest.fixture(scope="module")
+def openai(gateway: Gateway) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{gateway.url}/v1", api_key="sk-dummy", max_retries=0, timeout=120) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def anthropic(gateway: Gateway) -> Iterator[Anthropic]:
+    with Anthropic(base_url=gateway.url, api_key="sk-ant-dummy", max_retries=0, timeout=120) as client:
+        yield client
+
+
+def test_a_chat_completion_is_metered_as_the_model_counted(openai: OpenAI, gateway: Gateway) -> None:
+    record = gateway.from_now()
+    raw = openai.chat.completions.with_raw_response.create(model=MODEL, messages=QUESTION, max_tokens=FEW)
+    answer = raw.parse()
+    assert answer.choices[0].message.content
+    call = record.one()
+    assert_told(gateway, raw.headers, call)
+    assert call.tokens == (answer.usage.prompt_tokens, answer.usage.completion_tokens)
+    assert 0 < call.tokens[1] <= FEW
+    assert not call.is_estimated
+
+
+def test_a_streamed_chat_completion_arrives_token_by_token(openai: OpenAI, gateway: Gateway) -> None:
+    record = gateway.from_now()
+    chunks = list(openai.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=FEW, stream=True))
+    pieces = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices[0].delta.content]
+    assert len(pieces) > FEW // 2
+    assert all(chunk.usage is None for chunk in chunks)
+    call = record.one()
+    assert not call.is_estimated, "the gateway asked for the usage that the client did not ask for"
+    assert call.tokens[1] <= FEW
+
+
+def test_usage_is_shown_to_a_stream_that_asks_for_it(openai: OpenAI, gateway: Gateway) -> None:
+    record = gateway.from_now()
+    options = {"include_usage": True}
+    stream = openai.chat.completions.create(
+        model=MODEL, messages=QUESTION, max_tokens=FEW, stream=True, stream_options=options
+    )
+    usage = [chunk.usage for chunk in stream if chunk.usage][-1]
+    assert record.one().tokens == (usage.prompt_tokens, usage.completion_tokens)
+
+
+def test_a_greedy_answer_is_the_same_plain_and_streamed(openai: OpenAI) -> None:
+    settings = {"model": MODEL, "messages": QUESTION, "max_tokens": FEW, "temperature": 0, "seed": 1}
+    plain = openai.chat.completions.create(**settings).choices[0].message.content
+    chunks = openai.chat.completions.create(**settings, stream=True)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == plain
+
+
+def test_a_structured_answer_keeps_to_its_schema(openai: OpenAI) -> None:
+    answer = openai.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Which colour has the sky?"}],
+        max_tokens=32,
+        response_format={"type": "json_schema", "json_schema": {"name": "colour", "schema": SCHEMA, "strict": True}},
+    )
+    said = json.loads(answer.choices[0].message.content)
+    assert said["colour"] in {"red", "green", "blue"}
+    assert isinstance(said["certain"], bool)
+
+
+def test_a_cancelled_generation_is_settled_from_what_was_seen(openai: OpenAI, gateway: Gateway) -> None:
+    record = gateway.from_now()
+    with openai.chat.completions.create(
+        model=MODEL, messages=QUESTION, max_tokens=400, stream=True, extra_body={"ignore_eos": True}
+    ) as stream:
+        for _, _chunk in zip(range(4), stream):
+            pass
+    call = record.one()
+    assert call.ended["ended"] == "cancelled"
+    assert call.is_estimated
+    assert 0 < call.tokens[1] < 400
+    # The model must be free again: the next short answer does not wait for the rest of the long one.
+    assert openai.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=2).usage.completion_tokens <= 2
+
+
+def test_a_response_is_metered_as_the_model_counted(openai: OpenAI, gateway: Gateway) -> None:
+    record = gateway.from_now()
+    response = openai.responses.create(model=MODEL, input="Name a fish.", max_output_tokens=FEW)
+    assert response.output_text
+    assert record.one().tokens == (response.usage.input_tokens, response.usage.output_tokens)
+
+
+def test_a_message_is_metered_as_the_model_counted(anthropic: Anthropic, gateway: Gateway) -> None:
+    record = gateway.from_now()
+    message = anthropic.messages.create(model=MODEL, max_tokens=FEW, messages=QUESTION)
+    assert message.content[0].text
+    call = record.one()
+    assert call.tokens[1] == message.usage.output_tokens <= FEW
+    assert call.tokens[0] >= message.usage.input_tokens
+
+
+def test_a_streamed_message_is_settled_exactly(anthropic: Anthropic, gateway: Gateway) -> None:
+    record = gateway.from_now()
+    with anthropic.messages.stream(model=MODEL, max_tokens=FEW, messages=QUESTION) as stream:
+        pieces = list(stream.text_stream)
+        message = stream.get_final_message()
+    assert len(pieces) > 1
+    call = record.one()
+    assert call.tokens[1] == message.usage.output_tokens
+    assert not call.is_estimated
+
+
+def test_a_cancelled_message_is_settled_from_what_was_seen(anthropic: Anthropic, gateway: Gateway) -> None:
+    record = gateway.from_now()
+    with anthropic.messages.stream(
+        model=MODEL, max_tokens=400, messages=QUESTION, extra_body={"ignore_eos": True}
+    ) as stream:
+        for _, _piece in zip(range(3), stream.text_stream):
+            pass
+    call = record.one()
+    assert call.is_estimated
+    assert 0 < call.tokens[1] < 400
+

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Runs the end-to-end tests with real clients, and closes with how many passed and failed over all.
+# Usage: tests/run.sh [sdk|litellm|comply|node|node24|model|agents]…   The binary: $SEAWALL_BIN, else target/{ci,debug}/seawall.
+set -uo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+tools=$(dirname "$here")/.tools
+parts=("$@")
+((${#parts[@]})) || parts=(sdk litellm comply node node24 model agents)
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+with_pytest() { # ENVIRONMENT TESTS…
+    (cd "$here" && "$tools/$1/bin/python" -m pytest -q -ra "${@:2}")
+}
+
+with_node() { # NODE
+    (cd "$here" && "$1" --test --test-reporter=spec --test-timeout=60000 node/*.test.mjs)
+}
+
+run_part() {
+    case $1 in
+        sdk) with_pytest venv sdk --ignore=sdk/test_litellm.py --ignore=sdk/test_comply.py ;;
+        litellm) with_pytest venv-litellm sdk/test_litellm.py sdk/test_openai_chat.py sdk/test_openai_responses.py ;;
+        comply) with_pytest venv sdk/test_comply.py ;;
+        node) with_node node ;;
+        node24) with_node "$tools/node24/bin/node" ;;
+        model) with_pytest venv model ;;
+        agents) with_pytest venv agents ;;
+        *)
+            echo "run: no part is called '$1'" >&2
+            return 2
+            ;;
+    esac
+}
+
+# What pytest ("3 passed, 1 failed, 1 error in 2s") and node ("ℹ pass 3") say in the end of how many there were.
+counted() { # PATTERN
+    local number
+    number=$(grep -E '^. [a-z]+ [0-9]+$|^[0-9]+ .* in [0-9.]+s' "$log" |
+        grep -oE "\b[0-9]+ ($1)\b|\b($1) [0-9]+\$" | tail -n 1 | grep -oE '[0-9]+')
+    echo "${number:-0}"
+}
+
+for part in "${parts[@]}"; do
+    started=$SECONDS
+    echo "== $part"
+    run_part "$part" 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    bad=$(($(counted 'failed|fail') + $(counted 'errors?')))
+    # A part that ended badly without naming a failure has failed all the same.
+    ((status != 0 && bad == 0)) && bad=1
+    passed=$((passed + $(counted 'passed|pass'))) failed=$((failed + bad)) skipped=$((skipped + $(counted skipped)))
+    echo "== $part: $((SECONDS - started)) s"
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0 && passed > 0))
