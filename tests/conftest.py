@@ -1,6 +1,7 @@
 """One simulated provider and one gateway in front of it for each module of tests."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,13 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, sim: Simulator) -> Iterato
     with gating(tmp_path_factory.mktemp("gateway"), sim.url, "--budget", "10") as gateway:
         yield gateway
         assert_books_close(gateway, sim)
+
+
+@pytest.fixture
+def own_gateway(tmp_path: Path, sim: Simulator) -> Iterator[Gateway]:
+    """A gateway of one test, for those whose upstream fails: its breaker would refuse the calls of the next tests."""
+    with gating(tmp_path / "own", sim.url, "--budget", "10") as gateway:
+        yield gateway
 
 
 @pytest.fixture(scope="module")

@@ -111,6 +111,7 @@ def gating(folder: Path, upstream: str, *flags: str) -> Iterator[Gateway]:
     data_dir = folder / "data"
     arguments = ["proxy", "--listen", "127.0.0.1:0", "--upstream", upstream, "--data-dir", str(data_dir), *flags]
     with serving(*arguments, folder=folder) as server:
+        until("the trace has the run", lambda: list(data_dir.glob(f"runs/*/{server.run}/trace.jsonl")))
         yield Gateway(url=server.url, run=server.run, data_dir=data_dir)
 
 

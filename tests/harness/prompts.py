@@ -14,6 +14,9 @@ LONG = "sim:pace 20ms\nsim:repeat 1000 word"
 LONG_TOKENS = 1250
 """What it would have in the end: four bytes are a token."""
 
+BROKEN = "sim:repeat 50 word\nsim:disconnect after=5"
+"""A stream that breaks in the middle."""
+
 QUESTION = {"city": "Oslo", "days": 3}
 """The arguments of the tool call that `tool_then_text` asks for."""
 TOOL = "get_weather"

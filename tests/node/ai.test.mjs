@@ -7,7 +7,7 @@ import { z } from 'zod'
 
 import { NAMES } from './harness/clients.mjs'
 import * as prompts from './harness/prompts.mjs'
-import { assertTold, price, startStack } from './harness/stack.mjs'
+import { assertTold, price, startStack, withOwnStack } from './harness/stack.mjs'
 
 const { APICallError, embed, generateText, Output, stepCountIs, streamText, tool } = await import(NAMES.ai)
 const { createOpenAI } = await import(NAMES.aiOpenai)
@@ -82,13 +82,14 @@ for (const [name, connect] of Object.entries(PROVIDERS)) {
     })
 
     for (const status of [400, 401, 429, 500]) {
-      test(`an error ${status} of the provider is an error of the call`, async () => {
-        const record = await stack.fromNow()
-        const raised = await generateText(ask(prompts.error(status))).catch((error) => error)
-        assert.ok(APICallError.isInstance(raised), `${raised}`)
-        assert.equal(raised.statusCode, status)
-        assert.equal((await record.one()).status, status)
-      })
+      test(`an error ${status} of the provider is an error of the call`, () =>
+        withOwnStack(async (own) => {
+          const record = await own.fromNow()
+          const raised = await generateText(ask(prompts.error(status), { model: model(own) })).catch((error) => error)
+          assert.ok(APICallError.isInstance(raised), `${raised}`)
+          assert.equal(raised.statusCode, status)
+          assert.equal((await record.one()).status, status)
+        }))
     }
 
     test('a spent budget is refused and not sent', async () => {

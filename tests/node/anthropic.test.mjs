@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 
 import * as prompts from './harness/prompts.mjs'
-import { assertTold, picos, price, startStack } from './harness/stack.mjs'
+import { assertTold, picos, price, startStack, withOwnStack } from './harness/stack.mjs'
 
 const settings = { model: prompts.MODEL, max_tokens: 4000 }
 const tools = [{ name: prompts.TOOL, description: prompts.TOOL_DESCRIPTION, input_schema: prompts.TOOL_SCHEMA }]
@@ -81,15 +81,16 @@ for (const [status, name] of [
   [500, 'InternalServerError'],
   [529, 'InternalServerError'],
 ]) {
-  test(`an error ${status} of the provider is an ${name}`, async () => {
-    const record = await stack.fromNow()
-    const request = client.messages.create({ ...settings, messages: ask(prompts.error(status)) })
-    const raised = await request.catch((error) => error)
-    assert.ok(raised instanceof Anthropic[name], `${raised}`)
-    assert.equal(raised.status, status)
-    const call = await record.one()
-    assert.deepEqual([call.status, call.cost], [status, 0n])
-  })
+  test(`an error ${status} of the provider is an ${name}`, () =>
+    withOwnStack(async (own) => {
+      const record = await own.fromNow()
+      const request = connect(own.url).messages.create({ ...settings, messages: ask(prompts.error(status)) })
+      const raised = await request.catch((error) => error)
+      assert.ok(raised instanceof Anthropic[name], `${raised}`)
+      assert.equal(raised.status, status)
+      const call = await record.one()
+      assert.deepEqual([call.status, call.cost], [status, 0n])
+    }))
 }
 
 test('a spent budget is refused with its numbers and not sent', async () => {
@@ -129,9 +130,10 @@ test('a cancelled stream is cut upstream and settled from what was seen', async 
   assert.equal((await stack.idle()).cancelled, cancelled + 1)
 })
 
-test('a stream that breaks off is an error and never a silent end', async () => {
-  const record = await stack.fromNow()
-  const stream = client.messages.stream({ ...settings, messages: ask(prompts.BROKEN) })
-  await assert.rejects(stream.finalMessage(), Anthropic.AnthropicError)
-  assert.equal((await record.one()).isEstimated, true)
-})
+test('a stream that breaks off is an error and never a silent end', () =>
+  withOwnStack(async (own) => {
+    const record = await own.fromNow()
+    const stream = connect(own.url).messages.stream({ ...settings, messages: ask(prompts.BROKEN) })
+    await assert.rejects(stream.finalMessage(), Anthropic.AnthropicError)
+    assert.equal((await record.one()).isEstimated, true)
+  }))

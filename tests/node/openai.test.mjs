@@ -7,7 +7,7 @@ import { z } from 'zod'
 
 import { NAMES } from './harness/clients.mjs'
 import * as prompts from './harness/prompts.mjs'
-import { assertTold, picos, price, startStack } from './harness/stack.mjs'
+import { assertTold, picos, price, startStack, withOwnStack } from './harness/stack.mjs'
 
 const { default: OpenAI } = await import(NAMES.openai)
 const { zodResponseFormat, zodTextFormat } = await import(NAMES.openaiZod)
@@ -98,15 +98,16 @@ for (const [status, name] of [
   [429, 'RateLimitError'],
   [500, 'InternalServerError'],
 ]) {
-  test(`an error ${status} of the provider is a ${name}`, async () => {
-    const record = await stack.fromNow()
-    const request = client.chat.completions.create({ model, messages: ask(prompts.error(status)) })
-    const raised = await request.catch((error) => error)
-    assert.ok(raised instanceof OpenAI[name], `${raised}`)
-    const call = await record.one()
-    assert.equal(raised.headers.get('x-seawall-action'), call.action)
-    assert.deepEqual([call.status, call.cost], [status, 0n])
-  })
+  test(`an error ${status} of the provider is a ${name}`, () =>
+    withOwnStack(async (own) => {
+      const record = await own.fromNow()
+      const request = connect(own).chat.completions.create({ model, messages: ask(prompts.error(status)) })
+      const raised = await request.catch((error) => error)
+      assert.ok(raised instanceof OpenAI[name], `${raised}`)
+      const call = await record.one()
+      assert.equal(raised.headers.get('x-seawall-action'), call.action)
+      assert.deepEqual([call.status, call.cost], [status, 0n])
+    }))
 }
 
 test('a spent budget is refused with its numbers and not sent', async () => {
@@ -146,12 +147,13 @@ test('a cancelled stream is cut upstream and settled from what was seen', async 
   assert.equal((await stack.idle()).cancelled, cancelled + 1)
 })
 
-test('a stream that breaks off is an error and never a silent end', async () => {
-  const record = await stack.fromNow()
-  const stream = await client.chat.completions.create({ model, messages: ask(prompts.BROKEN), stream: true })
-  await assert.rejects(collect(stream), OpenAI.APIError)
-  assert.equal((await record.one()).isEstimated, true)
-})
+test('a stream that breaks off is an error and never a silent end', () =>
+  withOwnStack(async (own) => {
+    const record = await own.fromNow()
+    const stream = await connect(own).chat.completions.create({ model, messages: ask(prompts.BROKEN), stream: true })
+    await assert.rejects(collect(stream), OpenAI.APIError)
+    assert.equal((await record.one()).isEstimated, true)
+  }))
 
 test('a response is streamed in order and settled exactly', async () => {
   const record = await stack.fromNow()

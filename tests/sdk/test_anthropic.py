@@ -22,9 +22,13 @@ class Person(BaseModel):
     age: int
 
 
+def connect(gateway: Gateway, retries: int = 0) -> Anthropic:
+    return Anthropic(base_url=gateway.url, api_key="sk-ant-dummy", max_retries=retries)
+
+
 @pytest.fixture(scope="module")
 def client(gateway: Gateway) -> Iterator[Anthropic]:
-    with Anthropic(base_url=gateway.url, api_key="sk-ant-dummy", max_retries=0) as client:
+    with connect(gateway) as client:
         yield client
 
 
@@ -143,10 +147,10 @@ def test_models_are_listed_in_the_shape_of_anthropic(client: Anthropic) -> None:
     ],
 )
 def test_an_error_of_the_provider_is_its_own_exception(
-    client: Anthropic, gateway: Gateway, status: int, exception: type[anthropic.APIStatusError]
+    own_gateway: Gateway, status: int, exception: type[anthropic.APIStatusError]
 ) -> None:
-    record = gateway.from_now()
-    with pytest.raises(exception) as raised:
+    record = own_gateway.from_now()
+    with connect(own_gateway) as client, pytest.raises(exception) as raised:
         client.messages.create(model=MODEL, max_tokens=10, messages=ask(prompts.error(status)))
     assert raised.value.status_code == status
     call = record.one()
@@ -156,9 +160,8 @@ def test_an_error_of_the_provider_is_its_own_exception(
 
 def test_a_spent_budget_is_refused_with_its_numbers(poor_gateway: Gateway, sim: Simulator) -> None:
     requests, record = sim.stats()["requests"], poor_gateway.from_now()
-    with Anthropic(base_url=poor_gateway.url, api_key="sk-ant-dummy", max_retries=2) as client:
-        with pytest.raises(anthropic.PaymentRequiredError) as raised:
-            client.messages.create(model=MODEL, max_tokens=10, messages=ask(prompts.text("no")))
+    with connect(poor_gateway, retries=2) as client, pytest.raises(anthropic.PaymentRequiredError) as raised:
+        client.messages.create(model=MODEL, max_tokens=10, messages=ask(prompts.text("no")))
     body = raised.value.body
     assert (body["type"], body["error"]["type"]) == ("error", "billing_error")
     assert (body["seawall"]["code"], body["seawall"]["scope"]) == ("BUDGET_EXCEEDED", "global")
@@ -205,11 +208,10 @@ def test_a_cancelled_stream_is_cut_upstream_and_settled_from_what_was_seen(
     assert call.cost_usd >= Decimal(after["cost_usd"]) - Decimal(before["cost_usd"])
 
 
-def test_a_stream_that_breaks_off_is_an_error_and_never_a_silent_end(client: Anthropic, gateway: Gateway) -> None:
-    record = gateway.from_now()
-    prompt = "sim:repeat 50 word\nsim:disconnect after=5"
-    with pytest.raises(anthropic.APIError):
-        list(client.messages.create(model=MODEL, max_tokens=1000, messages=ask(prompt), stream=True))
+def test_a_stream_that_breaks_off_is_an_error_and_never_a_silent_end(own_gateway: Gateway) -> None:
+    record = own_gateway.from_now()
+    with connect(own_gateway) as client, pytest.raises(anthropic.APIError):
+        list(client.messages.create(model=MODEL, max_tokens=1000, messages=ask(prompts.BROKEN), stream=True))
     assert record.one().is_estimated
 
 

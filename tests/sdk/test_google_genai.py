@@ -132,20 +132,26 @@ def test_models_are_listed_in_the_shape_of_gemini(client: genai.Client) -> None:
     ],
 )
 def test_an_error_of_the_provider_is_its_own_exception(
-    client: genai.Client, gateway: Gateway, status: int, exception: type[errors.APIError], name: str
+    own_gateway: Gateway, status: int, exception: type[errors.APIError], name: str
 ) -> None:
-    record = gateway.from_now()
-    with pytest.raises(exception) as raised:
+    record = own_gateway.from_now()
+    with connect(own_gateway) as client, pytest.raises(exception) as raised:
         client.models.generate_content(model=MODEL, contents=prompts.error(status))
     assert (raised.value.code, raised.value.status) == (status, name)
     assert record.one().status == status
 
 
+def test_a_stream_that_breaks_off_is_an_error_and_never_a_silent_end(own_gateway: Gateway) -> None:
+    record = own_gateway.from_now()
+    with connect(own_gateway) as client, pytest.raises(errors.APIError):
+        list(client.models.generate_content_stream(model=MODEL, contents=prompts.BROKEN))
+    assert record.one().is_estimated
+
+
 def test_a_spent_budget_is_refused_with_its_numbers(poor_gateway: Gateway, sim: Simulator) -> None:
     requests, record = sim.stats()["requests"], poor_gateway.from_now()
-    with connect(poor_gateway) as client:
-        with pytest.raises(errors.ClientError) as raised:
-            client.models.generate_content(model=MODEL, contents=prompts.text("no"))
+    with connect(poor_gateway) as client, pytest.raises(errors.ClientError) as raised:
+        client.models.generate_content(model=MODEL, contents=prompts.text("no"))
     assert (raised.value.code, raised.value.status) == (402, "RESOURCE_EXHAUSTED")
     ours = raised.value.details["seawall"]
     assert (ours["code"], ours["scope"], Decimal(ours["held_usd"])) == ("BUDGET_EXCEEDED", "global", 0)
@@ -154,9 +160,8 @@ def test_a_spent_budget_is_refused_with_its_numbers(poor_gateway: Gateway, sim: 
 
 
 def test_an_unknown_path_is_not_found(gateway: Gateway) -> None:
-    with connect(gateway, api_version="v7") as client:
-        with pytest.raises(errors.ClientError) as raised:
-            client.models.generate_content(model=MODEL, contents="hello")
+    with connect(gateway, api_version="v7") as client, pytest.raises(errors.ClientError) as raised:
+        client.models.generate_content(model=MODEL, contents="hello")
     assert raised.value.code == 404
 
 

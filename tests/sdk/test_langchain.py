@@ -52,7 +52,7 @@ def test_a_plain_answer_comes_with_its_price(model: ChatOpenAI, gateway: Gateway
 
 def test_a_stream_is_settled_exactly(model: ChatOpenAI, gateway: Gateway) -> None:
     record = gateway.from_now()
-    chunks = list(model.stream("sim:text one two three\nsim:chunk 1"))
+    chunks = list(model.stream("sim:text one two three\nsim:chunk 1", stream_usage=True))
     assert "".join(chunk.text for chunk in chunks) == "one two three"
     usage = [chunk.usage_metadata for chunk in chunks if chunk.usage_metadata][-1]
     assert record.one().tokens == (usage["input_tokens"], usage["output_tokens"])
@@ -94,13 +94,14 @@ def test_embeddings_come_through(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "exception"), [(401, openai.AuthenticationError), (429, openai.RateLimitError), (500, openai.InternalServerError)]
+    ("status", "exception"),
+    [(401, openai.AuthenticationError), (429, openai.RateLimitError), (500, openai.InternalServerError)],
 )
 def test_an_error_of_the_provider_is_the_exception_of_the_client(
-    model: ChatOpenAI, status: int, exception: type[openai.APIStatusError]
+    own_gateway: Gateway, status: int, exception: type[openai.APIStatusError]
 ) -> None:
     with pytest.raises(exception):
-        model.invoke(prompts.error(status))
+        connect(own_gateway).invoke(prompts.error(status))
 
 
 def test_a_spent_budget_is_refused(poor_gateway: Gateway) -> None:

@@ -30,9 +30,13 @@ class Place(BaseModel):
     population: int
 
 
+def connect(gateway: Gateway) -> OpenAI:
+    return OpenAI(base_url=f"{gateway.url}/v1", api_key="sk-dummy", max_retries=0)
+
+
 @pytest.fixture(scope="module")
 def client(gateway: Gateway) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{gateway.url}/v1", api_key="sk-dummy", max_retries=0) as client:
+    with connect(gateway) as client:
         yield client
 
 
@@ -128,18 +132,17 @@ def test_reasoning_comes_through(client: OpenAI, gateway: Gateway) -> None:
     ],
 )
 def test_an_error_of_the_provider_is_its_own_exception(
-    client: OpenAI, gateway: Gateway, status: int, exception: type[openai.APIStatusError]
+    own_gateway: Gateway, status: int, exception: type[openai.APIStatusError]
 ) -> None:
-    record = gateway.from_now()
-    with pytest.raises(exception):
+    record = own_gateway.from_now()
+    with connect(own_gateway) as client, pytest.raises(exception):
         client.responses.create(model=MODEL, input=prompts.error(status))
     assert record.one().status == status
 
 
 def test_a_spent_budget_is_refused(poor_gateway: Gateway) -> None:
-    with OpenAI(base_url=f"{poor_gateway.url}/v1", api_key="sk-dummy", max_retries=0) as client:
-        with pytest.raises(openai.APIStatusError) as raised:
-            client.responses.create(model=MODEL, input="anything", stream=True)
+    with connect(poor_gateway) as client, pytest.raises(openai.APIStatusError) as raised:
+        client.responses.create(model=MODEL, input="anything", stream=True)
     assert raised.value.status_code == 402
     assert raised.value.body["seawall"]["code"] == "BUDGET_EXCEEDED"
 
@@ -165,9 +168,10 @@ def test_a_cancelled_stream_is_cut_upstream_and_settled_from_what_was_seen(
     assert call.cost_usd >= Decimal(after["cost_usd"]) - Decimal(before["cost_usd"])
 
 
-def test_a_stream_that_breaks_off_is_an_error_and_never_a_silent_end(client: OpenAI, gateway: Gateway) -> None:
-    record = gateway.from_now()
-    stream = client.responses.create(model=MODEL, input="sim:repeat 50 word\nsim:disconnect after=5", stream=True)
-    with pytest.raises(openai.APIError):
-        list(stream)
+def test_a_stream_that_breaks_off_is_an_error_and_never_a_silent_end(own_gateway: Gateway) -> None:
+    record = own_gateway.from_now()
+    with connect(own_gateway) as client:
+        stream = client.responses.create(model=MODEL, input=prompts.BROKEN, stream=True)
+        with pytest.raises(openai.APIError):
+            list(stream)
     assert record.one().is_estimated

@@ -1,7 +1,7 @@
 //! One account: a limit, what is spent under it, and what is held.
 //!
-//! Reading an account never changes it: a day that is over shows as a new one, and begins only with the next hold.
-//! So the account's history is the journal's, whoever looked at it in between.
+//! Reading an account never changes it: a day that is over shows as a new one, and begins only with the next
+//! hold. So the account's history is the journal's, whoever looked at it in between.
 
 use std::collections::VecDeque;
 

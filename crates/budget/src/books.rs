@@ -1,7 +1,8 @@
 //! Who has accounts: a bounded table of scopes, each with a `total` account and one for every further limit.
 //!
-//! A scope is looked up by its name once an operation and is a small number from then on. Numbers are used again when a
-//! run is forgotten; serial numbers of accounts are not, so that a stale reference finds nothing.
+//! A scope is looked up by its name once an operation and is a small number from then on. Numbers are used
+//! again when a run is forgotten; serial numbers of accounts are not, so that a stale reference finds
+//! nothing.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -69,11 +69,13 @@ pub enum Settled {
         /// By how much.
         correction: Correction,
     },
-    /// There is no such hold: never made, settled already, or swept so long ago that it is forgotten. Nothing changed.
+    /// There is no such hold: never made, settled already, or swept so long ago that it is forgotten. Nothing
+    /// changed.
     Unknown,
 }
 
-/// How the real cost differs from an estimate. At most one of the two is not nothing, for money and for tokens.
+/// How the real cost differs from an estimate. At most one of the two is not nothing, for money and for
+/// tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Correction {
     /// The real cost was more by this.

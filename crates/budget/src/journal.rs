@@ -1,8 +1,8 @@
 //! The journal: every change of the ledger, in files that are only appended to.
 //!
-//! A journal is a row of numbered segments. The ledger appends to the newest; a snapshot says from which segment on the
-//! journal has to be replayed, and older ones are removed. What segments are made of is a [`Medium`]: a folder of files,
-//! or in tests something that breaks on purpose.
+//! A journal is a row of numbered segments. The ledger appends to the newest; a snapshot says from which
+//! segment on the journal has to be replayed, and older ones are removed. What segments are made of is a
+//! [`Medium`]: a folder of files, or in tests something that breaks on purpose.
 
 mod folder;
 mod replay;
@@ -45,7 +45,8 @@ pub trait Medium: Send + Sync + fmt::Debug {
     /// When the medium can't be written.
     fn remove(&self, segment: u64) -> io::Result<()>;
 
-    /// Keeps the bytes of a segment from `from` on for a person to look at, where [`Medium::segments`] does not see them.
+    /// Keeps the bytes of a segment from `from` on for a person to look at, where [`Medium::segments`] does
+    /// not see them.
     ///
     /// # Errors
     /// When the medium can't be written.

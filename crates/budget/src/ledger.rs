@@ -1,14 +1,14 @@
 //! The ledger: one lock around the state and the end of its journal.
 //!
-//! Each operation checks, journals and changes under the lock, in this order, so that the journal tells what happened in
-//! the order in which it happened. Under it there is no I/O but that one write into the page cache; syncing and saving
-//! snapshots happen beside it.
+//! Each operation checks, journals and changes under the lock, in this order, so that the journal tells what
+//! happened in the order in which it happened. Under it there is no I/O but that one write into the page
+//! cache; syncing and saving snapshots happen beside it.
 
 mod durable;
+mod inner;
 mod open;
 
 use std::fmt;
-use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use seawall_types::{Amount, HoldId, Scope, Timestamp, Window};
@@ -17,38 +17,19 @@ pub use open::Recovery;
 
 use crate::Error;
 use crate::hold::{Reservation, Settled, Swept};
-use crate::journal::{Otherwise, Writer};
+use crate::journal::Writer;
 use crate::ledger::durable::Durable;
-use crate::limit::{Limit, OnStoreDown};
+use crate::ledger::inner::{Counts, Inner, SWEEP_BATCH};
+use crate::limit::Limit;
 use crate::record::{self, Record};
 use crate::refusal::Refusal;
-use crate::state::{LimitChange, Payers, State};
+use crate::state::{LimitChange, State};
 use crate::view::AccountView;
-
-/// How many holds are swept before others get the lock.
-const SWEEP_BATCH: usize = 1_000;
 
 /// The book of every budget. Shared by everything that spends.
 pub struct Ledger {
     inner: Mutex<Inner>,
     durable: Option<Durable>,
-}
-
-/// What the lock guards.
-struct Inner {
-    state: State,
-    /// `None`: nothing is kept.
-    writer: Option<Writer>,
-    counts: Counts,
-}
-
-/// What happened since the ledger was opened.
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts {
-    reservations: u64,
-    refusals: u64,
-    swept: u64,
-    over_estimate: u64,
 }
 
 /// How the ledger does, for metrics. Counts begin when it is opened.
@@ -89,17 +70,18 @@ impl Ledger {
         Self { inner: Mutex::new(Inner { state, writer: None, counts: Counts::default() }), durable: None }
     }
 
-    /// Nothing panics under the lock; should something, then between two changes and not in the middle of one.
+    /// Nothing panics under the lock; should something, then between two changes and not in the middle of
+    /// one.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds an amount in every scope and window that applies, or in none. When this returns, the hold survives the
-    /// process.
+    /// Holds an amount in every scope and window that applies, or in none. When this returns, the hold
+    /// survives the process.
     ///
     /// # Errors
-    /// When a limit would be passed, the journal can't be written while a limit says to refuse then, or the hold's name
-    /// is taken.
+    /// When a limit would be passed, the journal can't be written while a limit says to refuse then, or the
+    /// hold's name is taken.
     #[expect(
         clippy::result_large_err,
         reason = "a refusal says all about itself, and boxing it would cost the refused more"
@@ -112,8 +94,8 @@ impl Ledger {
         result
     }
 
-    /// Ends a hold at its real cost, exactly once. More than the estimate is charged too, past the limit if need be: the
-    /// money is gone. A hold that was swept is corrected, once.
+    /// Ends a hold at its real cost, exactly once. More than the estimate is charged too, past the limit if
+    /// need be: the money is gone. A hold that was swept is corrected, once.
     pub fn settle(&self, hold: HoldId, actual: Amount, now: Timestamp) -> Settled {
         self.lock().settle(hold, actual, now)
     }
@@ -148,15 +130,15 @@ impl Ledger {
         self.lock().state.next_deadline()
     }
 
-    /// The least that every limit on these scopes still allows; the largest amounts where nothing is limited. Another
-    /// caller may have taken it before this one reserves it.
+    /// The least that every limit on these scopes still allows; the largest amounts where nothing is limited.
+    /// Another caller may have taken it before this one reserves it.
     #[must_use]
     pub fn headroom(&self, scopes: &[Scope], now: Timestamp) -> Amount {
         self.lock().state.headroom(scopes, now)
     }
 
-    /// Puts a limit into force, in the place of the one for the same scope and window. What is spent and held there
-    /// counts; an account that is new begins with the holds that belong to its window.
+    /// Puts a limit into force, in the place of the one for the same scope and window. What is spent and held
+    /// there counts; an account that is new begins with the holds that belong to its window.
     ///
     /// # Errors
     /// When that can't be journalled; nothing has changed then.
@@ -165,6 +147,9 @@ impl Ledger {
             return Err(Error::NameTooLong);
         }
         let mut inner = self.lock();
+        if inner.state.has_limit(&limit) {
+            return Ok(());
+        }
         let record = Record::SetLimit { limit, at: now };
         inner.must_write(&record)?;
         if let Record::SetLimit { limit, .. } = &record {
@@ -179,7 +164,8 @@ impl Ledger {
         inner.change(&LimitChange::Remove(scope.clone(), window));
     }
 
-    /// Puts exactly these limits into force; the last of several for one scope and window. What is spent and held stays.
+    /// Puts exactly these limits into force; the last of several for one scope and window. What is spent and
+    /// held stays.
     pub fn replace_limits(&self, limits: Vec<Limit>) {
         let mut inner = self.lock();
         for change in inner.state.changes_to(limits) {
@@ -223,120 +209,5 @@ impl Ledger {
             journal_bytes: writer.map_or(0, Writer::length),
             journal_complete: writer.is_none_or(Writer::is_complete),
         }
-    }
-}
-
-impl Inner {
-    #[expect(clippy::result_large_err, reason = "as for Ledger::reserve")]
-    fn reserve(&mut self, wanted: &Reservation<'_>, now: Timestamp) -> Result<(), Refusal> {
-        if !record::are_writable(wanted.scopes) {
-            return Err(Refusal::Unavailable {
-                reason: "too many scopes, or a name that is too long".to_owned(),
-            });
-        }
-        let on_store_down = self.state.check(wanted, now)?;
-        let payers = self.state.payers(wanted.scopes);
-        self.journal_reservation(wanted, &payers, on_store_down, now)?;
-        self.state.hold(wanted, payers, now);
-        Ok(())
-    }
-
-    #[expect(clippy::result_large_err, reason = "as for Ledger::reserve")]
-    fn journal_reservation(
-        &mut self,
-        wanted: &Reservation<'_>,
-        payers: &Payers,
-        on_store_down: OnStoreDown,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let Some(writer) = &mut self.writer else { return Ok(()) };
-        let mark = writer.mark();
-        let mut named = Payers::new();
-        for &id in payers {
-            let Some(entry) = self.state.books.get_mut(id) else { continue };
-            if entry.named_in != writer.chapter() {
-                entry.named_in = writer.chapter();
-                named.push(id);
-                writer.push(&Record::Name { id, scope: entry.scope.clone() });
-            }
-        }
-        let Reservation { hold, run, action, amount, deadline, .. } = *wanted;
-        writer.push(&Record::Reserve {
-            hold,
-            run,
-            action,
-            amount,
-            deadline,
-            at: now,
-            scopes: payers.clone(),
-        });
-        let otherwise = match on_store_down {
-            OnStoreDown::Closed => Otherwise::Refuse,
-            OnStoreDown::Open => Otherwise::Keep,
-        };
-        if writer.commit(mark, otherwise) {
-            return Ok(());
-        }
-        let reason = writer.last_error().to_owned();
-        for id in named {
-            if let Some(entry) = self.state.books.get_mut(id) {
-                entry.named_in = 0;
-            }
-        }
-        Err(Refusal::Unavailable { reason })
-    }
-
-    fn settle(&mut self, hold: HoldId, actual: Amount, now: Timestamp) -> Settled {
-        if !self.state.knows(hold) {
-            return Settled::Unknown;
-        }
-        self.write(&Record::Settle { hold, actual, at: now });
-        let settled = self.state.settle(hold, actual, now);
-        if settled == (Settled::First { over_estimate: true }) {
-            self.counts.over_estimate += 1;
-        }
-        settled
-    }
-
-    fn sweep(&mut self, now: Timestamp, swept: &mut Vec<Swept>) {
-        let overdue = self.state.overdue(now, SWEEP_BATCH);
-        if let Some(writer) = self.writer.as_mut().filter(|_| !overdue.is_empty()) {
-            let mark = writer.mark();
-            overdue.iter().for_each(|hold| writer.push(&Record::Sweep { hold: *hold, at: now }));
-            writer.commit(mark, Otherwise::Keep);
-        }
-        for hold in overdue {
-            swept.extend(self.state.sweep(hold, now));
-            self.counts.swept += 1;
-        }
-    }
-
-    fn change(&mut self, change: &LimitChange) {
-        let now = self.state.latest();
-        self.write(&match change.clone() {
-            LimitChange::Set(limit) => Record::SetLimit { limit, at: now },
-            LimitChange::Remove(scope, window) => Record::RemoveLimit { scope, window },
-        });
-        self.state.change(change, now);
-    }
-
-    /// Journals a change that happens in any case.
-    fn write(&mut self, record: &Record) {
-        if let Some(writer) = &mut self.writer {
-            let mark = writer.mark();
-            writer.push(record);
-            writer.commit(mark, Otherwise::Keep);
-        }
-    }
-
-    /// Journals a change that must not happen otherwise.
-    fn must_write(&mut self, record: &Record) -> Result<(), Error> {
-        let Some(writer) = &mut self.writer else { return Ok(()) };
-        let mark = writer.mark();
-        writer.push(record);
-        if writer.commit(mark, Otherwise::Refuse) {
-            return Ok(());
-        }
-        Err(Error::journal("writing a change")(io::Error::other(writer.last_error().to_owned())))
     }
 }

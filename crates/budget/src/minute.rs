@@ -6,8 +6,8 @@ use seawall_types::{Amount, Timestamp};
 
 use crate::snapshot::MinuteRow;
 
-/// One slot a second, and one more: a second that is under way is not over, so that whatever was spent counts for at
-/// least sixty seconds and at most sixty-one.
+/// One slot a second, and one more: a second that is under way is not over, so that whatever was spent counts
+/// for at least sixty seconds and at most sixty-one.
 const SLOTS: usize = 61;
 const LAST_AGE: u64 = 60;
 
@@ -40,8 +40,8 @@ impl Minute {
         }
     }
 
-    /// Replaces `estimate`, which was counted at `counted_at`, by `actual`. What was more than the estimate counts from
-    /// `now` on when that second is past.
+    /// Replaces `estimate`, which was counted at `counted_at`, by `actual`. What was more than the estimate
+    /// counts from `now` on when that second is past.
     pub(crate) fn correct(
         &mut self,
         estimate: Amount,
@@ -81,8 +81,8 @@ impl Minute {
             self.slots.iter_mut().take(steps).for_each(|slot| *slot = Amount::ZERO);
             self.second = second;
         } else if self.second - second > LAST_AGE {
-            // The clock was set back by more than threads can disagree on it. Going on from there keeps everything for
-            // another minute, instead of until the clock has caught up.
+            // The clock was set back by more than threads can disagree on it. Going on from there keeps
+            // everything for another minute, instead of until the clock has caught up.
             self.second = second;
         }
     }
@@ -137,6 +137,17 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_disagree_on_the_second_free_nothing_early() {
+        let mut minute = Minute::new();
+        minute.add(usd(7), millis(100_000));
+        for _ in 0..40 {
+            minute.add(usd(0), millis(99_999));
+            minute.add(usd(0), millis(100_000));
+        }
+        assert_eq!(minute.spent(millis(160_999)), usd(7));
+    }
+
+    #[test]
     fn a_correction_goes_to_the_second_that_it_corrects() {
         let mut minute = Minute::new();
         minute.add(usd(10), millis(1_000));
@@ -186,7 +197,9 @@ mod tests {
         }
 
         #[test]
-        fn a_minute_is_the_same_after_being_stored(spending in prop::collection::vec((0_u64..9_000, 0_u128..9), 0..40)) {
+        fn a_minute_is_the_same_after_being_stored(
+            spending in prop::collection::vec((0_u64..9_000, 0_u128..9), 0..40),
+        ) {
             let mut minute = Minute::new();
             let mut now = 0;
             for (pause, picos) in spending {

@@ -4,7 +4,8 @@ use seawall_types::{Timestamp, Window};
 
 const MICROS_PER_DAY: u64 = 86_400_000_000;
 
-/// The number of a window: days since 1970-01-01, or months since the year 0. Windows without a calendar have one, 0.
+/// The number of a window: days since 1970-01-01, or months since the year 0. Windows without a calendar have
+/// one, 0.
 pub(crate) type Period = u32;
 
 /// The period that `at` falls into.

@@ -1,8 +1,8 @@
 //! Rate limits: requests and tokens a minute, for whatever a [`RateKey`] stands for.
 //!
-//! The minute slides, and it is exact on the side of the limit: no sixty seconds ever hold more admissions than the rate
-//! allows. Up to 120 admissions a minute are remembered one by one; where there are more, those of half a second are
-//! remembered together and leave together.
+//! The minute slides, and it is exact on the side of the limit: no sixty seconds ever hold more admissions
+//! than the rate allows. Up to 120 admissions a minute are remembered one by one; where there are more, those
+//! of half a second are remembered together and leave together.
 //!
 //! Nothing here is kept over a restart, and nothing here is about money: that is the ledger's.
 
@@ -79,12 +79,21 @@ pub enum What {
     Tokens,
 }
 
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+        })
+    }
+}
+
 /// An admission that was refused. Nothing was counted for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("more than {limit} {} in a minute; try again in {} s", match .what { What::Requests => "requests", What::Tokens => "tokens" }, .retry_after.as_secs_f64().ceil())]
+#[error("more than {limit} {what} in a minute; try again in {} s", .retry_after.as_secs_f64().ceil())]
 pub struct Limited {
-    /// When the same would be admitted, if nothing else happened. For more tokens than a minute allows at all, which never
-    /// would be: a minute.
+    /// When the same would be admitted, if nothing else happened. For more tokens than a minute allows at
+    /// all, which never would be: a minute.
     pub retry_after: Duration,
     /// What there was too much of.
     pub what: What,
@@ -94,9 +103,9 @@ pub struct Limited {
 
 /// Counts admissions by key. Shared by everything that admits.
 ///
-/// A number of keys is counted at once and idle ones make room; when all are in use, new ones are refused, since forgetting
-/// one would let it pass its limit. So keys that strangers can make up (addresses) and keys that they can't are better
-/// kept in two limiters.
+/// A number of keys is counted at once and idle ones make room; when all are in use, new ones are refused,
+/// since forgetting one would let it pass its limit. So keys that strangers can make up (addresses) and keys
+/// that they can't are better kept in two limiters.
 pub struct RateLimiter {
     shards: [Mutex<Shard>; SHARDS],
     keys_per_shard: usize,
@@ -185,7 +194,8 @@ impl RateLimiter {
 }
 
 impl Shard {
-    /// Whether one more key may be counted. Looks for idle keys at most once a second, since that means looking at all.
+    /// Whether one more key may be counted. Looks for idle keys at most once a second, since that means
+    /// looking at all.
     fn has_room(&mut self, keys: usize, now: Duration) -> bool {
         let is_due = now.saturating_sub(self.evicted_at) >= Duration::from_secs(1);
         if self.logs.len() >= keys && is_due {

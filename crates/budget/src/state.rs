@@ -1,7 +1,8 @@
 //! The ledger without its journal: accounts, holds, and what may be done with them.
 //!
-//! Everything here is a function of what was done before, in order; no clock, no I/O. That is what makes replaying the
-//! journal give the same state. Checks are apart from changes, so that a change can be journalled in between.
+//! Everything here is a function of what was done before, in order; no clock, no I/O. That is what makes
+//! replaying the journal give the same state. Checks are apart from changes, so that a change can be
+//! journalled in between.
 
 mod limits;
 mod restore;
@@ -68,8 +69,9 @@ impl State {
         self.holds.get(&hold).map(|hold| hold.amount)
     }
 
-    /// Agrees to a reservation, or refuses it in the name of the limit that frees up last, and remembers that. The
-    /// answer says what is to happen when the journal can't be written: closed where one limit says so.
+    /// Agrees to a reservation, or refuses it in the name of the limit that frees up last, and remembers
+    /// that. The answer says what is to happen when the journal can't be written: closed where one limit says
+    /// so.
     #[expect(clippy::result_large_err, reason = "as for Ledger::reserve")]
     pub(crate) fn check(&mut self, wanted: &Reservation<'_>, now: Timestamp) -> Result<OnStoreDown, Refusal> {
         if self.knows(wanted.hold) {

@@ -17,7 +17,7 @@ pub struct Denial {
     /// When it is worth trying again.
     pub retry_after: Option<Duration>,
     /// The budget that refused, if one did.
-    pub budget: Option<ExhaustedBudget>,
+    pub budget: Option<Box<ExhaustedBudget>>,
     /// The findings of the policy.
     pub findings: Vec<Finding>,
 }
@@ -97,7 +97,7 @@ impl Denial {
                 Self {
                     retry_after: frees_at.map(|at| at.since(now)),
                     message: budget.to_string(),
-                    budget: Some(budget),
+                    budget: Some(Box::new(budget)),
                     ..Self::new(
                         code,
                         "",

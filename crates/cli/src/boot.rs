@@ -90,11 +90,11 @@ impl Request {
 }
 
 /// Starts everything up to the listening socket.
-pub(crate) fn boot(request: Request, plan: Plan) -> Result<Booted, Failure> {
+pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let data_dir = settings::data_dir(&request.global, &request.environment);
     let address = Server::address_of(&plan.settings.gateway.listen).map_err(Failure::usage)?;
-    refuse_open_listening(&request, &plan, address)?;
+    refuse_open_listening(request, plan, address)?;
     let prices = directory::prices(&plan.settings.gateway).map_err(Failure::usage)?;
     make_private_dir(&data_dir)?;
     let lock = DataDirLock::acquire(&data_dir)?;
@@ -104,8 +104,8 @@ pub(crate) fn boot(request: Request, plan: Plan) -> Result<Booted, Failure> {
     let run = id::new_run(&*clock);
     let runs = data_dir.join("runs");
     close_crashed_runs(&runs, &*heads, &*clock)?;
-    let (writer, trace) = Writer::start(trace_options(&plan, runs.clone()), heads, Arc::clone(&clock))?;
-    let ledger = open_ledger(&request, &plan, run, &data_dir, &store, &*clock)?;
+    let (writer, trace) = Writer::start(trace_options(plan, runs.clone()), heads, Arc::clone(&clock))?;
+    let ledger = open_ledger(request, plan, run, &data_dir, &store, &*clock)?;
     let checkpoint =
         Arc::new(Checkpoint::new(Arc::new(ledger), trace, Arc::clone(&clock), plan.policy.clone()));
 
@@ -115,7 +115,7 @@ pub(crate) fn boot(request: Request, plan: Plan) -> Result<Booted, Failure> {
     let simulated = directory.upstreams.iter().any(|upstream| upstream.is_simulated());
     let keys = KeyRing::new(&Keys::list(&*store)?)?;
     let snapshot = Snapshot {
-        key_required: key_required(&request, &plan, address),
+        key_required: key_required(request, plan, address),
         settings: plan.settings.gateway.clone(),
         directory,
         prices: Arc::new(prices),
@@ -156,8 +156,20 @@ pub(crate) fn boot(request: Request, plan: Plan) -> Result<Booted, Failure> {
         },
     )?;
     start_run(&checkpoint, run, &plan.policy, &server, simulated);
+    // Whoever reads the ready line may look the run up at once.
+    checkpoint.trace().flush().context("the trace can't be written")?;
     ServerState::of_this_process(server.address(), &token).write(&data_dir)?;
-    Ok(Booted { server, app, run, simulated, writer, housekeeper, data_dir, watched: plan.files, lock })
+    Ok(Booted {
+        server,
+        app,
+        run,
+        simulated,
+        writer,
+        housekeeper,
+        data_dir,
+        watched: plan.files.clone(),
+        lock,
+    })
 }
 
 /// The first line of the session's trace.
@@ -249,6 +261,11 @@ fn open_ledger(
     let limits = limits(plan, run, &**store)?;
     let snapshots: Arc<dyn Snapshots> = Arc::<dyn Store>::clone(store);
     let (ledger, recovery) = Ledger::open(limits, Journal::open(data_dir)?, snapshots, clock.now())?;
+    if recovery.torn {
+        tracing::error!(
+            "the ledger's journal was damaged; what could not be read is kept beside it as journal.<n>.torn"
+        );
+    }
     if !recovery.holds.is_empty() {
         tracing::warn!(
             holds = recovery.holds.len(),

@@ -38,7 +38,7 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
     let world = World { global: &cli.global, environment };
     match cli.command {
         Command::Up(args) | Command::Proxy(args) => return serve::run(&world, args),
-        Command::Sim(args) => return simulate::run(&world, args),
+        Command::Sim(args) => return simulate::run(&world, &args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "seawall", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);

@@ -8,7 +8,6 @@ use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use seawall_base::id;
-use seawall_budget::rate::RateLimiter;
 use seawall_checkpoint::Checkpoint;
 use seawall_llm::price::{Price, Prices, Provider};
 use seawall_llm::wire::Dialect;
@@ -18,6 +17,7 @@ use seawall_types::{ActionId, Actor, Clock, Mode, RequestId, RunId, Scope, Verdi
 use crate::memory::ByteBudget;
 use crate::metrics::{method_label, seconds};
 use crate::phase::{self, Accepted};
+use crate::rates::Rates;
 use crate::refusal::Refusal;
 use crate::{Caller, Directory, GatewayBody, KeyRing, Metrics, Settings, header};
 
@@ -36,7 +36,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The price of a model for a request of this dialect.
-    pub(crate) fn price(&self, accepted: &Accepted, model: &str) -> Option<Price> {
+    pub(crate) fn price(&self, accepted: &Accepted, model: &str) -> Option<Arc<Price>> {
         let provider = match accepted.dialect {
             Dialect::OpenAi => Provider::OpenAi,
             Dialect::Anthropic => Provider::Anthropic,
@@ -68,7 +68,7 @@ pub struct Gateway {
     checkpoint: Arc<Checkpoint>,
     snapshot: ArcSwap<Snapshot>,
     keys: ArcSwap<KeyRing>,
-    limiter: RateLimiter,
+    rates: Rates,
     metrics: Metrics,
     memory: Arc<ByteBudget>,
     anonymous: Arc<Caller>,
@@ -85,7 +85,7 @@ impl Gateway {
             checkpoint: parts.checkpoint,
             snapshot: ArcSwap::from_pointee(parts.snapshot),
             keys: ArcSwap::from_pointee(parts.keys),
-            limiter: RateLimiter::default(),
+            rates: Rates::default(),
             metrics: parts.metrics,
             memory: ByteBudget::new(),
             anonymous: Arc::new(Caller::anonymous()),
@@ -159,8 +159,8 @@ impl Gateway {
         &self.metrics
     }
 
-    pub(crate) fn limiter(&self) -> &RateLimiter {
-        &self.limiter
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     pub(crate) fn memory(&self) -> &Arc<ByteBudget> {
@@ -233,7 +233,7 @@ impl Gateway {
         self: &Arc<Self>,
         worker: usize,
         snapshot: &Arc<Snapshot>,
-        accepted: Accepted,
+        accepted: Box<Accepted>,
         body: Incoming,
     ) -> Response<GatewayBody> {
         let caller =
@@ -256,8 +256,9 @@ impl Gateway {
         let told = Told::of(&accepted);
         let reserved = match phase::reserve(self, snapshot, accepted, &caller, &payload, findings) {
             Ok(reserved) => reserved,
-            Err((accepted, refusal)) => {
-                return self.refuse(&accepted, &caller.actor, payload.model(), &refusal);
+            Err(refused) => {
+                let (accepted, refusal) = &*refused;
+                return self.refuse(accepted, &caller.actor, payload.model(), refusal);
             }
         };
         let verdict = reserved.verdict;

@@ -7,19 +7,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_budget::rate::RateKey;
 use seawall_checkpoint::{Attempt, Outcome, Permit};
 use seawall_llm::answer::Answer;
 use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
 use seawall_llm_client::{Place, Upstream};
 use seawall_types::{Finding, Usage, Usd};
-use smallvec::SmallVec;
 
+use crate::Gateway;
 use crate::directory::Target;
 use crate::metrics::{method_label, seconds};
 use crate::phase::{Accepted, status_label};
-use crate::{Gateway, rates};
+use crate::rates::Taken;
 
 /// Tokens that an upstream may have produced between the last piece we saw and its noticing that we hung up.
 const UNDER_WAY_TOKENS: u64 = 32;
@@ -54,7 +53,7 @@ struct Current {
     upstream: Arc<Upstream>,
     model: String,
     /// The price of the model that was asked for.
-    price: Option<Price>,
+    price: Option<Arc<Price>>,
     status: Option<u16>,
     since: Duration,
     _place: Place,
@@ -64,7 +63,7 @@ struct Current {
 #[derive(Debug)]
 pub(crate) struct Meter {
     gateway: Arc<Gateway>,
-    accepted: Accepted,
+    accepted: Box<Accepted>,
     permit: Option<Permit>,
     tenant: Option<Arc<str>>,
     /// The size of the request's body: the bound of what an upstream may have read.
@@ -74,8 +73,7 @@ pub(crate) struct Meter {
     usage: Usage,
     cost: Usd,
     pub(crate) findings: Vec<Finding>,
-    rates: SmallVec<[RateKey; 2]>,
-    rated_tokens: u64,
+    rates: Taken,
     /// Time spent waiting for upstreams, which is not ours.
     waited: Duration,
     /// What has been seen of the answer so far.
@@ -86,13 +84,13 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn new(
         gateway: Arc<Gateway>,
-        accepted: Accepted,
+        accepted: Box<Accepted>,
         permit: Permit,
         tenant: Option<Arc<str>>,
         prompt_bytes: u64,
-    ) -> Self {
+    ) -> Box<Self> {
         let metered = accepted.wire.is_metered();
-        Self {
+        Box::new(Self {
             gateway,
             accepted,
             permit: Some(permit),
@@ -103,25 +101,20 @@ impl Meter {
             usage: Usage::default(),
             cost: Usd::ZERO,
             findings: Vec::new(),
-            rates: SmallVec::new(),
-            rated_tokens: 0,
+            rates: Taken::default(),
             waited: Duration::ZERO,
             answer: Answer::default(),
             metered,
-        }
+        })
     }
 
-    pub(crate) fn with_rates(mut self, rates: SmallVec<[RateKey; 2]>, tokens: u64) -> Self {
-        (self.rates, self.rated_tokens) = (rates, tokens);
+    pub(crate) fn with_rates(mut self: Box<Self>, rates: Taken) -> Box<Self> {
+        self.rates = rates;
         self
     }
 
     pub(crate) fn accepted(&self) -> &Accepted {
         &self.accepted
-    }
-
-    pub(crate) fn gateway(&self) -> &Arc<Gateway> {
-        &self.gateway
     }
 
     pub(crate) fn permit(&self) -> Option<&Permit> {
@@ -133,7 +126,7 @@ impl Meter {
     }
 
     /// A request goes out.
-    pub(crate) fn attempt(&mut self, target: &Target, model: &str, price: Option<Price>, place: Place) {
+    pub(crate) fn attempt(&mut self, target: &Target, model: &str, price: Option<Arc<Price>>, place: Place) {
         self.current = Some(Current {
             upstream: Arc::clone(&target.upstream),
             model: model.to_owned(),
@@ -179,7 +172,7 @@ impl Meter {
             .and_then(|served| self.gateway.snapshot().price(&self.accepted, served));
         let price = served.or(price);
         let cost = price.as_ref().map_or(Usd::ZERO, |price| price.cost(usage));
-        self.observe(&upstream.settings.name, price.as_ref(), usage, cost, since);
+        self.observe(&upstream.settings.name, price.as_deref(), usage, cost, since);
         self.cost = self.cost.saturating_add(cost);
         self.usage = add(self.usage, usage);
         let price = price.map(|price| Arc::clone(&price.id));
@@ -264,7 +257,7 @@ impl Meter {
     }
 
     /// The call is over. `status` is what the client got.
-    pub(crate) fn finish(mut self, status: u16, ending: Ending) {
+    pub(crate) fn finish(mut self: Box<Self>, status: u16, ending: Ending) {
         self.settle(status, ending);
     }
 
@@ -279,7 +272,7 @@ impl Meter {
             self.charge(current, &usage, error);
         }
         let now = self.now();
-        rates::give_back(self.gateway.limiter(), &self.rates, self.rated_tokens, self.usage.total(), now);
+        self.gateway.rates().correct(&self.rates, self.usage.total());
         permit.settle(&Outcome {
             usage: (self.metered && self.usage != Usage::default()).then_some(self.usage),
             cost: self.cost,

@@ -36,7 +36,7 @@ pub struct Pump {
     splitter: Splitter,
     reader: StreamReader,
     wire: Wire,
-    meter: Option<Meter>,
+    meter: Option<Box<Meter>>,
     ready: VecDeque<Bytes>,
     timers: Timers,
     /// What the request's body takes of the memory for all of them, until the stream ends.
@@ -49,7 +49,7 @@ impl Pump {
         upstream: AnswerBody,
         inflater: Option<StreamInflater>,
         strip_usage: bool,
-        meter: Meter,
+        meter: Box<Meter>,
         timers: Timers,
         memory: Share,
     ) -> Self {
@@ -72,7 +72,7 @@ impl Pump {
     ///
     /// # Errors
     /// Gives the meter back with the reason when the stream ended before its first event.
-    pub(crate) async fn prime(mut self: Box<Self>) -> Result<Box<Self>, (Option<Meter>, Refusal)> {
+    pub(crate) async fn prime(mut self: Box<Self>) -> Result<Box<Self>, (Option<Box<Meter>>, Refusal)> {
         let outcome = std::future::poll_fn(|context| self.fill(context)).await;
         match outcome {
             Err(refusal) if self.ready.is_empty() => Err((self.meter.take(), refusal)),
@@ -115,7 +115,7 @@ impl Pump {
                     }
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(Err(broken(error.to_string())));
+                    return Poll::Ready(Err(broken(&error.to_string())));
                 }
                 Poll::Ready(None) => return Poll::Ready(self.end()),
             }
@@ -127,7 +127,7 @@ impl Pump {
 
     fn take_in(&mut self, chunk: Bytes) -> Result<(), Refusal> {
         let chunk = match &mut self.inflater {
-            Some(inflater) => inflater.push(&chunk).map_err(|error| broken(error.to_string()))?,
+            Some(inflater) => inflater.push(&chunk).map_err(|error| broken(&error.to_string()))?,
             None => chunk,
         };
         self.splitter.push(chunk);
@@ -135,10 +135,10 @@ impl Pump {
     }
 
     fn pass_events(&mut self) -> Result<(), Refusal> {
-        while let Some(event) = self.splitter.next_event().map_err(|error| broken(error.to_string()))? {
+        while let Some(event) = self.splitter.next_event().map_err(|error| broken(&error.to_string()))? {
             let step = self.reader.event(&event);
             if self.reader.is_garbage() {
-                return Err(broken("an event is not JSON".to_owned()));
+                return Err(broken("an event is not JSON"));
             }
             match step {
                 Step::Pass => self.ready.push_back(event.bytes),
@@ -158,13 +158,13 @@ impl Pump {
     /// The upstream has said all it had to say.
     fn end(&mut self) -> Result<(), Refusal> {
         if let Some(inflater) = &mut self.inflater {
-            let rest = inflater.finish().map_err(|error| broken(error.to_string()))?;
+            let rest = inflater.finish().map_err(|error| broken(&error.to_string()))?;
             self.splitter.push(rest);
             self.pass_events()?;
         }
         let rest = self.splitter.finish();
         if !self.reader.is_complete() {
-            return Err(broken("it ended in the middle".to_owned()));
+            return Err(broken("it ended in the middle"));
         }
         self.ready.extend(rest);
         self.upstream = None;
@@ -228,7 +228,7 @@ impl Drop for Pump {
     }
 }
 
-fn broken(reason: String) -> Refusal {
+fn broken(reason: &str) -> Refusal {
     Refusal::new(
         Code::UpstreamBroken,
         format!("the upstream's answer broke off: {reason}"),

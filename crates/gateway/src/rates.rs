@@ -46,43 +46,71 @@ impl RateRule {
 }
 
 /// What a request has taken from its rates, so that the estimate can be corrected when the usage is known.
-pub(crate) type Taken = SmallVec<[RateKey; 2]>;
-
-/// Takes one request with `tokens` from every rate that applies.
-pub(crate) fn take(
-    limiter: &RateLimiter,
-    rules: &[RateRule],
-    request: &Rated<'_>,
-    now: Duration,
-) -> Result<Taken, Refusal> {
-    let own = request.caller.id.map(|id| (RateKey::new("key", &id.into_bytes()), request.caller.rate));
-    let configured = rules.iter().enumerate().filter(|(_, rule)| rule.applies_to(request.path)).filter_map(
-        |(index, rule)| {
-            let subject = request.subject(rule.scope)?;
-            let index = u32::try_from(index).unwrap_or(u32::MAX).to_le_bytes();
-            Some((RateKey::new("rule", &[&index[..], &subject].concat()), rule.rate))
-        },
-    );
-    let mut taken = Taken::new();
-    for (key, rate) in own.into_iter().chain(configured) {
-        if rate.requests.is_none() && rate.tokens.is_none() {
-            continue;
-        }
-        match limiter.check(&key, rate, request.tokens, now) {
-            Ok(_remaining) => taken.push(key),
-            Err(limited) => {
-                give_back(limiter, &taken, request.tokens, 0, now);
-                return Err(refused(request.dialect, &limited));
-            }
-        }
-    }
-    Ok(taken)
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    keys: SmallVec<[(RateKey, Book); 2]>,
+    /// The estimate that was taken.
+    tokens: u64,
+    /// When.
+    at: Duration,
 }
 
-/// Replaces the estimate of tokens by what was really used.
-pub(crate) fn give_back(limiter: &RateLimiter, taken: &[RateKey], estimate: u64, actual: u64, now: Duration) {
-    for key in taken {
-        limiter.adjust(key, estimate, actual, now);
+/// Which limiter counts. Strangers' addresses must not crowd out the keys of callers, so they have one of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Book {
+    Known,
+    Addresses,
+}
+
+/// The rates of everybody.
+#[derive(Debug, Default)]
+pub(crate) struct Rates {
+    known: RateLimiter,
+    addresses: RateLimiter,
+}
+
+impl Rates {
+    fn book(&self, book: Book) -> &RateLimiter {
+        match book {
+            Book::Known => &self.known,
+            Book::Addresses => &self.addresses,
+        }
+    }
+
+    /// Replaces the estimate of tokens by what was really used.
+    pub(crate) fn correct(&self, taken: &Taken, actual: u64) {
+        for (key, book) in &taken.keys {
+            self.book(*book).adjust(key, taken.tokens, actual, taken.at);
+        }
+    }
+
+    /// Takes one request from every rate that applies, or from none of their tokens.
+    pub(crate) fn take(
+        &self,
+        rules: &[RateRule],
+        request: &Rated<'_>,
+        now: Duration,
+    ) -> Result<Taken, Refusal> {
+        let mut taken = Taken { keys: SmallVec::new(), tokens: request.tokens, at: now };
+        let own = request
+            .caller
+            .id
+            .map(|id| (RateKey::new("key", &id.into_bytes()), Book::Known, request.caller.rate));
+        let configured = rules.iter().enumerate().filter(|(_, rule)| rule.applies_to(request.path));
+        let configured = configured.filter_map(|(index, rule)| request.counted(index, rule));
+        for (key, book, rate) in own.into_iter().chain(configured) {
+            if rate == Rate::default() {
+                continue;
+            }
+            match self.book(book).check(&key, rate, request.tokens, now) {
+                Ok(_remaining) => taken.keys.push((key, book)),
+                Err(limited) => {
+                    self.correct(&taken, 0);
+                    return Err(refused(request.dialect, &limited));
+                }
+            }
+        }
+        Ok(taken)
     }
 }
 
@@ -90,6 +118,7 @@ pub(crate) fn give_back(limiter: &RateLimiter, taken: &[RateKey], estimate: u64,
 pub(crate) struct Rated<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) address: IpAddr,
+    /// The model by its name in the price table, `other` for all that have none: names are the caller's to choose.
     pub(crate) model: Option<&'a str>,
     pub(crate) path: &'a str,
     pub(crate) tokens: u64,
@@ -97,23 +126,26 @@ pub(crate) struct Rated<'a> {
 }
 
 impl Rated<'_> {
-    fn subject(&self, scope: RateScope) -> Option<Vec<u8>> {
-        match scope {
-            RateScope::Key => self.caller.id.map(|id| id.into_bytes().to_vec()),
-            RateScope::Ip => Some(limited_address(self.address).to_string().into_bytes()),
-            RateScope::Model => self.model.map(|model| model.as_bytes().to_vec()),
-        }
+    /// What the `index`-th rule counts this request for.
+    fn counted(&self, index: usize, rule: &RateRule) -> Option<(RateKey, Book, Rate)> {
+        let (subject, book) = match rule.scope {
+            RateScope::Key => (self.caller.id?.into_bytes().to_vec(), Book::Known),
+            RateScope::Ip => (limited_address(self.address).to_string().into_bytes(), Book::Addresses),
+            RateScope::Model => (self.model?.as_bytes().to_vec(), Book::Known),
+        };
+        let index = u32::try_from(index).unwrap_or(u32::MAX).to_le_bytes();
+        Some((RateKey::new("rule", &[&index[..], &subject].concat()), book, rule.rate))
     }
 }
 
 fn refused(dialect: Dialect, limited: &Limited) -> Refusal {
-    let (what, plural) = match limited.what {
-        What::Requests => ("requests", "requests"),
-        What::Tokens => ("tokens", "tokens"),
+    let what = match limited.what {
+        What::Requests => "requests",
+        What::Tokens => "tokens",
     };
-    let mut refusal = Refusal::new(
+    let refusal = Refusal::new(
         Code::RateLimited,
-        format!("more than {} {plural} in a minute", limited.limit),
+        format!("more than {} {what} in a minute", limited.limit),
         "wait as Retry-After says, or raise the rate limit",
     )
     .retry_after(limited.retry_after);
@@ -130,9 +162,9 @@ fn refused(dialect: Dialect, limited: &Limited) -> Refusal {
             format!("x-ratelimit-reset-{what}"),
         ],
     };
-    refusal.headers =
+    let told =
         names.iter().zip([limited.limit.to_string(), "0".to_owned(), reset]).filter_map(pair).collect();
-    refusal
+    refusal.telling(told)
 }
 
 fn pair((name, value): (&String, String)) -> Option<(HeaderName, HeaderValue)> {

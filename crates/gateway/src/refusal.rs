@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use seawall_checkpoint::Denial;
 use seawall_llm::errors::{self, WireError};
@@ -16,10 +16,8 @@ use crate::GatewayBody;
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) denial: Denial,
-    /// Methods that would do, for [`Code::MethodNotAllowed`].
-    pub(crate) allowed: Option<&'static [&'static str]>,
-    /// Headers that tell of rate limits.
-    pub(crate) headers: HeaderMap,
+    /// Headers that tell more: of rate limits, of methods that would do.
+    pub(crate) headers: Option<Box<HeaderMap>>,
     /// What is left of the request can't be read: the connection must end.
     pub(crate) close: bool,
     /// The checkpoint has written it into the trace already.
@@ -33,6 +31,11 @@ impl Refusal {
 
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.denial.retry_after = Some(wait);
+        self
+    }
+
+    pub(crate) fn telling(mut self, headers: HeaderMap) -> Self {
+        self.headers = Some(Box::new(headers));
         self
     }
 
@@ -55,15 +58,12 @@ impl Refusal {
         let mut response = Response::new(GatewayBody::full(body));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
-        headers.extend(self.headers.clone());
+        if let Some(told) = &self.headers {
+            headers.extend((**told).clone());
+        }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.denial.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
-        }
-        if let Some(methods) = self.allowed
-            && let Ok(value) = HeaderValue::from_str(&methods.join(", "))
-        {
-            headers.insert(ALLOW, value);
         }
         if self.retries_are_useless() {
             // Honoured by the SDKs of OpenAI and Anthropic, which otherwise repeat a 409, 429 or 5xx.
@@ -127,7 +127,7 @@ impl Refusal {
 
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
-        Self { denial, allowed: None, headers: HeaderMap::new(), close: false, denial_is_recorded: false }
+        Self { denial, headers: None, close: false, denial_is_recorded: false }
     }
 }
 

@@ -3,6 +3,7 @@
 mod route;
 mod upstream;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -73,7 +74,7 @@ pub struct Settings {
     /// `prices.unknown`.
     pub unknown_price: UnknownPrice,
     /// What `estimate` assumes.
-    pub assumed_price: Price,
+    pub assumed_price: Arc<Price>,
     /// `budgets`.
     pub budgets: Vec<Limit>,
     /// `ledger.hold_grace`.
@@ -190,7 +191,7 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
     Limits { body, inflated_body, headers, json_depth, in_flight, buffer }
 }
 
-fn prices(reader: &mut Reader<'_>) -> (Option<String>, UnknownPrice, Price) {
+fn prices(reader: &mut Reader<'_>) -> (Option<String>, UnknownPrice, Arc<Price>) {
     let file = reader.optional_text("file", "A JSON file with prices that go before the built-in ones.");
     let choices =
         [("deny", UnknownPrice::Deny), ("estimate", UnknownPrice::Estimate), ("zero", UnknownPrice::Zero)];
@@ -204,7 +205,7 @@ fn prices(reader: &mut Reader<'_>) -> (Option<String>, UnknownPrice, Price) {
         "Dollars for a million tokens written, where assumed.",
         usd_per_million(75),
     );
-    (file, unknown, assumed(per_token(input), per_token(output)))
+    (file, unknown, Arc::new(assumed(per_token(input), per_token(output))))
 }
 
 fn usd_per_million(dollars: u128) -> Usd {

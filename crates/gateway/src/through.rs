@@ -22,7 +22,7 @@ const MAX_COPY: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Through {
     upstream: AnswerBody,
-    meter: Option<Meter>,
+    meter: Option<Box<Meter>>,
     status: u16,
     timers: Timers,
     copy: Option<BytesMut>,
@@ -33,7 +33,7 @@ pub struct Through {
 impl Through {
     pub(crate) fn new(
         upstream: AnswerBody,
-        meter: Meter,
+        meter: Box<Meter>,
         status: u16,
         timers: Timers,
         memory: Share,

@@ -21,7 +21,7 @@ pub enum AnswerBody {
 
 /// The answer broke off.
 #[derive(Debug, thiserror::Error)]
-#[error("the upstream's answer broke off: {0}")]
+#[error("{0}")]
 pub struct BodyError(String);
 
 impl Body for AnswerBody {

@@ -22,14 +22,14 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(45);
 pub(crate) struct HttpClient(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl HttpClient {
-    pub(crate) fn new(tls: rustls::ClientConfig, connect_timeout: Duration) -> Self {
+    pub(crate) fn new(tls: &rustls::ClientConfig, connect_timeout: Duration) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect_timeout));
         tcp.set_keepalive(Some(Duration::from_secs(30)));
         tcp.enforce_http(false);
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
+            .with_tls_config(tls.clone())
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(tcp);

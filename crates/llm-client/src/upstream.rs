@@ -78,7 +78,7 @@ pub enum Transport {
         /// The address.
         base: BaseUrl,
         /// TLS for it.
-        tls: rustls::ClientConfig,
+        tls: Arc<rustls::ClientConfig>,
     },
     /// The simulated provider in this process.
     Sim(Sim),
@@ -128,7 +128,7 @@ impl Upstream {
     pub fn new(settings: UpstreamSettings, transport: Transport, workers: usize) -> Self {
         let carrier = match transport {
             Transport::Http { base, tls } => {
-                let pool = || HttpClient::new(tls.clone(), settings.timeouts.connect);
+                let pool = || HttpClient::new(&tls, settings.timeouts.connect);
                 Carrier::Http { base, pools: std::iter::repeat_with(pool).take(workers.max(1)).collect() }
             }
             Transport::Sim(sim) => Carrier::Sim(sim),

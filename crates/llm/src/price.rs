@@ -115,8 +115,8 @@ impl Price {
     /// The price of the service that was asked for. Without a price of its own the faster service costs what the
     /// plain one does.
     #[must_use]
-    pub fn tier(&self, premium: bool) -> &Self {
-        self.premium.as_deref().filter(|_| premium).unwrap_or(self)
+    pub fn tier(self: &Arc<Self>, premium: bool) -> &Arc<Self> {
+        self.premium.as_ref().filter(|_| premium).unwrap_or(self)
     }
 
     /// The prices that hold for a prompt of `input` tokens.
@@ -152,10 +152,10 @@ pub struct Source {
 /// A price table.
 #[derive(Debug, Clone)]
 pub struct Prices {
-    models: HashMap<Arc<str>, Price>,
+    models: HashMap<Arc<str>, Arc<Price>>,
     source: Source,
     /// What every `sim-*` model costs.
-    simulated: Price,
+    simulated: Arc<Price>,
 }
 
 impl Prices {
@@ -191,7 +191,7 @@ impl Prices {
     /// end (`-2024-08-06`, `-20250514`, `@…`, `-latest`, `-001`, `-preview-05-20`). So `gpt-4o-mini` is never found
     /// as `gpt-4o`. Every `sim-*` name has the simulated provider's price.
     #[must_use]
-    pub fn find(&self, provider: Provider, model: &str) -> Option<&Price> {
+    pub fn find(&self, provider: Provider, model: &str) -> Option<&Arc<Price>> {
         find::price(&self.models, provider, model)
             .or_else(|| model.starts_with("sim-").then_some(&self.simulated))
     }

@@ -1,4 +1,5 @@
-//! How our types stand in columns. Reading checks: what makes no sense in a column is an error of that column.
+//! How our types stand in columns. Reading checks: what makes no sense in a column is an error of that
+//! column.
 
 use std::error::Error;
 use std::fmt::Display;

@@ -75,7 +75,7 @@ impl Keys for SqliteStore {
     }
 
     fn list(&self) -> Result<Vec<KeyRow>, StoreError> {
-        self.list("SELECT * FROM api_key ORDER BY created_at, id", read)
+        self.rows("SELECT * FROM api_key ORDER BY created_at, id", read)
     }
 
     fn by_name(&self, name: &str) -> Result<Option<KeyRow>, StoreError> {
@@ -99,7 +99,8 @@ impl Keys for SqliteStore {
 
     fn rotate(&self, name: &str, next: &KeyRow, overlap_until: Timestamp) -> Result<(), StoreError> {
         let update = format!(
-            "UPDATE api_key SET rotated_to = ?2, expires_at = min(coalesce(expires_at, ?3), ?3) WHERE name = ?1 AND {CURRENT}"
+            "UPDATE api_key SET rotated_to = ?2, expires_at = min(coalesce(expires_at, ?3), ?3)
+             WHERE name = ?1 AND {CURRENT}"
         );
         self.write_change(|transaction| {
             let values = params![name, next.id.into_bytes(), micros(overlap_until)];

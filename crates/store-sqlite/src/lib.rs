@@ -1,11 +1,13 @@
 //! The embedded store: SQLite in one file.
 //!
-//! One connection behind a lock, write-ahead logging, and a sync at each commit, so that what a call has written survives
-//! a power failure. Several processes may have the file open; one that waits for another waits five seconds at most.
+//! One connection behind a lock, write-ahead logging, and a sync at each commit, so that what a call has
+//! written survives a power failure. Several processes may have the file open; one that waits for another
+//! waits five seconds at most.
 //!
-//! How things are kept, so that other tools can read them: money is exact decimal text in dollars (`0.001350`), a time is
-//! an integer of microseconds since 1970, an identifier its sixteen bytes, a list JSON text. Integers are SQLite's 64 bits
-//! with a sign; a count of 2⁶³ or more, which only a limit that nobody reaches has, shows as a negative one.
+//! How things are kept, so that other tools can read them: money is exact decimal text in dollars
+//! (`0.001350`), a time is an integer of microseconds since 1970, an identifier its sixteen bytes, a list
+//! JSON text. Integers are SQLite's 64 bits with a sign; a count of 2⁶³ or more, which only a limit that
+//! nobody reaches has, shows as a negative one.
 
 mod column;
 mod keys;
@@ -37,11 +39,12 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store in `file` (usually `<data_dir>/seawall.db`), whose folder must exist. A new file is readable by its
-    /// owner alone; an older version's is brought up to date.
+    /// Opens the store in `file` (usually `<data_dir>/seawall.db`), whose folder must exist. A new file is
+    /// readable by its owner alone; an older version's is brought up to date.
     ///
     /// # Errors
-    /// [`StoreError::Newer`] when a newer program wrote the file; otherwise when it can't be opened, read or written.
+    /// [`StoreError::Newer`] when a newer program wrote the file; otherwise when it can't be opened, read or
+    /// written.
     pub fn open(file: &Path) -> Result<Self, StoreError> {
         make_private(file).map_err(|error| StoreError::Unavailable {
             reason: format!("{} can't be opened: {error}", file.display()),
@@ -70,7 +73,7 @@ impl SqliteStore {
     }
 
     /// Reads every row that a query gives.
-    fn list<T>(
+    fn rows<T>(
         &self,
         query: &str,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
@@ -81,7 +84,8 @@ impl SqliteStore {
         self.read(|connection| rows(connection).map_err(failed))
     }
 
-    /// Writes all or nothing. It takes the right to write at the start, so that it never fails half-way for want of it.
+    /// Writes all or nothing. It takes the right to write at the start, so that it never fails half-way for
+    /// want of it.
     fn write<T>(
         &self,
         write: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,

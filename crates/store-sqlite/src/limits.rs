@@ -25,13 +25,14 @@ fn read(row: &Row<'_>) -> Result<(Limit, Timestamp)> {
 
 impl Limits for SqliteStore {
     fn list(&self) -> Result<Vec<(Limit, Timestamp)>, StoreError> {
-        let mut limits = self.list("SELECT * FROM budget_limit", read)?;
+        let mut limits = self.rows("SELECT * FROM budget_limit", read)?;
         limits.sort_by(|(a, _), (b, _)| (&a.scope, a.window).cmp(&(&b.scope, b.window)));
         Ok(limits)
     }
 
     fn set(&self, limit: &Limit, at: Timestamp) -> Result<(), StoreError> {
-        let replace = "REPLACE INTO budget_limit (scope, window, usd, tokens, on_store_down, set_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let replace = "REPLACE INTO budget_limit (scope, window, usd, tokens, on_store_down, set_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let on_store_down = match limit.on_store_down {
             OnStoreDown::Closed => "closed",
             OnStoreDown::Open => "open",

@@ -43,7 +43,7 @@ impl Heads for SqliteStore {
     }
 
     fn unfinished(&self) -> Result<Vec<RunRow>, HeadsError> {
-        Ok(self.list("SELECT * FROM run WHERE finished_at IS NULL ORDER BY run", read_run)?)
+        Ok(self.rows("SELECT * FROM run WHERE finished_at IS NULL ORDER BY run", read_run)?)
     }
 
     fn head(&self, run: RunId) -> Result<Option<Head>, HeadsError> {
@@ -51,7 +51,7 @@ impl Heads for SqliteStore {
     }
 
     fn runs(&self) -> Result<Vec<RunRow>, HeadsError> {
-        Ok(self.list("SELECT * FROM run ORDER BY run", read_run)?)
+        Ok(self.rows("SELECT * FROM run ORDER BY run", read_run)?)
     }
 
     fn forget(&self, run: RunId) -> Result<(), HeadsError> {

@@ -1,7 +1,7 @@
 //! The tables, and how a file comes to have them.
 //!
-//! Each version has one script that leads to it from the one before; there is no way back. A script that was released is
-//! never changed.
+//! Each version has one script that leads to it from the one before; there is no way back. A script that was
+//! released is never changed.
 
 use rusqlite::{Connection, TransactionBehavior};
 use seawall_store::StoreError;

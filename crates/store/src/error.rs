@@ -32,7 +32,8 @@ pub enum StoreError {
     },
     /// The store was written by a newer version of this program.
     #[error(
-        "the store has version {found} and this program knows up to {known}; run the newer program, or restore a backup from before it"
+        "the store has version {found} and this program knows up to {known}; \
+         run the newer program, or restore a backup from before it"
     )]
     Newer {
         /// The version of the store.

@@ -57,7 +57,8 @@ pub struct KeyRow {
 
 /// Keeps API keys.
 ///
-/// A name has one current key at a time: the one that is neither revoked nor rotated. Older ones stay as history.
+/// A name has one current key at a time: the one that is neither revoked nor rotated. Older ones stay as
+/// history.
 pub trait Keys: Send + Sync {
     /// Keeps a new key.
     ///
@@ -77,18 +78,18 @@ pub trait Keys: Send + Sync {
     /// When the store can't be read.
     fn by_name(&self, name: &str) -> Result<Option<KeyRow>, StoreError>;
 
-    /// Ends every key of this name, also those that were rotated and still overlap. One that is revoked already keeps its
-    /// time.
+    /// Ends every key of this name, also those that were rotated and still overlap. One that is revoked
+    /// already keeps its time.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there never was a key of this name.
     fn revoke(&self, name: &str, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Puts `next` into the place of the name's current key, under the same name. The old one ends at `overlap_until`,
-    /// or when it would have ended anyway if that is sooner.
+    /// Puts `next` into the place of the name's current key, under the same name. The old one ends at
+    /// `overlap_until`, or when it would have ended anyway if that is sooner.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the name has no current key; [`StoreError::Conflict`] when the hash or identifier of
-    /// `next` is known.
+    /// [`StoreError::NotFound`] when the name has no current key; [`StoreError::Conflict`] when the hash or
+    /// identifier of `next` is known.
     fn rotate(&self, name: &str, next: &KeyRow, overlap_until: Timestamp) -> Result<(), StoreError>;
 }

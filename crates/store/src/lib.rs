@@ -1,8 +1,8 @@
 //! What is kept: traits and row types of durable state, and the suite that every store passes.
 //!
-//! A [`Store`] keeps API keys, limits that operators set, the ledger's snapshots and the heads of the trace's chains.
-//! This crate has the traits, a store in [`memory`], and, with the feature `conformance`, the claims that every store is
-//! tested against. It knows no database.
+//! A [`Store`] keeps API keys, limits that operators set, the ledger's snapshots and the heads of the trace's
+//! chains. This crate has the traits, a store in [`memory`], and, with the feature `conformance`, the claims
+//! that every store is tested against. It knows no database.
 
 mod error;
 mod key;
@@ -21,8 +21,8 @@ pub use limits::Limits;
 
 /// Everything that one place keeps.
 ///
-/// Each call is atomic and durable when it returns. Calls block: make them where that does no harm. Several processes may
-/// use one store.
+/// Each call is atomic and durable when it returns. Calls block: make them where that does no harm. Several
+/// processes may use one store.
 pub trait Store: Keys + Limits + Snapshots + Heads {
     /// A number that is another one after keys or limits were written, by this process or another.
     ///

@@ -39,6 +39,7 @@ export async function startStack({ budget = '10' } = {}) {
   const server = await serve(folder.path, 'proxy', ...flags)
   const seawall = (...args) => command(folder.path, ...args, '--json', '--data-dir', data)
 
+  await until('the trace has the run', () => seawall('trace', 'show', server.run).catch(() => undefined))
   const events = async () => {
     const lines = await seawall('trace', 'show', server.run)
     return lines.split('\n').filter(Boolean).map((line) => JSON.parse(line))
@@ -51,12 +52,25 @@ export async function startStack({ budget = '10' } = {}) {
     })
 
   const stop = async () => {
-    await assertBooksClose({ seawall, events, idle })
-    await server.stop()
-    await upstream.stop()
-    await folder.remove()
+    try {
+      await assertBooksClose({ seawall, events, idle })
+    } finally {
+      await server.stop()
+      await upstream.stop()
+      await folder.remove()
+    }
   }
   return { url: server.url, run: server.run, stats, idle, fromNow: () => fromNow(events), stop }
+}
+
+/** A stack of one test, for those whose upstream fails: its breaker would refuse the calls of the next tests. */
+export async function withOwnStack(use) {
+  const stack = await startStack()
+  try {
+    await use(stack)
+  } finally {
+    await stack.stop()
+  }
 }
 
 /** The calls that are made from now on. */

@@ -1,4 +1,5 @@
-//! Segments as files in a folder: `journal.<number>`, and `journal.<number>.torn` for bytes that were no records.
+//! Segments as files in a folder: `journal.<number>`, and `journal.<number>.torn` for bytes that were no
+//! records.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};

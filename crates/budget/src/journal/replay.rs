@@ -21,14 +21,18 @@ pub(crate) struct Replayed {
     pub(crate) next: u64,
 }
 
-/// Does again what the segments tell from the one on that the last snapshot names; without a snapshot, what all do.
+/// Does again what the segments tell from the one on that the last snapshot names; without a snapshot, what
+/// all do.
 pub(crate) fn replay(medium: &dyn Medium, named: Option<u64>, state: &mut State) -> Result<Replayed, Error> {
     let segments = medium.segments().map_err(Error::journal("listing its segments"))?;
     let first = named.unwrap_or(0);
     let next = segments.last().map_or(0, |last| last.saturating_add(1)).max(first);
     // A segment is there before a snapshot names it.
     let found = segments.iter().find(|segment| **segment >= first);
-    let is_missing = found.map_or(named.is_some(), |found| *found > first);
+    let is_missing = match found {
+        Some(found) => *found > first,
+        None => named.is_some(),
+    };
     let mut replayed = Replayed { records: 0, torn: is_missing, next };
     for segment in segments.into_iter().filter(|segment| *segment >= first) {
         replay_segment(medium, segment, state, &mut replayed)?;

@@ -1,9 +1,9 @@
 //! Appending to the journal, and what is done when that fails.
 //!
-//! A record that must be there (a reservation under a `closed` limit) is dropped when it can't be written, and the change
-//! is refused. Other records are kept and written before the next one, so that the journal keeps the order of events.
-//! When too many wait, or when what a failed write left behind can't be cut off, the journal has a gap, which only a
-//! snapshot closes; until then everything that must be there is refused.
+//! A record that must be there (a reservation under a `closed` limit) is dropped when it can't be written,
+//! and the change is refused. Other records are kept and written before the next one, so that the journal
+//! keeps the order of events. When too many wait, or when what a failed write left behind can't be cut off,
+//! the journal has a gap, which only a snapshot closes; until then everything that must be there is refused.
 
 use std::io;
 use std::sync::Arc;
@@ -30,6 +30,10 @@ pub(crate) struct Writer {
     number: u64,
     /// The length of the segment, of whole records.
     length: u64,
+    /// Its length when it began.
+    begun: u64,
+    /// The segment that the last snapshot names.
+    named: Option<u64>,
     /// Records that wait, and the one that is being made.
     pending: Vec<u8>,
     /// Written and not synced.
@@ -56,8 +60,8 @@ pub(crate) fn begin(medium: &dyn Medium, number: u64) -> io::Result<Begun> {
     let mut first = Vec::new();
     Encoder(&mut first).push(&Record::Begin { format: FORMAT, segment: number });
     if let Err(error) = segment.append(&first) {
-        // An empty segment does no harm, one a second on a full disk would. Where even this fails, the next snapshot
-        // takes it away.
+        // An empty segment does no harm, one a second on a full disk would. Where even this fails, the next
+        // snapshot takes it away.
         let _ = medium.remove(number);
         return Err(error);
     }
@@ -68,8 +72,19 @@ impl Writer {
     pub(crate) fn new(begun: Begun) -> Self {
         let Begun { segment, number, length } = begun;
         let pending = Vec::with_capacity(4_096);
-        let (dirty, gap, chapter, errors) = (true, None, 1, 0);
-        Self { segment, number, length, pending, dirty, gap, chapter, errors, last_error: String::new() }
+        Self {
+            segment,
+            number,
+            length,
+            begun: length,
+            named: None,
+            pending,
+            dirty: true,
+            gap: None,
+            chapter: 1,
+            errors: 0,
+            last_error: String::new(),
+        }
     }
 
     /// Where names were written last, to compare with [`crate::books::Entry::named_in`].
@@ -113,8 +128,8 @@ impl Writer {
         Encoder(&mut self.pending).push(record);
     }
 
-    /// Writes everything that waits, in one write. `false`: the records since `mark` are not in the journal and will not
-    /// be.
+    /// Writes everything that waits, in one write. `false`: the records since `mark` are not in the journal
+    /// and will not be.
     pub(crate) fn commit(&mut self, mark: usize, otherwise: Otherwise) -> bool {
         if otherwise == Otherwise::Refuse && self.has_gap() {
             self.pending.truncate(mark);
@@ -186,14 +201,20 @@ impl Writer {
             self.open_gap();
         }
         self.number = begun.number;
-        self.length = begun.length;
+        (self.begun, self.length) = (begun.length, begun.length);
         self.chapter += 1;
         self.dirty = true;
         std::mem::replace(&mut self.segment, begun.segment)
     }
 
-    /// A snapshot covers everything before segment `first`.
+    /// Whether something happened that no snapshot covers.
+    pub(crate) fn has_news(&self) -> bool {
+        self.named != Some(self.number) || self.length != self.begun || !self.is_complete()
+    }
+
+    /// A snapshot covers everything before segment `first`, which it names.
     pub(crate) fn covered_before(&mut self, first: u64) {
+        self.named = Some(first);
         self.gap = self.gap.filter(|gap| *gap >= first);
     }
 

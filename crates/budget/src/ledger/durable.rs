@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Ledger;
 use crate::Error;
-use crate::journal::{Medium, begin};
+use crate::journal::{Medium, Writer, begin};
 use crate::snapshot::{Snapshot, Snapshots};
 
 /// A longer segment makes [`Ledger::sync`] save a snapshot.
@@ -38,8 +38,8 @@ impl Durable {
         }
     }
 
-    /// Saves a snapshot and removes the segments that it covers. One that can't be removed is tried again next time; it
-    /// is never replayed.
+    /// Saves a snapshot and removes the segments that it covers. One that can't be removed is tried again
+    /// next time; it is never replayed.
     pub(super) fn keep(&self, snapshot: &Snapshot) -> Result<(), Error> {
         self.snapshots.save(snapshot)?;
         let segments = self.medium.segments().unwrap_or_default();
@@ -56,9 +56,9 @@ impl Durable {
 }
 
 impl Ledger {
-    /// Waits until every change so far survives a power failure. Blocks on the disk: call it every few milliseconds from
-    /// a thread of its own. It writes what waited for a journal that failed, too, and takes a
-    /// [checkpoint](Ledger::checkpoint) when the journal needs one.
+    /// Waits until every change so far survives a power failure. Blocks on the disk: call it every few
+    /// milliseconds from a thread of its own. It writes what waited for a journal that failed, too, and takes
+    /// a [checkpoint](Ledger::checkpoint) when the journal needs one.
     ///
     /// # Errors
     /// When the journal or the store can't be written. Calling again tries again.
@@ -86,14 +86,17 @@ impl Ledger {
         })
     }
 
-    /// Saves a snapshot, begins a new segment of the journal, and removes the older ones. A crash at any point of this
-    /// loses nothing.
+    /// Saves a snapshot, begins a new segment of the journal, and removes the older ones, unless nothing
+    /// happened since the last one. A crash at any point of this loses nothing.
     ///
     /// # Errors
     /// When the journal or the store can't be written. Nothing is lost then, and the journal goes on.
     pub fn checkpoint(&self) -> Result<(), Error> {
         let Some(durable) = &self.durable else { return Ok(()) };
         let _one_at_a_time = wait_for(&durable.checkpointing);
+        if !self.lock().writer.as_ref().is_some_and(Writer::has_news) {
+            return Ok(());
+        }
         let snapshot = self.turn_journal(durable)?;
         durable.keep(&snapshot)?;
         if let Some(writer) = &mut self.lock().writer {

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use seawall_types::Timestamp;
 
+use super::Ledger;
 use super::durable::Durable;
-use super::{Counts, Inner, Ledger};
+use super::inner::{Counts, Inner};
 use crate::Error;
 use crate::hold::HoldView;
 use crate::journal::{Journal, Writer, begin, replay};
@@ -20,14 +21,14 @@ pub struct Recovery {
     pub holds: Vec<HoldView>,
     /// How many records of the journal were done again.
     pub replayed: u64,
-    /// Something of the journal was missing or unreadable. Unreadable bytes are kept beside it (`journal.<n>.torn`); after
-    /// a power failure a last record that is cut off is normal.
+    /// Something of the journal was missing or unreadable. Unreadable bytes are kept beside it
+    /// (`journal.<n>.torn`); after a power failure a last record that is cut off is normal.
     pub torn: bool,
 }
 
 impl Ledger {
-    /// Opens the ledger as it was when the last process ended, however that was, with exactly these limits in force: the
-    /// last of several for one scope and window.
+    /// Opens the ledger as it was when the last process ended, however that was, with exactly these limits in
+    /// force: the last of several for one scope and window.
     ///
     /// # Errors
     /// When the journal or the snapshot can't be read or written.
@@ -46,11 +47,14 @@ impl Ledger {
         for change in state.changes_to(limits) {
             state.change(&change, now);
         }
-        // From here on the recovered state is the snapshot's, so that no later start depends on the old journal.
+        // From here on the recovered state is the snapshot's, so that no later start depends on the old
+        // journal.
         let begun = begin(&*medium, replayed.next).map_err(Error::journal("beginning a segment"))?;
         let durable = Durable::new(medium, snapshots, replayed.next.saturating_add(1));
         durable.keep(&state.snapshot(replayed.next))?;
-        let inner = Inner { state, writer: Some(Writer::new(begun)), counts: Counts::default() };
+        let mut writer = Writer::new(begun);
+        writer.covered_before(replayed.next);
+        let inner = Inner { state, writer: Some(writer), counts: Counts::default() };
         Ok((Self { inner: Mutex::new(inner), durable: Some(durable) }, recovery))
     }
 }

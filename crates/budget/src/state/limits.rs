@@ -24,8 +24,8 @@ impl State {
         self.latest
     }
 
-    /// Puts a limit into force. An account that exists keeps what it has counted; a new one begins with the holds that
-    /// belong to its window.
+    /// Puts a limit into force. An account that exists keeps what it has counted; a new one begins with the
+    /// holds that belong to its window.
     pub(crate) fn set_limit(&mut self, limit: &Limit, now: Timestamp) {
         let id = self.books.open(&limit.scope);
         if !self.books.set_ceiling(id, limit.window, limit.ceiling()) {
@@ -40,7 +40,8 @@ impl State {
         }
     }
 
-    /// What has to change so that exactly these limits are in force. The last of several for one account counts.
+    /// What has to change so that exactly these limits are in force. The last of several for one account
+    /// counts.
     pub(crate) fn changes_to(&self, limits: Vec<Limit>) -> Vec<LimitChange> {
         let wanted: BTreeMap<_, _> =
             limits.into_iter().map(|limit| ((limit.scope.clone(), limit.window), limit)).collect();
@@ -63,7 +64,7 @@ impl State {
     }
 
     /// Whether exactly this limit is in force.
-    fn has_limit(&self, limit: &Limit) -> bool {
+    pub(crate) fn has_limit(&self, limit: &Limit) -> bool {
         let entry = self.books.find(&limit.scope).and_then(|id| self.books.get(id));
         let account = entry.and_then(|entry| entry.account(limit.window));
         account.is_some_and(|account| account.ceiling == Some(limit.ceiling()))
@@ -88,8 +89,8 @@ impl State {
         }
     }
 
-    /// Puts a new account into its place. It gets the holds that pay from it and belong to its current period; swept
-    /// holds stay with the account that they were charged to.
+    /// Puts a new account into its place. It gets the holds that pay from it and belong to its current
+    /// period; swept holds stay with the account that they were charged to.
     fn renew(&mut self, scope: ScopeId, window: Window, ceiling: Option<Ceiling>, now: Timestamp) {
         let serial = self.books.next_serial();
         let mut account = Account::new(window, serial, ceiling, now);

@@ -15,8 +15,10 @@ fn limits() -> Vec<Limit> {
     ]
 }
 
+type Step = Box<dyn Fn(&Ledger)>;
+
 /// A short life: each step is one change, and all kinds of change are there.
-fn steps() -> Vec<Box<dyn Fn(&Ledger)>> {
+fn steps() -> Vec<Step> {
     let scopes = || [Scope::Run(run()), key("a"), Scope::Global];
     vec![
         Box::new(move |ledger| drop(reserve(ledger, 1, &scopes(), amount(10, 5), NOW))),

@@ -23,8 +23,8 @@ pub(crate) struct State {
     pub(crate) refuses_truncation: bool,
     pub(crate) refuses_syncing: bool,
     pub(crate) refuses_snapshots: bool,
-    /// How many changes still happen before everything fails, as for a process that is killed; the last one happens by
-    /// half.
+    /// How many changes still happen before everything fails, as for a process that is killed; the last one
+    /// happens by half.
     pub(crate) fuse: Option<usize>,
     pub(crate) syncs: usize,
 }

@@ -27,7 +27,8 @@ fn a_reservation_that_does_not_fit_is_refused_with_the_figures() {
     );
     assert_eq!(
         refusal.to_string(),
-        "global (total) is limited to $0.00000000001: $0.000000000003 spent, $0.000000000005 held, $0.000000000003 wanted"
+        "global (total) is limited to $0.00000000001: \
+         $0.000000000003 spent, $0.000000000005 held, $0.000000000003 wanted"
     );
     reserve(&ledger, 4, &[Scope::Global], usd(2), NOW).unwrap();
 }
@@ -165,7 +166,7 @@ fn a_name_too_long_for_the_journal_is_refused() {
     let ledger = Ledger::in_memory(Vec::new());
     let long = key(&"x".repeat(5_000));
     assert!(matches!(
-        *reserve(&ledger, 1, &[long.clone()], usd(1), NOW).unwrap_err(),
+        *reserve(&ledger, 1, std::slice::from_ref(&long), usd(1), NOW).unwrap_err(),
         Refusal::Unavailable { .. }
     ));
     ledger.set_limit(limit(long, Window::Total, 1), NOW).unwrap_err();

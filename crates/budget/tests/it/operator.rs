@@ -4,6 +4,7 @@ use seawall_budget::{Error, Ledger};
 use seawall_types::{Scope, Window};
 use serde_json::json;
 
+use crate::disk::Disk;
 use crate::given::*;
 
 #[test]
@@ -66,6 +67,17 @@ fn a_limit_set_late_counts_what_its_scope_has_spent_and_holds() {
     ledger.settle(held, usd(2), NOW);
     assert_eq!(figures(&ledger, &key("a"), Window::Total, NOW), (5, 0));
     assert_eq!(figures(&ledger, &key("a"), Window::Day, NOW), (2, 0));
+}
+
+#[test]
+fn setting_the_same_limit_again_writes_nothing() {
+    let disk = Disk::default();
+    let same = || limit(Scope::Global, Window::Day, 10);
+    let (ledger, _) = disk.open(vec![same()], NOW);
+    let before = disk.newest();
+    ledger.set_limit(same(), NOW).unwrap();
+    ledger.replace_limits(vec![same()]);
+    assert_eq!(disk.newest(), before);
 }
 
 #[test]

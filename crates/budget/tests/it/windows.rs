@@ -105,6 +105,8 @@ fn a_clock_set_back_frees_nothing_and_counts_nothing_twice() {
         let hold = reserve(&ledger, 2, &[Scope::Global], usd(3), NOW).unwrap();
         ledger.settle(hold, usd(3), NOW);
         assert_eq!(figures(&ledger, &Scope::Global, window, before), (3, 4), "{window}");
+        let resets_at = |now| account(&ledger, &Scope::Global, window, now).resets_at;
+        assert_eq!(resets_at(before), resets_at(NOW), "{window}");
         reserve(&ledger, 3, &[Scope::Global], usd(4), before).unwrap_err();
         let last = reserve(&ledger, 4, &[Scope::Global], usd(3), before).unwrap();
         ledger.settle(held, usd(4), before);

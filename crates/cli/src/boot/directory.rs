@@ -11,10 +11,10 @@ use seawall_llm_client::{Transport, Upstream, client_config};
 /// Upstreams with their connection pools, and the routes between them.
 pub(crate) fn build(settings: &Settings, sim: &Sim, workers: usize) -> anyhow::Result<Directory> {
     let needs_tls = settings.upstreams.iter().any(|entry| entry.base_url.is_some());
-    let tls = if needs_tls { Some(client_config()?) } else { None };
+    let tls = if needs_tls { Some(Arc::new(client_config()?)) } else { None };
     let make = |entry: &UpstreamEntry| {
         let transport = match (&entry.base_url, &tls) {
-            (Some(base), Some(tls)) => Transport::Http { base: base.clone(), tls: tls.clone() },
+            (Some(base), Some(tls)) => Transport::Http { base: base.clone(), tls: Arc::clone(tls) },
             _ => Transport::Sim(sim.clone()),
         };
         Arc::new(Upstream::new(entry.settings.clone(), transport, workers))

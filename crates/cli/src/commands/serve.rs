@@ -23,7 +23,7 @@ pub(crate) fn run(world: &World<'_>, args: ServeArgs) -> Outcome {
     let telemetry = logging::start(world.global, &plan.settings.logging)?;
     let pid_file = request.args.pid_file.clone();
     let quiet = world.global.quiet;
-    let booted = boot::boot(request, plan)?;
+    let booted = boot::boot(&request, &plan)?;
     if let Some(file) = &pid_file {
         std::fs::write(file, format!("{}\n", std::process::id()))
             .with_context(|| format!("the pid file {} can't be written", file.display()))?;

@@ -16,13 +16,13 @@ use crate::args::SimArgs;
 use crate::exit::{Failure, Outcome};
 use crate::{logging, output, settings};
 
-pub(crate) fn run(world: &World<'_>, args: SimArgs) -> Outcome {
+pub(crate) fn run(world: &World<'_>, args: &SimArgs) -> Outcome {
     let sources = settings::sources(world.global, world.environment, Vec::new());
     let (_, settings) = settings::load(&sources).map_err(Failure::usage)?;
     let _telemetry = logging::start(world.global, &settings.logging)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let run = id::new_run(&*clock);
-    let sim = simulated(&args, clock)?;
+    let sim = simulated(args, clock)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(&args.listen)

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use http::header::ALLOW;
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use seawall_base::id;
 use seawall_llm::wire::{Dialect, Wire, endpoint};
 use seawall_types::{ActionId, Code, RequestId};
@@ -70,7 +71,12 @@ pub(crate) fn owns(path: &str) -> bool {
 }
 
 /// Reads the head. Infallible: a request that will be refused is described too.
-pub(crate) fn accept(gateway: &Arc<Gateway>, snapshot: &Snapshot, peer: IpAddr, parts: Parts) -> Accepted {
+pub(crate) fn accept(
+    gateway: &Arc<Gateway>,
+    snapshot: &Snapshot,
+    peer: IpAddr,
+    parts: Parts,
+) -> Box<Accepted> {
     let clock = gateway.clock();
     let (upstream, prefix_dialect, path) = strip_prefix(parts.uri.path());
     let endpoint = endpoint(&path);
@@ -79,7 +85,7 @@ pub(crate) fn accept(gateway: &Arc<Gateway>, snapshot: &Snapshot, peer: IpAddr, 
         (Wire::Other, Some(dialect)) => dialect,
         _ => endpoint.as_ref().map_or(Dialect::OpenAi, |endpoint| endpoint.dialect),
     };
-    Accepted {
+    Box::new(Accepted {
         request_id: id::new_request(&**clock),
         action: id::new_action(&**clock),
         since: clock.monotonic(),
@@ -96,7 +102,7 @@ pub(crate) fn accept(gateway: &Arc<Gateway>, snapshot: &Snapshot, peer: IpAddr, 
         allowed: endpoint.map_or(&[], |endpoint| endpoint.allowed),
         path,
         _in_flight: InFlight::enter(gateway),
-    }
+    })
 }
 
 impl Accepted {
@@ -136,10 +142,9 @@ impl Accepted {
         if !self.allowed.is_empty() && !self.allowed.contains(&self.method.as_str()) {
             let message =
                 format!("{} is not for {}; it takes {}", self.method, self.path, self.allowed.join(", "));
-            let mut refusal =
-                Refusal::new(Code::MethodNotAllowed, message, "use the method that the path takes");
-            refusal.allowed = Some(self.allowed);
-            return Err(refusal);
+            let methods = HeaderValue::from_str(&self.allowed.join(", ")).map(|methods| (ALLOW, methods));
+            let refusal = Refusal::new(Code::MethodNotAllowed, message, "use the method that the path takes");
+            return Err(refusal.telling(methods.into_iter().collect()));
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ async fn collect(
     let limits = &settings.limits;
     let allowed = settings.timeouts.body_read;
     let gather = async {
-        let mut whole = Gathered::Nothing;
+        let mut whole = Gathered::default();
         let mut size = 0;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| cut_short(&error))?;
@@ -102,14 +102,16 @@ async fn collect(
 }
 
 /// A body as it comes in: most come in one piece, which is then not copied.
-enum Gathered {
+#[derive(Default)]
+pub(super) enum Gathered {
+    #[default]
     Nothing,
     One(Bytes),
     Many(BytesMut),
 }
 
 impl Gathered {
-    fn push(&mut self, chunk: Bytes) {
+    pub(super) fn push(&mut self, chunk: Bytes) {
         *self = match std::mem::replace(self, Self::Nothing) {
             Self::Nothing => Self::One(chunk),
             Self::One(first) => {
@@ -125,7 +127,7 @@ impl Gathered {
         };
     }
 
-    fn into_bytes(self) -> Bytes {
+    pub(super) fn into_bytes(self) -> Bytes {
         match self {
             Self::Nothing => Bytes::new(),
             Self::One(bytes) => bytes,

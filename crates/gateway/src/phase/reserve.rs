@@ -1,5 +1,6 @@
 //! Reserve: the most the call can cost is held in every budget that pays for it, or the call is refused.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_checkpoint::ModelCall;
@@ -12,7 +13,7 @@ use smallvec::SmallVec;
 use super::{Accepted, Payload, choose};
 use crate::directory::{Plan, Target};
 use crate::meter::Meter;
-use crate::rates::{self, Rated};
+use crate::rates::{Rated, Taken};
 use crate::refusal::Refusal;
 use crate::settings::UnknownPrice;
 use crate::{Caller, Gateway, Snapshot};
@@ -23,7 +24,7 @@ const DEFAULT_OUTPUT: u64 = 8_192;
 /// A call that was admitted: where it may go, what is to be changed in its body, and what settles it.
 #[derive(Debug)]
 pub(crate) struct Reserved {
-    pub(crate) meter: Meter,
+    pub(crate) meter: Box<Meter>,
     pub(crate) plan: SmallVec<[Priced; 2]>,
     pub(crate) edits: Edits<'static>,
     /// The output limit is ours, and the client is told.
@@ -38,21 +39,21 @@ pub(crate) struct Reserved {
 pub(crate) struct Priced {
     pub(crate) target: Target,
     pub(crate) model: String,
-    pub(crate) price: Option<Price>,
+    pub(crate) price: Option<Arc<Price>>,
 }
 
 /// Reserves what the call may cost.
 pub(crate) fn reserve(
-    gateway: &std::sync::Arc<Gateway>,
+    gateway: &Arc<Gateway>,
     snapshot: &Snapshot,
-    accepted: Accepted,
+    accepted: Box<Accepted>,
     caller: &Caller,
     payload: &Payload,
     findings: Vec<Finding>,
-) -> Result<Reserved, (Accepted, Refusal)> {
+) -> Result<Reserved, Box<(Accepted, Refusal)>> {
     match Bid::make(gateway, snapshot, &accepted, caller, payload, &findings) {
         Ok(bid) => Ok(bid.into_reserved(gateway, accepted, caller, payload, findings)),
-        Err(refusal) => Err((accepted, refusal)),
+        Err(refusal) => Err(Box::new((*accepted, refusal))),
     }
 }
 
@@ -61,13 +62,13 @@ struct Bid {
     plan: SmallVec<[Priced; 2]>,
     output: Output,
     permit: seawall_checkpoint::Permit,
-    rates: rates::Taken,
+    rates: Taken,
     total: Duration,
 }
 
 impl Bid {
     fn make(
-        gateway: &std::sync::Arc<Gateway>,
+        gateway: &Arc<Gateway>,
         snapshot: &Snapshot,
         accepted: &Accepted,
         caller: &Caller,
@@ -79,7 +80,7 @@ impl Bid {
         let output = Output::decide(gateway, accepted, payload, &plan, &scopes);
         let estimate =
             if is_free(accepted) { Amount::ZERO } else { upper_bound(payload, &plan, output.bound) };
-        let rates = take_rates(gateway, snapshot, accepted, caller, payload)?;
+        let rates = take_rates(gateway, snapshot, accepted, caller, payload, &plan)?;
         let total =
             plan.iter().map(|one| one.target.upstream.settings.timeouts.total).max().unwrap_or_default();
         let now = gateway.clock().now();
@@ -97,8 +98,7 @@ impl Bid {
         match gateway.checkpoint().admit(accepted.action, &call) {
             Ok(permit) => Ok(Self { plan, output, permit, rates, total }),
             Err(denial) => {
-                let tokens = estimate_tokens(payload.text.len() as u64);
-                rates::give_back(gateway.limiter(), &rates, tokens, 0, gateway.clock().monotonic());
+                gateway.rates().correct(&rates, 0);
                 Err(Refusal { denial_is_recorded: true, ..Refusal::from(denial) })
             }
         }
@@ -106,8 +106,8 @@ impl Bid {
 
     fn into_reserved(
         self,
-        gateway: &std::sync::Arc<Gateway>,
-        accepted: Accepted,
+        gateway: &Arc<Gateway>,
+        accepted: Box<Accepted>,
         caller: &Caller,
         payload: &Payload,
         findings: Vec<Finding>,
@@ -116,14 +116,9 @@ impl Bid {
         let include_usage =
             payload.request.stream && accepted.wire.is_metered() && !payload.request.wants_usage;
         let size = payload.text.len() as u64;
-        let mut meter = Meter::new(
-            std::sync::Arc::clone(gateway),
-            accepted,
-            self.permit,
-            caller.actor.tenant.clone(),
-            size,
-        )
-        .with_rates(self.rates, estimate_tokens(size));
+        let mut meter =
+            Meter::new(Arc::clone(gateway), accepted, self.permit, caller.actor.tenant.clone(), size)
+                .with_rates(self.rates);
         meter.findings = findings;
         Reserved {
             meter,
@@ -152,7 +147,8 @@ fn price(
     let asked = payload.model().unwrap_or_default();
     let priced = |target: Target| {
         let model = target.model.as_deref().unwrap_or(asked).to_owned();
-        let price = snapshot.price(accepted, &model).map(|price| price.tier(payload.request.premium).clone());
+        let price =
+            snapshot.price(accepted, &model).map(|price| Arc::clone(price.tier(payload.request.premium)));
         if price.is_none() && !is_free(accepted) {
             return unknown(gateway, snapshot, target, model);
         }
@@ -168,7 +164,7 @@ fn unknown(gateway: &Gateway, snapshot: &Snapshot, target: Target, model: String
     let strict = gateway.mode() == Mode::Strict && gateway.has_money_limit();
     match snapshot.settings.unknown_price {
         UnknownPrice::Estimate if !strict => {
-            Ok(Priced { target, model, price: Some(snapshot.settings.assumed_price.clone()) })
+            Ok(Priced { target, model, price: Some(Arc::clone(&snapshot.settings.assumed_price)) })
         }
         UnknownPrice::Zero if !strict => Ok(Priced { target, model, price: None }),
         _ => Err(Refusal::new(
@@ -218,9 +214,10 @@ impl Output {
         if affordable < natural {
             return Self { bound: affordable, edit: Some(affordable) };
         }
-        // Nothing known bounds the answer, or only the policy does: then the bound has to stand in the body.
+        // A bound that a budget or the policy relies on has to stand in the body: what the model can give is the
+        // provider's word, and not every upstream keeps it.
         let limited = headroom != Amount { usd: Usd::MAX, tokens: u64::MAX };
-        let must_say = policy < u64::MAX || (most.is_none() && limited);
+        let must_say = policy < u64::MAX || limited;
         Self { bound: natural, edit: must_say.then_some(natural) }
     }
 }
@@ -239,7 +236,7 @@ fn affordable_output(payload: &Payload, plan: &[Priced], headroom: Amount) -> u6
     (all / payload.request.choices.max(1)).max(1)
 }
 
-fn prompt_bound(payload: &Payload, price: Option<&Price>) -> u64 {
+fn prompt_bound(payload: &Payload, price: Option<&Arc<Price>>) -> u64 {
     input_bound(&payload.request, payload.text.len() as u64, price.and_then(|price| price.max_input))
 }
 
@@ -261,14 +258,17 @@ fn take_rates(
     accepted: &Accepted,
     caller: &Caller,
     payload: &Payload,
-) -> Result<rates::Taken, Refusal> {
+    plan: &[Priced],
+) -> Result<Taken, Refusal> {
+    let named = |priced: &Priced| priced.price.as_ref().map(|price| Arc::clone(&price.id));
+    let model = plan.first().and_then(named).unwrap_or_else(|| "other".into());
     let rated = Rated {
         caller,
         address: accepted.address,
-        model: payload.model(),
+        model: Some(&model),
         path: &accepted.path,
         tokens: if is_free(accepted) { 0 } else { estimate_tokens(payload.text.len() as u64) },
         dialect: accepted.dialect,
     };
-    rates::take(gateway.limiter(), &snapshot.settings.rate_limits, &rated, gateway.clock().monotonic())
+    gateway.rates().take(&snapshot.settings.rate_limits, &rated, gateway.clock().monotonic())
 }

@@ -15,8 +15,9 @@ use seawall_llm_client::{
 use seawall_types::Code;
 use tokio::time::Instant;
 
+use super::answer::Answering;
 use super::reserve::Priced;
-use super::{Payload, Reserved, answer};
+use super::{Payload, Reserved};
 use crate::meter::{Ending, Meter};
 use crate::refusal::Refusal;
 use crate::{Gateway, GatewayBody, Snapshot, header};
@@ -45,7 +46,7 @@ enum Tried {
 }
 
 struct Failure {
-    meter: Meter,
+    meter: Box<Meter>,
     refusal: Refusal,
     /// What the metrics call it.
     cause: &'static str,
@@ -53,6 +54,8 @@ struct Failure {
     again: bool,
     /// Another upstream may do better.
     elsewhere: bool,
+    /// It was the upstream's doing: its breaker counts it, once for all tries of a call.
+    upstream_failed: bool,
     wait: Option<Duration>,
     /// The provider's own answer, to be passed on when nothing better comes.
     answer: Option<Response<AnswerBody>>,
@@ -69,46 +72,32 @@ pub(super) async fn send(
     let Reserved { mut meter, plan, edits, total, .. } = reserved;
     let mut sending = Sending { gateway, snapshot, worker, payload, edits, end: Instant::now() + total };
     let mut last = None;
-    let mut resting = None;
     for (index, one) in plan.iter().enumerate() {
-        let upstream = &one.target.upstream;
-        upstream.retries.pay_in();
-        let mut tries = 0;
-        loop {
-            match upstream.breaker.admit(gateway.clock().monotonic()) {
-                Admission::Rest(wait) => {
-                    resting = Some(wait);
-                    break;
-                }
-                Admission::Pass | Admission::Probe => {}
+        match sending.at(one, meter).await {
+            Ended::Answer(response) => return Ok(response),
+            Ended::Refused(refusal) => return Err(refusal),
+            Ended::Resting(returned, wait) => {
+                meter = returned;
+                last = last.or_else(|| Some(all_resting(wait)));
             }
-            let failure = match sending.attempt(one, meter).await {
-                Tried::Answer(response) => return Ok(response),
-                Tried::Refused(refusal) => return Err(refusal),
-                Tried::Failed(failure) => *failure,
-            };
-            let Failure { meter: returned, refusal, cause, again, elsewhere, wait, answer } = failure;
-            meter = returned;
-            let has_next = elsewhere && index + 1 < plan.len();
-            let wait = wait.unwrap_or_else(|| backoff(tries + 1, fastrand::f64()));
-            let in_time = wait <= LONGEST_WAIT && Instant::now() + wait < sending.end;
-            let retry =
-                again && tries < upstream.settings.retry_attempts && in_time && upstream.retries.take();
-            if !retry && !has_next {
-                return sending.give_up(meter, refusal, answer);
+            Ended::Failed(failure) if failure.elsewhere && index + 1 < plan.len() => {
+                let Failure { meter: returned, refusal, cause, .. } = *failure;
+                meter = sending.write_off(one, returned, &refusal, cause);
+                last = Some(refusal);
             }
-            meter.attempt_failed(Some(refusal.denial.message.clone()), may_be_billed(&refusal));
-            gateway.metrics().retries.with_label_values(&[upstream.settings.name.as_str(), cause]).inc();
-            last = Some((refusal, answer));
-            if !retry {
-                break;
-            }
-            tries += 1;
-            tokio::time::sleep(wait).await;
+            Ended::Failed(failure) => return sending.give_up(&one.target.upstream, *failure),
         }
     }
-    let (refusal, answer) = last.unwrap_or_else(|| (all_resting(resting), None));
-    sending.give_up(meter, refusal, answer)
+    sending.refuse(meter, last.unwrap_or_else(|| all_resting(Duration::from_secs(1))))
+}
+
+/// What became of a call at one upstream, all tries together.
+enum Ended {
+    Answer(Response<GatewayBody>),
+    Refused(Refusal),
+    Failed(Box<Failure>),
+    /// Its breaker is open; worth asking again after this time.
+    Resting(Box<Meter>, Duration),
 }
 
 /// An upstream that fell silent after it got the request may have worked on it, and bill that.
@@ -126,30 +115,77 @@ fn all_resting(wait: Option<Duration>) -> Refusal {
     .retry_after(wait)
 }
 
-impl Sending<'_> {
-    /// Nothing better will come: the provider's own answer goes to the client, or ours in its shape.
-    fn give_up(
-        &self,
-        mut meter: Meter,
-        refusal: Refusal,
-        answer: Option<Response<AnswerBody>>,
-    ) -> Result<Response<GatewayBody>, Refusal> {
-        if let Some(answer) = answer {
-            return Ok(answer::pass_on(answer, meter, &self.snapshot.settings, self.end));
+impl<'a> Sending<'a> {
+    /// One upstream: tried again while that may help, within its retries and its retry budget. Its breaker hears of the
+    /// call once, however many tries it took; a probe gets one.
+    async fn at(&mut self, one: &Priced, mut meter: Box<Meter>) -> Ended {
+        let upstream = &one.target.upstream;
+        let tries = match upstream.breaker.admit(self.gateway.clock().monotonic()) {
+            Admission::Rest(wait) => return Ended::Resting(meter, wait),
+            Admission::Probe => 1,
+            Admission::Pass => 1 + upstream.settings.retry_attempts,
+        };
+        upstream.retries.pay_in();
+        let mut tried = 1;
+        loop {
+            let failure = match self.attempt(one, meter).await {
+                Tried::Answer(response) => return Ended::Answer(response),
+                Tried::Refused(refusal) => return Ended::Refused(refusal),
+                Tried::Failed(failure) => failure,
+            };
+            let wait = failure.wait.unwrap_or_else(|| backoff(tried, fastrand::f64()));
+            let in_time = wait <= LONGEST_WAIT && Instant::now() + wait < self.end;
+            if !(failure.again && tried < tries && in_time && upstream.retries.take()) {
+                self.report(upstream, failure.upstream_failed);
+                return Ended::Failed(failure);
+            }
+            meter = self.write_off(one, failure.meter, &failure.refusal, failure.cause);
+            tried += 1;
+            tokio::time::sleep(wait).await;
         }
+    }
+
+    /// A try came to nothing and another follows.
+    fn write_off(&self, one: &Priced, mut meter: Box<Meter>, refusal: &Refusal, cause: &str) -> Box<Meter> {
+        meter.attempt_failed(Some(refusal.denial.message.clone()), may_be_billed(refusal));
+        let upstream = one.target.upstream.settings.name.as_str();
+        self.gateway.metrics().retries.with_label_values(&[upstream, cause]).inc();
+        meter
+    }
+
+    /// Nothing better will come: the provider's own answer goes to the client, or ours in its shape.
+    fn give_up(&self, upstream: &Upstream, failure: Failure) -> Result<Response<GatewayBody>, Refusal> {
+        match failure.answer {
+            Some(answer) => Ok(self.answering(upstream).pass_on(answer, failure.meter)),
+            None => self.refuse(failure.meter, failure.refusal),
+        }
+    }
+
+    /// Ours is the last word.
+    fn refuse(&self, mut meter: Box<Meter>, refusal: Refusal) -> Result<Response<GatewayBody>, Refusal> {
         meter.attempt_failed(Some(refusal.denial.message.clone()), may_be_billed(&refusal));
         meter.finish(refusal.denial.code.http_status(), Ending::Failed);
         Err(refusal)
     }
 
-    async fn attempt(&mut self, one: &Priced, mut meter: Meter) -> Tried {
+    fn answering(&self, upstream: &Upstream) -> Answering<'a> {
+        Answering {
+            gateway: self.gateway,
+            settings: &self.snapshot.settings,
+            idle: upstream.settings.timeouts.idle,
+            end: self.end,
+            strip_usage: self.edits.include_usage,
+        }
+    }
+
+    async fn attempt(&mut self, one: &Priced, mut meter: Box<Meter>) -> Tried {
         let upstream = Arc::clone(&one.target.upstream);
         let Some(place) = upstream.enter() else {
-            return failed(meter, full(&upstream), "full", None);
+            return failed(meter, full(&upstream), "full");
         };
         let request = match self.request(one, &meter, &upstream) {
             Ok(request) => request,
-            Err(refusal) => return failed(meter, refusal, "request", None),
+            Err(refusal) => return failed(meter, refusal, "request"),
         };
         meter.attempt(&one.target, &one.model, one.price.clone(), place);
         let dialect = meter.accepted().dialect;
@@ -158,13 +194,12 @@ impl Sending<'_> {
         guard.done();
         match sent.unwrap_or(Err(SendError::FirstByteTimeout(upstream.settings.timeouts.total))) {
             Err(error) => {
-                self.report(&upstream, true);
                 let cause = match error {
                     SendError::Connect(_) => "connect",
                     SendError::Broken(_) => "broken",
                     SendError::FirstByteTimeout(_) => "timeout",
                 };
-                failed(meter, unanswered(&upstream, &error), cause, None)
+                failed(meter, unanswered(&upstream, &error), cause)
             }
             Ok(response) => self.answered(&upstream, meter, response).await,
         }
@@ -173,12 +208,11 @@ impl Sending<'_> {
     async fn answered(
         &mut self,
         upstream: &Arc<Upstream>,
-        mut meter: Meter,
+        mut meter: Box<Meter>,
         response: Response<AnswerBody>,
     ) -> Tried {
         let status = response.status();
         meter.answered(status.as_u16());
-        self.report(upstream, status.is_server_error());
         if status_is_retryable(status) || self.is_our_credential_refused(upstream, status) {
             let wait = retry_after(response.headers());
             let refusal = refused_by_provider(upstream, status);
@@ -189,36 +223,21 @@ impl Sending<'_> {
                 cause: cause_of(status),
                 again,
                 elsewhere: true,
+                upstream_failed: status.is_server_error(),
                 wait,
                 answer: Some(response),
             }));
         }
-        let strip_usage = self.edits.include_usage;
         let name = upstream.settings.name.clone();
-        match answer::answer(
-            self.gateway,
-            &self.snapshot.settings,
-            upstream,
-            &mut self.payload,
-            response,
-            meter,
-            strip_usage,
-            self.end,
-        )
-        .await
-        {
+        match self.answering(upstream).answer(&mut self.payload, response, meter).await {
             Ok(mut response) => {
+                self.report(upstream, status.is_server_error());
                 super::put(response.headers_mut(), header::UPSTREAM, &name);
                 Tried::Answer(response)
             }
-            Err((Some(meter), refusal)) => {
-                self.report(upstream, true);
-                failed(meter, refusal, "broken", None)
-            }
-            Err((None, refusal)) => {
-                self.report(upstream, true);
-                Tried::Refused(refusal)
-            }
+            Err((Some(meter), refusal)) => failed(meter, refusal, "broken"),
+            // The meter has settled it, and told the breaker.
+            Err((None, refusal)) => Tried::Refused(refusal),
         }
     }
 
@@ -291,9 +310,24 @@ fn path_and_query(accepted: &super::Accepted, renamed: Option<&str>, passthrough
     path
 }
 
-fn failed(meter: Meter, refusal: Refusal, cause: &'static str, wait: Option<Duration>) -> Tried {
-    let again = cause != "request";
-    Tried::Failed(Box::new(Failure { meter, refusal, cause, again, elsewhere: again, wait, answer: None }))
+/// No answer at all. A time-out of ours is not tried again at the same upstream: it would take as long again.
+fn failed(meter: Box<Meter>, refusal: Refusal, cause: &'static str) -> Tried {
+    let (again, elsewhere, upstream_failed) = match cause {
+        "request" => (false, false, false),
+        "full" => (false, true, false),
+        "timeout" => (false, true, true),
+        _ => (true, true, true),
+    };
+    Tried::Failed(Box::new(Failure {
+        meter,
+        refusal,
+        cause,
+        again,
+        elsewhere,
+        upstream_failed,
+        wait: None,
+        answer: None,
+    }))
 }
 
 fn full(upstream: &Upstream) -> Refusal {

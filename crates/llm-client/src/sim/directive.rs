@@ -140,9 +140,9 @@ fn find(line: &str) -> Option<(&'static str, Read, &str)> {
 }
 
 fn named(text: &str) -> Option<(&'static str, Read, &str)> {
-    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let (word, rest) = text.split_once([' ', '\t', '\r']).unwrap_or((text, ""));
     let &(name, read) = DIRECTIVES.iter().find(|(name, _)| *name == word)?;
-    Some((name, read, rest.trim()))
+    Some((name, read, rest.trim_ascii()))
 }
 
 fn say(say: Say) -> Result<Directive, String> {

@@ -15,8 +15,10 @@ use tokio::time::Sleep;
 use super::BYTES_PER_TOKEN;
 use super::piece::Pieces;
 
-/// Room for one frame; frames are split off a larger buffer, so that a long stream allocates now and then only.
-const BUFFER: usize = 16 * 1024;
+/// Frames are split off a buffer of this size, so that a stream allocates once in many frames.
+const BUFFER: usize = 4 * 1024;
+/// There is room for at least so much before a frame is written.
+const ROOM: usize = 512;
 
 /// One part of a stream.
 #[derive(Debug)]
@@ -175,7 +177,7 @@ impl Player {
             deltas_sent: 0,
             timer: None,
             waited: false,
-            buffer: BytesMut::new(),
+            buffer: BytesMut::with_capacity(BUFFER),
             gzip: gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast())),
         }
     }
@@ -241,7 +243,7 @@ impl Player {
             return self.end();
         }
         if let Some(Step::Deltas(deltas)) = self.steps.peek_mut() {
-            self.buffer.reserve(BUFFER / 16);
+            self.buffer.reserve(ROOM);
             let length = deltas.write_next(&mut self.buffer);
             self.deltas_sent += 1;
             let bytes = self.buffer.split().freeze();

@@ -10,40 +10,47 @@ use super::refusal::Provider;
 pub(crate) enum Route<'a> {
     /// A client that asks whether anybody is there.
     Probe,
+    /// Something that is there already; the request has no body that matters.
+    Look(Look<'a>),
+    /// Something that is made from the request's body.
+    Ask(Ask<'a>),
+}
+
+/// What is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look<'a> {
+    Models(Provider),
+    Model(Provider, &'a str),
+    /// A response that was kept.
+    Response(&'a str),
+    InputItems {
+        id: &'a str,
+        ascending: bool,
+    },
+    Cancel(&'a str),
+    Delete(&'a str),
+}
+
+/// What is made from a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask<'a> {
     Chat,
     Completions,
     Responses,
-    ResponsesCount,
-    Response {
-        id: &'a str,
-        part: ResponsePart,
-    },
-    Embeddings,
-    Moderations,
     Messages,
-    CountTokens,
-    Generate {
-        model: &'a str,
-        delivery: gemini::Delivery,
-    },
-    GeminiCount {
-        model: &'a str,
-    },
-    GeminiEmbed {
-        model: &'a str,
-        is_batch: bool,
-    },
-    Models(Provider),
-    Model(Provider, &'a str),
+    Generate { model: &'a str, delivery: gemini::Delivery },
+    Embeddings,
+    GeminiEmbed { model: &'a str, is_batch: bool },
+    Free(FreeAsk<'a>),
 }
 
-/// What is wanted of a response that was kept.
+/// What is made from a body and costs nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ResponsePart {
-    Get,
-    Cancel,
-    InputItems,
-    Delete,
+pub(crate) enum FreeAsk<'a> {
+    Moderations,
+    ResponsesCount,
+    MessagesCount,
+    GeminiCount { model: &'a str },
 }
 
 /// Why there is no route.
@@ -100,55 +107,63 @@ fn by_path<'a>(
     }
     let rest = path.strip_prefix("/v1beta/").or_else(|| path.strip_prefix("/v1/"))?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let post = |route| Some(("POST", route));
-    match rest {
-        "chat/completions" => post(Route::Chat),
-        "completions" => post(Route::Completions),
-        "responses" => post(Route::Responses),
-        "responses/input_tokens" => post(Route::ResponsesCount),
-        "embeddings" => post(Route::Embeddings),
-        "moderations" => post(Route::Moderations),
-        "messages" => post(Route::Messages),
-        "messages/count_tokens" => post(Route::CountTokens),
-        "models" => Some(("GET", Route::Models(provider))),
-        _ => kept_response(method, rest).or_else(|| gemini_or_model(rest, query, provider)),
-    }
-}
-
-fn kept_response<'a>(method: &Method, rest: &'a str) -> Option<(&'static str, Route<'a>)> {
-    let rest = rest.strip_prefix("responses/")?;
-    let (allowed, id, part) = match rest.split_once('/') {
-        None if method == Method::DELETE => ("GET, DELETE", rest, ResponsePart::Delete),
-        None => ("GET, DELETE", rest, ResponsePart::Get),
-        Some((id, "cancel")) => ("POST", id, ResponsePart::Cancel),
-        Some((id, "input_items")) => ("GET", id, ResponsePart::InputItems),
-        Some(_) => return None,
+    let ask = match rest {
+        "chat/completions" => Ask::Chat,
+        "completions" => Ask::Completions,
+        "responses" => Ask::Responses,
+        "messages" => Ask::Messages,
+        "embeddings" => Ask::Embeddings,
+        "moderations" => Ask::Free(FreeAsk::Moderations),
+        "responses/input_tokens" => Ask::Free(FreeAsk::ResponsesCount),
+        "messages/count_tokens" => Ask::Free(FreeAsk::MessagesCount),
+        "models" => return Some(("GET", Route::Look(Look::Models(provider)))),
+        _ => return kept_response(method, rest, query).or_else(|| model(rest, query, provider)),
     };
-    // `compact` is another request of the provider's, which is not simulated.
-    (id != "compact").then_some((allowed, Route::Response { id, part }))
+    Some(("POST", Route::Ask(ask)))
 }
 
-fn gemini_or_model<'a>(
+fn kept_response<'a>(
+    method: &Method,
     rest: &'a str,
     query: Option<&str>,
-    provider: Provider,
 ) -> Option<(&'static str, Route<'a>)> {
+    let rest = rest.strip_prefix("responses/")?;
+    let (allowed, look) = match rest.split_once('/') {
+        // `compact` is another request of the provider's, which is not simulated.
+        None if rest == "compact" => return None,
+        None if method == Method::DELETE => ("GET, DELETE", Look::Delete(rest)),
+        None => ("GET, DELETE", Look::Response(rest)),
+        Some((id, "cancel")) => ("POST", Look::Cancel(id)),
+        Some((id, "input_items")) => {
+            ("GET", Look::InputItems { id, ascending: has_pair(query, "order=asc") })
+        }
+        Some(_) => return None,
+    };
+    Some((allowed, Route::Look(look)))
+}
+
+/// A model, or what Gemini can be asked of it.
+fn model<'a>(rest: &'a str, query: Option<&str>, provider: Provider) -> Option<(&'static str, Route<'a>)> {
     let rest = rest.strip_prefix("models/")?;
-    let Some((model, verb)) = rest.rsplit_once(':') else {
-        return Some(("GET", Route::Model(provider, rest)));
-    };
-    let as_events = query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
-    let route = match verb {
-        "generateContent" => Route::Generate { model, delivery: gemini::Delivery::Whole },
-        "streamGenerateContent" if as_events => Route::Generate { model, delivery: gemini::Delivery::Events },
-        "streamGenerateContent" => Route::Generate { model, delivery: gemini::Delivery::Array },
-        "countTokens" => Route::GeminiCount { model },
-        "embedContent" => Route::GeminiEmbed { model, is_batch: false },
-        "batchEmbedContents" => Route::GeminiEmbed { model, is_batch: true },
+    let look = ("GET", Route::Look(Look::Model(provider, rest)));
+    let Some((model, verb)) = rest.rsplit_once(':') else { return Some(look) };
+    let ask = match verb {
+        "generateContent" => Ask::Generate { model, delivery: gemini::Delivery::Whole },
+        "streamGenerateContent" if has_pair(query, "alt=sse") => {
+            Ask::Generate { model, delivery: gemini::Delivery::Events }
+        }
+        "streamGenerateContent" => Ask::Generate { model, delivery: gemini::Delivery::Array },
+        "countTokens" => Ask::Free(FreeAsk::GeminiCount { model }),
+        "embedContent" => Ask::GeminiEmbed { model, is_batch: false },
+        "batchEmbedContents" => Ask::GeminiEmbed { model, is_batch: true },
         // A model's own name may hold a colon.
-        _ => return Some(("GET", Route::Model(provider, rest))),
+        _ => return Some(look),
     };
-    Some(("POST", route))
+    Some(("POST", Route::Ask(ask)))
+}
+
+fn has_pair(query: Option<&str>, wanted: &str) -> bool {
+    query.is_some_and(|query| query.split('&').any(|pair| pair == wanted))
 }
 
 #[cfg(test)]
@@ -157,18 +172,24 @@ mod tests {
 
     #[test]
     fn each_path_has_its_route() {
-        let gemini = |delivery| Ok(Route::Generate { model: "m", delivery });
-        let kept = |part| Ok(Route::Response { id: "resp_1", part });
+        let gemini = |delivery| Ok(Route::Ask(Ask::Generate { model: "m", delivery }));
+        let look = |look| Ok(Route::Look(look));
+        let ask = |ask| Ok(Route::Ask(ask));
         for (method, path, query, expected) in [
             ("HEAD", "/", None, Ok(Route::Probe)),
-            ("POST", "/v1/chat/completions", None, Ok(Route::Chat)),
-            ("POST", "/v1/messages", Some("beta=true"), Ok(Route::Messages)),
-            ("POST", "/v1/messages/count_tokens", None, Ok(Route::CountTokens)),
-            ("POST", "/v1/responses", None, Ok(Route::Responses)),
-            ("GET", "/v1/responses/resp_1", None, kept(ResponsePart::Get)),
-            ("DELETE", "/v1/responses/resp_1", None, kept(ResponsePart::Delete)),
-            ("POST", "/v1/responses/resp_1/cancel", None, kept(ResponsePart::Cancel)),
-            ("GET", "/v1/responses/resp_1/input_items", None, kept(ResponsePart::InputItems)),
+            ("POST", "/v1/chat/completions", None, ask(Ask::Chat)),
+            ("POST", "/v1/messages", Some("beta=true"), ask(Ask::Messages)),
+            ("POST", "/v1/messages/count_tokens", None, ask(Ask::Free(FreeAsk::MessagesCount))),
+            ("POST", "/v1/responses", None, ask(Ask::Responses)),
+            ("GET", "/v1/responses/resp_1", None, look(Look::Response("resp_1"))),
+            ("DELETE", "/v1/responses/resp_1", None, look(Look::Delete("resp_1"))),
+            ("POST", "/v1/responses/resp_1/cancel", None, look(Look::Cancel("resp_1"))),
+            (
+                "GET",
+                "/v1/responses/resp_1/input_items",
+                Some("order=asc"),
+                look(Look::InputItems { id: "resp_1", ascending: true }),
+            ),
             ("POST", "/v1beta/models/m:generateContent", None, gemini(gemini::Delivery::Whole)),
             (
                 "POST",
@@ -178,8 +199,8 @@ mod tests {
             ),
             ("POST", "/v1beta/models/m:streamGenerateContent", None, gemini(gemini::Delivery::Array)),
             ("POST", "/v1/models/m:generateContent", None, gemini(gemini::Delivery::Whole)),
-            ("GET", "/v1beta/models/m", None, Ok(Route::Model(Provider::Gemini, "m"))),
-            ("GET", "/v1/models/ft:gpt:x", None, Ok(Route::Model(Provider::OpenAi, "ft:gpt:x"))),
+            ("GET", "/v1beta/models/m", None, look(Look::Model(Provider::Gemini, "m"))),
+            ("GET", "/v1/models/ft:gpt:x", None, look(Look::Model(Provider::OpenAi, "ft:gpt:x"))),
             ("GET", "/v1/chat/completions", None, Err(NoRoute::OtherMethod { allowed: "POST" })),
             ("GET", "/v1/responses", None, Err(NoRoute::OtherMethod { allowed: "POST" })),
             ("POST", "/v1/responses/compact", None, Err(NoRoute::UnknownPath)),

@@ -100,7 +100,8 @@ impl<'a> Example<'a> {
             return prefix.iter().map(|item| self.of(item, depth + 1)).collect();
         }
         let most = count(schema, "maxItems").unwrap_or(LENGTH);
-        let wanted = count(schema, "minItems").unwrap_or(u64::from(depth < DEEP)).min(most).min(LENGTH);
+        let wanted =
+            count(schema, "minItems").unwrap_or_else(|| u64::from(depth < DEEP)).min(most).min(LENGTH);
         match schema.get("items") {
             Some(items) => (0..wanted).map(|_| self.of(items, depth + 1)).collect(),
             None => json!([]),

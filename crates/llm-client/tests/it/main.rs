@@ -1,4 +1,11 @@
 //! What the crate promises, seen from outside.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets what it does not expect is to end there, helpers included"
+)]
 
 mod sim_anthropic;
 mod sim_any_body;

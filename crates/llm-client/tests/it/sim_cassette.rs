@@ -179,3 +179,16 @@ async fn a_recording_passes_everything_on_unchanged() {
     let played = bytes(request(&replayed, Method::POST, CHAT, "").await).await;
     assert_eq!(played, b"\xff\x00*******************".as_slice());
 }
+
+#[tokio::test]
+async fn a_recorder_ends_without_the_answers_that_nobody_finishes() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Recorder::new(folder.path(), clock()).unwrap();
+    record(&recorder, &sim(), CHAT, &chat("one")).await;
+    let (head, ()) = Request::post(CHAT).body(()).unwrap().into_parts();
+    let (answer, content) = post(&sim(), CHAT, &chat_stream("two")).await.into_parts();
+    let unfinished = recorder.record(&head, b"{}", &answer, content);
+    drop(recorder);
+    assert_eq!(cassette(folder.path()).lines().count(), 1);
+    unfinished.collect().await.unwrap();
+}

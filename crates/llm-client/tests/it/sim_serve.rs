@@ -3,13 +3,13 @@
 use std::future::pending;
 use std::time::Duration;
 
-use seawall_llm_client::sim::{Options, Sim, serve};
+use seawall_llm_client::sim::{Sim, serve};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::sim_support::{CHAT, chat, chat_stream, clock, sim};
+use crate::sim_support::{CHAT, chat, chat_stream, sim};
 
 /// A server that ends with the test.
 struct Server {
@@ -89,13 +89,13 @@ async fn a_client_that_hangs_up_is_noticed_while_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_paced_stream_that_is_left_costs_what_was_sent() {
-    let options = Options { tokens_per_second: Some(1), ..Options::default() };
-    let server = server(Sim::new(options, clock())).await;
-    let mut stream = send(&server, &chat_stream("sim:text a b c d e f g h")).await;
+    let server = server(sim()).await;
+    let mut stream = send(&server, &chat_stream("sim:pace 600s\nsim:text a b c")).await;
     read_until(&mut stream, "\"role\"").await;
     drop(stream);
     becomes_true(|| server.sim.stats().cancelled == 1).await;
-    assert!(server.sim.stats().output_tokens < 2);
+    let stats = server.sim.stats();
+    assert_eq!((stats.input_tokens, stats.output_tokens), (7, 0));
 }
 
 #[tokio::test]

@@ -14,10 +14,10 @@ const SUFFIXES: &[&str] =
 const MAX_SUFFIXES: usize = 3;
 
 pub(super) fn price<'p>(
-    models: &'p HashMap<Arc<str>, Price>,
+    models: &'p HashMap<Arc<str>, Arc<Price>>,
     provider: Provider,
     model: &str,
-) -> Option<&'p Price> {
+) -> Option<&'p Arc<Price>> {
     let prefixes = prefixes(provider);
     let bare = prefixes.iter().find_map(|prefix| model.strip_prefix(prefix)).unwrap_or(model);
     let mut name = base_of_tuned(bare);

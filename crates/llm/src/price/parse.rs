@@ -32,7 +32,8 @@ pub(super) fn table(json: &str, origin: &str) -> Result<Prices, PriceError> {
     let mut reader = Reader { problems: Vec::new() };
     let table = Object::parse(json.as_bytes(), ANSWER_DEPTH)
         .map_err(|error| PriceError { origin: origin.to_owned(), problems: vec![error.to_string()] })?;
-    let mut prices = Prices { models: HashMap::new(), source: Source::default(), simulated: simulated() };
+    let mut prices =
+        Prices { models: HashMap::new(), source: Source::default(), simulated: Arc::new(simulated()) };
     for (key, value) in table.iter() {
         match (key.as_ref(), value.as_object()) {
             ("models", Some(models)) => prices.models = reader.models(&models),
@@ -99,7 +100,7 @@ impl Reader {
         self.problems.push(format!("{place} {what}"));
     }
 
-    fn models(&mut self, models: &Object<'_>) -> HashMap<Arc<str>, Price> {
+    fn models(&mut self, models: &Object<'_>) -> HashMap<Arc<str>, Arc<Price>> {
         let mut read = HashMap::new();
         for (name, value) in models.iter() {
             let Some(object) = value.as_object() else {
@@ -110,7 +111,7 @@ impl Reader {
             let Some(price) = self.model(&id, &object) else { continue };
             match read.entry(id) {
                 Entry::Vacant(place) => {
-                    place.insert(price);
+                    place.insert(Arc::new(price));
                 }
                 Entry::Occupied(_) => self.problem(&name, "model", "is named twice"),
             }

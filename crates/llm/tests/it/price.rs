@@ -173,7 +173,7 @@ fn all_that_is_wrong_is_said_at_once() {
 fn an_overlay_replaces_what_it_names() {
     let mut prices = table(r#""a":{"in":1,"out":1},"b":{"in":1,"out":1}"#);
     prices.overlay(table(r#""b":{"in":2,"out":2},"c":{"in":3,"out":3}"#));
-    let input = |model| prices.find(Provider::Other, model).map(|price: &Price| price.input.as_picos());
+    let input = |model| prices.find(Provider::Other, model).map(|price| price.input.as_picos());
     assert_eq!([input("a"), input("b"), input("c")], [Some(1_000_000), Some(2_000_000), Some(3_000_000)]);
 }
 

@@ -72,7 +72,8 @@ fn a_value_that_makes_no_sense_is_told_and_not_guessed_at() {
     let (folder, store) = store_in_a_folder();
     store.save(&seawall_budget::Snapshot::default()).unwrap();
     let other = Connection::open(folder.path().join("seawall.db")).unwrap();
-    let insert = "INSERT INTO ledger_account (scope, window, period, spent_usd, spent_tokens) VALUES ('global', 'total', 0, '-1', 0)";
+    let insert = "INSERT INTO ledger_account (scope, window, period, spent_usd, spent_tokens)
+         VALUES ('global', 'total', 0, '-1', 0)";
     other.execute(insert, ()).unwrap();
     let error = store.load().unwrap_err();
     assert!(matches!(&error, SnapshotError::Corrupt { reason } if reason.contains("spent_usd")), "{error}");

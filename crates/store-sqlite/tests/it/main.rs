@@ -1,5 +1,7 @@
 //! The store in SQLite: what every store promises, and what a file adds to that.
 
+#![expect(clippy::unwrap_used, reason = "a test is to panic when something is not as claimed")]
+
 mod file;
 mod ledger;
 

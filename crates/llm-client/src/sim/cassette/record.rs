@@ -24,13 +24,14 @@ use super::scrub;
 /// An answer that is longer is passed on and not recorded.
 const LIMIT: usize = 64 * 1024 * 1024;
 
-/// Writes exchanges into a new file of a folder. Dropping it waits until the file is complete.
+/// Writes exchanges into a new file of a folder. Dropping it waits until what has been answered is written; what is still
+/// being answered then is not recorded.
 ///
 /// What is written has no credentials: those of headers and queries are left out, and what looks like one in a body is
 /// overwritten. Only answers that came to their end are written.
 #[derive(Debug)]
 pub struct Recorder {
-    lines: Option<Sender<Line>>,
+    messages: Sender<Message>,
     writer: Option<JoinHandle<()>>,
     clock: Arc<dyn Clock>,
     path: PathBuf,
@@ -49,12 +50,12 @@ impl Recorder {
         std::fs::create_dir_all(folder).map_err(failed(folder))?;
         let path = folder.join(format!("{}.jsonl", clock.now().as_micros()));
         let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(failed(&path))?;
-        let (lines, received) = channel();
+        let (messages, received) = channel();
         let writer = std::thread::Builder::new()
             .name("cassette".to_owned())
             .spawn(move || write(file, &received))
             .map_err(failed(&path))?;
-        Ok(Self { lines: Some(lines), writer: Some(writer), clock, path })
+        Ok(Self { messages, writer: Some(writer), clock, path })
     }
 
     /// The file.
@@ -77,8 +78,8 @@ impl Recorder {
         if !is_plain {
             tracing::warn!("a compressed answer is not recorded; send accept-encoding: identity");
         }
-        let tape = self.lines.clone().filter(|_| is_plain).map(|lines| Tape {
-            lines,
+        let tape = is_plain.then(|| Tape {
+            messages: self.messages.clone(),
             request: RecordedRequest {
                 method: request.method.to_string(),
                 path: kept_path(&request.uri),
@@ -98,7 +99,8 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        self.lines = None;
+        // Sending fails when the writer is gone already, and then joining says why.
+        let _ = self.messages.send(Message::Stop);
         if let Some(writer) = self.writer.take()
             && writer.join().is_err()
         {
@@ -107,9 +109,16 @@ impl Drop for Recorder {
     }
 }
 
-/// Writes lines until nobody can send one any more.
-fn write(mut file: File, lines: &Receiver<Line>) {
-    for line in lines {
+/// What the writer is told. It must be told to stop: answers that nobody finishes hold on to the channel.
+#[derive(Debug)]
+enum Message {
+    Write(Box<Line>),
+    Stop,
+}
+
+/// Writes lines until it is told to stop.
+fn write(mut file: File, messages: &Receiver<Message>) {
+    while let Ok(Message::Write(line)) = messages.recv() {
         let written = serde_json::to_vec(&line).map_err(std::io::Error::from).and_then(|mut text| {
             text.push(b'\n');
             file.write_all(&text)
@@ -129,7 +138,7 @@ pub struct Recording<B> {
 
 #[derive(Debug)]
 struct Tape {
-    lines: Sender<Line>,
+    messages: Sender<Message>,
     request: RecordedRequest,
     status: u16,
     headers: serde_json::Map<String, serde_json::Value>,
@@ -161,7 +170,8 @@ impl Tape {
             rest = after;
         }
         let response = RecordedResponse { status: self.status, headers: self.headers, chunks };
-        if self.lines.send(Line { request: self.request, response }).is_err() {
+        let line = Box::new(Line { request: self.request, response });
+        if self.messages.send(Message::Write(line)).is_err() {
             tracing::warn!("an answer ended after its recorder and is not in the cassette");
         }
     }

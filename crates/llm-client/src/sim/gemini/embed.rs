@@ -10,7 +10,7 @@ use crate::sim::scene::Reply;
 
 const DEFAULT_DIMENSIONS: usize = 768;
 /// At most so many texts to one request.
-const MOST_REQUESTS: usize = 2_048;
+const MOST_REQUESTS: usize = 512;
 
 #[derive(Serialize)]
 struct Embedding {

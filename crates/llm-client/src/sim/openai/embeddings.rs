@@ -12,6 +12,8 @@ use crate::sim::scene::Reply;
 
 /// At most so many inputs to one request.
 const MOST_INPUTS: usize = 2_048;
+/// At most so many numbers in one answer.
+const MOST_NUMBERS: usize = MOST_INPUTS * DEFAULT_DIMENSIONS;
 const DEFAULT_DIMENSIONS: usize = 1_536;
 
 #[derive(Serialize)]
@@ -48,6 +50,10 @@ pub(crate) fn answer(request: &Map<String, Value>) -> Result<(Reply, u64), Refus
     let dimensions = dimensions(request)?;
     let as_base64 = request.get("encoding_format").and_then(Value::as_str) == Some("base64");
     let inputs = inputs(request)?;
+    if inputs.len().saturating_mul(dimensions) > MOST_NUMBERS {
+        return Err(Refusal::bad_request(format!("inputs times dimensions may be at most {MOST_NUMBERS}"))
+            .param("input"));
+    }
     let tokens = inputs.iter().map(Input::tokens).sum();
     let embedding = |(index, input): (usize, &Input)| {
         let vector = unit_vector(&input.bytes, dimensions);

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::sim::answer::{AnswerTokens, Finish};
-use crate::sim::prompt::{self, ForcedCall, Prompt, Shape, list, present, string, texts};
+use crate::sim::prompt::{self, ForcedCall, Prompt, Shape, list, string, texts};
 use crate::sim::refusal::Refusal;
-use crate::sim::scene::{Reply, Scene, set};
+use crate::sim::scene::{Reply, Scene};
+use resource::Stage;
 
 pub(crate) use store::{Store, Stored};
 
@@ -64,9 +64,10 @@ fn listed(mut item: Value, id: &str, index: usize) -> Value {
         if object.get("type").and_then(Value::as_str) == Some("message") {
             object.entry("status").or_insert_with(|| json!("completed"));
         }
+        let is_answer = object.get("role").and_then(Value::as_str) == Some("assistant");
         if let Some(Value::String(text)) = object.get_mut("content") {
-            let text = std::mem::take(text);
-            object.insert("content".to_owned(), json!([{"type": "input_text", "text": text}]));
+            let (kind, text) = (if is_answer { "output_text" } else { "input_text" }, std::mem::take(text));
+            object.insert("content".to_owned(), json!([{"type": kind, "text": text}]));
         }
     }
     item
@@ -150,7 +151,7 @@ fn forced_call(request: &Map<String, Value>) -> Option<ForcedCall<'_>> {
 
 /// Writes the answer; the resource is to be kept where the request wants that.
 pub(crate) fn write(scene: &Scene<'_>) -> (Reply, Value) {
-    let resource = resource(scene, Stage::Done);
+    let resource = resource::response(scene, Stage::Done);
     let reply = if scene.prompt.stream {
         Reply::events(events::stream(scene, &resource))
     } else {

@@ -28,7 +28,7 @@ impl Scribe {
         }
     }
 
-    pub(super) fn try_write_run(&mut self, run: RunId) -> io::Result<()> {
+    fn try_write_run(&mut self, run: RunId) -> io::Result<()> {
         let Some(log) = self.runs.get_mut(&run) else { return Ok(()) };
         if !log.is_open() {
             log.open(&mut *self.files, &self.options.dir)?;
@@ -39,7 +39,7 @@ impl Scribe {
         Ok(())
     }
 
-    pub(super) fn roll_if_full(&mut self, run: RunId) {
+    fn roll_if_full(&mut self, run: RunId) {
         let segment_bytes = self.options.segment_bytes;
         if !self.runs.get(&run).is_some_and(|log| log.is_full(segment_bytes)) || !self.sync_run(run) {
             return;
@@ -50,13 +50,13 @@ impl Scribe {
     }
 
     /// The run's file belongs to somebody else, for good: its events are given up, and nobody else suffers.
-    pub(super) fn refuse(&mut self, run: RunId, error: &io::Error) {
+    fn refuse(&mut self, run: RunId, error: &io::Error) {
         let Some(mut log) = self.runs.remove(&run) else { return };
         tracing::error!(%run, %error, "a run can't be traced; its events are dropped");
         self.queue.count_lost(log.give_up());
     }
 
-    pub(super) fn fail(&mut self, run: RunId, error: &io::Error) {
+    fn fail(&mut self, run: RunId, error: &io::Error) {
         let error = error.to_string();
         if self.outages.insert(run, error.clone()).is_none() {
             tracing::error!(%run, error, "the trace can't be written");
@@ -97,9 +97,10 @@ impl Scribe {
         }
     }
 
-    pub(super) fn sync_run(&mut self, run: RunId) -> bool {
+    fn sync_run(&mut self, run: RunId) -> bool {
         let Some(log) = self.runs.get_mut(&run) else { return false };
         let Err(error) = log.sync() else { return true };
+        // When the lines can't be read back either, all that is left is to try the sync again.
         if let Ok((lines, bytes)) = log.take_back() {
             self.queue.count_unwritten(lines, bytes);
         }

@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
+use super::resource::{Stage, call_item, message_item, reasoning_item, response, summary_part, text_part};
 use crate::sim::answer::{Finish, length};
 use crate::sim::piece::Pieces;
 use crate::sim::play::{Deltas, NUMBER, PIECE, Step};
 use crate::sim::scene::{Scene, named_event, set};
-use super::resource::{Stage, call_item, message_item, reasoning_item, resource, summary_part, text_part};
 
 /// All events of the answer, of which `done` is the resource at its end.
 pub(super) fn stream(scene: &Scene<'_>, done: &Value) -> Vec<Step> {
     let answer = scene.answer;
     let mut events = Events { steps: Vec::new(), number: 0, output_index: 0 };
-    let in_progress = resource(scene, Stage::InProgress);
+    let in_progress = response(scene, Stage::InProgress);
     events.push("response.created", json!({"response": in_progress}));
     events.push("response.in_progress", json!({"response": in_progress}));
     if let Some(thinking) = &answer.thinking {

@@ -12,7 +12,7 @@ pub(super) enum Stage {
     Done,
 }
 
-pub(super) fn resource(scene: &Scene<'_>, stage: Stage) -> Value {
+pub(super) fn response(scene: &Scene<'_>, stage: Stage) -> Value {
     let is_cut = scene.answer.finish == Finish::Length;
     let (status, output) = match stage {
         Stage::InProgress => ("in_progress", vec![]),

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::sim::refusal::Refusal;
-use crate::sim::scene::Reply;
+use crate::sim::scene::{Reply, set};
 
 /// How many responses are kept.
 const KEPT: usize = 256;
@@ -65,7 +65,7 @@ impl Store {
         let mut kept = self.lock();
         let stored = kept.by_id.get_mut(id).ok_or_else(|| unknown(id))?;
         if stored.resource.get("background").and_then(Value::as_bool) == Some(true) {
-            super::set(&mut stored.resource, "status", Some(json!("cancelled")));
+            set(&mut stored.resource, "status", Some(json!("cancelled")));
         }
         Ok(Reply::json(&stored.resource))
     }

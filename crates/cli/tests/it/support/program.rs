@@ -1,0 +1,314 @@
+//! The `seawall` binary as a child process, on a port and in a folder of its own, with nothing of this environment.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::metrics::Metrics;
+use super::raw::{self, Answer};
+
+/// The longest that a test waits for a process.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A configuration that many tests begin with: everything, at this address, and nothing tried again.
+pub(crate) fn one_upstream(url: &str) -> String {
+    format!(
+        "upstreams:\n  - name: main\n    base_url: {url}\n    retries: {{ attempts: 0 }}\n    breaker: {{ failures: 0 }}\n"
+    )
+}
+
+/// What a server is to be started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    folder: Arc<TempDir>,
+    wrapper: Vec<String>,
+    args: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// `seawall COMMAND` with a data directory in a folder of its own, which lives as long as the setup and its servers.
+    pub(crate) fn new(command: &str) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let setup =
+            Self { folder, wrapper: Vec::new(), args: vec![command.to_owned()], environment: Vec::new() };
+        let data = setup.data_dir();
+        setup.args(["--data-dir", data.to_str().unwrap()])
+    }
+
+    /// A proxy with this configuration, on a free port.
+    pub(crate) fn proxy(config: &str) -> Self {
+        Self::new("proxy").config(config).args(["--listen", "127.0.0.1:0"])
+    }
+
+    /// Writes the configuration file and names it.
+    pub(crate) fn config(self, text: &str) -> Self {
+        let path = self.write("config.yaml", text);
+        self.args(["--config", path.to_str().unwrap()])
+    }
+
+    /// Writes a file into the folder.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    pub(crate) fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Another program starts it: this one, with these arguments before ours.
+    pub(crate) fn under<A: Into<String>>(mut self, wrapper: impl IntoIterator<Item = A>) -> Self {
+        self.wrapper = wrapper.into_iter().map(Into::into).collect();
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut words: VecDeque<&str> = self.wrapper.iter().map(String::as_str).collect();
+        words.push_back(env!("CARGO_BIN_EXE_seawall"));
+        let mut command = Command::new(words.pop_front().unwrap());
+        command.args(words).args(&self.args).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end: for what does not start, or does not serve.
+    pub(crate) fn run(&self) -> Output {
+        self.command().output().unwrap()
+    }
+
+    /// Another command on the same data directory.
+    pub(crate) fn cli(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_seawall"));
+        command.args(args).arg("--data-dir").arg(self.data_dir()).env_clear().current_dir(self.folder.path());
+        command.stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The same, which must succeed; what it prints, read as JSON.
+    pub(crate) fn cli_json(&self, args: &[&str]) -> Value {
+        let output = self.cli(&[args, &["--json"]].concat());
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Makes an API key.
+    pub(crate) fn key(&self, args: &[&str]) -> String {
+        let created = self.cli_json(&[&["keys", "create"], args].concat());
+        created["key"].as_str().unwrap().to_owned()
+    }
+
+    /// Every event in the traces on the disk, oldest first within a run.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let mut files = Vec::new();
+        find(&self.data_dir().join("runs"), "jsonl", &mut files);
+        files.sort();
+        let read = |file: &PathBuf| std::fs::read_to_string(file).unwrap();
+        let lines = files.iter().map(read).collect::<String>();
+        // The last line may be under way.
+        lines
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// Starts it and waits until it accepts connections.
+    pub(crate) fn start(&self) -> Program {
+        let begun = Instant::now();
+        let mut child = self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let id = child.id();
+        let (stdout, stderr) = (Said::default(), Said::default());
+        stdout.listen(child.stdout.take().unwrap());
+        stderr.listen(child.stderr.take().unwrap());
+        let exit = Exit::default();
+        let told = exit.clone();
+        std::thread::spawn(move || told.tell(child.wait().unwrap()));
+        let Some(line) = stdout.wait_for("seawall ready ") else {
+            panic!("no ready line; stderr: {}", stderr.all());
+        };
+        let address = line.split_once("http://").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+        Program { setup: self.clone(), address, pid: id, begun, stdout, stderr, exit }
+    }
+}
+
+/// A running server. Dropping it kills it.
+pub(crate) struct Program {
+    pub(crate) setup: Setup,
+    pub(crate) address: SocketAddr,
+    pub(crate) pid: u32,
+    /// When it was started.
+    pub(crate) begun: Instant,
+    pub(crate) stdout: Said,
+    pub(crate) stderr: Said,
+    exit: Exit,
+}
+
+impl Program {
+    /// One request on a connection of its own.
+    pub(crate) async fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
+        raw::exchange(self.address, request).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(raw::get(path)).await
+    }
+
+    pub(crate) async fn metrics(&self) -> Metrics {
+        Metrics::read(self.get("/metrics").await.text())
+    }
+
+    /// What a check of `/ready` says, once it says what is wanted.
+    pub(crate) async fn wait_for_ready(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            last = self.get("/ready").await.json();
+            if wanted(&last) {
+                return last;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("/ready stays {last}")
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        assert!(self.exit.status().is_none(), "it has ended: {}", self.stderr.all());
+        kill_process(self.process(), signal).unwrap();
+    }
+
+    fn process(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.pid).unwrap()).unwrap()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&self) -> ExitStatus {
+        self.exit.wait().unwrap_or_else(|| panic!("it goes on; stderr: {}", self.stderr.all()))
+    }
+
+    /// Ends it in an orderly way.
+    pub(crate) fn stop(&self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.exit.status().is_some()
+    }
+
+    /// The most memory it ever had, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kilobytes: u64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        kilobytes * 1024
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if !self.has_ended() {
+            let _ended_meanwhile = kill_process(self.process(), Signal::KILL);
+            let _reaped = self.exit.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- stderr of the server\n{}", self.stderr.all());
+        }
+    }
+}
+
+/// How a process ended, once it has.
+#[derive(Clone, Default)]
+struct Exit(Arc<(Mutex<Option<ExitStatus>>, Condvar)>);
+
+impl Exit {
+    fn tell(&self, status: ExitStatus) {
+        *self.0.0.lock().unwrap() = Some(status);
+        self.0.1.notify_all();
+    }
+
+    fn status(&self) -> Option<ExitStatus> {
+        *self.0.0.lock().unwrap()
+    }
+
+    fn wait(&self) -> Option<ExitStatus> {
+        let guard = self.0.0.lock().unwrap();
+        *self.0.1.wait_timeout_while(guard, PATIENCE, |status| status.is_none()).unwrap().0
+    }
+}
+
+/// What a process has said on one of its outputs.
+#[derive(Clone, Default)]
+pub(crate) struct Said(Arc<(Mutex<Heard>, Condvar)>);
+
+#[derive(Default)]
+struct Heard {
+    lines: Vec<String>,
+    ended: bool,
+}
+
+impl Said {
+    fn listen(&self, output: impl Read + Send + 'static) {
+        let Self(shared) = self.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                shared.0.lock().unwrap().lines.push(line);
+                shared.1.notify_all();
+            }
+            shared.0.lock().unwrap().ended = true;
+            shared.1.notify_all();
+        });
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.0.lock().unwrap().lines.clone()
+    }
+
+    pub(crate) fn all(&self) -> String {
+        self.lines().join("\n")
+    }
+
+    /// The first line with these words, once it is said. `None`: it never was.
+    pub(crate) fn wait_for(&self, words: &str) -> Option<String> {
+        let found = |heard: &Heard| heard.lines.iter().find(|line| line.contains(words)).cloned();
+        let guard = self.0.0.lock().unwrap();
+        let waiting = |heard: &mut Heard| found(heard).is_none() && !heard.ended;
+        let (guard, _) = self.0.1.wait_timeout_while(guard, PATIENCE, waiting).unwrap();
+        found(&guard)
+    }
+}
+
+/// The files with this ending under a folder.
+fn find(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
+        let path = entry.path();
+        if entry.file_type().unwrap().is_dir() {
+            find(&path, ending, found);
+        } else if path.extension().is_some_and(|extension| extension == ending) {
+            found.push(path);
+        }
+    }
+}

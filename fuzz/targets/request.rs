@@ -1,0 +1,91 @@
+//! Requests of every wire format: reading never panics, and an edit changes what it is to change and nothing else.
+#![no_main]
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use seawall_fuzz::{Input, WIRES};
+use seawall_llm::json::Kind;
+use seawall_llm::{Edits, Object, Wire, edit, input_bound, read_request};
+
+const DEPTH: usize = 128;
+/// The members that an edit may touch.
+const EDITED: [&str; 7] = [
+    "model",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "generationConfig",
+    "generation_config",
+    "stream_options",
+];
+
+fuzz_target!(|data: &[u8]| {
+    let mut input = Input::new(data);
+    let wire = input.pick(&WIRES);
+    let edits = Edits {
+        include_usage: input.flag(),
+        max_output: input.pick(&[None, Some(1), Some(u64::MAX), Some(4096)]),
+        model: input.pick(&[None, Some("gpt-4o-mini"), Some(""), Some("a\"\\\u{7}b")]),
+    };
+    let path_model = input.pick(&[None, Some("gemini-2.5-pro")]);
+    let body = Bytes::copy_from_slice(input.rest());
+    let request = read_request(wire, path_model, &body, DEPTH);
+    let edited = edit(wire, &body, &edits);
+    let Ok(request) = request else { return };
+    let length = body.len() as u64;
+    let bound = input_bound(&request, length, None);
+    assert!(bound >= length || request.hidden_input, "a body can have more tokens than its bound");
+    assert!(input_bound(&request, length, Some(10)) <= 10 || request.hidden_input);
+    assert!(request.choices > 0);
+    // What was read can be edited, but for a key that stands twice deeper inside.
+    let Ok(edited) = edited else { return };
+    only_what_was_asked_for_has_changed(&body, &edited);
+    says_what_was_asked_for(wire, &body, &edited, &edits);
+    assert_eq!(edit(wire, &edited, &edits).as_ref(), Ok(&edited), "a second edit changes something");
+});
+
+fn only_what_was_asked_for_has_changed(body: &Bytes, edited: &Bytes) {
+    let (Ok(before), Ok(after)) = (Object::parse(body, usize::MAX), Object::parse(edited, usize::MAX)) else {
+        panic!("the edited body is no object: {edited:?}");
+    };
+    for (key, value) in before.iter() {
+        let Some(now) = after.get(&key) else { panic!("the key {key:?} is gone") };
+        assert!(EDITED.contains(&&*key) || now.raw() == value.raw(), "the value of {key:?} has changed");
+    }
+    assert!(after.iter().all(|(key, _)| before.get(&key).is_some() || EDITED.contains(&&*key)));
+    // What lies between the values stays too: the bytes before the first value that may change, for one.
+    let first = EDITED.iter().filter_map(|key| before.span_of(key)).map(|span| span.start).min();
+    let kept = first.unwrap_or_else(|| before.close_offset());
+    assert_eq!(body[..kept], edited[..kept]);
+    assert!(edited.ends_with(&body[before.close_offset()..]), "what follows the last member has changed");
+}
+
+fn says_what_was_asked_for(wire: Wire, body: &Bytes, edited: &Bytes, edits: &Edits<'_>) {
+    let Ok(request) = read_request(wire, None, edited, usize::MAX) else {
+        panic!("the edited body can't be read: {edited:?}");
+    };
+    let Ok(before) = Object::parse(body, usize::MAX) else { return };
+    let is_object = |key: &str| before.some(key).is_none_or(|value| value.kind() == Kind::Object);
+    if let Some(model) = edits.model.filter(|_| names_its_model(wire)) {
+        assert_eq!(request.model.as_deref(), Some(model));
+    }
+    if let Some(limit) = edits.max_output.filter(|_| has_a_limit(wire)) {
+        let can_be_set = is_object("generationConfig") && is_object("generation_config");
+        assert!(!can_be_set || request.max_output == Some(limit), "{:?}", request.max_output);
+    }
+    let optional = matches!(wire, Wire::OpenAiChat | Wire::OpenAiCompletions);
+    if edits.include_usage && optional && request.stream && is_object("stream_options") {
+        assert!(request.wants_usage);
+    }
+}
+
+fn names_its_model(wire: Wire) -> bool {
+    !matches!(
+        wire,
+        Wire::GeminiGenerate | Wire::GeminiStream | Wire::GeminiCountTokens | Wire::GeminiEmbed | Wire::Other
+    )
+}
+
+fn has_a_limit(wire: Wire) -> bool {
+    wire.has_output()
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the Rust tests run as real peers, where they are missing.
+set -euo pipefail
+need=()
+command -v promtool >/dev/null || need+=(prometheus)
+command -v unshare >/dev/null || need+=(util-linux)
+[ "${#need[@]}" -eq 0 ] && exit 0
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+# Services are not wanted, only the programs.
+printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
+apt-get install -q -y --no-install-recommends "${need[@]}"
