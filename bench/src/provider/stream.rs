@@ -12,29 +12,29 @@ use tokio::time::{Instant, Sleep};
 use super::{Wanted, answer};
 use crate::stamp;
 
-/// Events that come at fixed times after the first, however long each takes to be read.
+/// The first event at once, the others at fixed times after it, however long each takes to be read.
 #[derive(Debug)]
 pub(super) struct Events {
     wanted: Wanted,
     sent: u32,
-    next: Instant,
-    sleep: Option<Pin<Box<Sleep>>>,
     ended: bool,
+    /// When the next event is due; `None`: all of them are, at once.
+    pace: Option<Pin<Box<Sleep>>>,
+    due: Instant,
 }
 
 impl Events {
     pub(super) fn new(wanted: Wanted) -> Self {
-        let sleep = (!wanted.gap.is_zero()).then(|| Box::pin(tokio::time::sleep_until(Instant::now())));
-        Self { wanted, sent: 0, next: Instant::now(), sleep, ended: false }
+        let due = Instant::now() + wanted.gap;
+        let pace = (!wanted.gap.is_zero()).then(|| Box::pin(tokio::time::sleep_until(due)));
+        Self { wanted, sent: 0, ended: false, pace, due }
     }
 
-    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Some(sleep) = &mut self.sleep
-            && self.sent > 0
-        {
-            ready!(sleep.as_mut().poll(context));
-            self.next += self.wanted.gap;
-            sleep.as_mut().reset(self.next);
+    fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let (Some(pace), true) = (&mut self.pace, self.sent > 0) {
+            ready!(pace.as_mut().poll(context));
+            self.due += self.wanted.gap;
+            pace.as_mut().reset(self.due);
         }
         Poll::Ready(())
     }
@@ -55,14 +55,7 @@ impl Body for Events {
             self.ended = true;
             return Poll::Ready(Some(Ok(Frame::data(answer::ending(&self.wanted)))));
         }
-        ready!(self.poll_pause(context));
-        if self.sent == 0 {
-            self.next = Instant::now() + self.wanted.gap;
-            let next = self.next;
-            if let Some(sleep) = &mut self.sleep {
-                sleep.as_mut().reset(next);
-            }
-        }
+        ready!(self.poll_due(context));
         self.sent += 1;
         Poll::Ready(Some(Ok(Frame::data(answer::delta(&self.wanted, stamp::now())))))
     }

@@ -105,8 +105,7 @@ fn may_be_billed(refusal: &Refusal) -> bool {
     matches!(refusal.code(), Code::UpstreamTimeout | Code::UpstreamBroken)
 }
 
-fn all_resting(wait: Option<Duration>) -> Refusal {
-    let wait = wait.unwrap_or(Duration::from_secs(1));
+fn all_resting(wait: Duration) -> Refusal {
     Refusal::new(
         Code::UpstreamUnavailable,
         "every upstream for this model rests after failures",
