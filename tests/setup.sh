@@ -29,10 +29,7 @@ npm_install() { # FOLDER SOURCE
 install_sdk() { venv venv "$here/sdk/requirements.txt"; }
 install_litellm() { venv venv-litellm "$here/sdk/requirements-litellm.txt"; }
 install_model() { venv model "$here/model/requirements.txt"; }
-install_node() {
-    npm_install node "$here/node"
-    ln -sfn ../../.tools/node/node_modules "$here/node/node_modules" # where Node looks for what the tests import
-}
+install_node() { npm_install node "$here/node"; }
 install_agents() { npm_install agents "$here/agents"; }
 install_node24() {
     venv node24 "$here/node/requirements.txt"
@@ -98,3 +95,5 @@ system_packages
 for part in "${parts[@]}"; do
     install_part "$part"
 done
+# Where Node looks for what the tests import.
+[[ ! -d $tools/node ]] || ln -sfn ../../.tools/node/node_modules "$here/node/node_modules"

@@ -65,7 +65,8 @@ async fn respond(request: Request<Incoming>, stats: &Cell<Stats>) -> Response<Bo
         let told = serde_json::to_vec(&stats.get()).unwrap_or_default();
         return json(told.into());
     }
-    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body =
+        request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let wanted = Wanted::read(&body);
     let Stats { requests, streams, bytes } = stats.get();
     stats.set(Stats {
@@ -129,7 +130,8 @@ mod tests {
 
     #[test]
     fn a_prompt_that_asks_for_no_stream_gets_none() {
-        for body in ["{}", "bench:stream=", "bench:stream=5", "bench:stream=5,", "bench:stream=99999999999,1"] {
+        for body in ["{}", "bench:stream=", "bench:stream=5", "bench:stream=5,", "bench:stream=99999999999,1"]
+        {
             assert_eq!(Wanted::read(body.as_bytes()), None, "{body}");
         }
     }

@@ -20,6 +20,7 @@ class Call:
     """One model call as the trace tells it: how it was let in, and how it ended."""
 
     action: str
+    actor: dict[str, str]
     admitted: dict[str, Any]
     ended: dict[str, Any]
 
@@ -98,7 +99,7 @@ class Record:
             return None
         by_action = {event["action"]: event["data"] for event in ended}
         assert len(admitted) == len(ended) == len(by_action), events
-        return [Call(event["action"], event["data"], by_action[event["action"]]) for event in admitted]
+        return [Call(event["action"], event["actor"], event["data"], by_action[event["action"]]) for event in admitted]
 
     def _model_calls(self, kind: str) -> list[dict[str, Any]]:
         events = self.gateway.events()[self.since :]

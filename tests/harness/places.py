@@ -8,9 +8,9 @@ TOOLS = ROOT / ".tools"
 
 
 def seawall_binary() -> str:
-    """The `seawall` under test: $SEAWALL_BIN, else the newest kind of build there is."""
+    """The `seawall` under test: $SEAWALL_BIN, else what `make test` builds, else what a developer built."""
     named = os.environ.get("SEAWALL_BIN")
-    candidates = [Path(named)] if named else [ROOT / "target/ci/seawall", ROOT / "target/debug/seawall"]
+    candidates = [Path(named).absolute()] if named else [ROOT / "target/ci/seawall", ROOT / "target/debug/seawall"]
     for candidate in candidates:
         if candidate.is_file():
             return str(candidate)

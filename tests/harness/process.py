@@ -21,25 +21,20 @@ class Server:
     url: str
     """Scheme, host and port, without a slash at the end."""
     run: str
-    pid: int
-    log: Path
-    """What it wrote to standard error."""
 
 
 @contextmanager
 def serving(*arguments: str, folder: Path) -> Iterator[Server]:
     """Runs `seawall ARGUMENTS` in `folder` until the block ends."""
     argv = [seawall_binary(), *arguments]
-    with running(argv, folder=folder, log=f"{arguments[0]}.log", ready="seawall ready ") as (process, facts):
-        yield Server(url=facts["listen"], run=facts["run"], pid=process.pid, log=folder / f"{arguments[0]}.log")
+    with running(argv, folder=folder, log=f"{arguments[0]}.log", ready="seawall ready ") as facts:
+        yield Server(url=facts["listen"], run=facts["run"])
 
 
 @contextmanager
-def running(
-    argv: Sequence[str], *, folder: Path, log: str, ready: str
-) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
-    """Runs a server until the block ends. Gives it when it has printed a line that begins with `ready`, with the facts
-    (`name=value`) of that line."""
+def running(argv: Sequence[str], *, folder: Path, log: str, ready: str) -> Iterator[dict[str, str]]:
+    """Runs a server until the block ends. Once it has printed a line that begins with `ready`, gives the facts
+    (`name=value`) of that line. `log` gets what it writes to standard error."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / log).open("wb") as errors:
         process = subprocess.Popen(
@@ -52,7 +47,7 @@ def running(
             bufsize=0,  # So that no line waits in a buffer that `select` does not see.
         )
     try:
-        yield process, _ready_facts(process, ready, folder / log)
+        yield _ready_facts(process, ready, folder / log)
     finally:
         _stop(process)
 

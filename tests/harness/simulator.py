@@ -30,10 +30,6 @@ class Simulator:
     def stats(self) -> dict[str, Any]:
         return self._get("/sim/stats")
 
-    def cost_usd(self) -> Decimal:
-        """What everything that it has served is worth."""
-        return Decimal(self.stats()["cost_usd"])
-
     def last_request(self) -> dict[str, Any]:
         """The newest request as it arrived, without credentials."""
         return self._get("/sim/requests?last=1")["requests"][-1]

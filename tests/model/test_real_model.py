@@ -33,7 +33,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway in front of the model. Its money is no object here: the model has no price, so it is estimated."""
     folder = tmp_path_factory.mktemp("model")
     server = [str(TOOLS / "model/bin/python"), str(Path(__file__).with_name("serve.py"))]
-    with running(server, folder=folder, log="model.log", ready="ready ") as (_, facts):
+    with running(server, folder=folder, log="model.log", ready="ready ") as facts:
         with gating(folder, facts["listen"]) as gateway:
             yield gateway
             verified = json.loads(gateway.seawall("trace", "verify", gateway.run))

@@ -43,7 +43,8 @@ pub(super) struct Fleet<'a> {
 impl<'a> Fleet<'a> {
     pub(super) fn new(target: SocketAddr, request: &'a [u8]) -> std::io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let timer =
+            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         epoll::add(&epoll, &timer, epoll::EventData::new_u64(TIMER), epoll::EventFlags::IN)?;
         let buffer = vec![0; BUFFER].into_boxed_slice();
         let events = Vec::with_capacity(EVENTS);
@@ -70,8 +71,13 @@ impl<'a> Fleet<'a> {
     pub(super) fn reopen(&mut self, place: usize) -> Result<(), Failure> {
         let connection = Connection::open(self.target)?;
         let data = epoll::EventData::new_u64(place as u64);
-        epoll::add(&self.epoll, &connection, data, epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET)
-            .map_err(std::io::Error::from)?;
+        epoll::add(
+            &self.epoll,
+            &connection,
+            data,
+            epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET,
+        )
+        .map_err(std::io::Error::from)?;
         if let Some(slot) = self.connections.get_mut(place) {
             *slot = Some(connection);
         }

@@ -1,12 +1,16 @@
 //! What a run has seen, as the JSON that the bench reads.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::connection::Failure;
 use crate::process::{Tree, Usage};
 use crate::quantiles::{Summary, Times};
+
+/// Failures after which a run is given up, when they are more than the answers.
+const HOPELESS: u64 = 1_000;
 
 /// What happened to requests.
 #[derive(Debug, Default)]
@@ -18,14 +22,14 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// An answer came. `beginning` is the beginning of its body. Gives whether it is one to be measured.
-    pub(super) fn answer(&mut self, status: u16, beginning: &[u8]) -> bool {
+    /// An answer came. Gives whether it is one to be measured.
+    pub(super) fn answer(&mut self, status: u16, beginning: &Beginning) -> bool {
         *self.statuses.entry(status).or_default() += 1;
         if status == 200 {
             self.answered += 1;
             return true;
         }
-        self.fail(format!("status {status}: {}", String::from_utf8_lossy(beginning)));
+        self.fail(format!("status {status}: {}", beginning.text()));
         false
     }
 
@@ -37,6 +41,42 @@ impl Tally {
         self.failed += 1;
         self.first_failure.get_or_insert(reason);
     }
+
+    /// # Errors
+    /// When the server does nothing but fail, so that going on would measure nothing.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let reason = self.first_failure.as_deref().unwrap_or_default();
+        anyhow::ensure!(
+            self.failed < HOPELESS || self.failed < self.answered,
+            "nothing but failures: {reason}"
+        );
+        Ok(())
+    }
+}
+
+/// The first bytes of a body, for telling why it was no answer.
+#[derive(Debug, Default)]
+pub(super) struct Beginning(Vec<u8>);
+
+impl Beginning {
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn take(&mut self, data: &[u8]) {
+        const ENOUGH: usize = 300;
+        let room = ENOUGH.saturating_sub(self.0.len()).min(data.len());
+        self.0.extend_from_slice(data.get(..room).unwrap_or_default());
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+/// A duration on the scale of stamps.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What a run has seen.
@@ -114,7 +154,7 @@ impl Used {
 impl Report {
     pub(super) fn new(tally: Tally, measured: Measured, used: Used, nanos: u64) -> Self {
         let Measured { latency, service, first_event, event } = measured;
-        let seconds = std::time::Duration::from_nanos(nanos).as_secs_f64();
+        let seconds = Duration::from_nanos(nanos).as_secs_f64();
         let cpu = used.ended.processor.saturating_sub(used.began.processor).as_secs_f64();
         let events = event.len() as u64;
         Self {

@@ -105,7 +105,8 @@ impl Reader {
             httparse::Status::Complete(end) => {
                 self.status = response.code.unwrap_or(0);
                 self.stage = stage_of(&response)?;
-                self.keeps_alive = !header(&response, "connection").is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
+                self.keeps_alive = !header(&response, "connection")
+                    .is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
                 Ok(bytes.get(end - held.len()..).unwrap_or_default())
             }
             httparse::Status::Partial if text.len() > MAX_HEAD => Err(httparse::Error::TooManyHeaders.into()),
@@ -120,7 +121,8 @@ impl Reader {
         let Some((line, rest)) = self.line(bytes) else { return Ok(&[]) };
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let size = line.get(..digits).and_then(|digits| std::str::from_utf8(digits).ok());
-        let size = size.and_then(|digits| usize::from_str_radix(digits, 16).ok()).ok_or(ResponseError::ChunkSize)?;
+        let size =
+            size.and_then(|digits| usize::from_str_radix(digits, 16).ok()).ok_or(ResponseError::ChunkSize)?;
         self.stage = if size == 0 { Stage::Trailers } else { Stage::Chunk(size.saturating_add(LINE_END)) };
         Ok(rest)
     }
@@ -155,7 +157,8 @@ fn stage_of(response: &httparse::Response<'_, '_>) -> Result<Stage, ResponseErro
     if header(response, "transfer-encoding").is_some_and(is_chunked) {
         return Ok(Stage::ChunkSize);
     }
-    let length = header(response, "content-length").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+    let length =
+        header(response, "content-length").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
     length.map(sized).ok_or(ResponseError::NoLength)
 }
 

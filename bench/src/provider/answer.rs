@@ -93,17 +93,17 @@ mod tests {
             let wanted = Wanted { events: 3, gap: Duration::ZERO, usage };
             let stream = [delta(&wanted, 1), ending(&wanted)].concat();
             let text = String::from_utf8(stream).unwrap();
-            let (last, events) =
-                text.split_terminator("\n\n").map(|line| line.strip_prefix("data: ").unwrap()).rev().fold(
-                    (None, Vec::new()),
-                    |(last, mut all), data| match last {
-                        None => (Some(data), all),
-                        Some(_) => {
-                            all.push(serde_json::from_str::<Value>(data).unwrap());
-                            (last, all)
-                        }
-                    },
-                );
+            let (last, events) = text
+                .split_terminator("\n\n")
+                .map(|line| line.strip_prefix("data: ").unwrap())
+                .rev()
+                .fold((None, Vec::new()), |(last, mut all), data| match last {
+                    None => (Some(data), all),
+                    Some(_) => {
+                        all.push(serde_json::from_str::<Value>(data).unwrap());
+                        (last, all)
+                    }
+                });
             assert_eq!(last, Some("[DONE]"));
             assert_eq!(events.len(), if usage { 3 } else { 2 });
             assert_eq!(events.iter().any(|event| event["usage"].is_object()), usage);

@@ -96,7 +96,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "warn|strict")]
     pub(crate) mode: Option<String>,
     /// The most that may be spent in total, in dollars; kept over restarts
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     pub(crate) budget: Option<String>,
     /// A policy: a preset's name or a file
     #[arg(long, value_name = "FILE|PRESET")]

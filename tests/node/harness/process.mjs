@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -15,10 +15,11 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const START_MS = 20_000
 const STOP_MS = 10_000
 
-/** The `seawall` under test: $SEAWALL_BIN, else the newest kind of build there is. */
+/** The `seawall` under test: $SEAWALL_BIN, else what `make test` builds, else what a developer built. */
 function binary() {
   const builds = [join(ROOT, 'target/ci/seawall'), join(ROOT, 'target/debug/seawall')]
-  const found = process.env.SEAWALL_BIN ?? builds.find((path) => existsSync(path))
+  const named = process.env.SEAWALL_BIN
+  const found = named ? resolve(named) : builds.find((path) => existsSync(path))
   assert.ok(found, `no seawall binary at ${builds.join(', ')}: build one or set SEAWALL_BIN`)
   return found
 }

@@ -1,6 +1,11 @@
-//! End-to-end tests of the `seawall` binary: real processes, real sockets, real files.
+//! What the binary promises, seen from outside: its processes, its ports, its files.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test is to panic when something is not as claimed"
+)]
 
 mod support;
-
-mod faults;
-mod first_run;

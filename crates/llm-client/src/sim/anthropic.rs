@@ -127,7 +127,7 @@ fn message(scene: &Scene<'_>, content: &[Value]) -> Value {
 }
 
 fn text_block(text: &str) -> Value {
-    json!({"type": "text", "text": text, "citations": null})
+    json!({"type": "text", "text": text, "citations": []})
 }
 
 fn thinking_block(thinking: &str, signature: &str) -> Value {

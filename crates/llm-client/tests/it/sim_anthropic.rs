@@ -15,7 +15,7 @@ async fn a_whole_message_has_every_field_of_the_published_format() {
         "type": "message",
         "role": "assistant",
         "model": "sim-1",
-        "content": [{"type": "text", "text": "hello", "citations": null}],
+        "content": [{"type": "text", "text": "hello", "citations": []}],
         "stop_reason": "end_turn",
         "stop_sequence": null,
         "stop_details": null,

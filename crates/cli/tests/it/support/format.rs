@@ -24,15 +24,20 @@ impl Format {
         }
     }
 
-    /// The body of a request that says `text`.
+    /// The body of a request that says `text` and takes a short answer.
     pub(crate) fn body(self, text: &str, stream: bool) -> String {
+        self.body_within(text, stream, 100)
+    }
+
+    /// The body of a request that says `text` and takes an answer of so many tokens.
+    pub(crate) fn body_within(self, text: &str, stream: bool, limit: u64) -> String {
         let messages = json!([{ "role": "user", "content": text }]);
         let mut body = match self {
-            Self::Chat => json!({ "model": "sim-c", "messages": messages, "max_tokens": 100 }),
-            Self::Messages => json!({ "model": "sim-m", "max_tokens": 100, "messages": messages }),
+            Self::Chat => json!({ "model": "sim-c", "messages": messages, "max_tokens": limit }),
+            Self::Messages => json!({ "model": "sim-m", "max_tokens": limit, "messages": messages }),
             Self::Gemini => json!({
                 "contents": [{ "role": "user", "parts": [{ "text": text }] }],
-                "generationConfig": { "maxOutputTokens": 100 },
+                "generationConfig": { "maxOutputTokens": limit },
             }),
         };
         if stream && self != Self::Gemini {
