@@ -33,6 +33,16 @@ pub struct Attempt {
     pub price: Option<Arc<str>>,
 }
 
+/// A tool that a model asked for, as seen in its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ToolRequest {
+    /// The tool.
+    pub name: String,
+    /// The identifier that its result will name, where the wire format has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<String>,
+}
+
 /// How an action ended.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
@@ -48,6 +58,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// Every try.
     pub attempts: Vec<Attempt>,
+    /// The tools that the model asked for.
+    pub tools: Vec<ToolRequest>,
 }
 
 /// What the checkpoint keeps of an admitted action.
@@ -111,6 +123,10 @@ impl Permit {
         if let Some(hold) = admission.hold {
             let tokens = outcome.usage.map_or(0, |usage| usage.total());
             checkpoint.ledger().settle(hold, Amount { usd: outcome.cost, tokens }, now);
+        }
+        for tool in &outcome.tools {
+            let event = Event::new(now, admission.run, EventKind::ToolCalled, tool);
+            checkpoint.trace().record(event.about(admission.action, Arc::clone(&admission.actor)));
         }
         let elapsed = checkpoint.clock().monotonic().saturating_sub(admission.since);
         let data = record::Settled {

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_checkpoint::{Attempt, Outcome, Permit};
-use seawall_llm::answer::Answer;
+use seawall_checkpoint::{Attempt, Outcome, Permit, ToolRequest};
+use seawall_llm::answer::{Answer, ToolCall};
 use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
 use seawall_llm_client::{Place, Upstream};
@@ -68,6 +68,8 @@ pub(crate) struct Meter {
     tenant: Option<Arc<str>>,
     /// The size of the request's body: the bound of what an upstream may have read.
     prompt_bytes: u64,
+    /// The client pays for a faster service.
+    premium: bool,
     current: Option<Current>,
     attempts: Vec<Attempt>,
     usage: Usage,
@@ -96,6 +98,7 @@ impl Meter {
             permit: Some(permit),
             tenant,
             prompt_bytes,
+            premium: false,
             current: None,
             attempts: Vec::new(),
             usage: Usage::default(),
@@ -110,6 +113,11 @@ impl Meter {
 
     pub(crate) fn with_rates(mut self: Box<Self>, rates: Taken) -> Box<Self> {
         self.rates = rates;
+        self
+    }
+
+    pub(crate) fn for_service(mut self: Box<Self>, premium: bool) -> Box<Self> {
+        self.premium = premium;
         self
     }
 
@@ -162,15 +170,17 @@ impl Meter {
         Usage { input: estimate_tokens(self.prompt_bytes), estimated: true, ..Usage::default() }
     }
 
+    /// The price of the model that answered, which may be another than was asked for (a dated name, a fallback of the
+    /// provider's own).
+    fn served_price(&self) -> Option<Arc<Price>> {
+        let price = self.gateway.snapshot().price(&self.accepted, self.answer.model.as_deref()?)?;
+        Some(Arc::clone(price.tier(self.premium)))
+    }
+
     /// Adds one attempt's usage and cost to the call's.
     fn charge(&mut self, current: Current, usage: &Usage, error: Option<String>) {
         let Current { upstream, model, price, status, since, _place } = current;
-        let served = self
-            .answer
-            .model
-            .as_deref()
-            .and_then(|served| self.gateway.snapshot().price(&self.accepted, served));
-        let price = served.or(price);
+        let price = self.served_price().or(price);
         let cost = price.as_ref().map_or(Usd::ZERO, |price| price.cost(usage));
         self.observe(&upstream.settings.name, price.as_deref(), usage, cost, since);
         self.cost = self.cost.saturating_add(cost);
@@ -217,13 +227,8 @@ impl Meter {
 
     /// What the call has cost, if it ended now with the answer seen so far.
     pub(crate) fn cost_so_far(&self, ending: Ending) -> Usd {
-        let served = self
-            .answer
-            .model
-            .as_deref()
-            .and_then(|served| self.gateway.snapshot().price(&self.accepted, served));
         let current = self.current.as_ref();
-        let price = served.or_else(|| current.and_then(|current| current.price.clone()));
+        let price = self.served_price().or_else(|| current.and_then(|current| current.price.clone()));
         let usage = self.usage_of_answer(current.and_then(|current| current.status), ending);
         self.cost.saturating_add(price.map_or(Usd::ZERO, |price| price.cost(&usage)))
     }
@@ -280,6 +285,7 @@ impl Meter {
             ended: ending.as_str(),
             findings: std::mem::take(&mut self.findings),
             attempts: std::mem::take(&mut self.attempts),
+            tools: std::mem::take(&mut self.answer.tool_calls).into_iter().map(asked_for).collect(),
         });
         self.observe_request(status, now);
     }
@@ -306,6 +312,10 @@ impl Drop for Meter {
             self.settle(499, Ending::Cancelled);
         }
     }
+}
+
+fn asked_for(call: ToolCall) -> ToolRequest {
+    ToolRequest { name: call.name, call_id: call.id }
 }
 
 fn add(a: Usage, b: &Usage) -> Usage {

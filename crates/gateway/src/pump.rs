@@ -94,11 +94,7 @@ impl Pump {
                 self.fail(&refusal);
             }
         }
-        let piece = self.take_ready();
-        if piece.is_some() && self.upstream.is_none() {
-            return Poll::Ready(piece);
-        }
-        Poll::Ready(piece)
+        Poll::Ready(self.take_ready())
     }
 
     /// Reads on until something is ready and nothing more is there at once, or the stream has ended.

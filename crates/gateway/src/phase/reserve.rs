@@ -118,7 +118,8 @@ impl Bid {
         let size = payload.text.len() as u64;
         let mut meter =
             Meter::new(Arc::clone(gateway), accepted, self.permit, caller.actor.tenant.clone(), size)
-                .with_rates(self.rates);
+                .with_rates(self.rates)
+                .for_service(payload.request.premium);
         meter.findings = findings;
         Reserved {
             meter,
