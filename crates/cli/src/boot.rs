@@ -1,5 +1,6 @@
 //! Putting a server together: store, ledger, trace, checkpoint, gateway, in the order in which they need one another.
 
+mod callers;
 mod directory;
 mod housekeeping;
 mod reload;
@@ -136,6 +137,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         run,
         Arc::clone(&store),
     );
+    let for_keys = (Arc::clone(&gateway), Arc::clone(&store));
     let app = App::new(AppParts {
         gateway,
         registry,
@@ -145,6 +147,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         token: Secret::new(token.clone()),
         data_dir: data_dir.clone(),
         reloader: Box::new(move || reloader.reload()),
+        keys_changed: Box::new(move || callers::take_over(&for_keys.0, &*for_keys.1)),
     })?;
     let server = Server::bind(
         Arc::clone(&app),

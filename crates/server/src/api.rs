@@ -27,6 +27,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/api/budgets", get(budgets::show).put(budgets::set).delete(budgets::remove))
         .route("/api/budgets/reset", post(budgets::reset))
         .route("/admin/reload", post(admin::reload))
+        .route("/admin/keys/reload", post(admin::reload_keys))
         .layer(from_fn_with_state(Arc::clone(app), access::guard));
     let mut open = Router::new()
         .route("/", get(docs::home))

@@ -45,6 +45,8 @@ pub struct AppParts {
     pub data_dir: std::path::PathBuf,
     /// How to reload.
     pub reloader: Reloader,
+    /// Takes keys over from the store at once, instead of at the next look; gives their number.
+    pub keys_changed: Box<dyn Fn() -> Result<usize, String> + Send + Sync>,
 }
 
 impl fmt::Debug for AppParts {

@@ -7,10 +7,11 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use seawall_gateway::{Gateway, KeyRing};
-use seawall_store::{Keys, Store};
+use seawall_gateway::Gateway;
+use seawall_store::Store;
 use seawall_trace::retention::{self, Policy};
 
+use super::callers;
 use crate::settings::TraceSettings;
 
 /// The journal reaches the disk this often: what a power failure may cost.
@@ -108,29 +109,9 @@ impl Chores {
         if changes == self.changes {
             return;
         }
-        match Keys::list(&*self.store).map_err(|error| error.to_string()).and_then(|rows| {
-            let ring = KeyRing::new(&rows).map_err(|error| error.to_string())?;
-            Ok((rows, ring))
-        }) {
-            Ok((rows, ring)) => {
-                self.gateway.set_keys(ring);
-                self.set_key_budgets(&rows);
-                self.changes = changes;
-                tracing::info!(keys = rows.len(), "keys taken over from the store");
-            }
+        match callers::take_over(&self.gateway, &*self.store) {
+            Ok(_) => self.changes = changes,
             Err(error) => tracing::error!(%error, "keys can't be taken over; the old ones stay in force"),
-        }
-    }
-
-    fn set_key_budgets(&self, rows: &[seawall_store::KeyRow]) {
-        let ledger = self.gateway.checkpoint().ledger();
-        let now = self.gateway.checkpoint().clock().now();
-        for (row, budget) in rows.iter().filter_map(|row| row.budget.map(|budget| (row, budget))) {
-            let scope = seawall_types::Scope::Key(row.name.as_str().into());
-            let limit = super::limit(scope, budget.window, Some(budget.usd), None);
-            if let Err(error) = ledger.set_limit(limit, now) {
-                tracing::error!(%error, key = row.name, "a key's budget can't be set");
-            }
         }
     }
 

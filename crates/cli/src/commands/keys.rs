@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use http::Method;
 use seawall_base::clock::SystemClock;
 use seawall_base::{id, units};
 use seawall_store::{KEY_PREFIX, KeyBudget, KeyRow, Keys, StoreError};
@@ -14,20 +15,30 @@ use serde_json::{Value, json};
 use super::World;
 use crate::args::{KeysCommand, NewKey};
 use crate::exit::{Failure, Outcome};
-use crate::{boot, output, settings};
+use crate::{boot, client, output, settings};
 
 pub(crate) fn run(world: &World<'_>, command: KeysCommand) -> Outcome {
     let store = open(world)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     match command {
-        KeysCommand::Create(wanted) => create(world, &store, &*clock, wanted),
-        KeysCommand::List => list(world, &store, clock.now()),
-        KeysCommand::Rotate { name, overlap } => rotate(world, &store, &*clock, &name, &overlap),
+        KeysCommand::List => return list(world, &store, clock.now()),
+        KeysCommand::Create(wanted) => create(world, &store, &*clock, wanted)?,
+        KeysCommand::Rotate { name, overlap } => rotate(world, &store, &*clock, &name, &overlap)?,
         KeysCommand::Revoke { name } => {
             store.revoke(&name, clock.now()).map_err(refused)?;
+            tell_server(world);
             say(world, &json!({ "revoked": name }), &format!("revoked {name}"));
-            Ok(ExitCode::SUCCESS)
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A running server is told at once, so that the change holds when this command returns. One that can't be told looks by
+/// itself, twice a second.
+fn tell_server(world: &World<'_>) {
+    let Some(server) = client::running(&world.data_dir()) else { return };
+    if let Err(error) = client::ask(&server, Method::POST, "/admin/keys/reload", None) {
+        tracing::warn!(%error, "the running server could not be told; it will notice within a second");
     }
 }
 
@@ -40,15 +51,16 @@ pub(crate) fn open(world: &World<'_>) -> Result<SqliteStore, Failure> {
     Ok(SqliteStore::open(&settings.database(&data_dir))?)
 }
 
-fn create(world: &World<'_>, store: &SqliteStore, clock: &dyn Clock, wanted: NewKey) -> Outcome {
+fn create(world: &World<'_>, store: &SqliteStore, clock: &dyn Clock, wanted: NewKey) -> Result<(), Failure> {
     let (key, hash) = new_key()?;
     let row = row(wanted, &key, hash, clock)?;
     store.create(&row).map_err(refused)?;
     tell(world, &key, &row);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn tell(world: &World<'_>, key: &str, row: &KeyRow) {
+    tell_server(world);
     let answer = json!({ "key": key, "id": row.id, "name": row.name });
     say(world, &answer, key);
     if !world.global.json {
@@ -133,7 +145,13 @@ fn new_key() -> Result<(String, [u8; 32]), Failure> {
     Ok((key, hash))
 }
 
-fn rotate(world: &World<'_>, store: &SqliteStore, clock: &dyn Clock, name: &str, overlap: &str) -> Outcome {
+fn rotate(
+    world: &World<'_>,
+    store: &SqliteStore,
+    clock: &dyn Clock,
+    name: &str,
+    overlap: &str,
+) -> Result<(), Failure> {
     let now = clock.now();
     let until = after(now, "--overlap", overlap)?;
     let old = store.by_name(name)?.with_context(|| format!("there is no key {name:?}"))?;
@@ -150,7 +168,7 @@ fn rotate(world: &World<'_>, store: &SqliteStore, clock: &dyn Clock, name: &str,
     };
     store.rotate(name, &next, until).map_err(refused)?;
     tell(world, &key, &next);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn list(world: &World<'_>, store: &SqliteStore, now: Timestamp) -> Outcome {
