@@ -102,3 +102,110 @@ fn by_weight(mut targets: Vec<Target>, random: &impl Fn(u32) -> u32) -> Plan {
     }
     plan
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use seawall_llm_client::sim::{Options, Sim};
+    use seawall_llm_client::{BreakerSettings, Credentials, Transport, UpstreamSettings};
+    use seawall_types::{ManualClock, Timestamp};
+
+    use super::*;
+    use crate::default_timeouts;
+
+    fn upstream(
+        name: &str,
+        dialect: Option<Dialect>,
+        models: &[&str],
+        weight: u32,
+        priority: u32,
+    ) -> Arc<Upstream> {
+        let settings = UpstreamSettings {
+            name: name.to_owned(),
+            dialect,
+            credentials: Credentials::None,
+            models: models.iter().map(|&model| model.to_owned()).collect(),
+            weight,
+            priority,
+            headers: HeaderMap::new(),
+            max_in_flight: 1,
+            timeouts: default_timeouts(),
+            retry_attempts: 0,
+            retry_budget: 0.0,
+            breaker: BreakerSettings { failures: 0, open: std::time::Duration::ZERO },
+        };
+        let clock = Arc::new(ManualClock::new(Timestamp::default()));
+        Arc::new(Upstream::new(settings, Transport::Sim(Sim::new(Options::default(), clock)), 1))
+    }
+
+    fn names(plan: &Plan) -> Vec<&str> {
+        plan.iter().map(|target| target.upstream.settings.name.as_str()).collect()
+    }
+
+    #[test]
+    fn the_dialect_the_models_and_the_priority_decide_and_the_rest_are_fallbacks() {
+        let directory = Directory {
+            upstreams: vec![
+                upstream("backup", Some(Dialect::OpenAi), &[], 1, 2),
+                upstream("claude", Some(Dialect::Anthropic), &[], 1, 1),
+                upstream("main", Some(Dialect::OpenAi), &["gpt-*"], 1, 1),
+                upstream("relay", None, &[], 1, 3),
+            ],
+            routes: Vec::new(),
+        };
+        let plan = |dialect, model| names(&directory.plan(None, dialect, model, |_| 0)).join(" ");
+        assert_eq!(plan(Dialect::OpenAi, Some("gpt-4o")), "main backup relay");
+        assert_eq!(plan(Dialect::OpenAi, Some("o3")), "backup relay");
+        assert_eq!(plan(Dialect::OpenAi, None), "main backup relay");
+        assert_eq!(plan(Dialect::Anthropic, Some("x")), "claude relay");
+        assert_eq!(plan(Dialect::Gemini, Some("x")), "relay");
+        assert_eq!(
+            names(&directory.plan(Some("claude"), Dialect::OpenAi, Some("gpt-4o"), |_| 0)),
+            ["claude"]
+        );
+        assert!(directory.plan(Some("nobody"), Dialect::OpenAi, None, |_| 0).is_empty());
+    }
+
+    #[test]
+    fn a_route_goes_before_everything_and_renames_the_model() {
+        let (one, two) = (upstream("one", None, &[], 1, 1), upstream("two", None, &[], 1, 1));
+        let target = |upstream: &Arc<Upstream>, model: &str, weight| Target {
+            upstream: Arc::clone(upstream),
+            model: Some(model.into()),
+            weight,
+        };
+        let route = Route {
+            model: "fast".to_owned(),
+            to: vec![target(&one, "small", 90), target(&two, "mini", 10)],
+            fallback: vec![target(&two, "last", 1)],
+        };
+        let directory = Directory { upstreams: vec![one, two], routes: vec![route] };
+        let plan = |draw| {
+            let plan = directory.plan(None, Dialect::OpenAi, Some("fast"), |_| draw);
+            plan.iter().map(|target| target.model.as_deref().unwrap_or("-").to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(plan(0), ["small", "mini", "last"]);
+        assert_eq!(plan(89), ["small", "mini", "last"]);
+        assert_eq!(plan(90)[0], "mini");
+    }
+
+    #[test]
+    fn weights_are_shares_and_a_weight_of_nothing_is_never_drawn_first() {
+        let directory = Directory {
+            upstreams: vec![
+                upstream("a", None, &[], 3, 1),
+                upstream("b", None, &[], 1, 1),
+                upstream("c", None, &[], 0, 1),
+            ],
+            routes: Vec::new(),
+        };
+        let mut first = std::collections::BTreeMap::new();
+        for draw in 0..400 {
+            let plan = directory.plan(None, Dialect::OpenAi, None, |below| draw % below);
+            assert_eq!(plan.len(), 3);
+            *first.entry(names(&plan)[0].to_owned()).or_insert(0) += 1;
+        }
+        assert_eq!(first.keys().map(String::as_str).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(first["a"], 300);
+    }
+}
