@@ -46,6 +46,7 @@ fuzz: ## fuzzes every target for SECONDS each (default: an hour)
 	bash fuzz/run.sh $${SECONDS_EACH:-3600}
 
 -include bench/Makefile.inc
+-include tests/Makefile.inc
 
 .PHONY: bench
 bench: bench-gateway ## all benches

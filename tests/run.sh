@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests with real clients, and closes with how many passed and failed over all.
-# Usage: tests/run.sh [sdk|litellm|comply|node|node24|model|agents]…   The binary: $SEAWALL_BIN, else target/{ci,debug}/seawall.
+# Usage: tests/run.sh [sdk|litellm|comply|node|node24|model|agents]…
+# The binary under test: $SEAWALL_BIN, else target/ci/seawall, else target/debug/seawall.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -22,7 +23,7 @@ with_node() { # NODE
 run_part() {
     case $1 in
         sdk) with_pytest venv sdk --ignore=sdk/test_litellm.py --ignore=sdk/test_comply.py ;;
-        litellm) with_pytest venv-litellm sdk/test_litellm.py sdk/test_openai_chat.py sdk/test_openai_responses.py ;;
+        litellm) with_pytest venv-litellm sdk/test_litellm.py sdk/test_openai_{chat,endpoints,responses}.py ;;
         comply) with_pytest venv sdk/test_comply.py ;;
         node) with_node node ;;
         node24) with_node "$tools/node24/bin/node" ;;

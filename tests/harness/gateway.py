@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,13 @@ class Gateway:
 
     def seawall(self, *arguments: str, expect: int = 0) -> str:
         """What a command of the binary prints about this gateway's state."""
-        return command(*arguments, "--json", "--data-dir", str(self.data_dir), folder=self.data_dir.parent, expect=expect)
+        return command(
+            *arguments, "--json", "--data-dir", str(self.data_dir), folder=self.data_dir.parent, expect=expect
+        )
 
     def from_now(self) -> "Record":
         """The calls that are made from now on."""
-        return Record(self, len(self.events()))
+        return Record(self, datetime.now(UTC))
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Record:
     """The calls since some moment."""
 
     gateway: Gateway
-    since: int
+    since: datetime
 
     def one(self) -> Call:
         """The only call there was, once it has ended."""
@@ -92,18 +95,26 @@ class Record:
         return events[0]["data"]
 
     def _ended(self, count: int) -> list[Call] | None:
-        events = [event for event in self.gateway.events()[self.since :] if event["data"].get("kind") == "model_call"]
+        events = self._model_calls(*ENDS, "action.admitted")
         admitted = [event for event in events if event["kind"] == "action.admitted"]
-        ended = [event for event in events if event["kind"] in ENDS]
+        actions = {event["action"] for event in admitted}
+        # What is not among them is the end of an earlier call.
+        ended = [event for event in events if event["kind"] in ENDS and event["action"] in actions]
         if len(ended) < count or len(ended) < len(admitted):
             return None
         by_action = {event["action"]: event["data"] for event in ended}
         assert len(admitted) == len(ended) == len(by_action), events
         return [Call(event["action"], event["actor"], event["data"], by_action[event["action"]]) for event in admitted]
 
-    def _model_calls(self, kind: str) -> list[dict[str, Any]]:
-        events = self.gateway.events()[self.since :]
-        return [event for event in events if event["kind"] == kind and event["data"].get("kind") == "model_call"]
+    def _model_calls(self, *kinds: str) -> list[dict[str, Any]]:
+        """The events of these kinds about model calls."""
+        return [
+            event
+            for event in self.gateway.events()
+            if event["kind"] in kinds
+            and event["data"].get("kind") == "model_call"
+            and datetime.fromisoformat(event["ts"]) >= self.since
+        ]
 
 
 @contextmanager
@@ -125,8 +136,8 @@ def assert_told(gateway: Gateway, headers: Mapping[str, str], call: Call) -> Non
 
 
 def assert_books_close(gateway: Gateway, upstream: Simulator) -> None:
-    """Whatever happened: every call that was admitted has ended once, nothing is held, what is spent is the sum of what was
-    settled and no less than what the upstream has served, and the trace is whole."""
+    """Whatever happened: every call that was admitted has ended once, nothing is held, what is spent is the sum of what
+    was settled and no less than what the upstream has served, and the trace is whole."""
     truth = Decimal(upstream.wait_idle()["cost_usd"])
     total = until("no money is held", lambda: _unheld_total(gateway))
     events = gateway.events()

@@ -5,6 +5,7 @@ Nothing is asserted about what it says, and few tokens are asked for: it runs on
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,12 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway in front of the model. Its money is no object here: the model has no price, so it is estimated."""
     folder = tmp_path_factory.mktemp("model")
     server = [str(TOOLS / "model/bin/python"), str(Path(__file__).with_name("serve.py"))]
-    with running(server, folder=folder, log="model.log", ready="ready ") as facts:
-        with gating(folder, facts["listen"]) as gateway:
-            yield gateway
-            verified = json.loads(gateway.seawall("trace", "verify", gateway.run))
-            assert verified["ok"] is True
+    with (
+        running(server, folder=folder, log="model.log", ready="ready ") as facts,
+        gating(folder, facts["listen"]) as gateway,
+    ):
+        yield gateway
+        assert json.loads(gateway.seawall("trace", "verify", gateway.run))["ok"] is True
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +111,7 @@ def test_a_cancelled_generation_is_settled_from_what_was_seen(openai: OpenAI, ga
     with openai.chat.completions.create(
         model=MODEL, messages=QUESTION, max_tokens=400, stream=True, extra_body={"ignore_eos": True}
     ) as stream:
-        for _, _chunk in zip(range(4), stream):
-            pass
+        list(islice(stream, 4))
     call = record.one()
     assert call.ended["ended"] == "cancelled"
     assert call.is_estimated
@@ -151,9 +152,7 @@ def test_a_cancelled_message_is_settled_from_what_was_seen(anthropic: Anthropic,
     with anthropic.messages.stream(
         model=MODEL, max_tokens=400, messages=QUESTION, extra_body={"ignore_eos": True}
     ) as stream:
-        for _, _piece in zip(range(3), stream.text_stream):
-            pass
+        list(islice(stream.text_stream, 3))
     call = record.one()
     assert call.is_estimated
     assert 0 < call.tokens[1] < 400
-

@@ -41,7 +41,7 @@ for (const [name, connect] of Object.entries(PROVIDERS)) {
     const ask = (prompt, more = {}) => ({ model: model(), prompt, maxRetries: 0, ...more })
 
     test('a plain answer is metered', async () => {
-      const record = await stack.fromNow()
+      const record = stack.fromNow()
       const answer = await generateText(ask(prompts.text('good morning')))
       assert.equal(answer.text, 'good morning')
       const call = await record.one()
@@ -51,7 +51,7 @@ for (const [name, connect] of Object.entries(PROVIDERS)) {
     })
 
     test('a stream arrives in pieces and is settled exactly', async () => {
-      const record = await stack.fromNow()
+      const record = stack.fromNow()
       const pieces = []
       for await (const piece of streamText(ask('sim:text one two three\nsim:chunk 1')).textStream) pieces.push(piece)
       assert.equal(pieces.join(''), 'one two three')
@@ -63,7 +63,7 @@ for (const [name, connect] of Object.entries(PROVIDERS)) {
 
     test('a tool is called and its result answered, streamed too', async () => {
       for (const run of [generateText, (options) => streamText(options)]) {
-        const record = await stack.fromNow()
+        const record = stack.fromNow()
         const asked = []
         const inputSchema = z.object({ city: z.string(), days: z.number().int() })
         const execute = async (question) => (asked.push(question), prompts.TOOL_RESULT)
@@ -84,7 +84,7 @@ for (const [name, connect] of Object.entries(PROVIDERS)) {
     for (const status of [400, 401, 429, 500]) {
       test(`an error ${status} of the provider is an error of the call`, () =>
         withOwnStack(async (own) => {
-          const record = await own.fromNow()
+          const record = own.fromNow()
           const raised = await generateText(ask(prompts.error(status), { model: model(own) })).catch((error) => error)
           assert.ok(APICallError.isInstance(raised), `${raised}`)
           assert.equal(raised.statusCode, status)
@@ -93,7 +93,7 @@ for (const [name, connect] of Object.entries(PROVIDERS)) {
     }
 
     test('a spent budget is refused and not sent', async () => {
-      const record = await poor.fromNow()
+      const record = poor.fromNow()
       const raised = await generateText(ask(prompts.text('no'), { model: model(poor) })).catch((error) => error)
       assert.ok(APICallError.isInstance(raised), `${raised}`)
       assert.equal(raised.statusCode, 402)
@@ -104,7 +104,7 @@ for (const [name, connect] of Object.entries(PROVIDERS)) {
     })
 
     test('a call that is given up is settled', async () => {
-      const record = await stack.fromNow()
+      const record = stack.fromNow()
       const { cancelled } = await stack.stats()
       await assert.rejects(generateText(ask(prompts.HANG, { abortSignal: AbortSignal.timeout(500) })))
       assert.equal((await record.one()).isEstimated, true)
@@ -112,7 +112,7 @@ for (const [name, connect] of Object.entries(PROVIDERS)) {
     })
 
     test('a cancelled stream is cut upstream and settled from what was seen', async () => {
-      const record = await stack.fromNow()
+      const record = stack.fromNow()
       const { cancelled } = await stack.stats()
       const abort = new AbortController()
       const { textStream } = streamText(ask(prompts.LONG, { abortSignal: abort.signal, onError: () => {} }))
@@ -127,7 +127,7 @@ for (const [name, connect] of Object.entries(PROVIDERS)) {
 }
 
 test('embeddings come through', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const model = createOpenAI({ baseURL: `${stack.url}/v1`, apiKey }).embedding('sim-embed')
   const { embedding, usage } = await embed({ model, value: 'left', maxRetries: 0 })
   assert.ok(embedding.length > 0)

@@ -29,7 +29,7 @@ after(async () => {
 const connect = (baseURL, options = {}) => new Anthropic({ baseURL, apiKey: 'sk-ant-dummy', maxRetries: 0, ...options })
 
 test('a plain answer comes with its price', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const request = client.messages.create({ ...settings, messages: ask(prompts.text('good morning')) })
   const { data, response } = await request.withResponse()
   assert.equal(data.content[0].text, 'good morning')
@@ -41,7 +41,7 @@ test('a plain answer comes with its price', async () => {
 })
 
 test('a stream is put together by the client and settled exactly', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const pieces = []
   const stream = client.messages.stream({ ...settings, messages: ask('sim:text one two three\nsim:chunk 1') })
   stream.on('text', (piece) => pieces.push(piece))
@@ -55,7 +55,7 @@ test('a stream is put together by the client and settled exactly', async () => {
 })
 
 test('a streamed tool call is put together and its result answered', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const messages = ask(prompts.TOOL_THEN_TEXT)
   const first = await client.messages.stream({ ...settings, messages, tools }).finalMessage()
   assert.equal(first.stop_reason, 'tool_use')
@@ -83,7 +83,7 @@ for (const [status, name] of [
 ]) {
   test(`an error ${status} of the provider is an ${name}`, () =>
     withOwnStack(async (own) => {
-      const record = await own.fromNow()
+      const record = own.fromNow()
       const request = connect(own.url).messages.create({ ...settings, messages: ask(prompts.error(status)) })
       const raised = await request.catch((error) => error)
       assert.ok(raised instanceof Anthropic[name], `${raised}`)
@@ -94,7 +94,7 @@ for (const [status, name] of [
 }
 
 test('a spent budget is refused with its numbers and not sent', async () => {
-  const record = await poor.fromNow()
+  const record = poor.fromNow()
   const request = connect(poor.url, { maxRetries: 2 }).messages.create({ ...settings, messages: ask('no') })
   const raised = await request.catch((error) => error)
   assert.ok(raised instanceof Anthropic.PaymentRequiredError, `${raised}`)
@@ -109,8 +109,17 @@ test('an unknown path is not found', async () => {
   await assert.rejects(request, Anthropic.NotFoundError)
 })
 
+test('a body that is no JSON is a bad request and not sent', async () => {
+  const { requests } = await stack.stats()
+  const broken = { body: '{"model":', headers: { 'content-type': 'application/json' } }
+  const raised = await client.post('/v1/messages', broken).catch((error) => error)
+  assert.ok(raised instanceof Anthropic.BadRequestError, `${raised}`)
+  assert.equal(raised.error.error.type, 'invalid_request_error')
+  assert.equal((await stack.stats()).requests, requests)
+})
+
 test('a client that gives up waiting is settled', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const { cancelled } = await stack.stats()
   const request = client.messages.create({ ...settings, messages: ask(prompts.HANG) }, { timeout: 500 })
   await assert.rejects(request, Anthropic.APIConnectionTimeoutError)
@@ -119,7 +128,7 @@ test('a client that gives up waiting is settled', async () => {
 })
 
 test('a cancelled stream is cut upstream and settled from what was seen', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const { cancelled } = await stack.stats()
   const stream = await client.messages.create({ ...settings, messages: ask(prompts.LONG), stream: true })
   let seen = 0
@@ -132,7 +141,7 @@ test('a cancelled stream is cut upstream and settled from what was seen', async 
 
 test('a stream that breaks off is an error and never a silent end', () =>
   withOwnStack(async (own) => {
-    const record = await own.fromNow()
+    const record = own.fromNow()
     const stream = connect(own.url).messages.stream({ ...settings, messages: ask(prompts.BROKEN) })
     await assert.rejects(stream.finalMessage(), Anthropic.AnthropicError)
     assert.equal((await record.one()).isEstimated, true)

@@ -13,7 +13,12 @@ const { default: OpenAI } = await import(NAMES.openai)
 const { zodResponseFormat, zodTextFormat } = await import(NAMES.openaiZod)
 
 const model = prompts.MODEL
-const weather = { name: prompts.TOOL, description: prompts.TOOL_DESCRIPTION, parameters: prompts.TOOL_SCHEMA, strict: true }
+const weather = {
+  name: prompts.TOOL,
+  description: prompts.TOOL_DESCRIPTION,
+  parameters: prompts.TOOL_SCHEMA,
+  strict: true,
+}
 const Person = z.object({ name: z.string(), age: z.number().int() })
 const ask = (content) => [{ role: 'user', content }]
 
@@ -41,7 +46,7 @@ async function collect(stream) {
 }
 
 test('a plain answer comes with its price', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const request = client.chat.completions.create({ model, messages: ask(prompts.text('good morning')) })
   const { data, response } = await request.withResponse()
   assert.equal(data.choices[0].message.content, 'good morning')
@@ -53,7 +58,7 @@ test('a plain answer comes with its price', async () => {
 })
 
 test('a stream is settled exactly without showing usage that nobody asked for', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const messages = ask('sim:text one two three\nsim:chunk 1')
   const { data, response } = await client.chat.completions.create({ model, messages, stream: true }).withResponse()
   const chunks = await collect(data)
@@ -67,7 +72,7 @@ test('a stream is settled exactly without showing usage that nobody asked for', 
 })
 
 test('a stream shows usage when it is asked for', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const messages = ask(prompts.text('hello'))
   const options = { model, messages, stream: true, stream_options: { include_usage: true } }
   const { usage } = (await collect(await client.chat.completions.create(options))).at(-1)
@@ -75,11 +80,12 @@ test('a stream shows usage when it is asked for', async () => {
 })
 
 test('a tool is called by the runner of the client and its result answered', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const asked = []
-  const get_weather = { ...weather, parse: JSON.parse, function: (question) => (asked.push(question), prompts.TOOL_RESULT) }
-  const tools = [{ type: 'function', function: get_weather }]
-  const runner = client.chat.completions.runTools({ model, messages: ask(prompts.TOOL_THEN_TEXT), tools, stream: true })
+  const answer = (question) => (asked.push(question), prompts.TOOL_RESULT)
+  const tools = [{ type: 'function', function: { ...weather, parse: JSON.parse, function: answer } }]
+  const messages = ask(prompts.TOOL_THEN_TEXT)
+  const runner = client.chat.completions.runTools({ model, messages, tools, stream: true })
   assert.equal(await runner.finalContent(), prompts.CONCLUSION)
   assert.deepEqual(asked, [prompts.QUESTION])
   assert.ok((await record.calls(2)).every((call) => !call.isEstimated))
@@ -100,7 +106,7 @@ for (const [status, name] of [
 ]) {
   test(`an error ${status} of the provider is a ${name}`, () =>
     withOwnStack(async (own) => {
-      const record = await own.fromNow()
+      const record = own.fromNow()
       const request = connect(own).chat.completions.create({ model, messages: ask(prompts.error(status)) })
       const raised = await request.catch((error) => error)
       assert.ok(raised instanceof OpenAI[name], `${raised}`)
@@ -111,7 +117,7 @@ for (const [status, name] of [
 }
 
 test('a spent budget is refused with its numbers and not sent', async () => {
-  const record = await poor.fromNow()
+  const record = poor.fromNow()
   const request = connect(poor, { maxRetries: 2 }).chat.completions.create({ model, messages: ask('no') })
   const raised = await request.catch((error) => error)
   assert.ok(raised instanceof OpenAI.APIError, `${raised}`)
@@ -126,8 +132,17 @@ test('an unknown path is not found', async () => {
   await assert.rejects(lost.chat.completions.create({ model, messages: ask('hello') }), OpenAI.NotFoundError)
 })
 
+test('a body that is no JSON is a bad request and not sent', async () => {
+  const { requests } = await stack.stats()
+  const broken = { body: '{"model":', headers: { 'content-type': 'application/json' } }
+  const raised = await client.post('/chat/completions', broken).catch((error) => error)
+  assert.ok(raised instanceof OpenAI.BadRequestError, `${raised}`)
+  assert.ok(raised.error.seawall.code)
+  assert.equal((await stack.stats()).requests, requests)
+})
+
 test('a client that gives up waiting is settled', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const { cancelled } = await stack.stats()
   const request = client.chat.completions.create({ model, messages: ask(prompts.HANG) }, { timeout: 500 })
   await assert.rejects(request, OpenAI.APIConnectionTimeoutError)
@@ -136,7 +151,7 @@ test('a client that gives up waiting is settled', async () => {
 })
 
 test('a cancelled stream is cut upstream and settled from what was seen', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const { cancelled } = await stack.stats()
   const stream = await client.chat.completions.create({ model, messages: ask(prompts.LONG), stream: true })
   let seen = 0
@@ -149,18 +164,19 @@ test('a cancelled stream is cut upstream and settled from what was seen', async 
 
 test('a stream that breaks off is an error and never a silent end', () =>
   withOwnStack(async (own) => {
-    const record = await own.fromNow()
+    const record = own.fromNow()
     const stream = await connect(own).chat.completions.create({ model, messages: ask(prompts.BROKEN), stream: true })
     await assert.rejects(collect(stream), OpenAI.APIError)
     assert.equal((await record.one()).isEstimated, true)
   }))
 
 test('a response is streamed in order and settled exactly', async () => {
-  const record = await stack.fromNow()
-  const events = await collect(await client.responses.create({ model, input: prompts.text('one two three'), stream: true }))
+  const record = stack.fromNow()
+  const input = prompts.text('one two three')
+  const events = await collect(await client.responses.create({ model, input, stream: true }))
   assert.deepEqual(events.map((event) => event.sequence_number), [...events.keys()])
   const final = events.at(-1)
-  assert.deepEqual([final.type, final.response.output_text ?? text(final.response)], ['response.completed', 'one two three'])
+  assert.deepEqual([final.type, text(final.response)], ['response.completed', 'one two three'])
   const { usage } = final.response
   assert.deepEqual((await record.one()).tokens, [usage.input_tokens, usage.output_tokens])
 })
@@ -168,7 +184,7 @@ test('a response is streamed in order and settled exactly', async () => {
 const text = ({ output }) => output.flatMap((item) => item.content ?? []).map((part) => part.text).join('')
 
 test('a tool of a response is called and its result answered', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const tools = [{ type: 'function', ...weather }]
   const input = ask(prompts.TOOL_THEN_TEXT)
   const first = await client.responses.create({ model, input, tools })
@@ -181,12 +197,13 @@ test('a tool of a response is called and its result answered', async () => {
 })
 
 test('a structured response is parsed', async () => {
-  const response = await client.responses.parse({ model, input: 'Who?', text: { format: zodTextFormat(Person, 'person') } })
+  const format = zodTextFormat(Person, 'person')
+  const response = await client.responses.parse({ model, input: 'Who?', text: { format } })
   assert.ok(Person.safeParse(response.output_parsed).success)
 })
 
 test('embeddings are unit vectors and metered', async () => {
-  const record = await stack.fromNow()
+  const record = stack.fromNow()
   const { data, usage } = await client.embeddings.create({ model: 'sim-embed', input: ['left', 'right'] })
   for (const { embedding } of data) {
     const length = embedding.reduce((sum, value) => sum + value * value, 0)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 
 import anthropic
 import pytest
@@ -38,7 +39,9 @@ def ask(prompt: str) -> list[dict]:
 
 def test_a_plain_answer_comes_with_its_price(client: Anthropic, gateway: Gateway) -> None:
     record = gateway.from_now()
-    raw = client.messages.with_raw_response.create(model=MODEL, max_tokens=100, messages=ask(prompts.text("good morning")))
+    raw = client.messages.with_raw_response.create(
+        model=MODEL, max_tokens=100, messages=ask(prompts.text("good morning"))
+    )
     message = raw.parse()
     assert (message.content[0].text, message.stop_reason) == ("good morning", "end_turn")
     call = record.one()
@@ -171,14 +174,16 @@ def test_a_spent_budget_is_refused_with_its_numbers(poor_gateway: Gateway, sim: 
 
 
 def test_an_unknown_path_is_not_found(gateway: Gateway) -> None:
-    with Anthropic(base_url=f"{gateway.url}/nowhere", api_key="sk-ant-dummy", max_retries=0) as client:
-        with pytest.raises(anthropic.NotFoundError):
-            client.messages.create(model=MODEL, max_tokens=10, messages=ask("hello"))
+    lost = Anthropic(base_url=f"{gateway.url}/nowhere", api_key="sk-ant-dummy", max_retries=0)
+    with lost as client, pytest.raises(anthropic.NotFoundError):
+        client.messages.create(model=MODEL, max_tokens=10, messages=ask("hello"))
 
 
 def test_a_body_that_is_no_json_is_a_bad_request(client: Anthropic) -> None:
     with pytest.raises(anthropic.BadRequestError) as raised:
-        client.post("/v1/messages", cast_to=object, content=b"{", options={"headers": {"content-type": "application/json"}})
+        client.post(
+            "/v1/messages", cast_to=object, content=b"{", options={"headers": {"content-type": "application/json"}}
+        )
     assert raised.value.body["error"]["type"] == "invalid_request_error"
     assert raised.value.body["seawall"]["code"]
 
@@ -198,8 +203,7 @@ def test_a_cancelled_stream_is_cut_upstream_and_settled_from_what_was_seen(
 ) -> None:
     record, before = gateway.from_now(), sim.stats()
     with client.messages.stream(model=MODEL, max_tokens=4000, messages=ask(prompts.LONG)) as stream:
-        for _, _piece in zip(range(5), stream.text_stream):
-            pass
+        list(islice(stream.text_stream, 5))
     call = record.one()
     after = sim.wait_idle()
     assert after["cancelled"] == before["cancelled"] + 1

@@ -30,7 +30,13 @@ every_format = pytest.mark.parametrize("wire", FORMATS)
 def settings(gateway: Gateway, wire: str) -> dict:
     """How to reach the gateway as a provider of this wire format."""
     base = {"openai": f"{gateway.url}/v1", "anthropic": gateway.url, "gemini": f"{gateway.url}/v1beta"}[wire]
-    return {"model": f"{wire}/{prompts.MODEL}", "api_base": base, "api_key": "sk-dummy", "num_retries": 0, "max_retries": 0}
+    return {
+        "model": f"{wire}/{prompts.MODEL}",
+        "api_base": base,
+        "api_key": "sk-dummy",
+        "num_retries": 0,
+        "max_retries": 0,
+    }
 
 
 def ask(prompt: str) -> list[dict]:
@@ -126,7 +132,9 @@ def test_a_cancelled_stream_is_cut_upstream_and_settled_from_what_was_seen(gatew
         seen = asyncio.Event()
 
         async def read() -> None:
-            async for _ in await litellm.acompletion(**settings(gateway, "openai"), messages=ask(prompts.LONG), stream=True):
+            async for _ in await litellm.acompletion(
+                **settings(gateway, "openai"), messages=ask(prompts.LONG), stream=True
+            ):
                 seen.set()
 
         reading = asyncio.create_task(read())

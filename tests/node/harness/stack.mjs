@@ -74,16 +74,19 @@ export async function withOwnStack(use) {
 }
 
 /** The calls that are made from now on. */
-async function fromNow(events) {
-  const since = (await events()).length
-  const modelCalls = async () => (await events()).slice(since).filter((event) => event.data.kind === 'model_call')
+function fromNow(events) {
+  const since = nextMillisecond()
+  const isNew = ({ data, ts }) => data.kind === 'model_call' && Date.parse(ts) >= since
+  const modelCalls = async () => (await events()).filter(isNew)
 
   /** The `count` calls there were, once all of them have ended: each admitted once and ended once. */
   const calls = (count) =>
     until(`${count} calls are admitted and ended in the trace`, async () => {
       const all = await modelCalls()
       const admitted = all.filter((event) => event.kind === 'action.admitted')
-      const ended = all.filter((event) => ENDS.includes(event.kind))
+      // What is not among them is the end of an earlier call.
+      const isAdmitted = ({ action }) => admitted.some((event) => event.action === action)
+      const ended = all.filter((event) => ENDS.includes(event.kind) && isAdmitted(event))
       if (ended.length < count || ended.length < admitted.length) return undefined
       assert.equal(admitted.length, count)
       assert.deepEqual(ended.map((event) => event.action).sort(), admitted.map((event) => event.action).sort())
@@ -101,6 +104,15 @@ async function fromNow(events) {
     return found[0].data
   }
   return { calls, one, denied }
+}
+
+/** A time that is after everything that has happened; the clock shows whole milliseconds. */
+function nextMillisecond() {
+  const last = Date.now()
+  for (;;) {
+    const now = Date.now()
+    if (now > last) return now
+  }
 }
 
 function asCall({ action, data }) {
