@@ -8,12 +8,14 @@
 //! in an object that is decided on, too deep nesting and too many keys are refused. Lone surrogates in `\u` escapes
 //! are let through, as the RFC does; they read as U+FFFD.
 
+mod digest;
 mod object;
 mod scan;
 mod text;
 mod value;
 mod walk;
 
+pub use digest::{Digest, digest};
 pub use object::Object;
 use scan::Scanner;
 pub use value::{Elements, Kind, Value};

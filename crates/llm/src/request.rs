@@ -28,6 +28,8 @@ pub struct Request {
     pub max_output: Option<u64>,
     /// How many answers are written at once, each with up to `max_output` tokens. At least 1.
     pub choices: u64,
+    /// How many prompts it carries, each with a window of its own (embeddings, completions). At least 1.
+    pub inputs: u64,
     /// The client asked for usage in the stream itself, or the wire format always has it.
     pub wants_usage: bool,
     /// The prompt is not wholly in the body (earlier responses, files, URLs, caches, server-side tools), so the
@@ -72,6 +74,7 @@ pub fn read_request(
         model: path_model.map(str::to_owned).or_else(|| string(&object, "model")),
         stream: wire == Wire::GeminiStream || flag(&object, "stream"),
         choices: 1,
+        inputs: 1,
         wants_usage: true,
         ..Request::default()
     };
@@ -83,7 +86,8 @@ pub fn read_request(
         Wire::GeminiGenerate | Wire::GeminiStream | Wire::GeminiCountTokens | Wire::GeminiEmbed => {
             read_gemini(body, &object, &mut request)?;
         }
-        Wire::OpenAiEmbeddings | Wire::Other => {}
+        Wire::OpenAiEmbeddings => request.inputs = object.get("input").map_or(1, prompts),
+        Wire::Other => {}
     }
     request.hidden_input |= request.server_tools > 0;
     Ok(request)
@@ -113,13 +117,13 @@ fn read_responses(object: &Object<'_>, request: &mut Request) {
 
 fn read_completions(object: &Object<'_>, request: &mut Request) -> Result<(), JsonError> {
     request.max_output = largest(object, &["max_tokens"]);
-    let prompts = object.get("prompt").map_or(1, prompts);
-    request.choices = count(object, "n").max(count(object, "best_of")).saturating_mul(prompts);
+    request.inputs = object.get("prompt").map_or(1, prompts);
+    request.choices = count(object, "n").max(count(object, "best_of")).saturating_mul(request.inputs);
     request.wants_usage = asks_for_usage(object)?;
     Ok(())
 }
 
-/// How many prompts a `prompt` holds: a string or an array of token ids is one, an array of those is many.
+/// How many prompts a value holds: a string or an array of token ids is one, an array of those is many.
 fn prompts(prompt: Value<'_>) -> u64 {
     let many = prompt.elements().filter(|element| element.as_u64().is_none()).count();
     u64::try_from(many).unwrap_or(u64::MAX).max(1)
@@ -138,11 +142,12 @@ fn read_gemini(body: &[u8], object: &Object<'_>, request: &mut Request) -> Resul
     let config = either(body, object, "generationConfig", "generation_config")?;
     if let Some(config) = config.map_or(Ok(None), |config| config.as_unique_object())? {
         let limit = either(body, &config, "maxOutputTokens", "max_output_tokens")?;
-        request.max_output = limit.and_then(|limit| lenient_u64(&limit));
+        request.max_output = limit.and_then(|limit| lenient_u64(&limit)).filter(|&limit| limit > 0);
         let choices = either(body, &config, "candidateCount", "candidate_count")?;
         request.choices = choices.map_or(1, |choices| lenient_u64(&choices).unwrap_or(MAX_CHOICES)).max(1);
     }
     request.hidden_input |= object.some("cachedContent").or_else(|| object.some("cached_content")).is_some();
+    request.inputs = object.get("requests").map_or(1, prompts);
     request.server_tools = tools::count_gemini(object);
     let prompt = ["contents", "content", "systemInstruction", "system_instruction", "requests"];
     parts::read(object, &prompt, request);
@@ -187,9 +192,10 @@ fn count(object: &Object<'_>, key: &str) -> u64 {
     object.some(key).map_or(1, |value| lenient_u64(&value).unwrap_or(MAX_CHOICES)).max(1)
 }
 
-/// The largest of several limits: an upstream may heed either.
+/// The largest of several limits: an upstream may heed either. Nothing counts as no limit, since that is what several
+/// upstreams take it for.
 fn largest(object: &Object<'_>, keys: &[&str]) -> Option<u64> {
-    keys.iter().filter_map(|key| lenient_u64(&object.some(key)?)).max()
+    keys.iter().filter_map(|key| lenient_u64(&object.some(key)?)).filter(|&limit| limit > 0).max()
 }
 
 /// A number, also as a string: several upstreams take both.

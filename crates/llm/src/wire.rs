@@ -124,7 +124,7 @@ impl Endpoint<'_> {
 }
 
 const POST: &[&str] = &["POST"];
-const GET: &[&str] = &["GET"];
+const GET: &[&str] = &["GET", "HEAD"];
 
 type Segments<'p> = SmallVec<[Cow<'p, str>; 8]>;
 
@@ -177,7 +177,9 @@ fn segments(path: &str) -> Option<Segments<'_>> {
     (!segments.iter().enumerate().any(hides)).then_some(segments)
 }
 
-fn percent_decode(text: &str) -> Cow<'_, str> {
+/// The text without its percent-escapes; what is no escape stays as it is.
+#[must_use]
+pub fn percent_decode(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }
@@ -254,10 +256,11 @@ fn verb_endpoint(verb: &str, beta: bool) -> Option<Endpoint<'static>> {
 fn other(names: &[&str]) -> Endpoint<'static> {
     let (route, allowed, dialect): (_, &'static [&'static str], _) = match names {
         ["v1", "models"] => ("/v1/models", GET, Dialect::OpenAi),
-        ["v1", "models", _] => ("/v1/models/{model}", &["GET", "DELETE"], Dialect::OpenAi),
+        ["v1", "models", _] => ("/v1/models/{model}", &["GET", "HEAD", "DELETE"], Dialect::OpenAi),
         ["v1", "responses", _] => ("/v1/responses/{id}", &[], Dialect::OpenAi),
         ["v1", "responses", _, "cancel"] => ("/v1/responses/{id}/cancel", POST, Dialect::OpenAi),
         ["v1", "responses", _, "input_items"] => ("/v1/responses/{id}/input_items", GET, Dialect::OpenAi),
+        ["v1", "realtime"] => ("/v1/realtime", &[], Dialect::OpenAi),
         ["v1", "messages", ..] => ("/v1/messages/{other}", &[], Dialect::Anthropic),
         ["v1beta", "models"] => ("/v1beta/models", GET, Dialect::Gemini),
         ["v1beta", ..] => ("/v1beta/{other}", &[], Dialect::Gemini),

@@ -89,6 +89,24 @@ pub(super) fn decode_bytes(quoted: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(bytes)
 }
 
+/// Whether there is an escape of half a surrogate pair, which stands for no character.
+pub(super) fn has_half_a_pair(quoted: &[u8]) -> bool {
+    let mut rest = quoted;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        rest = rest.get(at..).unwrap_or_default();
+        let length = match rest.get(1) {
+            Some(b'u') if (0xD800..0xE000).contains(&hex(rest, 2)) => match unicode(rest) {
+                (char::REPLACEMENT_CHARACTER, _) => return true,
+                (_, length) => length,
+            },
+            Some(b'u') => 6,
+            _ => 2,
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    false
+}
+
 /// Whether `quoted` stands for `wanted`. An escape is longer than what it stands for, so equal lengths mean that there
 /// is none, and most keys are told apart by length alone.
 pub(super) fn reads_as(quoted: &[u8], wanted: &[u8]) -> bool {

@@ -89,7 +89,7 @@ impl<'a> Value<'a> {
     }
 
     /// A string's bytes between its quotes, still escaped.
-    fn quoted(&self) -> Option<&'a [u8]> {
+    pub(super) fn quoted(&self) -> Option<&'a [u8]> {
         (self.kind() == Kind::String).then(|| self.text.get(self.start + 1..self.end.checked_sub(1)?))?
     }
 

@@ -3,8 +3,6 @@
 //! [`super::Object`] looks at one level and passes over what is below it; going down level by level that way reads
 //! the bottom once for each level. The walk reads every byte once: for prompts, which are large and nested.
 
-use std::borrow::Cow;
-
 use super::scan::Scanner;
 use super::{Kind, Value, text};
 
@@ -41,15 +39,19 @@ impl<'a> Walk<'a> {
     /// Calls `field` with each key of the object here; a value that it does not read is passed over. Anything that is
     /// no object is passed over.
     pub(crate) fn object(&mut self, mut field: impl FnMut(&[u8], &mut Self)) {
+        self.quoted_object(|key, walk| field(&text::decode_bytes(key), walk));
+    }
+
+    /// The same, with the keys as they are written between their quotes.
+    pub(super) fn quoted_object(&mut self, mut field: impl FnMut(&[u8], &mut Self)) {
         if self.kind() != Kind::Object {
             return self.skip();
         }
         self.each(b'}', |walk| {
             let Ok((start, end)) = walk.scanner.key() else { return };
-            let key: Cow<'_, [u8]> =
-                text::decode_bytes(walk.scanner.text().get(start..end).unwrap_or_default());
+            let key = walk.scanner.text().get(start..end).unwrap_or_default();
             let before = walk.scanner.at;
-            field(&key, walk);
+            field(key, walk);
             if walk.scanner.at == before {
                 walk.skip();
             }

@@ -28,7 +28,8 @@ const IMAGE_GPT_4O_MINI: u64 = 50_000;
 /// has 28); what is added once per request is covered by a constant. Media in the body are paid by their size in
 /// pixels or seconds: images get the documented maximum each on top of their bytes; sound has at least 1,000 bytes a
 /// second and at most 32 tokens; documents and video can be short in bytes and long in tokens, so they count as hidden
-/// input. Hidden input may fill the whole window. Whatever is sent, no prompt is longer than the window; but with tools of
+/// input. Hidden input may fill the whole window. Whatever is sent, no prompt is longer than the window, and a request of
+/// several prompts (embeddings, completions) has a window for each; but with tools of
 /// its own a provider may run the model several times for one request, each time over the window, which no request
 /// bounds: settling charges what was really used.
 ///
@@ -36,7 +37,8 @@ const IMAGE_GPT_4O_MINI: u64 = 50_000;
 #[must_use]
 pub fn input_bound(request: &Request, body_len: u64, context_window: Option<u64>) -> u64 {
     if request.hidden_input {
-        return context_window.unwrap_or_else(|| UNKNOWN_WINDOW.max(body_len));
+        let window = context_window.unwrap_or_else(|| UNKNOWN_WINDOW.max(body_len));
+        return window.saturating_mul(request.inputs.max(1));
     }
     let image = match request.model.as_deref() {
         Some(model) if model.contains("4o-mini") => IMAGE_GPT_4O_MINI,
@@ -45,5 +47,5 @@ pub fn input_bound(request: &Request, body_len: u64, context_window: Option<u64>
     let images = u64::from(request.inline_images).saturating_mul(image);
     let originals = u64::from(request.original_images).saturating_mul(ORIGINAL_IMAGE);
     let bound = body_len.saturating_add(FRAME).saturating_add(images).saturating_add(originals);
-    bound.min(context_window.unwrap_or(u64::MAX))
+    bound.min(context_window.map_or(u64::MAX, |window| window.saturating_mul(request.inputs.max(1))))
 }

@@ -205,6 +205,10 @@ impl<'a> Reader<'_, 'a> {
         if kind.is_some_and(|kind| !INLINE.contains(&kind)) {
             self.request.hidden_input = true;
         }
+        // An item of the responses format that has nothing but an id stands for one that the provider keeps.
+        let only_an_id =
+            facts.kind.is_none() && facts.role.is_none() && facts.name.is_none() && facts.call_id.is_none();
+        self.request.hidden_input |= only_an_id && facts.id.is_some();
         if is_type(facts.role, "tool") || kind.is_some_and(is_client_result) {
             self.result(facts.call_id, facts.name);
         } else if let (Some(id), Some(name)) = (facts.call_id.or(facts.id), facts.name) {

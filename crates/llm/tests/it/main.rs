@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod answer;
 #[cfg(test)]
+mod digest;
+#[cfg(test)]
 mod edit;
+#[cfg(test)]
+mod error_pages;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]

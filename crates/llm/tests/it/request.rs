@@ -290,3 +290,43 @@ fn parts_nested_without_end_count_as_hidden() {
     let body = format!("{{\"messages\":{}\"x\"{}}}", "[{\"content\":".repeat(30), "}]".repeat(30));
     assert!(read_request(Wire::AnthropicMessages, None, body.as_bytes(), 128).unwrap().hidden_input);
 }
+
+#[test]
+fn a_request_of_several_prompts_has_a_window_for_each() {
+    let texts = vec!["word ".repeat(6_000); 40];
+    let body = serde_json::json!({ "model": "text-embedding-3-large", "input": texts }).to_string();
+    let request = read(Wire::OpenAiEmbeddings, &body);
+    assert_eq!(request.inputs, 40);
+    assert!(input_bound(&request, body.len() as u64, Some(8_191)) > 240_000);
+    for (wire, body, inputs) in [
+        (Wire::OpenAiEmbeddings, r#"{"input":"one"}"#, 1),
+        (Wire::OpenAiEmbeddings, r#"{"input":[1,2,3]}"#, 1),
+        (Wire::OpenAiEmbeddings, r#"{"input":[[1,2],[3]]}"#, 2),
+        (Wire::OpenAiCompletions, r#"{"prompt":["a","b","c"]}"#, 3),
+        (Wire::GeminiEmbed, r#"{"requests":[{"content":{}},{"content":{}}]}"#, 2),
+    ] {
+        assert_eq!(read(wire, body).inputs, inputs, "{body}");
+    }
+}
+
+#[test]
+fn an_output_limit_of_nothing_is_no_limit() {
+    use Wire::*;
+    for (wire, body) in [
+        (OpenAiChat, r#"{"max_tokens":0}"#),
+        (OpenAiResponses, r#"{"max_output_tokens":0}"#),
+        (AnthropicMessages, r#"{"max_tokens":0}"#),
+        (GeminiGenerate, r#"{"generationConfig":{"maxOutputTokens":0}}"#),
+    ] {
+        assert_eq!(read(wire, body).max_output, None, "{body}");
+    }
+}
+
+#[test]
+fn an_item_that_is_only_an_id_stands_for_what_the_provider_keeps() {
+    assert!(read(Wire::OpenAiResponses, r#"{"input":[{"id":"msg_1"}]}"#).hidden_input);
+    assert!(
+        !read(Wire::OpenAiResponses, r#"{"input":[{"id":"msg_1","role":"user","content":"x"}]}"#)
+            .hidden_input
+    );
+}
