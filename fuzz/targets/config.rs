@@ -11,6 +11,8 @@ use seawall_fuzz::Input;
 use seawall_types::Usd;
 
 const SECRET: &str = "hush-4711-hush";
+/// Where `config show` hides what came by reference. Keys of plain text show it: their value in force is what is asked for.
+const HIDDEN: [&str; 4] = ["api_key", "headers", "labels", "policy"];
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input::new(data);
@@ -29,7 +31,9 @@ fuzz_target!(|data: &[u8]| {
         is_said_well(&errors.to_string());
     }
     for entry in config::show(&document, declare) {
-        assert!(!entry.value.to_string().contains(SECRET), "`config show` shows a secret at {}", entry.key);
+        let is_hidden = HIDDEN.iter().any(|name| entry.key.contains(name));
+        let shows = entry.value.to_string().contains(SECRET);
+        assert!(!is_hidden || !shows, "`config show` shows a secret at {}", entry.key);
     }
     assert!(!format!("{document:?}").contains(SECRET));
 });

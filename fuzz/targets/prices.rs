@@ -26,8 +26,9 @@ fuzz_target!(|data: &[u8]| {
         let most = price.upper(usage.input, usage.output);
         assert!(price.cost(&usage) <= most, "a call with {usage:?} costs more than its bound {most}");
         assert!(price.cost(&Usage::default()) == Usd::ZERO);
-        if let Some(tokens) = price.output_for(most) {
-            assert!(tokens >= usage.output, "what was reserved does not pay for the output");
+        if let Some(output) = price.output_for(most) {
+            let bought = Usage { output, ..Usage::default() };
+            assert!(price.cost(&bought) <= most, "the output that is paid for costs more");
         }
     }
     let count = prices.len();

@@ -37,7 +37,6 @@ fuzz_target!(|data: &[u8]| {
     }
     assert!(estimate_tokens(output) <= output);
     assert_eq!(reader.first_token_seen(), deltas > 0);
-    assert!(!reader.answer().tool_calls.iter().any(|call| call.name.is_empty() && call.id.is_none()));
     let _ = (reader.is_complete(), reader.is_garbage());
 });
 

@@ -47,7 +47,7 @@ fn can_be_read(file: &Path) {
     let page = html(&summary);
     assert!(!page.to_ascii_lowercase().contains("<script"), "a trace puts a script into its report");
     assert!(page.len() < 4 << 20, "the report is not bounded");
-    markdown(&summary);
+    assert!(!markdown(&summary).is_empty());
     assert!(serde_json::from_str::<serde_json::Value>(&json(&summary)).is_ok());
 }
 

@@ -29,7 +29,6 @@ pub(super) enum Wake {
 }
 
 /// Connections by place. A place whose connection failed is empty until another is opened there.
-#[derive(Debug)]
 pub(super) struct Fleet<'a> {
     target: SocketAddr,
     request: &'a [u8],

@@ -44,5 +44,5 @@ pub use document::{Document, Sources};
 pub use environment::Environment;
 pub use error::{ConfigError, Errors};
 pub use node::Origin;
-pub use outcome::{Entry, keys, read, schema, show};
+pub use outcome::{Entry, attempt, keys, read, schema, show};
 pub use reader::Reader;

@@ -152,6 +152,14 @@ pub fn subscriber(
     Ok((tracing_subscriber::registry().with(filter).with(lines), TelemetryHandle { level, output }))
 }
 
+/// Whether a level can be read.
+///
+/// # Errors
+/// When it is none.
+pub fn check_level(text: &str) -> Result<(), TelemetryError> {
+    parse_level(text).map(|_good| ())
+}
+
 /// Parts with a name must have a level: `inof` would otherwise be a target, and everything else silent.
 fn parse_level(text: &str) -> Result<Targets, TelemetryError> {
     let refused = || TelemetryError::Level(text.to_owned());

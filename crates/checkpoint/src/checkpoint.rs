@@ -30,6 +30,8 @@ pub struct ModelCall<'a> {
     pub wire: &'static str,
     /// Whether the answer will be streamed.
     pub stream: bool,
+    /// Whether the answer is one that was kept: no provider is called.
+    pub cached: bool,
     /// The most it can cost.
     pub estimate: Amount,
     /// Whose budgets pay, every one of them.
@@ -151,6 +153,7 @@ impl Checkpoint {
             would: (verdict == Verdict::Warn).then_some(Verdict::Deny),
             wire: call.wire,
             stream: call.stream,
+            cache: record::hit(call.cached),
             hold,
             reserved_usd: call.estimate.usd,
             reserved_tokens: call.estimate.tokens,

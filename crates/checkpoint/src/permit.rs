@@ -43,6 +43,15 @@ pub struct ToolRequest {
     pub call_id: Option<String>,
 }
 
+/// What went through a websocket: bytes as they came, frames and all, since nobody looks into them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Passed {
+    /// From the client to the upstream.
+    pub bytes_in: u64,
+    /// From the upstream to the client.
+    pub bytes_out: u64,
+}
+
 /// How an action ended.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
@@ -60,6 +69,10 @@ pub struct Outcome {
     pub attempts: Vec<Attempt>,
     /// The tools that the model asked for.
     pub tools: Vec<ToolRequest>,
+    /// The answer was one that had been kept.
+    pub cached: bool,
+    /// What went through, when it was a websocket.
+    pub websocket: Option<Passed>,
 }
 
 /// What the checkpoint keeps of an admitted action.
@@ -137,6 +150,8 @@ impl Permit {
             cost_usd: outcome.cost,
             status: outcome.status,
             duration_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            cache: record::hit(outcome.cached),
+            websocket: outcome.websocket,
             ended: outcome.ended,
             findings: &outcome.findings,
             attempts: &outcome.attempts,

@@ -15,6 +15,8 @@ pub(crate) struct Admitted<'a> {
     pub(crate) wire: &'a str,
     pub(crate) stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cache: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hold: Option<HoldId>,
     pub(crate) reserved_usd: Usd,
     pub(crate) reserved_tokens: u64,
@@ -44,9 +46,18 @@ pub(crate) struct Settled<'a> {
     pub(crate) status: u16,
     pub(crate) duration_us: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cache: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) websocket: Option<crate::Passed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ended: Option<&'a str>,
     pub(crate) findings: &'a [Finding],
     pub(crate) attempts: &'a [crate::Attempt],
+}
+
+/// How an answer that was kept is marked.
+pub(crate) fn hit(cached: bool) -> Option<&'static str> {
+    cached.then_some("hit")
 }
 
 /// `data` of `action.abandoned`.

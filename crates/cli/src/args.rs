@@ -335,4 +335,21 @@ pub(crate) enum ConfigCommand {
     Check,
     /// The JSON Schema of a configuration file
     Schema,
+    /// Another gateway's configuration as one of this program
+    Import {
+        /// Whose configuration it is
+        from: ImportFormat,
+        /// The file
+        file: PathBuf,
+        /// Where to, a new file [default: stdout]
+        #[arg(long, short, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// Gateways whose configurations can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// The YAML of a LiteLLM proxy.
+    Litellm,
 }

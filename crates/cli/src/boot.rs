@@ -3,6 +3,8 @@
 mod callers;
 mod directory;
 mod housekeeping;
+pub(crate) mod key_sets;
+mod plan;
 mod reload;
 mod watch;
 
@@ -12,7 +14,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use prometheus::Registry;
 use seawall_base::clock::SystemClock;
-use seawall_base::config::{Document, Environment};
 use seawall_base::id;
 use seawall_base::lock::DataDirLock;
 use seawall_budget::{Journal, Ledger, Limit, OnStoreDown, Snapshots};
@@ -25,25 +26,13 @@ use seawall_store_sqlite::SqliteStore;
 use seawall_trace::{Heads, OnUnavailable, Options as TraceOptions, Writer};
 use seawall_types::{Clock, Mode, RunId, Scope, Secret, Usd, Window};
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::args::{Global, ServeArgs};
 use crate::exit::Failure;
-use crate::policy;
-use crate::settings::{self, Settings};
+use crate::settings;
 
 pub(crate) use housekeeping::Housekeeper;
+pub(crate) use plan::{Plan, Request};
 pub(crate) use watch::{changed, watch};
-
-/// What was asked for on the command line; a reload asks the same again.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
-    pub(crate) global: Global,
-    pub(crate) args: ServeArgs,
-    pub(crate) environment: Environment,
-    pub(crate) budget: Option<Usd>,
-    pub(crate) workers: usize,
-}
 
 /// A server that listens and does not answer yet, with what must outlive it.
 #[derive(Debug)]
@@ -59,44 +48,11 @@ pub(crate) struct Booted {
     pub(crate) lock: DataDirLock,
 }
 
-/// Everything that a start or a reload reads.
-pub(crate) struct Plan {
-    pub(crate) document: Document,
-    pub(crate) settings: Settings,
-    pub(crate) policy: Policy,
-    /// Files whose change means another configuration.
-    pub(crate) files: Vec<PathBuf>,
-}
-
-impl Request {
-    /// Reads and checks the whole configuration, without changing anything.
-    pub(crate) fn plan(&self) -> Result<Plan, Failure> {
-        let mut flags = settings::flags(&self.args, &self.environment);
-        let loaded = |flags: &[(String, Value)]| {
-            settings::load(&settings::sources(&self.global, &self.environment, flags.to_vec()))
-                .map_err(Failure::usage)
-        };
-        let (mut document, mut settings) = loaded(&flags)?;
-        if settings.gateway.upstreams.is_empty() {
-            flags.push(("upstreams".to_owned(), settings::default_upstreams(&self.environment)));
-            (document, settings) = loaded(&flags)?;
-        }
-        let (policy, policy_file) =
-            policy::load(&settings.gateway, &self.environment).map_err(Failure::usage)?;
-        let mut files: Vec<PathBuf> = document.files().to_vec();
-        files.extend(policy_file);
-        files.extend(settings.gateway.price_file.as_ref().map(PathBuf::from));
-        Ok(Plan { document, settings, policy, files })
-    }
-}
-
 /// Starts everything up to the listening socket.
 pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let data_dir = settings::data_dir(&request.global, &request.environment);
     let address = Server::address_of(&plan.settings.gateway.listen).map_err(Failure::usage)?;
-    refuse_open_listening(request, plan, address)?;
-    let prices = directory::prices(&plan.settings.gateway).map_err(Failure::usage)?;
     make_private_dir(&data_dir)?;
     let lock = DataDirLock::acquire(&data_dir)?;
 
@@ -106,7 +62,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     let runs = data_dir.join("runs");
     close_crashed_runs(&runs, &*heads, &*clock)?;
     let (writer, trace) = Writer::start(trace_options(plan, runs.clone()), heads, Arc::clone(&clock))?;
-    let ledger = open_ledger(request, plan, run, &data_dir, &store, &*clock)?;
+    let ledger = open_ledger(plan, run, &data_dir, &store, &*clock)?;
     let checkpoint =
         Arc::new(Checkpoint::new(Arc::new(ledger), trace, Arc::clone(&clock), plan.policy.clone()));
 
@@ -117,9 +73,10 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     let keys = KeyRing::new(&Keys::list(&*store)?)?;
     let snapshot = Snapshot {
         key_required: key_required(request, plan, address),
+        tokens: plan.tokens.clone(),
         settings: plan.settings.gateway.clone(),
         directory,
-        prices: Arc::new(prices),
+        prices: Arc::clone(&plan.prices),
     };
     let metrics = Metrics::register(&registry)?;
     let gateway = Gateway::new(Parts { run, checkpoint: Arc::clone(&checkpoint), snapshot, keys, metrics });
@@ -190,30 +147,6 @@ fn start_run(checkpoint: &Checkpoint, run: RunId, policy: &Policy, server: &Serv
     checkpoint.announce_policy(run);
 }
 
-/// Who can't be told apart must not be let in from everywhere.
-fn refuse_open_listening(
-    request: &Request,
-    plan: &Plan,
-    address: std::net::SocketAddr,
-) -> Result<(), Failure> {
-    let open = plan.settings.gateway.auth == AuthMode::Auto;
-    let has_keys = || {
-        let data_dir = settings::data_dir(&request.global, &request.environment);
-        let database = plan.settings.database(&data_dir);
-        database.exists()
-            && SqliteStore::open(&database)
-                .and_then(|store| Keys::list(&store))
-                .is_ok_and(|keys| !keys.is_empty())
-    };
-    if address.ip().is_loopback() || request.args.insecure || !open || has_keys() {
-        return Ok(());
-    }
-    Err(Failure::usage(format!(
-        "gateway.listen: {address} can be reached from elsewhere, and there is no authentication: make a key \
-         (`seawall keys create --name NAME`), set auth.mode: required, listen on 127.0.0.1, or give --insecure"
-    )))
-}
-
 /// On loopback the machine's users are trusted; elsewhere, or where it is configured, callers show a key.
 pub(crate) fn key_required(request: &Request, plan: &Plan, address: std::net::SocketAddr) -> bool {
     let elsewhere = !address.ip().is_loopback() && !request.args.insecure;
@@ -251,14 +184,13 @@ fn close_crashed_runs(runs: &Path, heads: &dyn Heads, clock: &dyn Clock) -> Resu
 }
 
 fn open_ledger(
-    request: &Request,
     plan: &Plan,
     run: RunId,
     data_dir: &Path,
     store: &Arc<dyn Store>,
     clock: &dyn Clock,
 ) -> Result<Ledger, Failure> {
-    if let Some(usd) = request.budget {
+    if let Some(usd) = plan.budget {
         Limits::set(&**store, &limit(Scope::Global, Window::Total, Some(usd), None), clock.now())?;
     }
     let limits = limits(plan, run, &**store)?;
@@ -278,15 +210,15 @@ fn open_ledger(
     Ok(ledger)
 }
 
-/// Every limit in force. The configuration's, then those set by hand (`--budget` is one of them), then keys' own, then
+/// Every limit in force. The configuration's, then keys' own, then those set by hand (`--budget` is one of them), then
 /// the policy's: later ones win.
 pub(crate) fn limits(plan: &Plan, run: RunId, store: &dyn Store) -> Result<Vec<Limit>, Failure> {
     let mut limits = plan.settings.gateway.budgets.clone();
-    limits.extend(Limits::list(store)?.into_iter().map(|(limit, _set_at)| limit));
     for key in Keys::list(store)? {
         let scope = Scope::Key(key.name.as_str().into());
         limits.extend(key.budget.map(|budget| limit(scope, budget.window, Some(budget.usd), None)));
     }
+    limits.extend(Limits::list(store)?.into_iter().map(|(limit, _set_at)| limit));
     let policy = &plan.policy.limits;
     if policy.usd.is_some() || policy.tokens.is_some() {
         limits.push(limit(Scope::Run(run), Window::Total, policy.usd, policy.tokens));

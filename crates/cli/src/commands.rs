@@ -3,6 +3,7 @@
 mod budget;
 mod config;
 mod doctor;
+mod import;
 mod keys;
 mod report;
 mod runs;

@@ -7,6 +7,7 @@ mod boot;
 mod client;
 mod commands;
 mod exit;
+mod litellm;
 mod logging;
 mod output;
 mod policy;

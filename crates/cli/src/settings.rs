@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use seawall_base::config::{Document, Environment, Errors, Reader, Sources, read};
+use seawall_base::config::{Document, Environment, Errors, Reader, Sources, attempt as attempt_keys, read};
+use seawall_base::telemetry;
 use seawall_gateway::Settings as GatewaySettings;
 use seawall_trace::{Durability, OnUnavailable};
 use serde_json::{Value, json};
@@ -106,6 +107,10 @@ fn logging(reader: &mut Reader<'_>) -> LoggingSettings {
         "trace, debug, info, warn or error; also for parts: info,seawall_gateway=debug.",
         "info",
     );
+    if telemetry::check_level(&level).is_err() {
+        let hint = "write trace, debug, info, warn or error, or parts like info,seawall_gateway=debug";
+        reader.error("level", format!("{level:?} is no level"), hint);
+    }
     let formats = [("json", LogFormat::Json), ("text", LogFormat::Text)];
     let format =
         reader.optional_choice("format", "json or text; default: text on a terminal, else json.", &formats);
@@ -131,6 +136,16 @@ pub(crate) fn sources(global: &Global, environment: &Environment, flags: Vec<(St
         environment: environment.clone(),
         flags,
     }
+}
+
+/// Loads the configuration as far as it can be read, with what is wrong with it.
+///
+/// # Errors
+/// When a file can't be read at all.
+pub(crate) fn attempt(sources: &Sources) -> Result<(Document, Settings, Result<(), Errors>), Errors> {
+    let document = Document::load(sources)?;
+    let (settings, outcome) = attempt_keys(&document, Settings::declare);
+    Ok((document, settings, outcome))
 }
 
 /// Loads the configuration.

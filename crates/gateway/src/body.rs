@@ -8,6 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::pump::Pump;
 use crate::through::Through;
+use crate::tunnel::Tunnel;
 
 /// What goes to the client: a whole body, a stream of events that is metered, or bytes passed through.
 #[derive(Debug)]
@@ -15,9 +16,11 @@ pub enum GatewayBody {
     /// A whole body.
     Full(Option<Bytes>),
     /// A stream of events.
-    Events(Box<Pump>),
+    Events(Option<Box<Pump>>),
     /// Bytes as they come.
-    Through(Box<Through>),
+    Through(Option<Box<Through>>),
+    /// Nothing: after this answer the connection is a websocket.
+    Tunnel(Option<Box<Tunnel>>),
 }
 
 impl GatewayBody {
@@ -25,6 +28,28 @@ impl GatewayBody {
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self::Full((!bytes.is_empty()).then_some(bytes))
+    }
+
+    /// What is to be run on the connection once the answer has gone out.
+    pub fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
+        match self {
+            Self::Tunnel(tunnel) => tunnel.take(),
+            Self::Full(_) | Self::Events(_) | Self::Through(_) => None,
+        }
+    }
+}
+
+impl Drop for GatewayBody {
+    /// The client has everything, or has gone.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        match self {
+            Self::Full(_) | Self::Tunnel(_) => {}
+            Self::Events(pump) => pump.take().into_iter().for_each(Pump::leave),
+            Self::Through(through) => through.take().into_iter().for_each(Through::leave),
+        }
     }
 }
 
@@ -43,18 +68,22 @@ impl Body for GatewayBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenAnswer>>> {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Events(pump) => pump.poll(context).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Through(through) => through.poll(context),
+            Self::Events(Some(pump)) => {
+                pump.poll(context).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Self::Through(Some(through)) => through.poll(context),
+            Self::Events(None) | Self::Through(None) | Self::Tunnel(_) => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Full(None))
+        matches!(self, Self::Full(None) | Self::Tunnel(_))
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Tunnel(_) => SizeHint::with_exact(0),
             Self::Events(_) | Self::Through(_) => SizeHint::default(),
         }
     }

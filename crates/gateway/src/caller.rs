@@ -1,4 +1,4 @@
-//! Who calls: API keys of this server's callers, looked up by their hash.
+//! Who calls: whoever holds an API key, looked up here by its hash, or a token, verified in `token`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,17 +11,17 @@ use seawall_store::KeyRow;
 use seawall_types::{Actor, KeyId, RunId, Scope, Timestamp};
 use smallvec::SmallVec;
 
-/// Whoever makes a request: the holder of an API key, or nobody in particular.
+/// Whoever makes a request: the holder of an API key or a token, or nobody in particular.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
-    /// The key, unless the caller is anonymous.
+    /// What rates count by: the key, or the holder of a token; `None`: the caller is anonymous.
     pub id: Option<KeyId>,
     /// How the trace names the caller.
     pub actor: Arc<Actor>,
     /// Requests and tokens a minute.
     pub rate: Rate,
-    /// Models that may be called; empty: any.
-    pub models: Vec<String>,
+    /// Models that may be called; `None`: any.
+    pub models: Option<Vec<String>>,
     /// Addresses that may call; empty: any.
     pub addresses: Vec<IpNet>,
     /// When the key ends.
@@ -48,7 +48,7 @@ impl Caller {
             id: None,
             actor: Arc::default(),
             rate: Rate { requests: None, tokens: None },
-            models: Vec::new(),
+            models: None,
             addresses: Vec::new(),
             expires_at: None,
             revoked_at: None,
@@ -69,7 +69,7 @@ impl Caller {
                 agent: None,
             }),
             rate: Rate { requests: row.rpm, tokens: row.tpm },
-            models: row.models.clone(),
+            models: Some(row.models.clone()).filter(|models| !models.is_empty()),
             addresses: row.ips.iter().map(network).collect::<Result<_, _>>()?,
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
@@ -86,17 +86,17 @@ impl Caller {
         scopes
     }
 
-    /// Whether the key is good for this model.
+    /// Whether the caller may use this model.
     #[must_use]
     pub fn may_call(&self, model: &str) -> bool {
         let matches = |pattern: &String| match pattern.strip_suffix('*') {
             Some(prefix) => model.starts_with(prefix),
             None => pattern == model,
         };
-        self.models.is_empty() || self.models.iter().any(matches)
+        self.models.as_ref().is_none_or(|models| models.iter().any(matches))
     }
 
-    /// Whether the key may be used from this address.
+    /// Whether the caller may come from this address.
     #[must_use]
     pub fn may_call_from(&self, address: IpAddr) -> bool {
         self.addresses.is_empty() || self.addresses.iter().any(|network| network.contains(&address))

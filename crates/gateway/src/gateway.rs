@@ -8,18 +8,20 @@ use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use seawall_base::id;
+use seawall_base::tasks::Group;
 use seawall_checkpoint::Checkpoint;
 use seawall_llm::price::{Price, Prices, Provider};
 use seawall_llm::wire::Dialect;
 use seawall_llm_client::BreakerState;
 use seawall_types::{ActionId, Actor, Clock, Mode, RequestId, RunId, Scope, Verdict};
 
+use crate::cache::Cache;
 use crate::memory::ByteBudget;
 use crate::metrics::{method_label, seconds};
-use crate::phase::{self, Accepted};
+use crate::phase::{self, Accepted, Asked};
 use crate::rates::Rates;
 use crate::refusal::Refusal;
-use crate::{Caller, Directory, GatewayBody, KeyRing, Metrics, Settings, header};
+use crate::{Caller, Directory, GatewayBody, KeyRing, Metrics, Settings, Tokens, header};
 
 /// What a request sees of the configuration: it keeps the one it began with.
 #[derive(Debug)]
@@ -30,8 +32,10 @@ pub struct Snapshot {
     pub directory: Directory,
     /// Prices.
     pub prices: Arc<Prices>,
-    /// Whether callers must show a key of ours.
+    /// Whether callers must show a key of ours or a token.
     pub key_required: bool,
+    /// What verifies tokens, where an issuer is configured.
+    pub tokens: Option<Arc<Tokens>>,
 }
 
 impl Snapshot {
@@ -71,15 +75,19 @@ pub struct Gateway {
     rates: Rates,
     metrics: Metrics,
     memory: Arc<ByteBudget>,
+    cache: Arc<Cache>,
     anonymous: Arc<Caller>,
     in_flight: AtomicUsize,
     draining: AtomicBool,
+    /// What goes on after a client has gone.
+    afterwards: Group,
 }
 
 impl Gateway {
     /// A gateway of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
+        let cache = Cache::new(Arc::clone(parts.checkpoint.clock()));
         Arc::new(Self {
             run: parts.run,
             checkpoint: parts.checkpoint,
@@ -88,9 +96,11 @@ impl Gateway {
             rates: Rates::default(),
             metrics: parts.metrics,
             memory: ByteBudget::new(),
+            cache,
             anonymous: Arc::new(Caller::anonymous()),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            afterwards: Group::new(),
         })
     }
 
@@ -124,9 +134,10 @@ impl Gateway {
         self.keys.load_full()
     }
 
-    /// Puts another configuration into force, for requests that come from now on.
+    /// Puts another configuration into force, for requests that come from now on. Answers that were kept are forgotten.
     pub fn reload(&self, snapshot: Snapshot) {
         self.snapshot.store(Arc::new(snapshot));
+        self.cache.clear();
     }
 
     /// Puts other API keys into force.
@@ -167,13 +178,29 @@ impl Gateway {
         &self.memory
     }
 
+    pub(crate) fn cache(&self) -> &Arc<Cache> {
+        &self.cache
+    }
+
     pub(crate) fn counted_in_flight(&self) -> &AtomicUsize {
         &self.in_flight
+    }
+
+    /// Goes on with something that no client waits for. Where nothing runs any more, the task is dropped at once.
+    pub(crate) fn afterwards(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            self.afterwards.spawn("rest of an answer", task);
+        }
     }
 
     /// Whoever calls without a key of ours.
     pub(crate) fn anonymous(&self) -> Arc<Caller> {
         Arc::clone(&self.anonymous)
+    }
+
+    /// A key set of the tokens' issuer could not be read; counted for the operator.
+    pub fn count_key_set_failure(&self) {
+        self.metrics.jwt_refresh_failures.inc();
     }
 
     /// Whether any budget in money has a limit.
@@ -186,6 +213,7 @@ impl Gateway {
         let (metrics, now) = (&self.metrics, self.clock().monotonic());
         metrics.in_flight.set(i64::try_from(self.in_flight()).unwrap_or(i64::MAX));
         metrics.buffered.set(i64::try_from(self.memory.used()).unwrap_or(i64::MAX));
+        metrics.cache_bytes.set(i64::try_from(self.cache.bytes()).unwrap_or(i64::MAX));
         for upstream in &self.snapshot.load().directory.upstreams {
             let state = upstream.breaker.state(now);
             let number = match state {
@@ -233,11 +261,11 @@ impl Gateway {
         self: &Arc<Self>,
         worker: usize,
         snapshot: &Arc<Snapshot>,
-        accepted: Box<Accepted>,
+        mut accepted: Box<Accepted>,
         body: Incoming,
     ) -> Response<GatewayBody> {
         let caller =
-            accepted.check(self, snapshot).and_then(|()| phase::authenticate(self, snapshot, &accepted));
+            accepted.check(self, snapshot).and_then(|()| phase::authenticate(self, snapshot, &mut accepted));
         let caller = match caller {
             Ok(caller) => caller,
             Err(refusal) => {
@@ -253,8 +281,10 @@ impl Gateway {
             Ok(findings) => findings,
             Err(refusal) => return self.refuse(&accepted, &caller.actor, payload.model(), &refusal),
         };
-        let told = Told::of(&accepted);
-        let reserved = match phase::reserve(self, snapshot, accepted, &caller, &payload, findings) {
+        let asked = Asked { gateway: self, snapshot, caller: &caller, payload: &payload };
+        let recalled = phase::recall(asked, &accepted).await;
+        let told = Told { cache: recalled.told(), ..Told::of(&accepted) };
+        let reserved = match phase::reserve(asked, accepted, findings, recalled) {
             Ok(reserved) => reserved,
             Err(refused) => {
                 let (accepted, refusal) = &*refused;
@@ -322,17 +352,22 @@ struct Told {
     request: RequestId,
     action: ActionId,
     dialect: Dialect,
+    /// Whether the cache had the answer.
+    cache: Option<&'static str>,
 }
 
 impl Told {
     fn of(accepted: &Accepted) -> Self {
-        Self { request: accepted.request_id, action: accepted.action, dialect: accepted.dialect }
+        Self { request: accepted.request_id, action: accepted.action, dialect: accepted.dialect, cache: None }
     }
 
     fn tell(&self, mut response: Response<GatewayBody>, verdict: Verdict) -> Response<GatewayBody> {
         let headers = response.headers_mut();
         phase::put(headers, header::ACTION, &self.action.to_string());
         phase::put(headers, header::VERDICT, verdict.as_str());
+        if let Some(cache) = self.cache {
+            phase::put(headers, header::CACHE, cache);
+        }
         // A provider's own request id is what its support asks for.
         if !headers.contains_key(header::REQUEST_ID) {
             phase::put(headers, header::REQUEST_ID, &self.request.to_string());

@@ -6,6 +6,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::token::looks_like_token;
+
 /// Headers of one hop, which a proxy must not pass on (RFC 9110 §7.6.1), and those that the obsolete RFC 2616 named.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
@@ -30,6 +32,7 @@ pub(crate) const VERDICT: HeaderName = HeaderName::from_static("x-seawall-verdic
 pub(crate) const COST: HeaderName = HeaderName::from_static("x-seawall-cost-usd");
 pub(crate) const UPSTREAM: HeaderName = HeaderName::from_static("x-seawall-upstream");
 pub(crate) const OUTPUT_LIMIT: HeaderName = HeaderName::from_static("x-seawall-output-limit");
+pub(crate) const CACHE: HeaderName = HeaderName::from_static("x-seawall-cache");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Takes out what belongs to this hop, with what `Connection` names.
@@ -60,7 +63,7 @@ pub(crate) fn towards_upstream(from_client: &HeaderMap, pass_credentials: bool, 
         headers.remove(name);
     }
     for name in CREDENTIALS {
-        let is_ours = headers.get(&name).is_some_and(carries_our_key);
+        let is_ours = headers.get_all(&name).iter().any(carries_our_key);
         if !pass_credentials || is_ours {
             headers.remove(name);
         }
@@ -69,6 +72,27 @@ pub(crate) fn towards_upstream(from_client: &HeaderMap, pass_credentials: bool, 
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     headers
+}
+
+/// A credential without `Bearer` before it.
+pub(crate) fn without_scheme(text: &str) -> &str {
+    let text = text.trim();
+    match text.split_once(' ') {
+        Some((scheme, credential)) if scheme.eq_ignore_ascii_case("bearer") => credential.trim(),
+        _ => text,
+    }
+}
+
+/// Takes out every credential that is a token. To be called where tokens are ours to check: like our own API keys they
+/// never leave us.
+pub(crate) fn remove_tokens(headers: &mut HeaderMap) {
+    let is_token =
+        |value: &HeaderValue| value.to_str().is_ok_and(|text| looks_like_token(without_scheme(text)));
+    for name in CREDENTIALS {
+        if headers.get_all(&name).iter().any(is_token) {
+            headers.remove(name);
+        }
+    }
 }
 
 /// Whether a credential is one of our own API keys, which never leave us.
@@ -129,6 +153,25 @@ mod tests {
         let theirs = headers(&[("authorization", "Bearer sk-theirs")]);
         assert_eq!(towards_upstream(&theirs, true, false), theirs);
         assert!(towards_upstream(&theirs, false, false).is_empty());
+    }
+
+    #[test]
+    fn a_second_header_hides_no_key() {
+        let mut two = headers(&[("authorization", "Bearer sk-theirs")]);
+        two.append("authorization", HeaderValue::from_static("Bearer sk-sw-abc"));
+        assert!(towards_upstream(&two, true, false).is_empty());
+    }
+
+    #[test]
+    fn tokens_are_taken_out_wherever_they_are() {
+        let token = "eyJhbGciOiJFZERTQSJ9.e30.AAAA";
+        let theirs = headers(&[("x-api-key", "sk-theirs"), ("x-other", token)]);
+        let mut both = theirs.clone();
+        both.append("authorization", HeaderValue::from_static("Basic abc"));
+        both.append("authorization", format!("bearer  {token}").parse().unwrap());
+        both.append("x-goog-api-key", token.parse().unwrap());
+        remove_tokens(&mut both);
+        assert_eq!(both, theirs);
     }
 
     #[test]

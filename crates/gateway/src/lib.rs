@@ -9,6 +9,8 @@
 
 mod address;
 mod body;
+mod browser;
+mod cache;
 mod caller;
 mod directory;
 mod gateway;
@@ -22,10 +24,15 @@ mod phase;
 mod pump;
 mod rates;
 mod refusal;
+mod rest;
 mod settings;
 mod through;
+mod token;
+mod tunnel;
+mod websocket;
 
 pub use body::GatewayBody;
+pub use browser::is_foreign_page;
 pub use caller::{Caller, CallerError, KeyRing};
 pub use directory::{Directory, Route, Target};
 pub use gateway::{Gateway, Parts, Snapshot};
@@ -33,6 +40,11 @@ pub use limits::{Limits, RequestTimeouts};
 pub use metrics::Metrics;
 pub use rates::{RateRule, RateScope};
 pub use settings::{
-    AuthMode, PolicySource, RouteSettings, Settings, TargetSettings, UnknownPrice, UpstreamEntry,
-    default_timeouts,
+    AuthMode, CacheSettings, JwtKey, JwtSettings, KeySource, PolicySource, RouteSettings, Settings,
+    TargetSettings, UnknownPrice, UpstreamEntry, default_timeouts,
 };
+pub use token::{
+    Algorithm, ClaimNames, Key, KeyError, KeySet, KeySetError, TokenError, Tokens, TokensError,
+    UnknownAlgorithm, looks_like_token,
+};
+pub use tunnel::Tunnel;

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
+
+use crate::header;
+
 /// Sizes. Bytes unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -17,6 +21,14 @@ pub struct Limits {
     pub in_flight: usize,
     /// All bodies buffered at the same time, of all requests.
     pub buffer: usize,
+}
+
+impl Limits {
+    /// Whether a request's headers have a size that is taken.
+    #[must_use]
+    pub fn admit_headers(&self, headers: &HeaderMap) -> bool {
+        header::size(headers) <= self.headers
+    }
 }
 
 impl Default for Limits {

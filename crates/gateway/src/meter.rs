@@ -7,14 +7,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_checkpoint::{Attempt, Outcome, Permit, ToolRequest};
+use seawall_checkpoint::{Attempt, Outcome, Passed, Permit, ToolRequest};
 use seawall_llm::answer::{Answer, ToolCall};
 use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
+use seawall_llm::request::Request;
 use seawall_llm_client::{Place, Upstream};
-use seawall_types::{Finding, Usage, Usd};
+use seawall_types::{Amount, Finding, Usage, Usd};
 
 use crate::Gateway;
+use crate::cache::Ticket;
 use crate::directory::Target;
 use crate::metrics::{method_label, seconds};
 use crate::phase::{Accepted, status_label};
@@ -22,6 +24,10 @@ use crate::rates::Taken;
 
 /// Tokens that an upstream may have produced between the last piece we saw and its noticing that we hung up.
 const UNDER_WAY_TOKENS: u64 = 32;
+
+/// The longest name of a tool that is written down, in characters, and the most tools of one answer.
+const MAX_TOOL_NAME: usize = 256;
+const MAX_TOOLS: usize = 128;
 
 /// How a call ended, beside its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +38,8 @@ pub(crate) enum Ending {
     Cancelled,
     /// The upstream broke off, or was cut off by a time-out of ours.
     Cut,
+    /// A time-out of ours ended what neither side had ended.
+    TimedOut,
     /// There was no answer.
     Failed,
 }
@@ -42,6 +50,7 @@ impl Ending {
             Self::Complete => None,
             Self::Cancelled => Some("cancelled"),
             Self::Cut => Some("cut"),
+            Self::TimedOut => Some("timeout"),
             Self::Failed => Some("failed"),
         }
     }
@@ -70,6 +79,12 @@ pub(crate) struct Meter {
     prompt_bytes: u64,
     /// The client pays for a faster service.
     premium: bool,
+    /// The answer is made after the connection has ended.
+    background: bool,
+    /// The most tokens that the upstream may write.
+    most_output: u64,
+    /// It wrote more than we could see.
+    wrote_unseen: bool,
     current: Option<Current>,
     attempts: Vec<Attempt>,
     usage: Usage,
@@ -81,6 +96,12 @@ pub(crate) struct Meter {
     /// What has been seen of the answer so far.
     answer: Answer,
     metered: bool,
+    /// The right to keep the answer.
+    ticket: Option<Ticket>,
+    /// The answer is one that was kept.
+    cached: bool,
+    /// What went through, when it is a websocket.
+    passed: Option<Passed>,
 }
 
 impl Meter {
@@ -99,6 +120,9 @@ impl Meter {
             tenant,
             prompt_bytes,
             premium: false,
+            background: false,
+            most_output: 0,
+            wrote_unseen: false,
             current: None,
             attempts: Vec::new(),
             usage: Usage::default(),
@@ -108,6 +132,9 @@ impl Meter {
             waited: Duration::ZERO,
             answer: Answer::default(),
             metered,
+            ticket: None,
+            cached: false,
+            passed: None,
         })
     }
 
@@ -116,13 +143,32 @@ impl Meter {
         self
     }
 
-    pub(crate) fn for_service(mut self: Box<Self>, premium: bool) -> Box<Self> {
-        self.premium = premium;
+    pub(crate) fn with_most_output(mut self: Box<Self>, tokens: u64) -> Box<Self> {
+        self.most_output = tokens;
         self
+    }
+
+    pub(crate) fn for_request(mut self: Box<Self>, request: &Request) -> Box<Self> {
+        (self.premium, self.background) = (request.premium, request.background);
+        self
+    }
+
+    pub(crate) fn with_ticket(mut self: Box<Self>, ticket: Option<Ticket>) -> Box<Self> {
+        self.ticket = ticket;
+        self
+    }
+
+    /// The right to keep the answer, for who has it complete. Whoever does not take it lets it go with the meter.
+    pub(crate) fn take_ticket(&mut self) -> Option<Ticket> {
+        self.ticket.take()
     }
 
     pub(crate) fn accepted(&self) -> &Accepted {
         &self.accepted
+    }
+
+    pub(crate) fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
     }
 
     pub(crate) fn permit(&self) -> Option<&Permit> {
@@ -203,7 +249,7 @@ impl Meter {
             }
         }
         if cost > Usd::ZERO {
-            let tenant = self.tenant.as_deref().unwrap_or("");
+            let tenant = metrics.tenant_label(self.tenant.as_deref().unwrap_or(""));
             metrics.cost.with_label_values(&[tenant, model]).inc_by(cost.as_f64_for_metrics());
         }
     }
@@ -223,6 +269,27 @@ impl Meter {
     /// What is known of the answer so far; settling uses it.
     pub(crate) fn saw(&mut self, answer: &Answer) {
         self.answer.clone_from(answer);
+    }
+
+    /// So many bytes more have come of an answer in one piece, which can't be read before it is whole.
+    pub(crate) fn saw_bytes(&mut self, bytes: u64) {
+        self.answer.output_bytes += bytes;
+    }
+
+    /// The upstream wrote more than we could see: unless it says how much, that is all that it was allowed to write.
+    pub(crate) fn wrote_unseen(&mut self) {
+        self.wrote_unseen = true;
+    }
+
+    /// The answer is one that was kept, in which the model asks for these tools.
+    pub(crate) fn gives_again(&mut self, tools: &[ToolCall]) {
+        self.cached = true;
+        self.answer.tool_calls = tools.to_vec();
+    }
+
+    /// So much has gone through a websocket.
+    pub(crate) fn passed(&mut self, passed: Passed) {
+        self.passed = Some(passed);
     }
 
     /// What the call has cost, if it ended now with the answer seen so far.
@@ -245,7 +312,8 @@ impl Meter {
             (Some(usage), _) if usage.output >= seen && self.answer.finish.is_some() => usage,
             (reported, ending) => {
                 let margin = if ending == Ending::Complete { 0 } else { UNDER_WAY_TOKENS };
-                let output = if self.accepted.wire.has_output() { seen + margin } else { 0 };
+                let unseen = if self.wrote_unseen { self.most_output } else { 0 };
+                let output = if self.accepted.wire.has_output() { unseen.max(seen + margin) } else { 0 };
                 let reported = reported.unwrap_or_default();
                 Usage {
                     input: if reported.input > 0 {
@@ -269,12 +337,23 @@ impl Meter {
     fn settle(&mut self, status: u16, ending: Ending) {
         let Some(permit) = self.permit.take() else { return };
         if let Some(current) = self.current.take() {
-            if ending == Ending::Cut {
-                current.upstream.breaker.report(true, self.now());
+            match (ending, current.status) {
+                (Ending::Cut, _) => current.upstream.breaker.report(true, self.now()),
+                (Ending::Complete | Ending::TimedOut, Some(..400)) => {
+                    current.upstream.breaker.report(false, self.now())
+                }
+                _ => {}
             }
+            self.observe_websocket(&current.upstream.settings.name);
             let usage = self.usage_of_answer(current.status, ending);
             let error = ending.as_str().map(str::to_owned);
+            let goes_on = self.background
+                && self.answer.usage.is_none()
+                && current.status.is_some_and(|status| status < 400);
             self.charge(current, &usage, error);
+            if goes_on {
+                self.charge_all(permit.estimate());
+            }
         }
         let now = self.now();
         self.gateway.rates().correct(&self.rates, self.usage.total());
@@ -285,9 +364,30 @@ impl Meter {
             ended: ending.as_str(),
             findings: std::mem::take(&mut self.findings),
             attempts: std::mem::take(&mut self.attempts),
-            tools: std::mem::take(&mut self.answer.tool_calls).into_iter().map(asked_for).collect(),
+            tools: std::mem::take(&mut self.answer.tool_calls)
+                .into_iter()
+                .take(MAX_TOOLS)
+                .map(asked_for)
+                .collect(),
+            cached: self.cached,
+            websocket: self.passed,
         });
         self.observe_request(status, now);
+    }
+
+    /// The provider goes on after the connection has ended and nobody will tell what it cost: everything that was held
+    /// is charged.
+    fn charge_all(&mut self, estimate: Amount) {
+        self.cost = self.cost.max(estimate.usd);
+        self.usage.output += estimate.tokens.saturating_sub(self.usage.total());
+        self.usage.estimated = true;
+    }
+
+    fn observe_websocket(&self, upstream: &str) {
+        let Some(Passed { bytes_in, bytes_out }) = self.passed else { return };
+        let bytes = &self.gateway.metrics().websocket_bytes;
+        bytes.with_label_values(&[upstream, "in"]).inc_by(bytes_in);
+        bytes.with_label_values(&[upstream, "out"]).inc_by(bytes_out);
     }
 
     fn observe_request(&self, status: u16, now: Duration) {
@@ -314,8 +414,10 @@ impl Drop for Meter {
     }
 }
 
+/// A tool as it is written down. A model can write names of any length.
 fn asked_for(call: ToolCall) -> ToolRequest {
-    ToolRequest { name: call.name, call_id: call.id }
+    let bounded = |text: String| text.chars().take(MAX_TOOL_NAME).collect();
+    ToolRequest { name: bounded(call.name), call_id: call.id.map(bounded) }
 }
 
 fn add(a: Usage, b: &Usage) -> Usage {

@@ -6,11 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::{
-    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry,
 };
 
 /// Model names that get a label value of their own; the rest is `other`.
 const MAX_MODEL_LABELS: usize = 200;
+/// Tenants that get a label value of their own; the rest is `other`.
+const MAX_TENANT_LABELS: usize = 1_000;
 /// The label value for everything that is not in the configuration.
 const OTHER: &str = "other";
 
@@ -36,8 +39,14 @@ pub struct Metrics {
     pub(crate) buffered: IntGauge,
     pub(crate) budget_remaining: GaugeVec,
     pub(crate) unpriced: IntCounterVec,
-    pub(crate) panics: prometheus::IntCounter,
-    models: Mutex<HashSet<String>>,
+    pub(crate) websocket_bytes: IntCounterVec,
+    pub(crate) cache_hits: IntCounter,
+    pub(crate) cache_misses: IntCounter,
+    pub(crate) cache_bytes: IntGauge,
+    pub(crate) panics: IntCounter,
+    pub(crate) jwt_refresh_failures: IntCounter,
+    models: LabelValues,
+    tenants: LabelValues,
 }
 
 impl Metrics {
@@ -73,9 +82,10 @@ impl Metrics {
             &["scope", "window"],
         )?;
         registry.register(Box::new(budget_remaining.clone()))?;
-        let panics =
-            prometheus::IntCounter::new("seawall_panics_total", "Requests that ended in a fault of ours.")?;
-        registry.register(Box::new(panics.clone()))?;
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone())).map(|()| counter)
+        };
         Ok(Self {
             requests: counters(
                 "seawall_requests_total",
@@ -128,25 +138,60 @@ impl Metrics {
                 "Calls whose model has no known price.",
                 &["upstream"],
             )?,
-            panics,
-            models: Mutex::default(),
+            websocket_bytes: counters(
+                "seawall_websocket_bytes_total",
+                "Bytes that went through websockets: in from clients, out to them.",
+                &["upstream", "direction"],
+            )?,
+            cache_hits: counter("seawall_cache_hits_total", "Answers given again from the cache.")?,
+            cache_misses: counter(
+                "seawall_cache_misses_total",
+                "Requests that the cache may answer and had no answer for.",
+            )?,
+            cache_bytes: gauge("seawall_cache_bytes", "Bytes of answers that are kept.")?,
+            panics: counter("seawall_panics_total", "Requests that ended in a fault of ours.")?,
+            jwt_refresh_failures: counter(
+                "seawall_jwt_refresh_failures_total",
+                "Attempts to read a key set of the tokens' issuer that failed.",
+            )?,
+            models: LabelValues::at_most(MAX_MODEL_LABELS),
+            tenants: LabelValues::at_most(MAX_TENANT_LABELS),
         })
     }
 
     /// The label value for a model that has a price or stands in the configuration; `other` for the rest.
     pub(crate) fn model_label<'a>(&self, model: &'a str, known: bool) -> &'a str {
-        if !known {
+        if known { self.models.label(model) } else { OTHER }
+    }
+
+    /// The label value for a tenant: tokens name them, so there may be any number.
+    pub(crate) fn tenant_label<'a>(&self, tenant: &'a str) -> &'a str {
+        self.tenants.label(tenant)
+    }
+}
+
+/// Names that are label values of their own; the first ones that come, up to a bound.
+#[derive(Debug)]
+struct LabelValues {
+    names: Mutex<HashSet<String>>,
+    most: usize,
+}
+
+impl LabelValues {
+    fn at_most(most: usize) -> Self {
+        Self { names: Mutex::default(), most }
+    }
+
+    fn label<'a>(&self, name: &'a str) -> &'a str {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.contains(name) {
+            return name;
+        }
+        if names.len() >= self.most {
             return OTHER;
         }
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        if models.contains(model) {
-            return model;
-        }
-        if models.len() >= MAX_MODEL_LABELS {
-            return OTHER;
-        }
-        models.insert(model.to_owned());
-        model
+        names.insert(name.to_owned());
+        name
     }
 }
 

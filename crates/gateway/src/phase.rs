@@ -1,4 +1,4 @@
-//! The phases of a request, in order: accept, authenticate, read, inspect, reserve, choose, send, answer. Settling and
+//! The phases of a request, in order: accept, authenticate, read, inspect, recall, reserve, choose, send, answer. Settling and
 //! writing the trace are the meter's, since they happen wherever the answer ends.
 
 mod accept;
@@ -7,6 +7,7 @@ mod authenticate;
 mod choose;
 mod inspect;
 mod read;
+mod recall;
 mod reserve;
 mod send;
 
@@ -18,11 +19,21 @@ pub(crate) use accept::{Accepted, accept, owns};
 pub(crate) use authenticate::authenticate;
 pub(crate) use inspect::inspect;
 pub(crate) use read::{Payload, discard, read};
+pub(crate) use recall::{Recalled, recall};
 pub(crate) use reserve::{Reserved, reserve};
 
 use crate::meter::Ending;
 use crate::refusal::Refusal;
-use crate::{Gateway, GatewayBody, Snapshot};
+use crate::{Caller, Gateway, GatewayBody, Snapshot};
+
+/// A request that may go on, as far as it is known before anything is reserved for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) gateway: &'a Arc<Gateway>,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) caller: &'a Caller,
+    pub(crate) payload: &'a Payload,
+}
 
 /// The phases after the reservation: whatever happens in them, the meter has settled or is in the answer's body.
 pub(crate) async fn perform(
@@ -38,6 +49,9 @@ pub(crate) async fn perform(
     {
         reserved.meter.finish(denial.code.http_status(), Ending::Failed);
         return Err(denial.into());
+    }
+    if let Some(kept) = &reserved.kept {
+        return Ok(recall::give_again(kept, reserved.meter));
     }
     let output_limit = reserved.edits.max_output.filter(|_| reserved.tell_output_limit);
     let mut response = send::send(gateway, snapshot, worker, payload, reserved).await?;

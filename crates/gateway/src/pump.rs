@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,10 +19,12 @@ use seawall_llm_client::AnswerBody;
 use seawall_types::Code;
 use tokio::time::{Instant, Sleep};
 
+use crate::cache::Recorder;
 use crate::inflate::StreamInflater;
 use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::refusal::Refusal;
+use crate::rest::{self, Rest};
 
 /// The longest event that is waited for. Images come in one event; nothing longer does.
 const MAX_EVENT: usize = 16 * 1024 * 1024;
@@ -42,6 +45,10 @@ pub struct Pump {
     /// What the request's body takes of the memory for all of them, until the stream ends.
     _memory: Share,
     told_first_token: bool,
+    /// The client hung up before the answer was complete.
+    left_early: bool,
+    /// Takes the stream down, where it may be kept.
+    recorder: Option<Box<Recorder>>,
 }
 
 impl Pump {
@@ -65,7 +72,15 @@ impl Pump {
             timers,
             _memory: memory,
             told_first_token: false,
+            left_early: false,
+            recorder: None,
         }
+    }
+
+    /// The stream is taken down, to be kept when it has come to its end.
+    pub(crate) fn recorded(mut self, recorder: Option<Recorder>) -> Self {
+        self.recorder = recorder.map(Box::new);
+        self
     }
 
     /// Waits until there is something for the client, so that an upstream that fails before can still be replaced.
@@ -102,7 +117,10 @@ impl Pump {
         loop {
             let Some(upstream) = self.upstream.as_mut() else { return Poll::Ready(Ok(())) };
             match Pin::new(upstream).poll_frame(context) {
-                Poll::Pending if self.ready.is_empty() => return self.timers.poll(context).map(Err),
+                Poll::Pending if self.ready.is_empty() => {
+                    let refusal = ready!(self.timers.poll(context));
+                    return Poll::Ready(self.broke_off(refusal));
+                }
                 Poll::Pending => return Poll::Ready(Ok(())),
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(chunk) = frame.into_data() {
@@ -111,7 +129,7 @@ impl Pump {
                     }
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(Err(broken(&error.to_string())));
+                    return Poll::Ready(self.broke_off(broken(&error.to_string())));
                 }
                 Poll::Ready(None) => return Poll::Ready(self.end()),
             }
@@ -137,8 +155,8 @@ impl Pump {
                 return Err(broken("an event is not JSON"));
             }
             match step {
-                Step::Pass => self.ready.push_back(event.bytes),
-                Step::Replace(bytes) => self.ready.push_back(bytes),
+                Step::Pass => self.say(event.bytes),
+                Step::Replace(bytes) => self.say(bytes),
                 Step::Drop => {}
             }
         }
@@ -149,6 +167,19 @@ impl Pump {
             }
         }
         Ok(())
+    }
+
+    /// The answer broke off, unless the model has said its last word: what goes wrong after that spoils nothing.
+    fn broke_off(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+        if self.reader.is_complete() { self.end() } else { Err(refusal) }
+    }
+
+    /// Bytes for the client.
+    fn say(&mut self, bytes: Bytes) {
+        if self.recorder.as_mut().is_some_and(|recorder| !recorder.take(&bytes)) {
+            self.recorder = None;
+        }
+        self.ready.push_back(bytes);
     }
 
     /// The upstream has said all it had to say.
@@ -162,8 +193,13 @@ impl Pump {
         if !self.reader.is_complete() {
             return Err(broken("it ended in the middle"));
         }
-        self.ready.extend(rest);
+        if let Some(rest) = rest {
+            self.say(rest);
+        }
         self.upstream = None;
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish(self.reader.answer());
+        }
         self.settle(Ending::Complete);
         Ok(())
     }
@@ -194,6 +230,35 @@ impl Pump {
         Some(merged.freeze())
     }
 
+    /// The client needs no more of it. If it has hung up, what the upstream has still under way is counted, and the call
+    /// cancelled.
+    pub(crate) fn leave(mut self: Box<Self>) {
+        let Some(meter) = self.meter.as_ref() else { return };
+        if self.reader.is_complete() {
+            return;
+        }
+        self.left_early = true;
+        // Those who wait for this answer are not to wait for what nobody reads.
+        self.recorder = None;
+        let gateway = Arc::clone(meter.gateway());
+        gateway.afterwards(async move {
+            let Some(mut upstream) = self.upstream.take() else { return };
+            let rest = rest::read(&mut upstream, |chunk| self.is_counted(chunk)).await;
+            if rest == Rest::TooMuch
+                && let Some(meter) = &mut self.meter
+            {
+                meter.wrote_unseen();
+            }
+        });
+    }
+
+    /// Takes in a piece that is for nobody; whether it could be read.
+    fn is_counted(&mut self, chunk: Bytes) -> bool {
+        let is_good = self.take_in(chunk).is_ok();
+        self.ready.clear();
+        is_good
+    }
+
     /// The client has gone: what the upstream has already sent us was produced and will be billed, so it is counted before
     /// the call is cancelled. Nothing is waited for.
     fn count_what_is_there(&mut self) {
@@ -203,10 +268,9 @@ impl Pump {
             let Poll::Ready(Some(Ok(frame))) = Pin::new(upstream).poll_frame(&mut context) else { break };
             let Ok(chunk) = frame.into_data() else { continue };
             budget = budget.saturating_sub(chunk.len().max(1));
-            if self.take_in(chunk).is_err() || budget == 0 {
+            if !self.is_counted(chunk) || budget == 0 {
                 break;
             }
-            self.ready.clear();
         }
     }
 }
@@ -215,7 +279,8 @@ impl Drop for Pump {
     fn drop(&mut self) {
         if self.meter.is_some() && !std::thread::panicking() {
             self.count_what_is_there();
-            let ending = if self.reader.is_complete() { Ending::Complete } else { Ending::Cancelled };
+            let complete = self.reader.is_complete() && !self.left_early;
+            let ending = if complete { Ending::Complete } else { Ending::Cancelled };
             if let Some(mut meter) = self.meter.take() {
                 meter.saw(self.reader.answer());
                 meter.finish(if ending == Ending::Complete { 200 } else { 499 }, ending);

@@ -1,5 +1,7 @@
 //! The gateway's part of the configuration: its keys, declared once, read into [`Settings`].
 
+mod cache;
+mod jwt;
 mod route;
 mod upstream;
 
@@ -14,6 +16,8 @@ use seawall_llm::price::Price;
 use seawall_types::{Mode, Scope, Usd, Window};
 use serde_json::Value;
 
+pub use cache::CacheSettings;
+pub use jwt::{JwtKey, JwtSettings, KeySource};
 pub use route::{RouteSettings, TargetSettings};
 pub use upstream::{UpstreamEntry, default_timeouts};
 
@@ -63,8 +67,14 @@ pub struct Settings {
     pub timeouts: RequestTimeouts,
     /// `gateway.trusted_proxies`.
     pub trusted_proxies: Vec<IpNet>,
+    /// `gateway.websockets`.
+    pub websockets: bool,
+    /// `cache`; `None`: no answer is kept.
+    pub cache: Option<CacheSettings>,
     /// `auth.mode`.
     pub auth: AuthMode,
+    /// `auth.jwt`; `None`: tokens are the providers' business.
+    pub jwt: Option<JwtSettings>,
     /// `upstreams`.
     pub upstreams: Vec<UpstreamEntry>,
     /// `routes`.
@@ -94,16 +104,13 @@ const HOUR: Duration = Duration::from_secs(3_600);
 impl Settings {
     /// Reads the keys. Errors are collected by the reader.
     pub fn declare(reader: &mut Reader<'_>) -> Self {
-        let (listen, mode, limits, timeouts, trusted_proxies) =
+        let (listen, mode, limits, timeouts, trusted_proxies, websockets) =
             reader.section("gateway", "The proxy.", gateway);
-        let auth = reader.section("auth", "Who may call.", |auth| {
+        let (auth, jwt) = reader.section("auth", "Who may call.", |auth| {
             let modes = [("auto", AuthMode::Auto), ("required", AuthMode::Required)];
-            auth.choice(
-                "mode",
-                "Whether callers need a key of ours: required, or auto (not on loopback).",
-                AuthMode::Auto,
-                &modes,
-            )
+            let doc = "Whether callers need a key of ours or a token: required, or auto (not on loopback).";
+            let mode = auth.choice("mode", doc, AuthMode::Auto, &modes);
+            (mode, auth.optional_section("jwt", "Tokens (JWT) of an issuer that is trusted.", jwt::declare))
         });
         let upstreams = reader.list("upstreams", "Where model calls go.", upstream::declare);
         let routes = reader.list("routes", "Names for models, and what serves them.", route::declare);
@@ -115,6 +122,8 @@ impl Settings {
             let doc = "How long after a call's total time-out its reservation becomes spend.";
             ledger.duration("hold_grace", doc, 30 * SECOND, Duration::ZERO..=HOUR)
         });
+        let cache =
+            reader.section("cache", "Answers that are given again to the same request.", cache::declare);
         let rate_limits = reader.list("rate_limits", "Requests and tokens a minute.", rate_limit);
         let policy = policy(reader);
         Self {
@@ -123,7 +132,10 @@ impl Settings {
             limits,
             timeouts,
             trusted_proxies,
+            websockets,
+            cache,
             auth,
+            jwt,
             upstreams,
             routes,
             price_file,
@@ -138,7 +150,7 @@ impl Settings {
     }
 }
 
-type GatewaySection = (String, Mode, Limits, RequestTimeouts, Vec<IpNet>);
+type GatewaySection = (String, Mode, Limits, RequestTimeouts, Vec<IpNet>, bool);
 
 fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
     let listen = gateway.text("listen", "Address and port; port 0 takes a free one.", "127.0.0.1:8000");
@@ -168,7 +180,9 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
             ),
         });
     let trusted = gateway.parsed_list("trusted_proxies", "Address ranges whose X-Forwarded-For is believed.");
-    (listen, mode, limits, timeouts, trusted)
+    let doc = "Whether websockets (realtime APIs) are passed through; what they cost can't be seen.";
+    let websockets = gateway.boolean("websockets", doc, true);
+    (listen, mode, limits, timeouts, trusted, websockets)
 }
 
 fn limits(reader: &mut Reader<'_>) -> Limits {
@@ -246,7 +260,7 @@ fn budget(reader: &mut Reader<'_>) -> Option<Limit> {
     let choices = [("closed", OnStoreDown::Closed), ("open", OnStoreDown::Open)];
     let doc = "When the ledger can't be written: refuse (closed) or go on (open).";
     let on_store_down = reader.choice("on_store_down", doc, OnStoreDown::Closed, &choices);
-    if usd.is_none() && tokens.is_none() {
+    if !reader.is_set("usd") && !reader.is_set("tokens") {
         reader.error("", "a budget needs usd or tokens", "add usd: \"10\" or tokens: 1000000");
     }
     Some(Limit { scope: scope?, window, usd, tokens, on_store_down })
@@ -258,7 +272,7 @@ fn rate_limit(reader: &mut Reader<'_>) -> RateRule {
     let requests = reader.optional_integer("rpm", "Requests a minute.", 1..=1_000_000_000);
     let tokens = reader.optional_integer("tpm", "Tokens a minute.", 1..=1_000_000_000_000);
     let routes = reader.strings("routes", "Paths it counts for, or beginnings with a `*`; default: all.");
-    if requests.is_none() && tokens.is_none() {
+    if !reader.is_set("rpm") && !reader.is_set("tpm") {
         reader.error("", "a rate limit needs rpm or tpm", "add rpm: 600 or tpm: 1000000");
     }
     RateRule { scope, rate: Rate { requests, tokens }, routes }

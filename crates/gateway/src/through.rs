@@ -3,6 +3,7 @@
 //! Where the wire format tells its usage (Gemini's streamed JSON array), a bounded copy is kept to read it from.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -14,6 +15,7 @@ use crate::body::BrokenAnswer;
 use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::pump::Timers;
+use crate::rest::{self, Rest};
 
 /// How much of an answer is kept to read its usage from.
 const MAX_COPY: usize = 8 * 1024 * 1024;
@@ -58,19 +60,36 @@ impl Through {
             Poll::Ready(Some(Ok(frame))) => {
                 self.timers.progress();
                 if let Some(chunk) = frame.data_ref() {
-                    self.keep(chunk);
+                    keep(&mut self.copy, &mut self.bytes, chunk);
+                }
+                // Nobody asks again for more of an answer that has come to its announced length.
+                if self.upstream.is_end_stream() {
+                    self.settle(Ending::Complete);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
         }
     }
 
-    fn keep(&mut self, chunk: &Bytes) {
-        self.bytes += chunk.len() as u64;
-        match &mut self.copy {
-            Some(copy) if copy.len() + chunk.len() <= MAX_COPY => copy.extend_from_slice(chunk),
-            _ => self.copy = None,
+    /// The client needs no more of it. What the upstream has still under way is counted where it is billed.
+    pub(crate) fn leave(mut self: Box<Self>) {
+        let Some(meter) = self.meter.as_ref() else { return };
+        if !meter.accepted().wire.is_metered() || self.status >= 400 || self.upstream.is_end_stream() {
+            return;
         }
+        let gateway = Arc::clone(meter.gateway());
+        gateway.afterwards(async move {
+            let Self { upstream, copy, bytes, .. } = &mut *self;
+            let rest = rest::read(upstream, |chunk| {
+                keep(copy, bytes, &chunk);
+                true
+            });
+            if rest.await == Rest::TooMuch
+                && let Some(meter) = &mut self.meter
+            {
+                meter.wrote_unseen();
+            }
+        });
     }
 
     fn break_off(&mut self, reason: String) -> BrokenAnswer {
@@ -90,10 +109,21 @@ impl Through {
     }
 }
 
+/// Counts a piece, and keeps it as long as there is room.
+fn keep(copy: &mut Option<BytesMut>, bytes: &mut u64, chunk: &Bytes) {
+    *bytes += chunk.len() as u64;
+    match copy {
+        Some(kept) if kept.len() + chunk.len() <= MAX_COPY => kept.extend_from_slice(chunk),
+        _ => *copy = None,
+    }
+}
+
 impl Drop for Through {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            self.settle(Ending::Cancelled);
+            // An answer without a body is never asked for any.
+            let whole = self.upstream.is_end_stream();
+            self.settle(if whole { Ending::Complete } else { Ending::Cancelled });
         }
     }
 }

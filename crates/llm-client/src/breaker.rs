@@ -51,6 +51,12 @@ enum State {
     HalfOpen { probing_since: Option<Duration> },
 }
 
+impl State {
+    fn closed(now: Duration) -> Self {
+        Self::Closed { in_a_row: 0, window: RateSample { since: now, ..RateSample::default() } }
+    }
+}
+
 /// Calls and failures since the window began.
 #[derive(Debug, Clone, Copy, Default)]
 struct RateSample {
@@ -104,6 +110,15 @@ impl Breaker {
         }
     }
 
+    /// An answer began, which is all that a probe is for. Whether the call is a success shows at the answer's end: an
+    /// upstream that breaks every stream off in the middle is not well.
+    pub fn answer_began(&self, now: Duration) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::HalfOpen { .. } = *state {
+            *state = State::closed(now);
+        }
+    }
+
     /// How a call ended. `failed` is a failure of the upstream, not a refusal of the request.
     pub fn report(&self, failed: bool, now: Duration) {
         if self.settings.failures == 0 {
@@ -119,10 +134,7 @@ impl Breaker {
                 }
             }
             State::HalfOpen { .. } if failed => *state = State::Open { until: now + self.settings.open },
-            State::HalfOpen { .. } => {
-                *state =
-                    State::Closed { in_a_row: 0, window: RateSample { since: now, ..RateSample::default() } };
-            }
+            State::HalfOpen { .. } => *state = State::closed(now),
             // A call that was under way when it opened tells nothing new.
             State::Open { .. } => {}
         }
@@ -183,6 +195,19 @@ mod tests {
             breaker.report(failed, SECOND);
         }
         assert_eq!(breaker.admit(SECOND), Admission::Pass);
+    }
+
+    #[test]
+    fn an_answer_that_begins_closes_it_and_does_not_count_as_a_success() {
+        let breaker = breaker();
+        for _ in 0..3 {
+            breaker.answer_began(SECOND);
+            breaker.report(true, SECOND);
+        }
+        assert_eq!(breaker.state(SECOND), BreakerState::Open);
+        assert_eq!(breaker.admit(40 * SECOND), Admission::Probe);
+        breaker.answer_began(40 * SECOND);
+        assert_eq!(breaker.state(40 * SECOND), BreakerState::Closed);
     }
 
     #[test]

@@ -23,16 +23,11 @@ pub(crate) struct HttpClient(legacy::Client<HttpsConnector<HttpConnector>, Full<
 
 impl HttpClient {
     pub(crate) fn new(tls: &rustls::ClientConfig, connect_timeout: Duration) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(connect_timeout));
-        tcp.set_keepalive(Some(Duration::from_secs(30)));
-        tcp.enforce_http(false);
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls.clone())
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(tcp);
+            .wrap_connector(tcp(connect_timeout));
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_CONNECTION)
             .pool_timer(TokioTimer::new())
@@ -41,9 +36,29 @@ impl HttpClient {
         Self(client)
     }
 
+    /// A client whose connections may become something else: HTTP/1.1, since HTTP/2 has no upgrades, and each for one
+    /// request, so that none ever waits in a pool that other threads take from.
+    pub(crate) fn for_upgrades(tls: &rustls::ClientConfig, connect_timeout: Duration) -> Self {
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp(connect_timeout));
+        Self(legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
+    }
+
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, SendError> {
         self.0.request(request).await.map_err(|error| SendError::classify(&error))
     }
+}
+
+fn tcp(connect_timeout: Duration) -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(connect_timeout));
+    tcp.set_keepalive(Some(Duration::from_secs(30)));
+    tcp.enforce_http(false);
+    tcp
 }
 
 /// Why there is no answer.
@@ -56,7 +71,7 @@ pub enum SendError {
     #[error("the connection ended before an answer: {0}")]
     Broken(String),
     /// No answer began within the time allowed.
-    #[error("no answer began within {}", .0.as_secs_f64())]
+    #[error("no answer began within {}s", .0.as_secs_f64())]
     FirstByteTimeout(Duration),
 }
 

@@ -7,6 +7,7 @@
 mod body;
 mod breaker;
 mod client;
+mod fetch;
 mod retry;
 pub mod sim;
 mod tls;
@@ -15,6 +16,7 @@ mod upstream;
 pub use body::{AnswerBody, BodyError};
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
 pub use client::SendError;
+pub use fetch::{FetchError, FetchLimits, fetch};
 pub use retry::{RetryBudget, backoff, retry_after, status_is_retryable};
 pub use tls::{TlsError, client_config};
 pub use upstream::{

@@ -47,7 +47,7 @@ use seawall_types::Clock;
 pub use body::{SimBody, SimError};
 pub use directive::DirectiveError;
 pub use script::{Script, ScriptError};
-pub use serve::serve;
+pub use serve::{serve, serve_relay};
 pub use stats::{ModelStats, Stats};
 
 use cassette::Replay;

@@ -95,8 +95,16 @@ impl fmt::Debug for Transport {
 
 #[derive(Debug)]
 enum Carrier {
-    Http { base: BaseUrl, pools: Vec<HttpClient> },
+    Http(Box<Network>),
     Sim(Sim),
+}
+
+/// What carries requests over the network: one pool for each worker, and connections that are upgraded.
+#[derive(Debug)]
+struct Network {
+    base: BaseUrl,
+    pools: Vec<HttpClient>,
+    upgrades: HttpClient,
 }
 
 /// A place that answers model calls, with its state of health. Shared by all workers.
@@ -129,7 +137,9 @@ impl Upstream {
         let carrier = match transport {
             Transport::Http { base, tls } => {
                 let pool = || HttpClient::new(&tls, settings.timeouts.connect);
-                Carrier::Http { base, pools: std::iter::repeat_with(pool).take(workers.max(1)).collect() }
+                let pools = std::iter::repeat_with(pool).take(workers.max(1)).collect();
+                let upgrades = HttpClient::for_upgrades(&tls, settings.timeouts.connect);
+                Carrier::Http(Box::new(Network { base, pools, upgrades }))
             }
             Transport::Sim(sim) => Carrier::Sim(sim),
         };
@@ -178,15 +188,45 @@ impl Upstream {
         let call = async {
             match &self.carrier {
                 Carrier::Sim(sim) => Ok(sim.call(request).await.map(AnswerBody::Sim)),
-                Carrier::Http { base, pools } => {
-                    let Some(pool) = pools.get(worker % pools.len()) else {
+                Carrier::Http(network) => {
+                    let Some(pool) = network.pools.get(worker % network.pools.len()) else {
                         return Err(SendError::Connect("no connection pool".to_owned()));
                     };
-                    base.apply(&mut request)?;
+                    network.base.apply(&mut request)?;
                     Ok(pool.send(request).await?.map(AnswerBody::Http))
                 }
             }
         };
+        self.within_first_byte(call).await
+    }
+
+    /// Sends a request for a protocol upgrade, on a connection of its own, and waits for the answer's head. After a 101,
+    /// `hyper::upgrade::on` the answer gives the connection. The simulated provider upgrades to nothing.
+    ///
+    /// # Errors
+    /// As [`Upstream::send`].
+    pub async fn send_upgrade(
+        &self,
+        dialect: Dialect,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<AnswerBody>, SendError> {
+        self.prepare(dialect, request.headers_mut());
+        let call = async {
+            match &self.carrier {
+                Carrier::Sim(sim) => Ok(sim.call(request).await.map(AnswerBody::Sim)),
+                Carrier::Http(network) => {
+                    network.base.apply(&mut request)?;
+                    Ok(network.upgrades.send(request).await?.map(AnswerBody::Http))
+                }
+            }
+        };
+        self.within_first_byte(call).await
+    }
+
+    async fn within_first_byte<T>(
+        &self,
+        call: impl Future<Output = Result<T, SendError>>,
+    ) -> Result<T, SendError> {
         let allowed = self.settings.timeouts.first_byte;
         tokio::time::timeout(allowed, call).await.unwrap_or(Err(SendError::FirstByteTimeout(allowed)))
     }

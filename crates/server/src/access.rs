@@ -1,14 +1,16 @@
 //! Who may use our own API.
 //!
-//! On loopback, with no API key and no authentication configured, it is open. As soon as either exists, a key with a role
-//! is wanted, or the token that the command line of the server's owner presents.
+//! From loopback, with no API key and no authentication configured, it is open, but not to pages of other sites. As soon as either exists, a key or a JWT with
+//! a role is wanted, or the password that the command line of the server's owner presents.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
+use seawall_gateway::{Caller, KeyRing, Tokens, is_foreign_page, looks_like_token};
 use seawall_types::Code;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::App;
@@ -40,16 +42,17 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
         &Method::GET | &Method::HEAD => Role::Viewer,
         _ => Role::Operator,
     };
-    match check(&app, request.headers(), needed) {
+    let peer = request.extensions().get::<SocketAddr>().map(|peer| peer.ip().to_canonical());
+    match check(&app, request.headers(), peer, needed) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }
 
-fn check(app: &App, headers: &HeaderMap, needed: Role) -> Result<(), Problem> {
-    let gateway = app.gateway();
-    let keys = gateway.keys();
-    if keys.is_empty() && !gateway.snapshot().key_required {
+fn check(app: &App, headers: &HeaderMap, peer: Option<IpAddr>, needed: Role) -> Result<(), Problem> {
+    let (keys, snapshot) = (app.gateway().keys(), app.gateway().snapshot());
+    let is_here = peer.is_some_and(|address| address.is_loopback()) && !is_foreign_page(headers);
+    if is_here && keys.is_empty() && !snapshot.key_required && snapshot.tokens.is_none() {
         return Ok(());
     }
     let presented = headers
@@ -61,22 +64,15 @@ fn check(app: &App, headers: &HeaderMap, needed: Role) -> Result<(), Problem> {
         return Err(Problem::new(
             Code::Unauthenticated,
             "this route wants an API key with a role",
-            "send `Authorization: Bearer sk-sw-…`, made with `seawall keys create --role viewer`",
+            "send `Authorization: Bearer sk-sw-…`, made with `seawall keys create --role viewer`, or a JWT with a role",
         ));
     };
     if is_same(presented.as_bytes(), app.parts.token.expose().as_bytes()) {
         return Ok(());
     }
-    let now = app.parts.clock.now();
-    let caller = keys.find(presented).filter(|caller| {
-        caller.revoked_at.is_none_or(|at| at > now) && caller.expires_at.is_none_or(|at| at > now)
-    });
-    let Some(caller) = caller else {
-        return Err(Problem::new(
-            Code::Unauthenticated,
-            "the API key is not valid",
-            "check it with `seawall keys list`",
-        ));
+    let caller = match &snapshot.tokens {
+        Some(tokens) if looks_like_token(presented) => holder_of_token(tokens, presented, app)?,
+        _ => holder_of_key(&keys, presented, app, peer)?,
     };
     if caller.roles.iter().filter_map(|role| Role::named(role)).max().is_some_and(|role| role >= needed) {
         return Ok(());
@@ -85,8 +81,29 @@ fn check(app: &App, headers: &HeaderMap, needed: Role) -> Result<(), Problem> {
     Err(Problem::new(
         Code::Forbidden,
         format!("this route wants the role {name}"),
-        format!("make a key with `seawall keys create --role {name}`"),
+        format!(
+            "make a key with `seawall keys create --role {name}`, or have the token's issuer give the role"
+        ),
     ))
+}
+
+fn holder_of_token(tokens: &Tokens, token: &str, app: &App) -> Result<Arc<Caller>, Problem> {
+    tokens
+        .verify(token, app.parts.clock.now())
+        .map_err(|error| Problem::new(Code::Unauthenticated, error.to_string(), error.remedy()))
+}
+
+fn holder_of_key(keys: &KeyRing, key: &str, app: &App, peer: Option<IpAddr>) -> Result<Arc<Caller>, Problem> {
+    let now = app.parts.clock.now();
+    let is_valid = |caller: &&Arc<Caller>| {
+        caller.revoked_at.is_none_or(|at| at > now)
+            && caller.expires_at.is_none_or(|at| at > now)
+            && peer.is_some_and(|address| caller.may_call_from(address))
+    };
+    let caller = keys.find(key).filter(is_valid).ok_or_else(|| {
+        Problem::new(Code::Unauthenticated, "the API key is not valid", "check it with `seawall keys list`")
+    })?;
+    Ok(Arc::clone(caller))
 }
 
 /// Compares in a time that does not tell where the first difference is.

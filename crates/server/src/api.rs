@@ -12,10 +12,13 @@ mod simulated;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::HeaderValue;
+use http::header::ALLOW;
+use seawall_base::id;
 use seawall_types::Code;
 
 use crate::problem::Problem;
@@ -23,13 +26,19 @@ use crate::{App, access};
 
 /// All routes, for one worker.
 pub(crate) fn routes(app: &Arc<App>) -> Router {
-    let guarded = Router::new()
+    let mut guarded = Router::new()
         .route("/api/budgets", get(budgets::show).put(budgets::set).delete(budgets::remove))
         .route("/api/budgets/reset", post(budgets::reset))
         .route("/admin/reload", post(admin::reload))
-        .route("/admin/keys/reload", post(admin::reload_keys))
-        .layer(from_fn_with_state(Arc::clone(app), access::guard));
-    let mut open = Router::new()
+        .route("/admin/keys/reload", post(admin::reload_keys));
+    if app.parts.sim.is_some() {
+        guarded = guarded
+            .route("/sim/stats", get(simulated::pass))
+            .route("/sim/requests", get(simulated::pass))
+            .route("/sim/reset", post(simulated::pass));
+    }
+    let guarded = guarded.layer(from_fn_with_state(Arc::clone(app), access::guard));
+    let open = Router::new()
         .route("/", get(docs::home))
         .route("/health", get(health::health))
         .route("/livez", get(health::health))
@@ -38,16 +47,11 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::serve))
         .route("/docs", get(docs::docs));
-    if app.parts.sim.is_some() {
-        open = open
-            .route("/sim/stats", get(simulated::pass))
-            .route("/sim/requests", get(simulated::pass))
-            .route("/sim/reset", post(simulated::pass));
-    }
     open.merge(guarded)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn(secure))
+        .layer(from_fn_with_state(Arc::clone(app), bounded))
+        .layer(from_fn_with_state(Arc::clone(app), finish))
         .with_state(Arc::clone(app))
 }
 
@@ -63,10 +67,37 @@ async fn wrong_method() -> Problem {
     Problem::new(Code::MethodNotAllowed, "the path does not take this method", "see /docs")
 }
 
-/// Headers that every answer of ours has, errors included.
-async fn secure(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
-    let mut response = next.run(request).await.into_response();
+/// Keeps headers out that are too large: the limit of the gateway holds here too.
+async fn bounded(
+    State(app): State<Arc<App>>,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
+    let limits = app.gateway().snapshot().settings.limits;
+    if limits.admit_headers(request.headers()) {
+        return next.run(request).await;
+    }
+    let detail = format!("the request's headers have more than {} bytes", limits.headers);
+    Problem::new(Code::HeadersTooLarge, detail, "send fewer or shorter headers").into_response()
+}
+
+/// Writes problems out, and puts in the headers that every answer of ours has, errors included.
+async fn finish(
+    State(app): State<Arc<App>>,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
+    let id = id::new_request(&*app.parts.clock);
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let allowed = response.headers_mut().remove(ALLOW);
+        response = problem.about(id);
+        response.headers_mut().extend(allowed.map(|allowed| (ALLOW, allowed)));
+    }
     let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert("x-request-id", id);
+    }
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),

@@ -1,12 +1,10 @@
-//! Stopping without losing anything: no new connections, requests in flight finish, within a time.
+//! Stopping without losing anything: nothing new begins, requests in flight finish, within a time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_base::tasks::Group;
 use tokio_util::sync::CancellationToken;
 
-use crate::App;
 use crate::worker::Worker;
 
 /// How stopping went.
@@ -18,23 +16,20 @@ pub enum Drained {
     CutOff,
 }
 
-/// Lets every connection finish the request it is at, at most for `patience` or until `at_once`.
-pub(crate) async fn drain(
-    app: &Arc<App>,
-    group: Group,
-    workers: Vec<Worker>,
-    patience: Duration,
-    at_once: CancellationToken,
-) -> Drained {
-    app.gateway().drain();
+/// Lets every connection of `group` finish the request it is at, at most for `patience` or until `at_once`.
+pub(crate) async fn wait(group: Group, patience: Duration, at_once: CancellationToken) -> Drained {
     let drained = tokio::select! {
         drained = group.drain(patience) => drained,
         () = at_once.cancelled() => false,
     };
-    // Ending the runtimes drops what is left, which cancels upstream calls and settles them.
+    if drained { Drained::All } else { Drained::CutOff }
+}
+
+/// Ends the workers. Ending their runtimes drops what is left, which cancels upstream calls and settles them.
+pub(crate) async fn end(workers: Vec<Worker>, drained: Drained) -> Drained {
     let joined = tokio::task::spawn_blocking(|| workers.into_iter().for_each(Worker::join)).await;
     if let Err(error) = joined {
         tracing::error!(%error, "workers could not be waited for");
     }
-    if drained { Drained::All } else { Drained::CutOff }
+    drained
 }

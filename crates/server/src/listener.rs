@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio_util::sync::CancellationToken;
 
 use crate::worker::Worker;
-use crate::{App, Drained};
+use crate::{App, Drained, drain};
 
 /// Connections that the kernel keeps for us while we are busy.
 const BACKLOG: i32 = 4_096;
@@ -96,14 +96,28 @@ impl Server {
         self.address
     }
 
-    /// Accepts connections until `stop`, then lets requests in flight finish; `at_once` cuts that short.
+    /// Accepts connections until `stop`, then lets requests in flight finish; `at_once` cuts that short. Until then who
+    /// comes anew is told that the server stops, so that balancers look elsewhere instead of finding a closed port.
     pub async fn run(self, stop: CancellationToken, at_once: CancellationToken) -> Drained {
         let Self { listener, workers, group, settings, app, .. } = self;
-        match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => accept(&listener, &workers, &stop).await,
-            Err(error) => tracing::error!(%error, "can't accept connections"),
+        let listener = match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(%error, "can't accept connections");
+                return drain::end(workers, Drained::CutOff).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = accept(&listener, &workers) => {}
         }
-        crate::drain::drain(&app, group, workers, settings.drain, at_once).await
+        app.gateway().drain();
+        let drained = tokio::select! {
+            drained = drain::wait(group, settings.drain, at_once) => drained,
+            () = accept(&listener, &workers) => Drained::CutOff,
+        };
+        drop(listener);
+        drain::end(workers, drained).await
     }
 }
 
@@ -116,13 +130,10 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-async fn accept(listener: &tokio::net::TcpListener, workers: &[Worker], stop: &CancellationToken) {
+/// Accepts connections for as long as it is asked to.
+async fn accept(listener: &tokio::net::TcpListener, workers: &[Worker]) {
     loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
+        match listener.accept().await {
             Ok((stream, peer)) => deal(stream, peer, workers),
             Err(error) if is_passing(&error) => {}
             Err(error) => {

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use seawall_types::Code;
+use seawall_types::{Code, RequestId};
 use serde_json::json;
 
 /// An error of our own API.
@@ -29,8 +29,9 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// The answer, naming the request that it is about.
+    pub(crate) fn about(self, request: RequestId) -> Response {
         let status =
             StatusCode::from_u16(self.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let errors: Vec<_> = self
@@ -45,12 +46,22 @@ impl IntoResponse for Problem {
             "code": self.code.as_str(),
             "detail": self.detail,
             "remedy": self.remedy,
+            "request_id": request,
         });
         if let (Some(map), false) = (body.as_object_mut(), errors.is_empty()) {
             map.insert("errors".to_owned(), errors.into());
         }
         let mut response = (status, body.to_string()).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// An answer that is not written yet: the outermost layer of the routes names the request and writes it.
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use seawall_gateway::{Gateway, GatewayBody};
+use seawall_gateway::{Gateway, GatewayBody, Tunnel};
 use tower_service::Service as _;
 
 use crate::App;
@@ -31,7 +31,17 @@ pub(crate) enum ServiceBody {
 }
 
 /// An answer broke off.
-type BodyError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+impl ServiceBody {
+    /// What is to be run on the connection once the answer has gone out.
+    pub(crate) fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
+        match self {
+            Self::Gateway(body) => body.take_tunnel(),
+            Self::Own(_) => None,
+        }
+    }
+}
 
 impl Body for ServiceBody {
     type Data = Bytes;
@@ -83,7 +93,8 @@ impl Service {
             let gateway = self.app.gateway();
             return gateway.handle(self.worker, peer.ip(), request).await.map(ServiceBody::Gateway);
         }
-        let request = request.map(axum::body::Body::new);
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(peer);
         let response = own(self.routes.clone(), request).await;
         response.map(ServiceBody::Own)
     }

@@ -64,7 +64,7 @@ impl Worker {
     }
 }
 
-/// Serves what is dealt until no more comes and the group has ended.
+/// Serves what is dealt until no more comes.
 async fn run(
     mut receiver: mpsc::UnboundedReceiver<Dealt>,
     service: Service,
@@ -72,6 +72,8 @@ async fn run(
     group: Group,
     header_read: Duration,
 ) {
+    // Who comes while the server stops is answered and not waited for.
+    let late = Group::new();
     while let Some((stream, peer)) = receiver.recv().await {
         let closed = Closed(Arc::clone(&open));
         let stream = stream.set_nonblocking(true).and_then(|()| tokio::net::TcpStream::from_std(stream));
@@ -82,6 +84,7 @@ async fn run(
                 continue;
             }
         };
+        let group = if service.app.gateway().is_draining() { &late } else { &group };
         let (service, shutdown) = (service.clone(), group.shutdown().clone());
         group.spawn("connection", async move {
             connection::serve(stream, peer, service, header_read, shutdown).await;

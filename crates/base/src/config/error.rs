@@ -27,9 +27,26 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(crate) fn new(origin: Origin, key: &str, message: &str, hint: &str) -> Self {
-        let hint = (!hint.is_empty()).then(|| mask(hint).into_owned());
-        Self { origin, key: mask(key).into_owned(), message: mask(message).into_owned(), hint }
+        let hint = (!hint.is_empty()).then(|| shown(hint));
+        Self { origin, key: shown(key), message: shown(message), hint }
     }
+}
+
+/// What is shown of a text: without credentials, and on one line, whatever a key in the file holds.
+fn shown(text: &str) -> String {
+    let masked = mask(text);
+    if !masked.contains(char::is_control) {
+        return masked.into_owned();
+    }
+    let mut shown = String::with_capacity(masked.len());
+    for character in masked.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 fn as_text<S: serde::Serializer>(origin: &Origin, serializer: S) -> Result<S::Ok, S::Error> {

@@ -34,14 +34,24 @@ fn as_text<S: serde::Serializer>(origin: &Origin, serializer: S) -> Result<S::Ok
 /// Everything that is wrong with it, all at once: references that lead nowhere, unknown keys (with the nearest known
 /// one as a hint), wrong types, values out of range, missing keys, and what the reading code itself objects to.
 pub fn read<T>(document: &Document, read: impl FnOnce(&mut Reader<'_>) -> T) -> Result<T, Errors> {
+    let (value, outcome) = attempt(document, read);
+    outcome.map(|()| value)
+}
+
+/// Reads a document as far as it goes: a faulty key has its default in the value, which is then good for finding more
+/// faults (in files that it names) and for nothing else.
+///
+/// # Errors
+/// As [`read`].
+pub fn attempt<T>(document: &Document, read: impl FnOnce(&mut Reader<'_>) -> T) -> (T, Result<(), Errors>) {
     let (value, mut reader) = run(document, read);
     let mut errors = document.unresolved.clone();
     errors.append(&mut reader.errors);
     if errors.is_empty() {
-        return Ok(value);
+        return (value, Ok(()));
     }
     suggest_elsewhere(&mut errors, &reader.fields);
-    Err(Errors(errors))
+    (value, Err(Errors(errors)))
 }
 
 /// Every key with its effective value, defaults included and secrets hidden. A faulty key shows its default.

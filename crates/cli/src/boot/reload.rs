@@ -64,18 +64,21 @@ impl Reloading {
 
     fn snapshot(&self, plan: &Plan) -> Result<Snapshot, String> {
         let settings = plan.settings.gateway.clone();
-        let prices = directory::prices(&settings)?;
         let directory = directory::build(&settings, &self.sim, self.request.workers)
             .map_err(|error| error.to_string())?;
         let old = self.gateway.snapshot();
+        if let (Some(tokens), Some(earlier)) = (&plan.tokens, &old.tokens) {
+            tokens.inherit(earlier);
+        }
         // The address can't change without a restart, so whether it is loopback is as it was.
         let address =
             seawall_server::Server::address_of(&old.settings.listen).map_err(|error| error.to_string())?;
         Ok(Snapshot {
             key_required: key_required(&self.request, plan, address),
+            tokens: plan.tokens.clone(),
             settings,
             directory,
-            prices: Arc::new(prices),
+            prices: Arc::clone(&plan.prices),
         })
     }
 

@@ -38,10 +38,11 @@ pub(crate) fn watch(files: &[PathBuf]) -> notify::Result<(RecommendedWatcher, mp
     Ok((watcher, receiver))
 }
 
-/// Waits for a change, and until nothing more has changed for a moment.
-pub(crate) async fn changed(receiver: &mut mpsc::Receiver<()>) {
+/// Waits for a change, and until nothing more has changed for a moment. Gives the receiver back for the next one.
+pub(crate) async fn changed(mut receiver: mpsc::Receiver<()>) -> mpsc::Receiver<()> {
     if receiver.recv().await.is_none() {
         std::future::pending::<()>().await;
     }
     while let Ok(Some(())) = tokio::time::timeout(SETTLED, receiver.recv()).await {}
+    receiver
 }

@@ -89,8 +89,8 @@ fn offline(world: &World<'_>, change: &Change) -> Result<Value, Failure> {
         global: world.global.clone(),
         args: ServeArgs::default(),
         environment: world.environment.clone(),
-        budget: None,
         workers: 1,
+        listens: false,
     };
     let plan = request.plan()?;
     let data_dir = world.data_dir();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use seawall_base::config::{Document, schema, show};
 use serde_json::json;
 
-use super::World;
+use super::{World, import};
 use crate::args::{ConfigCommand, ServeArgs};
 use crate::boot::Request;
 use crate::exit::{Failure, Outcome};
@@ -20,6 +20,7 @@ pub(crate) fn run(world: &World<'_>, command: &ConfigCommand) -> Outcome {
         }
         ConfigCommand::Show => show_values(world),
         ConfigCommand::Check => check(world),
+        ConfigCommand::Import { from, file, out } => import::run(world, *from, file, out.as_deref()),
     }
 }
 
@@ -45,8 +46,8 @@ fn check(world: &World<'_>) -> Outcome {
         global: world.global.clone(),
         args: ServeArgs::default(),
         environment: world.environment.clone(),
-        budget: None,
         workers: 1,
+        listens: false,
     };
     let plan = request.plan();
     if world.global.json {

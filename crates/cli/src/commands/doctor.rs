@@ -54,8 +54,8 @@ pub(crate) fn run(world: &World<'_>) -> Outcome {
         global: world.global.clone(),
         args: ServeArgs::default(),
         environment: world.environment.clone(),
-        budget: None,
         workers: 1,
+        listens: false,
     };
     let data_dir = world.data_dir();
     let mut rows = Vec::new();

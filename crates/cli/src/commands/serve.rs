@@ -1,12 +1,12 @@
 //! `seawall up` and `seawall proxy`: from the command line to a server that answers, and to its orderly end.
 
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use seawall_base::telemetry::TelemetryHandle;
 use seawall_server::{App, Drained, Notifier, ServerState};
-use seawall_types::Usd;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use crate::exit::{Failure, Outcome};
 use crate::{logging, output};
 
 pub(crate) fn run(world: &World<'_>, args: ServeArgs) -> Outcome {
-    let request = request(world, args)?;
+    let request = request(world, args);
     let plan = request.plan()?;
     let telemetry = logging::start(world.global, &plan.settings.logging)?;
     let pid_file = request.args.pid_file.clone();
@@ -38,21 +38,16 @@ pub(crate) fn run(world: &World<'_>, args: ServeArgs) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn request(world: &World<'_>, args: ServeArgs) -> Result<Request, Failure> {
-    let budget = args.budget.as_deref().map(str::parse::<Usd>).transpose();
-    let budget = budget.map_err(|error| Failure::usage(format!("--budget: {error}")))?;
-    if let Some(mode) = args.mode.as_deref().filter(|mode| !["warn", "strict"].contains(mode)) {
-        return Err(Failure::usage(format!("--mode: {mode:?} is neither warn nor strict")));
-    }
+fn request(world: &World<'_>, args: ServeArgs) -> Request {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = args.workers.unwrap_or(processors).clamp(1, 256);
-    Ok(Request {
+    Request {
         global: world.global.clone(),
         args,
         environment: world.environment.clone(),
-        budget,
         workers,
-    })
+        listens: true,
+    }
 }
 
 /// Answers until it is told to stop, then ends everything in the order in which it depends on each other.
@@ -67,14 +62,18 @@ fn serve(booted: Booted, telemetry: &TelemetryHandle, quiet: bool) -> Result<Dra
         if !quiet {
             banner(&address.to_string(), simulated);
         }
+        // Who reads the ready line may come with a token at once.
+        boot::key_sets::refresh(app.gateway()).await;
         output::line(format!("seawall ready listen=http://{address} pid={} run={run}", std::process::id()));
         Notifier.ready(&format!("listening on {address}"));
         let attend = attend(signals, watch, &app, telemetry, stop.clone(), at_once.clone());
+        let key_sets = boot::key_sets::keep_fresh(Arc::clone(app.gateway()));
         let serving = server.run(stop, at_once);
         tokio::pin!(serving);
         Ok::<_, Failure>(tokio::select! {
             drained = &mut serving => drained,
             () = attend => serving.await,
+            never = key_sets => match never {},
         })
     })?;
     finish(&app, drained);
@@ -126,13 +125,15 @@ async fn attend(
     stop: CancellationToken,
     at_once: CancellationToken,
 ) {
-    let (_watcher, mut changes) = match watch {
+    let (_watcher, changes) = match watch {
         Ok((watcher, changes)) => (Some(watcher), changes),
         Err(error) => {
             tracing::warn!(%error, "configuration files can't be watched; use SIGHUP to reload");
             (None, tokio::sync::mpsc::channel(1).1)
         }
     };
+    // Kept from one turn to the next: what has been noticed must not be forgotten because something else came first.
+    let mut change = pin!(boot::changed(changes));
     let mut alive =
         tokio::time::interval(Notifier.watchdog_period().unwrap_or(std::time::Duration::from_secs(3_600)));
     loop {
@@ -146,7 +147,8 @@ async fn attend(
                 reload(app).await;
                 continue;
             }
-            () = boot::changed(&mut changes) => {
+            changes = &mut change => {
+                change.set(boot::changed(changes));
                 reload(app).await;
                 continue;
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::support::format::Format;
 use crate::support::program::{Program, Setup, one_upstream};
 use crate::support::raw::Answer;
+use crate::support::trace::Trace;
 use crate::support::upstream::{self, Reply, Upstream};
 
 const SSE: (&str, &str) = ("content-type", "text/event-stream");
@@ -36,8 +37,8 @@ async fn ask(format: Format, reply: Reply, stream: bool) -> Answer {
 /// The first events of a stream: something of an answer, but not its end.
 fn beginning(format: Format) -> Vec<String> {
     let events = format.events(true);
-    let keep = if format == Format::Gemini { 1 } else { 3 };
-    events.into_iter().take(keep).collect()
+    let first_text = events.iter().position(|event| event.contains("hello")).unwrap();
+    events.into_iter().take(first_text + 1).collect()
 }
 
 #[tokio::test]
@@ -246,9 +247,8 @@ async fn faults_are_settled_once_and_the_trace_says_how_they_ended() {
         server.ask(Format::Chat.request("hi", stream)).await;
     }
     assert!(server.stop().success());
-    let events = server.setup.events();
-    let settled: Vec<_> =
-        events.iter().filter(|event| event["kind"] == "action.settled").map(|event| &event["data"]).collect();
+    let trace = Trace::of(&server.setup);
+    let settled: Vec<_> = trace.of_kind("action.settled").map(|event| &event.data).collect();
     let ends: Vec<_> =
         settled.iter().map(|data| (data["status"].as_u64().unwrap(), data["ended"].as_str())).collect();
     assert_eq!(
@@ -257,4 +257,5 @@ async fn faults_are_settled_once_and_the_trace_says_how_they_ended() {
         "{settled:#?}"
     );
     assert_eq!(settled[0]["usage"]["estimated"], true, "{:#}", settled[0]);
+    assert_eq!(trace.assert_complete(), (4, 0));
 }

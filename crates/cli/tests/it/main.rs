@@ -8,4 +8,32 @@
     reason = "a test is to panic when something is not as claimed"
 )]
 
+mod bad_connections;
+mod bad_input;
+mod breaker;
+mod budgets;
+mod cache;
+mod callers;
+mod cassettes;
+mod crashes;
+mod disk_full;
+mod documents;
+mod drain;
+mod faults;
+mod first_run;
+mod hang_ups;
+mod imports;
+mod jwt;
+mod metrics_page;
+mod operators;
+mod passing;
+mod rates;
+mod refused_start;
+mod reload;
+mod retrying;
+mod routing;
+mod secrets;
 mod support;
+mod timeouts;
+mod traces;
+mod websocket;

@@ -14,7 +14,8 @@ use seawall_types::{ActionId, Code, RequestId};
 
 use crate::address::client_address;
 use crate::refusal::Refusal;
-use crate::{Gateway, Snapshot, header};
+use crate::websocket::Handshake;
+use crate::{Gateway, Snapshot, header, websocket};
 
 /// Prefixes that name the dialect of the upstream.
 const DIALECT_PREFIXES: [(&str, Dialect); 3] =
@@ -27,7 +28,10 @@ pub(crate) struct Accepted {
     pub(crate) action: ActionId,
     /// Monotonic reading at its arrival.
     pub(crate) since: Duration,
+    /// That of its body; of a websocket it has none.
     pub(crate) wire: Wire,
+    /// It asks to become a websocket.
+    pub(crate) handshake: Option<Handshake>,
     pub(crate) dialect: Dialect,
     /// The template of its path, for metrics.
     pub(crate) route: &'static str,
@@ -80,8 +84,11 @@ pub(crate) fn accept(
     let clock = gateway.clock();
     let (upstream, prefix_dialect, path) = strip_prefix(parts.uri.path());
     let endpoint = endpoint(&path);
-    let wire = endpoint.as_ref().map_or(Wire::Other, |endpoint| endpoint.wire);
-    let dialect = match (wire, prefix_dialect) {
+    let spoken = endpoint.as_ref().map_or(Wire::Other, |endpoint| endpoint.wire);
+    let handshake =
+        websocket::is_handshake(&parts).then_some(Handshake { query_names_model: spoken == Wire::Other });
+    let wire = if handshake.is_some() { Wire::Other } else { spoken };
+    let dialect = match (spoken, prefix_dialect) {
         (Wire::Other, Some(dialect)) => dialect,
         _ => endpoint.as_ref().map_or(Dialect::OpenAi, |endpoint| endpoint.dialect),
     };
@@ -90,6 +97,7 @@ pub(crate) fn accept(
         action: id::new_action(&**clock),
         since: clock.monotonic(),
         wire,
+        handshake,
         dialect,
         route: endpoint.as_ref().map_or("other", |endpoint| endpoint.route),
         method: parts.method,
@@ -106,6 +114,16 @@ pub(crate) fn accept(
 }
 
 impl Accepted {
+    /// How the trace names what it speaks.
+    pub(crate) fn wire_name(&self) -> &'static str {
+        if self.handshake.is_some() { "websocket" } else { self.wire.name() }
+    }
+
+    /// Whether a model is called, whether or not the request says which.
+    pub(crate) fn calls_a_model(&self) -> bool {
+        self.wire.is_metered() || self.handshake.is_some()
+    }
+
     /// Whether the request can be taken at all.
     pub(crate) fn check(&self, gateway: &Gateway, snapshot: &Snapshot) -> Result<(), Refusal> {
         let limits = &snapshot.settings.limits;
@@ -139,6 +157,9 @@ impl Accepted {
                 "the paths are /v1/… (OpenAI, Anthropic), /v1beta/… (Gemini), each also behind /openai, /anthropic, /gemini or /u/<upstream>",
             ));
         }
+        if self.handshake.is_some() {
+            return if snapshot.settings.websockets { Ok(()) } else { Err(no_websockets()) };
+        }
         if !self.allowed.is_empty() && !self.allowed.contains(&self.method.as_str()) {
             let message =
                 format!("{} is not for {}; it takes {}", self.method, self.path, self.allowed.join(", "));
@@ -148,6 +169,11 @@ impl Accepted {
         }
         Ok(())
     }
+}
+
+fn no_websockets() -> Refusal {
+    let message = "websockets are switched off here";
+    Refusal::new(Code::NotFound, message, "use plain HTTP, or set gateway.websockets: true")
 }
 
 /// The upstream and the dialect that a prefix names, and the path after it. Clients append paths to base URLs with and

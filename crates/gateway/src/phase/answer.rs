@@ -6,22 +6,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::response::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
-use seawall_llm::answer::{Answer, read_answer};
+use seawall_llm::answer::read_answer;
 use seawall_llm_client::AnswerBody;
 use seawall_types::Code;
 use tokio::time::Instant;
 
 use super::read::Gathered;
 use super::{Payload, put};
+use crate::cache::{Kept, Recorder};
 use crate::inflate::{Encoding, StreamInflater};
 use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::pump::{Pump, Timers};
 use crate::refusal::Refusal;
 use crate::through::Through;
-use crate::{Gateway, GatewayBody, Settings, header};
+use crate::tunnel::{self, Tunnel};
+use crate::{Gateway, GatewayBody, Settings, header, websocket};
 
 /// How an answer is to be passed on.
 pub(super) struct Answering<'a> {
@@ -48,6 +50,12 @@ impl Answering<'_> {
     ) -> Result<Response<GatewayBody>, Unanswered> {
         meter.observe_overhead();
         let kind = Kind::of(&response, &meter);
+        if let Kind::Websocket = kind {
+            return match self.room_for_websocket(&meter) {
+                Ok(memory) => Ok(self.websocket(response, meter, memory)),
+                Err(refusal) => Err((Some(meter), refusal)),
+            };
+        }
         let (parts, body) = response.into_parts();
         match kind {
             Kind::Events => {
@@ -55,7 +63,7 @@ impl Answering<'_> {
                 self.events(&parts, body, meter, memory).await
             }
             Kind::Json => self.whole(&parts, body, meter).await,
-            Kind::Bytes => Ok(self.through(&parts, body, meter)),
+            Kind::Bytes | Kind::Websocket => Ok(self.through(&parts, body, meter)),
         }
     }
 
@@ -70,7 +78,7 @@ impl Answering<'_> {
         &self,
         parts: &Parts,
         body: AnswerBody,
-        meter: Box<Meter>,
+        mut meter: Box<Meter>,
         memory: Share,
     ) -> Result<Response<GatewayBody>, Unanswered> {
         let inflater = match inflater(&parts.headers) {
@@ -78,10 +86,45 @@ impl Answering<'_> {
             Err(refusal) => return Err((Some(meter), refusal)),
         };
         let timers = Timers::new(self.idle, self.end);
-        let pump = Pump::new(body, inflater, self.strip_usage, meter, timers, memory);
+        let recorder = self.recorder(parts, &mut meter);
+        let pump = Pump::new(body, inflater, self.strip_usage, meter, timers, memory).recorded(recorder);
         let pump = Box::new(pump).prime().await?;
         let headers = header::towards_client(&parts.headers, false);
-        Ok(respond(parts.status, headers, GatewayBody::Events(pump)))
+        Ok(respond(parts.status, headers, GatewayBody::Events(Some(pump))))
+    }
+
+    /// What takes the stream down, where the answer may be kept.
+    fn recorder(&self, parts: &Parts, meter: &mut Meter) -> Option<Recorder> {
+        let content_type = kept_type(parts)?;
+        let ticket = meter.take_ticket()?;
+        Some(Recorder::new(ticket, content_type, self.gateway.memory().share(), self.settings.limits.buffer))
+    }
+
+    /// Whether this may become a websocket: it was asked for, and there is memory for passing it through.
+    fn room_for_websocket(&self, meter: &Meter) -> Result<Share, Refusal> {
+        if meter.accepted().handshake.is_none() {
+            return Err(unreadable("it changes the protocol, and nobody asked for that"));
+        }
+        let mut memory = self.gateway.memory().share();
+        if !memory.take(tunnel::BUFFERS, self.settings.limits.buffer) {
+            let message = "there is no memory left to pass a websocket through";
+            return Err(Refusal::new(Code::Overloaded, message, "try again, or raise gateway.limits.buffer"));
+        }
+        Ok(memory)
+    }
+
+    /// A websocket: from here on the connection itself is the answer.
+    fn websocket(
+        &self,
+        mut response: Response<AnswerBody>,
+        meter: Box<Meter>,
+        memory: Share,
+    ) -> Response<GatewayBody> {
+        let upstream = hyper::upgrade::on(&mut response);
+        let mut headers = header::towards_client(response.headers(), true);
+        websocket::say_upgrade(&mut headers);
+        let tunnel = Tunnel::new(upstream, meter, Timers::new(self.idle, self.end), memory);
+        respond(response.status(), headers, GatewayBody::Tunnel(Some(Box::new(tunnel))))
     }
 
     /// A JSON answer: read whole, so that its usage is known before the first byte goes to the client.
@@ -92,14 +135,19 @@ impl Answering<'_> {
         mut meter: Box<Meter>,
     ) -> Result<Response<GatewayBody>, Unanswered> {
         let mut memory = self.gateway.memory().share();
-        let mut seen = Answer::default();
-        let collected = self.collect(&mut body, &mut memory, &mut seen.output_bytes).await;
+        let collected = self.collect(&mut body, &mut memory, &mut meter).await;
         let text = match collected.and_then(|bytes| self.inflate(&parts.headers, bytes)) {
             Ok(text) => text,
-            Err(refusal) => return Err((None, settle_cut(meter, &seen, refusal))),
+            Err(refusal) => return Err((None, settle_cut(meter, refusal))),
         };
         let answer = read_answer(meter.accepted().wire, &text);
         meter.saw(&answer);
+        if let (Some(content_type), Some(ticket)) = (kept_type(parts), meter.take_ticket())
+            && ticket.is_for(&answer)
+        {
+            let body = Bytes::copy_from_slice(&text);
+            ticket.keep(Kept { content_type, body, tools: answer.tool_calls });
+        }
         let mut headers = header::towards_client(&parts.headers, false);
         put(&mut headers, header::COST, &meter.cost_so_far(Ending::Complete).to_string());
         meter.finish(parts.status.as_u16(), Ending::Complete);
@@ -124,7 +172,7 @@ impl Answering<'_> {
         &self,
         body: &mut AnswerBody,
         memory: &mut Share,
-        seen: &mut u64,
+        meter: &mut Meter,
     ) -> Result<Bytes, Refusal> {
         let mut gathered = Gathered::default();
         loop {
@@ -143,7 +191,7 @@ impl Answering<'_> {
                 Ok(Some(Ok(frame))) => frame,
             };
             let Ok(chunk) = frame.into_data() else { continue };
-            *seen += chunk.len() as u64;
+            meter.saw_bytes(chunk.len() as u64);
             if !memory.take(chunk.len(), self.settings.limits.buffer) {
                 let message = "the answer is larger than the memory that is left for bodies";
                 return Err(Refusal::new(Code::Overloaded, message, "raise gateway.limits.buffer"));
@@ -157,7 +205,7 @@ impl Answering<'_> {
         let headers = header::towards_client(&parts.headers, true);
         let timers = Timers::new(self.idle, self.end);
         let through = Through::new(body, meter, parts.status.as_u16(), timers, self.gateway.memory().share());
-        respond(parts.status, headers, GatewayBody::Through(Box::new(through)))
+        respond(parts.status, headers, GatewayBody::Through(Some(Box::new(through))))
     }
 }
 
@@ -165,6 +213,7 @@ enum Kind {
     Events,
     Json,
     Bytes,
+    Websocket,
 }
 
 impl Kind {
@@ -172,6 +221,9 @@ impl Kind {
         let content_type =
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let accepted = meter.accepted();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Self::Websocket;
+        }
         if !response.status().is_success() || !accepted.wire.is_metered() {
             return Self::Bytes;
         }
@@ -183,6 +235,11 @@ impl Kind {
             _ => Self::Bytes,
         }
     }
+}
+
+/// The type of an answer that may be kept: one with this very status.
+fn kept_type(parts: &Parts) -> Option<HeaderValue> {
+    parts.headers.get(CONTENT_TYPE).filter(|_| parts.status == StatusCode::OK).cloned()
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Refusal> {
@@ -201,8 +258,7 @@ fn inflater(headers: &HeaderMap) -> Result<Option<StreamInflater>, Refusal> {
 }
 
 /// The answer broke off or can't be read: what was seen of it is charged.
-fn settle_cut(mut meter: Box<Meter>, seen: &Answer, refusal: Refusal) -> Refusal {
-    meter.saw(seen);
+fn settle_cut(meter: Box<Meter>, refusal: Refusal) -> Refusal {
     meter.finish(refusal.denial.code.http_status(), Ending::Cut);
     refusal
 }

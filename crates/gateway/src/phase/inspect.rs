@@ -14,12 +14,13 @@ pub(crate) fn inspect(
     caller: &Caller,
     payload: &Payload,
 ) -> Result<Vec<Finding>, Refusal> {
-    let Some(model) = payload.model().or_else(|| accepted.wire.is_metered().then_some("")) else {
+    let Some(model) = payload.model().or_else(|| accepted.calls_a_model().then_some("")) else {
         return Ok(Vec::new());
     };
     if !caller.may_call(model) {
-        let message = format!("the API key may not call the model {model:?}");
-        let remedy = format!("use one of: {}", caller.models.join(", "));
+        let message = format!("the caller may not call the model {model:?}");
+        let allowed = caller.models.as_deref().unwrap_or_default().join(", ");
+        let remedy = format!("use one that its key or token allows: {allowed}");
         return Err(Refusal::new(Code::Forbidden, message, remedy));
     }
     let findings = gateway.checkpoint().policy().judge_model(model);

@@ -14,7 +14,10 @@ use super::Accepted;
 use crate::inflate::{Encoding, InflateError};
 use crate::memory::Share;
 use crate::refusal::Refusal;
-use crate::{Gateway, Settings, Snapshot};
+use crate::{Gateway, Settings, Snapshot, websocket};
+
+/// The longest name of a model: names go into traces and answers.
+const MAX_MODEL_NAME: usize = 256;
 
 /// A request's body.
 #[derive(Debug)]
@@ -53,7 +56,10 @@ pub(crate) async fn read(
     }
     let raw = collect(body, settings, accepted, &mut memory).await?;
     let (text, compressed) = inflate(&raw, accepted, settings, &mut memory)?;
-    let request = parse(accepted, settings, &text)?;
+    let mut request = parse(accepted, settings, &text)?;
+    if accepted.handshake.is_some_and(|handshake| handshake.query_names_model) {
+        request.model = websocket::model(accepted.query.as_deref())?;
+    }
     Ok(Payload { raw, text, compressed, request, memory })
 }
 
@@ -170,9 +176,15 @@ fn parse(accepted: &Accepted, settings: &Settings, text: &[u8]) -> Result<Reques
     let parsed =
         read_request(accepted.wire, accepted.path_model.as_deref(), text, settings.limits.json_depth);
     match parsed {
+        Ok(request) if request.model.as_ref().is_some_and(|model| model.len() > MAX_MODEL_NAME) => {
+            let message = format!("the model's name has more than {MAX_MODEL_NAME} bytes");
+            Err(Refusal::new(Code::BadRequest, message, "send the name of a model"))
+        }
         Ok(request) => Ok(request),
-        // What no wire format claims is passed on as it is, JSON or not.
-        Err(_) if !accepted.wire.is_metered() => Ok(Request::default()),
+        // What no wire format claims and is no JSON object (a form, an upload, nothing) is passed on as it is.
+        Err(_) if !accepted.wire.is_metered() && !text.trim_ascii_start().starts_with(b"{") => {
+            Ok(Request::default())
+        }
         Err(error) => Err(Refusal::new(
             Code::BadRequest,
             format!("the body can't be read: {error}"),

@@ -3,20 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_checkpoint::ModelCall;
+use seawall_checkpoint::{ModelCall, Permit};
 use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
 use seawall_llm::request::{Edits, input_bound};
-use seawall_types::{Amount, Code, Finding, Mode, Usd, Verdict};
+use seawall_types::{Amount, Code, Finding, Mode, Scope, Usd, Verdict};
 use smallvec::SmallVec;
 
-use super::{Accepted, Payload, choose};
+use super::{Accepted, Asked, Payload, Recalled, choose};
+use crate::cache::Kept;
 use crate::directory::{Plan, Target};
 use crate::meter::Meter;
 use crate::rates::{Rated, Taken};
 use crate::refusal::Refusal;
 use crate::settings::UnknownPrice;
-use crate::{Caller, Gateway, Snapshot};
+use crate::{Gateway, Snapshot};
 
 /// What an answer may have when neither the request nor the price table says: the usual default of providers is lower.
 const DEFAULT_OUTPUT: u64 = 8_192;
@@ -30,6 +31,8 @@ pub(crate) struct Reserved {
     /// The output limit is ours, and the client is told.
     pub(crate) tell_output_limit: bool,
     pub(crate) verdict: Verdict,
+    /// The answer, when it was kept from another time: then nobody is called.
+    pub(crate) kept: Option<Arc<Kept>>,
     /// When the call must be over, from now.
     pub(crate) total: Duration,
 }
@@ -42,17 +45,19 @@ pub(crate) struct Priced {
     pub(crate) price: Option<Arc<Price>>,
 }
 
-/// Reserves what the call may cost.
+/// Reserves what the call may cost. What is recalled costs nothing.
 pub(crate) fn reserve(
-    gateway: &Arc<Gateway>,
-    snapshot: &Snapshot,
+    asked: Asked<'_>,
     accepted: Box<Accepted>,
-    caller: &Caller,
-    payload: &Payload,
     findings: Vec<Finding>,
+    recalled: Recalled,
 ) -> Result<Reserved, Box<(Accepted, Refusal)>> {
-    match Bid::make(gateway, snapshot, &accepted, caller, payload, &findings) {
-        Ok(bid) => Ok(bid.into_reserved(gateway, accepted, caller, payload, findings)),
+    let bid = match &recalled {
+        Recalled::Answer(_) => Bid::for_nothing(asked, &accepted, &findings),
+        Recalled::Nothing(_) => Bid::make(asked, &accepted, &findings),
+    };
+    match bid {
+        Ok(bid) => Ok(bid.into_reserved(asked, accepted, findings, recalled)),
         Err(refusal) => Err(Box::new((*accepted, refusal))),
     }
 }
@@ -61,76 +66,139 @@ pub(crate) fn reserve(
 struct Bid {
     plan: SmallVec<[Priced; 2]>,
     output: Output,
-    permit: seawall_checkpoint::Permit,
+    permit: Permit,
     rates: Taken,
     total: Duration,
 }
 
 impl Bid {
-    fn make(
-        gateway: &Arc<Gateway>,
-        snapshot: &Snapshot,
-        accepted: &Accepted,
-        caller: &Caller,
-        payload: &Payload,
-        findings: &[Finding],
-    ) -> Result<Self, Refusal> {
+    fn make(asked: Asked<'_>, accepted: &Accepted, findings: &[Finding]) -> Result<Self, Refusal> {
+        let Asked { gateway, snapshot, caller, payload } = asked;
         let plan = price(gateway, snapshot, accepted, choose::plan(snapshot, accepted, payload)?, payload)?;
         let scopes = caller.scopes(gateway.run());
+        if accepted.handshake.is_some() {
+            refuse_unseen_cost(gateway, snapshot, &scopes)?;
+        }
         let output = Output::decide(gateway, accepted, payload, &plan, &scopes);
         let estimate =
             if is_free(accepted) { Amount::ZERO } else { upper_bound(payload, &plan, output.bound) };
-        let rates = take_rates(gateway, snapshot, accepted, caller, payload, &plan)?;
+        let tokens = if is_free(accepted) { 0 } else { estimate_tokens(payload.text.len() as u64) };
+        let price = plan.first().and_then(|first| first.price.as_ref());
+        let rates = take_rates(asked, accepted, price, tokens)?;
         let total =
             plan.iter().map(|one| one.target.upstream.settings.timeouts.total).max().unwrap_or_default();
-        let now = gateway.clock().now();
-        let call = ModelCall {
-            run: gateway.run(),
-            actor: &caller.actor,
-            model: payload.model().unwrap_or(accepted.route),
-            wire: accepted.wire.name(),
-            stream: payload.request.stream,
-            estimate,
-            scopes: &scopes,
-            deadline: now.saturating_add(total).saturating_add(snapshot.settings.hold_grace),
-            findings,
-        };
-        match gateway.checkpoint().admit(accepted.action, &call) {
-            Ok(permit) => Ok(Self { plan, output, permit, rates, total }),
-            Err(denial) => {
-                gateway.rates().correct(&rates, 0);
-                Err(Refusal { denial_is_recorded: true, ..Refusal::from(denial) })
-            }
-        }
+        let terms = Terms { scopes: &scopes, findings, estimate, total, cached: false };
+        let (permit, rates) = admit(asked, accepted, &terms, rates)?;
+        Ok(Self { plan, output, permit, rates, total })
+    }
+
+    /// For an answer that nobody is asked for.
+    fn for_nothing(asked: Asked<'_>, accepted: &Accepted, findings: &[Finding]) -> Result<Self, Refusal> {
+        let price = asked.payload.model().and_then(|model| asked.snapshot.price(accepted, model));
+        let rates = take_rates(asked, accepted, price.as_ref(), 0)?;
+        let total = Duration::ZERO;
+        let terms = Terms { scopes: &[], findings, estimate: Amount::ZERO, total, cached: true };
+        let (permit, rates) = admit(asked, accepted, &terms, rates)?;
+        Ok(Self { plan: SmallVec::new(), output: Output::NONE, permit, rates, total })
     }
 
     fn into_reserved(
         self,
-        gateway: &Arc<Gateway>,
+        asked: Asked<'_>,
         accepted: Box<Accepted>,
-        caller: &Caller,
-        payload: &Payload,
         findings: Vec<Finding>,
+        recalled: Recalled,
     ) -> Reserved {
+        let Asked { gateway, caller, payload, .. } = asked;
+        let (kept, ticket) = match recalled {
+            Recalled::Answer(kept) => (Some(kept), None),
+            Recalled::Nothing(ticket) => (None, ticket),
+        };
         let verdict = self.permit.verdict();
         let include_usage =
             payload.request.stream && accepted.wire.is_metered() && !payload.request.wants_usage;
         let size = payload.text.len() as u64;
+        let limited = self.output.edit.is_some();
         let mut meter =
             Meter::new(Arc::clone(gateway), accepted, self.permit, caller.actor.tenant.clone(), size)
                 .with_rates(self.rates)
-                .for_service(payload.request.premium);
+                .for_request(&payload.request)
+                .with_most_output(self.output.bound.saturating_mul(payload.request.choices.max(1)))
+                .with_ticket(ticket.map(|ticket| ticket.limited(limited)));
         meter.findings = findings;
         Reserved {
             meter,
             plan: self.plan,
             edits: Edits { include_usage, max_output: self.output.edit, model: None },
-            tell_output_limit: self.output.edit.is_some(),
+            tell_output_limit: limited,
             verdict,
+            kept,
             total: self.total,
         }
     }
 }
+
+/// On what terms a call is to be admitted.
+struct Terms<'a> {
+    scopes: &'a [Scope],
+    findings: &'a [Finding],
+    estimate: Amount,
+    total: Duration,
+    cached: bool,
+}
+
+/// Asks the checkpoint. What was taken from the rates goes back when it refuses.
+fn admit(
+    asked: Asked<'_>,
+    accepted: &Accepted,
+    terms: &Terms<'_>,
+    rates: Taken,
+) -> Result<(Permit, Taken), Refusal> {
+    let Asked { gateway, snapshot, caller, payload } = asked;
+    let deadline = gateway.clock().now().saturating_add(terms.total);
+    let call = ModelCall {
+        run: gateway.run(),
+        actor: &caller.actor,
+        model: payload.model().unwrap_or(accepted.route),
+        wire: accepted.wire_name(),
+        stream: payload.request.stream || accepted.handshake.is_some(),
+        cached: terms.cached,
+        estimate: terms.estimate,
+        scopes: terms.scopes,
+        deadline: deadline.saturating_add(snapshot.settings.hold_grace),
+        findings: terms.findings,
+    };
+    match gateway.checkpoint().admit(accepted.action, &call) {
+        Ok(permit) => Ok((permit, rates)),
+        Err(denial) => {
+            gateway.rates().correct(&rates, 0);
+            Err(Refusal { denial_is_recorded: true, ..Refusal::from(denial) })
+        }
+    }
+}
+
+/// What a session over a websocket costs can't be seen, so no budget can be kept with one: where a budget would pay for it,
+/// it is refused, unless the configuration says that what is not known costs nothing.
+fn refuse_unseen_cost(gateway: &Gateway, snapshot: &Snapshot, scopes: &[Scope]) -> Result<(), Refusal> {
+    let headroom = gateway.checkpoint().ledger().headroom(scopes, gateway.clock().now());
+    let limited = headroom != UNLIMITED;
+    let passes = match snapshot.settings.unknown_price {
+        UnknownPrice::Deny => false,
+        UnknownPrice::Estimate => !limited,
+        UnknownPrice::Zero => !(limited && gateway.mode() == Mode::Strict),
+    };
+    if passes {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::PriceUnknown,
+        "what a session over a websocket costs can't be seen, and a budget can't be kept without it",
+        "use plain HTTP, or set prices.unknown: zero to let websockets pass without a charge (not in strict mode)",
+    ))
+}
+
+/// What is left of budgets that are none.
+const UNLIMITED: Amount = Amount { usd: Usd::MAX, tokens: u64::MAX };
 
 /// Calls that no provider bills.
 fn is_free(accepted: &Accepted) -> bool {
@@ -188,6 +256,8 @@ struct Output {
 }
 
 impl Output {
+    const NONE: Self = Self { bound: 0, edit: None };
+
     /// The request's own limit holds, under the policy's. A request without one may have what the model can give, or, when
     /// the budget can't pay for that, what it can pay for.
     fn decide(
@@ -195,10 +265,10 @@ impl Output {
         accepted: &Accepted,
         payload: &Payload,
         plan: &[Priced],
-        scopes: &[seawall_types::Scope],
+        scopes: &[Scope],
     ) -> Self {
         if !accepted.wire.has_output() {
-            return Self { bound: 0, edit: None };
+            return Self::NONE;
         }
         let policy = gateway.checkpoint().policy().max_output_tokens.unwrap_or(u64::MAX);
         if let Some(requested) = payload.request.max_output {
@@ -217,7 +287,7 @@ impl Output {
         }
         // A bound that a budget or the policy relies on has to stand in the body: what the model can give is the
         // provider's word, and not every upstream keeps it.
-        let limited = headroom != Amount { usd: Usd::MAX, tokens: u64::MAX };
+        let limited = headroom != UNLIMITED;
         let must_say = policy < u64::MAX || limited;
         Self { bound: natural, edit: must_say.then_some(natural) }
     }
@@ -254,21 +324,19 @@ fn upper_bound(payload: &Payload, plan: &[Priced], output: u64) -> Amount {
 }
 
 fn take_rates(
-    gateway: &Gateway,
-    snapshot: &Snapshot,
+    asked: Asked<'_>,
     accepted: &Accepted,
-    caller: &Caller,
-    payload: &Payload,
-    plan: &[Priced],
+    price: Option<&Arc<Price>>,
+    tokens: u64,
 ) -> Result<Taken, Refusal> {
-    let named = |priced: &Priced| priced.price.as_ref().map(|price| Arc::clone(&price.id));
-    let model = plan.first().and_then(named).unwrap_or_else(|| "other".into());
+    let Asked { gateway, snapshot, caller, .. } = asked;
+    let model = price.map_or_else(|| "other".into(), |price| Arc::clone(&price.id));
     let rated = Rated {
         caller,
         address: accepted.address,
         model: Some(&model),
         path: &accepted.path,
-        tokens: if is_free(accepted) { 0 } else { estimate_tokens(payload.text.len() as u64) },
+        tokens,
         dialect: accepted.dialect,
     };
     gateway.rates().take(&snapshot.settings.rate_limits, &rated, gateway.clock().monotonic())

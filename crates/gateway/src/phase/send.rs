@@ -1,6 +1,7 @@
 //! Send: one upstream after the other, until one answers. Nothing has gone to the client yet, so anything may be tried
 //! again that is worth it, within the retry budget and the total time.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use super::reserve::Priced;
 use super::{Payload, Reserved};
 use crate::meter::{Ending, Meter};
 use crate::refusal::Refusal;
-use crate::{Gateway, GatewayBody, Snapshot, header};
+use crate::{Gateway, GatewayBody, Snapshot, header, websocket};
 
 /// The longest that a provider's `Retry-After` is waited for; past it another upstream, or the client, is better off.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -155,7 +156,10 @@ impl<'a> Sending<'a> {
     /// Nothing better will come: the provider's own answer goes to the client, or ours in its shape.
     fn give_up(&self, upstream: &Upstream, failure: Failure) -> Result<Response<GatewayBody>, Refusal> {
         match failure.answer {
-            Some(answer) => Ok(self.answering(upstream).pass_on(answer, failure.meter)),
+            Some(answer) => {
+                let response = self.answering(upstream).pass_on(answer, failure.meter);
+                Ok(answered_by(upstream, response))
+            }
             None => self.refuse(failure.meter, failure.refusal),
         }
     }
@@ -189,7 +193,11 @@ impl<'a> Sending<'a> {
         meter.attempt(&one.target, &one.model, one.price.clone(), place);
         let dialect = meter.accepted().dialect;
         let guard = ProbeGuard(Some(&upstream));
-        let sent = tokio::time::timeout_at(self.end, upstream.send(self.worker, dialect, request)).await;
+        let sent = if meter.accepted().handshake.is_some() {
+            tokio::time::timeout_at(self.end, upstream.send_upgrade(dialect, request)).await
+        } else {
+            tokio::time::timeout_at(self.end, upstream.send(self.worker, dialect, request)).await
+        };
         guard.done();
         match sent.unwrap_or(Err(SendError::FirstByteTimeout(upstream.settings.timeouts.total))) {
             Err(error) => {
@@ -227,12 +235,15 @@ impl<'a> Sending<'a> {
                 answer: Some(response),
             }));
         }
-        let name = upstream.settings.name.clone();
         match self.answering(upstream).answer(&mut self.payload, response, meter).await {
-            Ok(mut response) => {
-                self.report(upstream, status.is_server_error());
-                super::put(response.headers_mut(), header::UPSTREAM, &name);
-                Tried::Answer(response)
+            Ok(response) => {
+                if status.is_server_error() {
+                    self.report(upstream, true);
+                } else {
+                    // Whether it comes to its end is seen by the meter, which tells the breaker.
+                    upstream.breaker.answer_began(self.gateway.clock().monotonic());
+                }
+                Tried::Answer(answered_by(upstream, response))
             }
             Err((Some(meter), refusal)) => failed(meter, refusal, "broken"),
             // The meter has settled it, and told the breaker.
@@ -266,7 +277,7 @@ impl<'a> Sending<'a> {
             )
         };
         let renamed = one.target.model.as_deref();
-        let edits = Edits { model: renamed, ..self.edits };
+        let edits = Edits { model: renamed.filter(|_| accepted.handshake.is_none()), ..self.edits };
         let edited = edit(accepted.wire, &self.payload.text, &edits).map_err(|error| internal(&error))?;
         let unchanged = edited == self.payload.text;
         let body = if unchanged { self.payload.raw.clone() } else { edited };
@@ -275,6 +286,9 @@ impl<'a> Sending<'a> {
             header::towards_upstream(&accepted.headers, passthrough, accepted.wire.is_metered());
         if self.payload.compressed && !unchanged {
             headers.remove(http::header::CONTENT_ENCODING);
+        }
+        if accepted.handshake.is_some() {
+            websocket::towards_upstream(&mut headers, passthrough);
         }
         let path = path_and_query(accepted, renamed, passthrough);
         let mut request = Request::builder()
@@ -301,12 +315,21 @@ fn path_and_query(accepted: &super::Accepted, renamed: Option<&str>, passthrough
     let keep = |pair: &&str| {
         pair.strip_prefix("key=").is_none_or(|key| passthrough && !key.starts_with(seawall_store::KEY_PREFIX))
     };
-    let query = accepted.query.as_deref().unwrap_or("").split('&').filter(keep).collect::<Vec<_>>().join("&");
+    let named = renamed.filter(|_| accepted.handshake.is_some());
+    let rename = |pair| named.map_or(Cow::Borrowed(pair), |model| websocket::with_model(pair, model));
+    let pairs = accepted.query.as_deref().unwrap_or("").split('&').filter(keep);
+    let query = pairs.map(rename).collect::<Vec<_>>().join("&");
     if !query.is_empty() {
         path.push('?');
         path.push_str(&query);
     }
     path
+}
+
+/// Names the upstream that answered.
+fn answered_by(upstream: &Upstream, mut response: Response<GatewayBody>) -> Response<GatewayBody> {
+    super::put(response.headers_mut(), header::UPSTREAM, &upstream.settings.name);
+    response
 }
 
 /// No answer at all. A time-out of ours is not tried again at the same upstream: it would take as long again.

@@ -7,6 +7,7 @@
     reason = "a test that meets what it does not expect is to end there, helpers included"
 )]
 
+mod cassette_files;
 mod sim_anthropic;
 mod sim_any_body;
 mod sim_cassette;
@@ -16,6 +17,7 @@ mod sim_laws;
 mod sim_openai_chat;
 mod sim_openai_others;
 mod sim_openai_responses;
+mod sim_relay;
 mod sim_serve;
 mod sim_stats;
 mod sim_support;

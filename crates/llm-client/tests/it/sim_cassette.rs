@@ -69,6 +69,31 @@ async fn a_request_is_known_by_its_content_and_not_by_its_spelling() {
 }
 
 #[tokio::test]
+async fn a_request_is_kept_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Recorder::new(folder.path(), clock()).unwrap();
+    let spelt = [
+        r#"{"model":"sim-1","messages":[]}"#,
+        r#"{ "model": "sim-1", "x": "\u00e9", "messages": [] }"#,
+        "no JSON at all",
+    ];
+    for body in spelt {
+        let (head, ()) = Request::post(CHAT).body(()).unwrap().into_parts();
+        let (answer, content) = request(&sim(), Method::POST, CHAT, body).await.into_parts();
+        recorder.record(&head, body.as_bytes(), &answer, content).collect().await.unwrap();
+    }
+    drop(recorder);
+    let kept: Vec<Value> =
+        cassette(folder.path()).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let written = |line: &Value| match (&line["request"]["body_text"], &line["request"]["body"]) {
+        (Value::String(text), _) | (Value::Null, Value::String(text)) => text.clone(),
+        (_, body) => body.to_string(),
+    };
+    assert_eq!(kept.iter().map(written).collect::<Vec<_>>(), spelt);
+    assert!(kept[0]["request"].get("body_text").is_none(), "what is written the plain way is not kept twice");
+}
+
+#[tokio::test]
 async fn the_same_request_gets_its_answers_in_order_and_then_the_last_again() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = Recorder::new(folder.path(), clock()).unwrap();

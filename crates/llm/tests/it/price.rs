@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use seawall_llm::{Price, Prices, Provider};
+use seawall_llm::{Prices, Provider};
 use seawall_types::{Usage, Usd};
 
 fn usd(text: &str) -> Usd {
@@ -200,5 +200,19 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn the_embedded_table_says_whose_it_is_and_comes_with_its_licence() {
+    let prices = Prices::embedded().unwrap();
+    assert!(prices.source().name.starts_with("litellm ") && prices.source().licence.starts_with("MIT"));
+    let notice = include_str!("../../data/LICENSE.litellm");
+    for words in [
+        "MIT License",
+        "Copyright (c) 2023 Berri AI",
+        "The above copyright notice and this permission notice",
+    ] {
+        assert!(notice.contains(words), "{words}");
     }
 }

@@ -90,6 +90,9 @@ pub(crate) async fn reset(
     let Wanted { scope, window, .. } = input(body)?;
     let now = app.parts.clock.now();
     app.gateway().checkpoint().ledger().reset(&scope, window, now).map_err(|error| {
+        if matches!(error, seawall_budget::Error::UnknownAccount { .. }) {
+            return Problem::new(Code::NotFound, error.to_string(), "see GET /api/budgets");
+        }
         tracing::error!(%error, "a reset could not be journalled");
         Problem::new(
             Code::LedgerUnavailable,

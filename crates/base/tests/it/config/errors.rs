@@ -135,6 +135,12 @@ fn every_fault_has_its_line() {
 }
 
 #[test]
+fn a_key_with_a_line_break_stays_on_one_line() {
+    let errors = read_text("c.json", r#"{"gate\nway\u001b[2J": 1}"#).unwrap_err().to_string();
+    assert_eq!(errors, r"c.json: gate\nway\u{1b}[2J: unknown key; did you mean gateway?");
+}
+
+#[test]
 fn variables_and_flags_are_named_as_the_origin() {
     let mut sources =
         sources(&[], &[("SEAWALL_GATEWAY__LISEN", "x"), ("SEAWALL_GATEWAY__IN_FLIGHT", "many")]);

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::format::Format;
+use super::raw::Answer;
 
 /// The longest that a test waits for an answer, or for the next piece of one.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,7 +59,8 @@ impl Call {
     }
 
     fn into_request(self, address: SocketAddr) -> Request<Full<Bytes>> {
-        let mut request = Request::builder().method(self.method).uri(self.path).header(HOST, address.to_string());
+        let mut request =
+            Request::builder().method(self.method).uri(self.path).header(HOST, address.to_string());
         if !self.body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
@@ -70,34 +71,9 @@ impl Call {
     }
 }
 
-/// An answer that was read to its end.
-#[derive(Debug, Clone)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    /// It came to its proper end on the wire.
-    pub(crate) complete: bool,
-}
-
-impl Reply {
-    pub(crate) fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    pub(crate) fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}"));
-        value.to_str().unwrap()
-    }
-}
-
 /// A connection that is used for one request after the other. Dropped, it hangs up.
 pub(crate) struct Connection {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     sender: SendRequest<Full<Bytes>>,
     /// What moves the bytes; aborted when dropped, which closes the socket.
     _driver: JoinSet<()>,
@@ -116,20 +92,20 @@ impl Connection {
     }
 
     /// Sends a request and reads the answer to its end.
-    pub(crate) async fn send(&mut self, call: Call) -> Result<Reply, hyper::Error> {
+    pub(crate) async fn send(&mut self, call: Call) -> Result<Answer, hyper::Error> {
         self.sender.ready().await?;
         let sent = self.sender.send_request(call.into_request(self.address));
         let response = patiently(sent).await?;
         let (head, body) = response.into_parts();
         let (body, complete) = read(body).await;
-        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body, complete })
+        Ok(Answer { status: head.status.as_u16(), head: written(&head.headers), body, complete })
     }
 }
 
 /// An answer under way. Dropped, it hangs up.
 pub(crate) struct Answering {
     pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
+    headers: HeaderMap,
     body: Incoming,
     _connection: Connection,
 }
@@ -156,23 +132,30 @@ impl Answering {
     }
 
     /// Reads the rest.
-    pub(crate) async fn rest(self) -> Reply {
+    pub(crate) async fn rest(self) -> Answer {
         let (body, complete) = read(self.body).await;
-        Reply { status: self.status, headers: self.headers, body, complete }
+        Answer { status: self.status, head: written(&self.headers), body, complete }
     }
+}
+
+/// A head as it stands on the wire.
+fn written(headers: &HeaderMap) -> String {
+    let line =
+        |(name, value): (&HeaderName, &HeaderValue)| format!("\r\n{name}: {}", value.to_str().unwrap());
+    headers.iter().map(line).collect()
 }
 
 async fn patiently<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("an answer in time")
 }
 
-async fn read(mut body: Incoming) -> (Bytes, bool) {
+async fn read(mut body: Incoming) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     while let Some(frame) = patiently(body.frame()).await {
-        let Ok(frame) = frame else { return (bytes.into(), false) };
+        let Ok(frame) = frame else { return (bytes, false) };
         bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
     }
-    (bytes.into(), true)
+    (bytes, true)
 }
 
 /// One request on a connection of its own, to the head of its answer; an error when there was none.
@@ -189,6 +172,6 @@ pub(crate) async fn begin(address: SocketAddr, call: Call) -> Answering {
 }
 
 /// One request on a connection of its own, to the end of its answer.
-pub(crate) async fn send(address: SocketAddr, call: Call) -> Reply {
+pub(crate) async fn send(address: SocketAddr, call: Call) -> Answer {
     begin(address, call).await.rest().await
 }

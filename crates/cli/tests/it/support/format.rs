@@ -131,7 +131,7 @@ impl Format {
 
     /// Asserts that a stream ends in an error event of the provider and in nothing else, and gives our part of it.
     pub(crate) fn stream_error(self, answer: &raw::Answer) -> Value {
-        let text = answer.text();
+        let text = &answer.text().replace('\r', "");
         let last = text.trim_end().rsplit("\n\n").next().unwrap();
         assert!(answer.complete && text.ends_with("\n\n"), "{answer:?}");
         assert!(!text.contains("[DONE]") && !text.contains("message_stop"), "{text}");

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::eventually;
 use super::metrics::Metrics;
 use super::raw::{self, Answer};
 
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A configuration that many tests begin with: everything, at this address, and nothing tried again.
 pub(crate) fn one_upstream(url: &str) -> String {
     format!(
-        "upstreams:\n  - name: main\n    base_url: {url}\n    retries: {{ attempts: 0 }}\n    breaker: {{ failures: 0 }}\n"
+        "upstreams:\n  - name: main\n    base_url: \"{url}\"\n    retries: {{ attempts: 0 }}\n    breaker: {{ failures: 0 }}\n"
     )
 }
 
@@ -47,6 +48,11 @@ impl Setup {
     /// A proxy with this configuration, on a free port.
     pub(crate) fn proxy(config: &str) -> Self {
         Self::new("proxy").config(config).args(["--listen", "127.0.0.1:0"])
+    }
+
+    /// A proxy with this configuration in front of the simulated provider in the same process.
+    pub(crate) fn simulated(config: &str) -> Self {
+        Self::proxy(&format!("{config}\n{}", one_upstream("sim:")))
     }
 
     /// Writes the configuration file and names it.
@@ -123,17 +129,11 @@ impl Setup {
 
     /// Every event in the traces on the disk, oldest first within a run.
     pub(crate) fn events(&self) -> Vec<Value> {
-        let mut files = Vec::new();
-        find(&self.data_dir().join("runs"), "jsonl", &mut files);
-        files.sort();
-        let read = |file: &PathBuf| std::fs::read_to_string(file).unwrap();
-        let lines = files.iter().map(read).collect::<String>();
+        let files = files_named(&self.data_dir().join("runs"), ".jsonl");
+        let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
         // The last line may be under way.
-        lines
-            .split_inclusive('\n')
-            .filter(|line| line.ends_with('\n'))
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Starts it and waits until it accepts connections.
@@ -177,22 +177,30 @@ impl Program {
         self.ask(raw::get(path)).await
     }
 
+    pub(crate) async fn connect(&self) -> raw::Connection {
+        raw::Connection::open(self.address).await
+    }
+
     pub(crate) async fn metrics(&self) -> Metrics {
         Metrics::read(self.get("/metrics").await.text())
     }
 
-    /// What a check of `/ready` says, once it says what is wanted.
+    /// Waits until a sum of metrics is this high.
+    pub(crate) async fn wait_for_metric(&self, name: &str, labels: &[(&str, &str)], at_least: f64) {
+        eventually(name, async || {
+            let value = self.metrics().await.sum(name, labels);
+            if value >= at_least { Ok(()) } else { Err(value) }
+        })
+        .await;
+    }
+
+    /// Waits until `/ready` says what is wanted, and gives it.
     pub(crate) async fn wait_for_ready(&self, wanted: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            last = self.get("/ready").await.json();
-            if wanted(&last) {
-                return last;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("/ready stays {last}")
+        eventually("/ready", async || {
+            let ready = self.get("/ready").await.json();
+            if wanted(&ready) { Ok(ready) } else { Err(ready) }
+        })
+        .await
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -213,6 +221,12 @@ impl Program {
     pub(crate) fn stop(&self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+        self.wait();
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -301,14 +315,17 @@ impl Said {
     }
 }
 
-/// The files with this ending under a folder.
-fn find(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
+/// The files under a folder that have this name or, with a dot before it, this ending.
+pub(crate) fn files_named(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if entry.file_type().unwrap().is_dir() {
-            find(&path, ending, found);
-        } else if path.extension().is_some_and(|extension| extension == ending) {
+        if path.is_dir() {
+            found.extend(files_named(&path, name));
+        } else if path.file_name().is_some_and(|file| file.to_string_lossy().ends_with(name)) {
             found.push(path);
         }
     }
+    found.sort();
+    found
 }

@@ -35,7 +35,7 @@ pub(crate) fn get(path: &str) -> Vec<u8> {
 }
 
 /// An answer.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
@@ -43,6 +43,13 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// It came to its end: all of its length, or the last chunk.
     pub(crate) complete: bool,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { head, body, complete, .. } = self;
+        write!(f, "{head}\n\n{}\n(complete: {complete})", String::from_utf8_lossy(body))
+    }
 }
 
 impl Answer {
@@ -85,6 +92,11 @@ impl Connection {
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Sends as much as the server takes: it may answer and close before it has read everything.
+    pub(crate) async fn send_what_is_taken(&mut self, bytes: impl AsRef<[u8]>) {
+        let _closed_early = self.stream.write_all(bytes.as_ref()).await;
     }
 
     /// The next answer; to a `HEAD` none has a body. `None`: the connection ended without one.

@@ -5,71 +5,64 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::client::{self, Call};
-use super::server::{Home, Server};
+use super::program::{Program, Setup};
 
 /// `GET /sim/stats`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Stats {
     pub(crate) requests: u64,
     pub(crate) completed: u64,
     pub(crate) cancelled: u64,
     pub(crate) errors: u64,
     pub(crate) broken: u64,
-    pub(crate) input_tokens: u64,
-    pub(crate) output_tokens: u64,
     pub(crate) cost_usd: Usd,
     pub(crate) in_flight: u64,
 }
 
 /// A simulated provider on a port.
 pub(crate) struct Sim {
-    pub(crate) server: Server,
-    _home: Home,
+    pub(crate) program: Program,
 }
 
 impl Sim {
     pub(crate) fn start() -> Self {
-        Self::with(&[])
+        Self { program: Setup::new("sim").args(["--listen", "127.0.0.1:0"]).start() }
     }
 
-    pub(crate) fn with(flags: &[&str]) -> Self {
-        let home = Home::new();
-        let server = home.start(&[&["sim", "--listen", "127.0.0.1:0"], flags].concat());
-        Self { server, _home: home }
-    }
-
-    /// What `--upstream` wants.
-    pub(crate) fn url(&self) -> String {
-        self.server.url()
-    }
-
-    /// An entry of `upstreams` that neither retries nor rests after failures, so that one call is one request; `more` goes
-    /// behind it, in YAML's flow form.
+    /// The configuration of a proxy in front of it that neither retries nor rests after failures, so that one call is one
+    /// request. `more` goes behind the upstream's keys, in YAML's flow form.
     pub(crate) fn as_upstream(&self, more: &str) -> String {
+        let address = self.program.address;
         format!(
-            "upstreams: [ {{ name: witness, base_url: \"{}\", auth: none, retries: {{ attempts: 0 }}, breaker: {{ failures: 0 }}{more} }} ]\n",
-            self.url()
+            "upstreams: [ {{ name: witness, base_url: \"http://{address}\", auth: none, max_in_flight: 10000, \
+             retries: {{ attempts: 0 }}, breaker: {{ failures: 0 }}{more} }} ]\n"
         )
     }
 
     pub(crate) async fn stats(&self) -> Stats {
-        serde_json::from_value(self.page(Call::get("/sim/stats")).await).unwrap()
+        let reply = client::send(self.program.address, Call::get("/sim/stats")).await;
+        serde_json::from_value(reply.json()).unwrap()
+    }
+
+    /// Waits until it has counted what is wanted.
+    pub(crate) async fn once(&self, what: &str, wanted: impl Fn(&Stats) -> bool) -> Stats {
+        super::eventually(what, async || {
+            let stats = self.stats().await;
+            if wanted(&stats) { Ok(stats) } else { Err(stats) }
+        })
+        .await
+    }
+
+    /// The counters when nothing is in flight any more.
+    pub(crate) async fn at_rest(&self) -> Stats {
+        self.once("nothing is in flight in the end", |stats| stats.in_flight == 0).await
     }
 
     /// The last requests as they came, oldest first.
     pub(crate) async fn requests(&self, last: usize) -> Vec<Value> {
-        let answer = self.page(Call::get(&format!("/sim/requests?last={last}"))).await;
-        let list = answer.as_array().or_else(|| answer["requests"].as_array());
-        list.unwrap_or_else(|| panic!("{answer}")).clone()
-    }
-
-    pub(crate) async fn reset(&self) {
-        self.page(Call::post("/sim/reset", "")).await;
-    }
-
-    async fn page(&self, call: Call) -> Value {
-        let reply = client::send(self.server.address, call).await;
-        assert_eq!(reply.status, 200, "{reply:?}");
-        reply.json()
+        let reply =
+            client::send(self.program.address, Call::get(&format!("/sim/requests?last={last}"))).await;
+        let answer = reply.json();
+        answer["requests"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()
     }
 }

@@ -1,13 +1,12 @@
 //! Traces as they lie on the disk.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use seawall_types::Usd;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::server::files_named;
+use super::program::Setup;
 
 /// One line.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,21 +27,15 @@ impl Event {
     }
 }
 
-/// All events under a state folder.
+/// All events of a state folder, each run's in their order.
 #[derive(Debug, Clone)]
 pub(crate) struct Trace(pub(crate) Vec<Event>);
 
 impl Trace {
-    /// Reads every run. What a writer has not finished yet, a last line without its end, is left out.
-    pub(crate) fn read(data: &Path) -> Self {
-        let mut events = Vec::new();
-        for file in files(data) {
-            let text = std::fs::read_to_string(&file).unwrap();
-            for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
-                events.push(serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
-            }
-        }
-        Self(events)
+    /// Reads every run of a state folder, as far as it is written.
+    pub(crate) fn of(setup: &Setup) -> Self {
+        let events = setup.events();
+        Self(events.into_iter().map(|event| serde_json::from_value(event).unwrap()).collect())
     }
 
     pub(crate) fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Event> {
@@ -79,8 +72,11 @@ impl Trace {
     pub(crate) fn assert_complete(&self) -> (usize, usize) {
         let (mut admitted, mut denied) = (0, 0);
         for (action, events) in self.actions() {
-            let kinds: Vec<&str> =
-                events.iter().map(|event| event.kind.as_str()).filter(|kind| kind.starts_with("action.")).collect();
+            let kinds: Vec<&str> = events
+                .iter()
+                .map(|event| event.kind.as_str())
+                .filter(|kind| kind.starts_with("action."))
+                .collect();
             match kinds[..] {
                 ["action.denied"] => denied += 1,
                 ["action.admitted", "action.settled" | "action.abandoned"] => admitted += 1,
@@ -89,9 +85,4 @@ impl Trace {
         }
         (admitted, denied)
     }
-}
-
-/// Every file of every run, in the order of their names.
-pub(crate) fn files(data: &Path) -> Vec<PathBuf> {
-    files_named(&data.join("runs"), "trace.jsonl")
 }

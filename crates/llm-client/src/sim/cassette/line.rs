@@ -48,6 +48,25 @@ pub(super) struct RecordedRequest {
     pub(super) headers: Map<String, Value>,
     /// The JSON, or the text, of the body; null when it has none.
     pub(super) body: Value,
+    /// The body as it was written, where that is otherwise than `body` is written here: with other white space or escapes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) body_text: Option<String>,
+}
+
+impl RecordedRequest {
+    /// A request without its credentials.
+    pub(super) fn new(head: &http::request::Parts, body: &[u8]) -> Self {
+        let masked = masked(body);
+        let body = json_or_text(&masked);
+        let is_written_so = body.is_null() || body.is_string() || body.to_string().as_bytes() == masked;
+        Self {
+            method: head.method.to_string(),
+            path: kept_path(&head.uri),
+            headers: super::scrub::headers(&head.headers),
+            body_text: (!is_written_so).then(|| String::from_utf8_lossy(&masked).into_owned()),
+            body,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,14 +107,22 @@ impl Content {
     }
 }
 
-/// A request's body as it is kept and compared: without credentials, as JSON where it is JSON.
+/// A request's body as it is compared: without credentials, as JSON where it is JSON.
 pub(super) fn kept_body(body: &[u8]) -> Value {
+    json_or_text(&masked(body))
+}
+
+fn masked(body: &[u8]) -> Vec<u8> {
     let mut body = body.to_vec();
     super::scrub::mask(&mut body);
+    body
+}
+
+fn json_or_text(body: &[u8]) -> Value {
     if body.is_empty() {
         return Value::Null;
     }
-    serde_json::from_slice(&body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&body)))
+    serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)))
 }
 
 /// A request's path with its query, without credentials.

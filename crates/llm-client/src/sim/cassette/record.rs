@@ -16,9 +16,7 @@ use http::{request, response};
 use http_body::{Body, Frame, SizeHint};
 use seawall_types::Clock;
 
-use super::line::{
-    CassetteError, Chunk, Content, Line, RecordedRequest, RecordedResponse, kept_body, kept_path,
-};
+use super::line::{CassetteError, Chunk, Content, Line, RecordedRequest, RecordedResponse};
 use super::scrub;
 
 /// An answer that is longer is passed on and not recorded.
@@ -80,12 +78,7 @@ impl Recorder {
         }
         let tape = is_plain.then(|| Tape {
             messages: self.messages.clone(),
-            request: RecordedRequest {
-                method: request.method.to_string(),
-                path: kept_path(&request.uri),
-                headers: scrub::headers(&request.headers),
-                body: kept_body(body),
-            },
+            request: RecordedRequest::new(request, body),
             status: response.status.as_u16(),
             headers: scrub::headers(&response.headers),
             began: self.clock.monotonic(),

@@ -153,7 +153,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn masking_keeps_the_length_and_is_done_once(mut bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+        fn masking_keeps_the_length_and_is_done_once(
+            mut bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        ) {
             let length = bytes.len();
             mask(&mut bytes);
             proptest::prop_assert_eq!(bytes.len(), length);

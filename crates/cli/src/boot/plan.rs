@@ -1,0 +1,156 @@
+//! What a start or a reload reads: the configuration with the files that it names, checked as a whole before anything is
+//! changed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use seawall_base::config::{Document, Environment, Errors};
+use seawall_checkpoint::Policy;
+use seawall_gateway::{AuthMode, Tokens, TokensError};
+use seawall_llm::price::Prices;
+use seawall_server::Server;
+use seawall_store::Keys;
+use seawall_store_sqlite::SqliteStore;
+use seawall_types::Usd;
+use serde_json::Value;
+
+use super::directory;
+use crate::args::{Global, ServeArgs};
+use crate::exit::Failure;
+use crate::policy;
+use crate::settings::{self, Settings};
+
+/// What was asked for on the command line; a reload asks the same again.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) global: Global,
+    pub(crate) args: ServeArgs,
+    pub(crate) environment: Environment,
+    pub(crate) workers: usize,
+    /// It is going to listen, so whether it may is a question.
+    pub(crate) listens: bool,
+}
+
+/// Everything that a start or a reload reads.
+pub(crate) struct Plan {
+    pub(crate) document: Document,
+    pub(crate) settings: Settings,
+    pub(crate) policy: Policy,
+    pub(crate) prices: Arc<Prices>,
+    /// `--budget`.
+    pub(crate) budget: Option<Usd>,
+    /// What verifies tokens, with the keys that the configuration names.
+    pub(crate) tokens: Option<Arc<Tokens>>,
+    /// Files whose change means another configuration.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl Request {
+    /// Reads and checks the whole configuration with the files that it names, without changing anything.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub(crate) fn plan(&self) -> Result<Plan, Failure> {
+        let mut faults = Faults::default();
+        let budget = self.args.budget.as_deref().map(str::parse::<Usd>).transpose();
+        let budget = faults.keep(budget.map_err(|error| format!("--budget: {error}"))).flatten();
+        let read = faults.keep(self.read());
+        let Some((document, settings, outcome)) = read else { return Err(faults.into()) };
+        faults.keep(outcome);
+        let gateway = &settings.gateway;
+        let mut files: Vec<PathBuf> = document.files().to_vec();
+        files.extend(gateway.price_file.as_ref().map(PathBuf::from));
+        let policy = faults.keep(policy::load(gateway, &self.environment));
+        let prices = faults.keep(directory::prices(gateway));
+        let tokens = faults.keep(tokens(gateway, &mut files));
+        if self.listens {
+            faults.keep(self.check_listening(&settings));
+        }
+        let (Some((policy, policy_file)), Some(prices), Some(tokens)) = (policy, prices, tokens) else {
+            return Err(faults.into());
+        };
+        files.extend(policy_file);
+        let prices = Arc::new(prices);
+        faults.none(Plan { document, settings, policy, prices, budget, tokens, files })
+    }
+
+    /// The keys of the configuration, as far as they can be read, and what is wrong with them.
+    fn read(&self) -> Result<(Document, Settings, Result<(), Errors>), Errors> {
+        let mut flags = settings::flags(&self.args, &self.environment);
+        let attempt = |flags: &[(String, Value)]| {
+            settings::attempt(&settings::sources(&self.global, &self.environment, flags.to_vec()))
+        };
+        let read = attempt(&flags)?;
+        if !read.1.gateway.upstreams.is_empty() {
+            return Ok(read);
+        }
+        flags.push(("upstreams".to_owned(), settings::default_upstreams(&self.environment)));
+        attempt(&flags)
+    }
+
+    /// The address must be one, and who can't be told apart must not be let in from everywhere.
+    fn check_listening(&self, settings: &Settings) -> Result<(), String> {
+        let address = Server::address_of(&settings.gateway.listen)
+            .map_err(|error| format!("gateway.listen: {error}"))?;
+        refuse_open_listening(self, settings, address)
+    }
+}
+
+/// What is wrong with a configuration, gathered so that it is said all at once.
+#[derive(Debug, Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    /// The value, or nothing when there is a fault to remember instead.
+    fn keep<T>(&mut self, found: Result<T, impl ToString>) -> Option<T> {
+        found.map_err(|fault| self.0.push(fault.to_string())).ok()
+    }
+
+    /// The value when there is no fault at all.
+    fn none<T>(self, value: T) -> Result<T, Failure> {
+        if self.0.is_empty() { Ok(value) } else { Err(self.into()) }
+    }
+}
+
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Self {
+        Self::usage(faults.0.join("\n"))
+    }
+}
+
+/// What verifies tokens. The files of its keys come to `files`.
+fn tokens(
+    settings: &seawall_gateway::Settings,
+    files: &mut Vec<PathBuf>,
+) -> Result<Option<Arc<Tokens>>, String> {
+    let Some(jwt) = &settings.jwt else { return Ok(None) };
+    files.extend(jwt.key_files().map(PathBuf::from));
+    let lines =
+        |faults: Vec<TokensError>| faults.iter().map(TokensError::to_string).collect::<Vec<_>>().join("\n");
+    let tokens = Tokens::new(jwt, |path| std::fs::read_to_string(path)).map_err(lines)?;
+    Ok(Some(Arc::new(tokens)))
+}
+
+/// Who can't be told apart must not be let in from everywhere.
+fn refuse_open_listening(
+    request: &Request,
+    settings: &Settings,
+    address: std::net::SocketAddr,
+) -> Result<(), String> {
+    let open = settings.gateway.auth == AuthMode::Auto && settings.gateway.jwt.is_none();
+    let has_keys = || {
+        let data_dir = settings::data_dir(&request.global, &request.environment);
+        let database = settings.database(&data_dir);
+        database.exists()
+            && SqliteStore::open(&database)
+                .and_then(|store| Keys::list(&store))
+                .is_ok_and(|keys| !keys.is_empty())
+    };
+    if address.ip().is_loopback() || request.args.insecure || !open || has_keys() {
+        return Ok(());
+    }
+    Err(format!(
+        "gateway.listen: {address} can be reached from elsewhere, and there is no authentication: make a key \
+         (`seawall keys create --name NAME`), configure auth.jwt, set auth.mode: required, listen on 127.0.0.1, or give --insecure"
+    ))
+}

@@ -1,0 +1,183 @@
+//! A full disk under the state folder: strict refuses, warn counts and goes on, both recover.
+//!
+//! The server gets a mount namespace of its own with a small tmpfs in the place of its state folder; the test reaches
+//! into it through `/proc/PID/root`.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use tokio::task::JoinSet;
+
+use crate::support::eventually;
+use crate::support::format::Format;
+use crate::support::program::{Program, Setup, one_upstream};
+use crate::support::raw;
+use crate::support::upstream::{Reply, Upstream};
+
+/// A server whose state folder is a disk of so many megabytes.
+fn cramped(config: &str, upstream: &Upstream, megabytes: u32) -> Program {
+    let setup = Setup::proxy(&format!("{config}\n{}", one_upstream(&upstream.url())));
+    let data = setup.data_dir();
+    std::fs::create_dir(&data).unwrap();
+    let namespaces: &[&str] = if rustix::process::geteuid().is_root() {
+        &["--mount"]
+    } else {
+        &["--user", "--map-root-user", "--mount"]
+    };
+    let script = format!("mount -t tmpfs -o size={megabytes}m,mode=700 seawall-test \"$0\" && exec \"$@\"");
+    let shell = ["sh", "-c", &script, data.to_str().unwrap()];
+    setup.under(["unshare"].iter().chain(namespaces).chain(&shell).copied()).start()
+}
+
+/// The state folder, as the server sees it.
+fn inside(server: &Program) -> PathBuf {
+    let data = server.setup.data_dir();
+    PathBuf::from(format!("/proc/{}/root{}", server.pid, data.display()))
+}
+
+/// Takes all the room that is left.
+fn fill(server: &Program) {
+    let mut ballast = File::create(inside(server).join("ballast")).unwrap();
+    for size in [1 << 16, 1 << 12, 1] {
+        while ballast.write_all(&vec![b'x'; size]).is_ok() {}
+    }
+}
+
+fn make_room(server: &Program) {
+    std::fs::remove_file(inside(server).join("ballast")).unwrap();
+}
+
+/// A command on what the server has on its disk.
+fn beside(server: &Program, args: &[&str]) -> Output {
+    let mut command = Command::new("nsenter");
+    command.args(["--target", &server.pid.to_string(), "--mount"]);
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--preserve-credentials"]);
+    }
+    command.arg(env!("CARGO_BIN_EXE_seawall")).args(args).arg("--data-dir").arg(server.setup.data_dir());
+    command.output().unwrap()
+}
+
+fn answering() -> Upstream {
+    Upstream::start(|seen, _| {
+        Reply::json(match seen.line() {
+            line if line.contains("/chat/") => Format::Chat.answer(),
+            line if line.contains("/messages") => Format::Messages.answer(),
+            _ => Format::Gemini.answer(),
+        })
+    })
+}
+
+async fn wait_for_status(server: &Program, status: u16) {
+    eventually("the status", async || {
+        let answer = server.ask(Format::Chat.request("hi", false)).await;
+        if answer.status == status { Ok(()) } else { Err(answer) }
+    })
+    .await;
+}
+
+async fn assert_verifies(server: &Program) {
+    eventually("the trace verifies", async || {
+        let output = beside(server, &["trace", "verify", "--json"]);
+        if output.status.success() { Ok(()) } else { Err(output) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn strict_refuses_while_the_disk_is_full_and_goes_on_when_it_is_not() {
+    let upstream = answering();
+    for budget in ["", "budgets: [ { scope: global, usd: \"10\" } ]"] {
+        let server = cramped(&format!("gateway: {{ mode: strict }}\n{budget}"), &upstream, 8);
+        wait_for_status(&server, 200).await;
+        fill(&server);
+        wait_for_status(&server, 503).await;
+        server.wait_for_ready(|ready| ready["checks"]["trace"]["healthy"] == false).await;
+        let before = upstream.seen().len();
+        for format in Format::ALL {
+            for stream in [false, true] {
+                let answer = server.ask(format.request("hi", stream)).await;
+                assert_eq!(answer.status, 503, "{answer:?}");
+                let part = format.error(&answer);
+                assert_eq!(part["code"], "TRACE_UNAVAILABLE");
+                assert!(!answer.text().contains("/tmp"), "no path of the machine in it: {answer:?}");
+            }
+        }
+        assert_eq!(upstream.seen().len(), before, "what can't be traced is not done");
+        let ready = server.get("/ready").await;
+        assert_eq!(ready.status, 503, "{ready:?}");
+        assert_eq!(ready.json()["checks"]["disk"]["degraded"], true, "{ready:?}");
+        assert_eq!(server.get("/health").await.status, 200);
+
+        make_room(&server);
+        wait_for_status(&server, 200).await;
+        server.wait_for_ready(|ready| ready["ready"] == true).await;
+        assert_verifies(&server).await;
+        assert!(server.stop().success());
+    }
+}
+
+#[tokio::test]
+async fn where_each_admission_must_be_on_disk_nothing_goes_out_without() {
+    let upstream = answering();
+    let server = cramped("gateway: { mode: strict }\ntrace: { durability: each }", &upstream, 8);
+    fill(&server);
+    for _ in 0..60 {
+        let answer = server.ask(Format::Messages.request("hi", false)).await;
+        assert!(matches!(answer.status, 200 | 503), "{answer:?}");
+    }
+    make_room(&server);
+    wait_for_status(&server, 200).await;
+    assert_verifies(&server).await;
+    let shown = beside(&server, &["trace", "show", "last"]);
+    let admitted = String::from_utf8(shown.stdout).unwrap().matches("\"kind\":\"action.admitted\"").count();
+    let sent = upstream.seen().len();
+    assert!(sent >= 1 && admitted >= sent, "{sent} sent, {admitted} admitted on the disk");
+}
+
+#[tokio::test]
+async fn warn_goes_on_counts_what_is_lost_and_recovers() {
+    const WAITING: usize = 65_536;
+    let upstream = answering();
+    let server = cramped("gateway: { mode: warn }", &upstream, 256);
+    fill(&server);
+    for format in Format::ALL {
+        for _ in 0..10 {
+            let answer = server.ask(format.request("hi", false)).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    }
+    server.wait_for_ready(|ready| ready["checks"]["trace"]["degraded"] == true).await;
+
+    // Events wait for the disk in memory; past what may wait they are lost, and counted.
+    let mut floods = JoinSet::new();
+    for _ in 0..4 {
+        let mut connection = server.connect().await;
+        floods.spawn(async move {
+            let batch = raw::get("/v1/messages").repeat(100);
+            for _ in 0..WAITING / 400 + 5 {
+                connection.send(&batch).await;
+                for _ in 0..100 {
+                    assert_eq!(connection.answer().await.status, 405);
+                }
+            }
+        });
+    }
+    while let Some(ended) = floods.join_next().await {
+        ended.unwrap();
+    }
+    let dropped = server.metrics().await.sum("seawall_trace_dropped_total", &[]);
+    assert!(dropped > 0.0, "{dropped}");
+    assert_eq!(server.ask(Format::Chat.request("hi", false)).await.status, 200);
+    let ready = server.get("/ready").await;
+    assert_eq!((ready.status, &ready.json()["status"]), (200, &"degraded".into()), "{ready:?}");
+
+    make_room(&server);
+    server.wait_for_ready(|ready| ready["checks"]["trace"]["degraded"] == false).await;
+    assert_eq!(server.ask(Format::Chat.request("hi", false)).await.status, 200);
+    assert_verifies(&server).await;
+    assert!(server.peak_memory() < 600 << 20, "{}", server.peak_memory());
+    assert!(server.stop().success());
+}

@@ -1,0 +1,171 @@
+//! `/metrics`: what the specification names is there, promtool finds nothing to object to, and no stranger can make it
+//! grow.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use tokio::task::JoinSet;
+
+use crate::support::format::Format;
+use crate::support::metrics::Metrics;
+use crate::support::program::{Program, Setup, one_upstream};
+use crate::support::raw;
+use crate::support::upstream::{Reply, Upstream};
+
+/// A server that has seen some of everything.
+async fn lived_in() -> Program {
+    let upstream = Upstream::start(|seen, number| match number {
+        0 => Reply::whole(503, &[("content-type", "application/json")], "{}"),
+        _ if seen.text().contains("\"stream\":true") => Reply::events(Format::Chat.events(true)),
+        _ => Reply::json(Format::Chat.answer()),
+    });
+    let server = Setup::proxy(&format!(
+        "budgets: [ {{ scope: global, window: day, usd: \"5\" }} ]\n{}",
+        one_upstream(&upstream.url()).replace("attempts: 0", "attempts: 1")
+    ))
+    .start();
+    for stream in [false, true] {
+        assert_eq!(server.ask(Format::Chat.request("hi", stream)).await.status, 200);
+    }
+    server.ask(raw::post("/v1/chat/completions", "{")).await;
+    server.get("/v1/models").await;
+    server
+}
+
+/// What promtool says of a page.
+fn promtool(page: &str) -> (bool, String) {
+    let mut tool = Command::new("promtool");
+    tool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child =
+        tool.spawn().expect("promtool; install it with `bash tests/packages.sh` (Debian: prometheus)");
+    child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), said)
+}
+
+#[tokio::test]
+async fn promtool_has_nothing_to_object_to() {
+    let server = lived_in().await;
+    let answer = server.get("/metrics").await;
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let (is_clean, said) = promtool(answer.text());
+    assert!(is_clean && said.trim().is_empty(), "{said}");
+}
+
+#[tokio::test]
+async fn every_metric_of_the_documentation_exists() {
+    let metrics = lived_in().await.metrics().await;
+    for (name, labels) in [
+        ("seawall_requests_total", &["route", "method", "status"][..]),
+        ("seawall_request_duration_seconds_count", &["route"]),
+        ("seawall_overhead_seconds_count", &["route"]),
+        ("seawall_upstream_duration_seconds_count", &["upstream", "model"]),
+        ("seawall_time_to_first_token_seconds_count", &["upstream", "model"]),
+        ("seawall_tokens_total", &["upstream", "model", "kind"]),
+        ("seawall_cost_usd_total", &["tenant", "model"]),
+        ("seawall_budget_remaining_usd", &["scope"]),
+        ("seawall_violations_total", &["code", "verdict"]),
+        ("seawall_retries_total", &["upstream", "cause"]),
+        ("seawall_upstream_available", &["upstream"]),
+        ("seawall_breaker_state", &["upstream"]),
+        ("seawall_in_flight", &[]),
+        ("seawall_trace_events_total", &[]),
+        ("seawall_trace_dropped_total", &[]),
+        ("seawall_cache_hits_total", &[]),
+        ("seawall_config_reload_failures_total", &[]),
+        ("process_resident_memory_bytes", &[]),
+        ("process_cpu_seconds_total", &[]),
+        ("process_open_fds", &[]),
+        ("process_start_time_seconds", &[]),
+    ] {
+        let found = metrics.0.iter().find(|series| series.name == name);
+        let series = found.unwrap_or_else(|| panic!("{name} is missing"));
+        for label in labels {
+            assert!(series.labels.contains_key(*label), "{name} has no {label}: {series:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_counted_is_what_happened() {
+    let metrics = lived_in().await.metrics().await;
+    let chat = ("route", "/v1/chat/completions");
+    assert_eq!(metrics.sum("seawall_requests_total", &[chat, ("method", "POST"), ("status", "200")]), 2.0);
+    assert_eq!(metrics.sum("seawall_requests_total", &[chat, ("status", "400")]), 1.0);
+    assert_eq!(metrics.sum("seawall_requests_total", &[("route", "/v1/models"), ("method", "GET")]), 1.0);
+    assert_eq!(
+        metrics.sum("seawall_tokens_total", &[("upstream", "main"), ("model", "sim-*"), ("kind", "input")]),
+        6.0
+    );
+    assert_eq!(metrics.sum("seawall_tokens_total", &[("kind", "output")]), 4.0);
+    let cost = metrics.sum("seawall_cost_usd_total", &[("model", "sim-*")]);
+    assert!((cost - 14e-6).abs() < 1e-12, "{cost}");
+    let left = metrics.sum("seawall_budget_remaining_usd", &[("scope", "global")]);
+    assert!((left - (5.0 - 14e-6)).abs() < 1e-9, "{left}");
+    assert_eq!(metrics.sum("seawall_violations_total", &[("code", "BAD_REQUEST"), ("verdict", "deny")]), 1.0);
+    assert_eq!(metrics.sum("seawall_retries_total", &[("upstream", "main"), ("cause", "5xx")]), 1.0);
+    assert_eq!(metrics.sum("seawall_time_to_first_token_seconds_count", &[]), 1.0);
+    assert_eq!(metrics.sum("seawall_upstream_available", &[("upstream", "main")]), 1.0);
+    assert_eq!(metrics.sum("seawall_in_flight", &[]), 0.0);
+    assert!(metrics.sum("process_resident_memory_bytes", &[]) > 1e6);
+}
+
+/// A request that nobody has made before, on one of many kinds of paths.
+fn stranger(number: usize) -> Vec<u8> {
+    let name = format!("n{}", number.wrapping_mul(2_654_435_761) % 1_000_003);
+    let chat = format!(r#"{{"model":"{name}","messages":[],"max_tokens":1}}"#);
+    match number % 8 {
+        0 => raw::get(&format!("/{name}")),
+        1 => raw::get(&format!("/v1/{name}/{name}")),
+        2 => raw::post("/v1/chat/completions", chat),
+        3 => raw::post(&format!("/v1beta/models/{name}:generateContent"), "{}"),
+        4 => raw::post(&format!("/u/{name}/v1/chat/completions"), chat),
+        5 => raw::request(&format!("X{}", name.to_uppercase()), "/v1/messages", &[], ""),
+        6 => {
+            raw::request("POST", "/v1/messages", &[("authorization", &format!("Bearer sk-sw-{name}"))], "{}")
+        }
+        _ => raw::post(
+            "/v1/messages",
+            chat.replace("\"max_tokens\":1", &format!("\"max_tokens\":1,\"{name}\":1")),
+        ),
+    }
+}
+
+async fn strangers(server: &Program, numbers: std::ops::Range<usize>) {
+    const CLIENTS: usize = 8;
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        let mut connection = server.connect().await;
+        let mine: Vec<usize> = numbers.clone().skip(client).step_by(CLIENTS).collect();
+        clients.spawn(async move {
+            for number in mine {
+                connection.send(stranger(number)).await;
+                let answer = connection.answer().await;
+                assert!(answer.status < 500, "{answer:?}");
+            }
+        });
+    }
+    while let Some(ended) = clients.join_next().await {
+        ended.unwrap();
+    }
+}
+
+fn series(metrics: &Metrics) -> BTreeSet<String> {
+    metrics.0.iter().map(|series| format!("{} {:?}", series.name, series.labels)).collect()
+}
+
+#[tokio::test]
+async fn ten_thousand_strange_paths_and_models_add_no_series() {
+    let server = Setup::simulated("").start();
+    strangers(&server, 0..400).await;
+    let before = series(&server.metrics().await);
+    strangers(&server, 400..10_400).await;
+    let after = server.metrics().await;
+    let new: Vec<_> = series(&after).difference(&before).cloned().collect();
+    assert!(new.is_empty(), "{new:#?}");
+    assert!(before.len() < 700, "{} series", before.len());
+    assert!(after.sum("seawall_requests_total", &[]) >= 7_000.0);
+}

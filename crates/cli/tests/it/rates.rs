@@ -1,0 +1,178 @@
+//! Rate limits: requests and tokens a minute, for each key, address and model; told in the provider's own headers.
+
+use tokio::task::JoinSet;
+
+use crate::support::format::Format;
+use crate::support::program::{Program, Setup, one_upstream};
+use crate::support::raw::{self, Answer};
+use crate::support::upstream::{Reply, Upstream};
+
+fn simulated(limits: &str) -> Program {
+    Setup::simulated(&format!("rate_limits: [ {limits} ]\ngateway: {{ trusted_proxies: [127.0.0.1/32] }}"))
+        .start()
+}
+
+async fn with(server: &Program, format: Format, name: &str, value: &str) -> Answer {
+    server.ask(raw::request("POST", format.path(false), &[(name, value)], format.body("hi", false))).await
+}
+
+fn limited(format: Format, answer: &Answer) {
+    assert_eq!(answer.status, 429, "{answer:?}");
+    let part = format.error(answer);
+    assert_eq!(part["code"], "RATE_LIMITED");
+    let wait = answer.retry_after().unwrap();
+    assert!((1..=60).contains(&wait), "{answer:?}");
+    assert_eq!(part["retry_after"], wait);
+}
+
+#[tokio::test]
+async fn a_key_has_so_many_requests_and_the_headers_of_its_provider_say_so() {
+    for (format, names) in [
+        (
+            Format::Chat,
+            ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+        ),
+        (
+            Format::Messages,
+            [
+                "anthropic-ratelimit-requests-limit",
+                "anthropic-ratelimit-requests-remaining",
+                "anthropic-ratelimit-requests-reset",
+            ],
+        ),
+        (
+            Format::Gemini,
+            ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+        ),
+    ] {
+        let upstream = Upstream::always(Reply::json(format.answer()));
+        let setup = Setup::proxy(&one_upstream(&upstream.url()));
+        let (key, other) = (setup.key(&["--name", "a", "--rpm", "3"]), setup.key(&["--name", "b"]));
+        let server = setup.start();
+        for _ in 0..3 {
+            assert_eq!(with(&server, format, "x-api-key", &key).await.status, 200);
+        }
+        for _ in 0..3 {
+            let answer = with(&server, format, "x-api-key", &key).await;
+            limited(format, &answer);
+            assert_eq!(
+                (answer.header(names[0]), answer.header(names[1])),
+                (Some("3"), Some("0")),
+                "{answer:?}"
+            );
+            assert!(answer.header(names[2]).is_some(), "{answer:?}");
+        }
+        assert_eq!(with(&server, format, "x-api-key", &other).await.status, 200, "another key has its own");
+        assert_eq!(upstream.seen().len(), 4);
+    }
+}
+
+#[tokio::test]
+async fn a_key_has_so_many_tokens() {
+    let setup = Setup::simulated("");
+    let key = setup.key(&["--name", "a", "--tpm", "100"]);
+    let server = setup.start();
+    // 40 tokens and more each, by the bytes of the body, until the real usage is known.
+    let mut answers = Vec::new();
+    for _ in 0..40 {
+        answers.push(with(&server, Format::Chat, "x-api-key", &key).await);
+    }
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
+    assert!(answers[0].status == 200 && !refused.is_empty(), "{answers:?}");
+    for answer in refused {
+        limited(Format::Chat, answer);
+        assert_eq!(answer.header("x-ratelimit-limit-tokens"), Some("100"));
+        assert_eq!(answer.header("x-ratelimit-remaining-tokens"), Some("0"));
+    }
+}
+
+#[tokio::test]
+async fn each_address_has_its_own_limit_and_only_trusted_proxies_name_one() {
+    let server = simulated("{ scope: ip, rpm: 2 }");
+    for address in ["198.51.100.1", "198.51.100.2", "2001:db8:1:1::1"] {
+        for expected in [200, 200, 429] {
+            let answer = with(&server, Format::Chat, "x-forwarded-for", address).await;
+            assert_eq!(answer.status, expected, "{address}: {answer:?}");
+        }
+    }
+    let neighbour = with(&server, Format::Chat, "x-forwarded-for", "2001:db8:1:1:ffff::9").await;
+    limited(Format::Chat, &neighbour);
+    assert_eq!(
+        with(&server, Format::Chat, "x-forwarded-for", "2001:db8:1:2::1").await.status,
+        200,
+        "another /64"
+    );
+
+    let untrusting = Setup::simulated("rate_limits: [ { scope: ip, rpm: 2 } ]").start();
+    for (address, expected) in [("198.51.100.1", 200), ("198.51.100.2", 200), ("198.51.100.3", 429)] {
+        assert_eq!(with(&untrusting, Format::Chat, "x-forwarded-for", address).await.status, expected);
+    }
+}
+
+#[tokio::test]
+async fn each_model_has_its_own_limit() {
+    let server = simulated("{ scope: model, rpm: 2 }");
+    for format in [Format::Chat, Format::Messages] {
+        for expected in [200, 200, 429] {
+            let body =
+                format.body("hi", false).replace("sim-c", "gpt-4o").replace("sim-m", "claude-sonnet-4-5");
+            assert_eq!(server.ask(raw::post(format.path(false), body)).await.status, expected, "{format:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_limit_counts_on_its_routes_only() {
+    let server = simulated("{ scope: ip, rpm: 1, routes: [\"/v1/messages\"] }");
+    for (format, expected) in [
+        (Format::Messages, 200),
+        (Format::Messages, 429),
+        (Format::Chat, 200),
+        (Format::Chat, 200),
+        (Format::Gemini, 200),
+    ] {
+        assert_eq!(server.ask(format.request("hi", false)).await.status, expected, "{format:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_on_our_own_routes_holds_there() {
+    let server = simulated("{ scope: ip, rpm: 2, routes: [\"/api/*\"] }");
+    for expected in [200, 200, 429] {
+        let answer = server.get("/api/budgets").await;
+        assert_eq!(answer.status, expected, "{answer:?}");
+        if expected == 429 {
+            assert!((1..=60).contains(&answer.retry_after().unwrap()), "{answer:?}");
+            assert_eq!(answer.json()["code"], "RATE_LIMITED");
+        }
+    }
+    assert_eq!(server.get("/health").await.status, 200);
+    assert_eq!(server.ask(Format::Chat.request("hi", false)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_crowd_gets_no_more_than_the_limit() {
+    let server = simulated("{ scope: ip, rpm: 10 }");
+    let mut crowd = JoinSet::new();
+    for _ in 0..60 {
+        crowd.spawn(raw::exchange(server.address, Format::Messages.request("hi", false)));
+    }
+    let mut through = 0;
+    while let Some(answer) = crowd.join_next().await {
+        let answer = answer.unwrap();
+        match answer.status {
+            200 => through += 1,
+            _ => limited(Format::Messages, &answer),
+        }
+    }
+    assert_eq!(through, 10);
+}
+
+#[tokio::test]
+async fn what_is_refused_otherwise_does_not_count() {
+    let server = Setup::simulated("rate_limits: [ { scope: ip, rpm: 2 } ]").start();
+    for _ in 0..5 {
+        assert_eq!(server.ask(raw::post("/v1/messages", "{")).await.status, 400);
+    }
+    assert_eq!(server.ask(Format::Messages.request("hi", false)).await.status, 200);
+}

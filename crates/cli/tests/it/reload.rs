@@ -1,0 +1,226 @@
+//! A changed configuration comes into force without a request being lost; a wrong one changes nothing and shows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rustix::process::Signal;
+use tokio::task::JoinSet;
+
+use crate::support::eventually;
+use crate::support::format::Format;
+use crate::support::program::{Program, Setup, one_upstream};
+use crate::support::raw;
+use crate::support::upstream::{Reply, Upstream};
+
+/// The simulated provider under this name.
+fn named(name: &str) -> String {
+    one_upstream("sim:").replace("name: main", &format!("name: {name}"))
+}
+
+/// Clients that call without a pause.
+struct Load {
+    clients: JoinSet<()>,
+    stop: Arc<AtomicBool>,
+    served: Arc<AtomicUsize>,
+}
+
+impl Load {
+    async fn on(server: &Program) -> Self {
+        let mut load = Self { clients: JoinSet::new(), stop: Arc::default(), served: Arc::default() };
+        for number in 0..8 {
+            let mut connection = server.connect().await;
+            let (stop, served) = (Arc::clone(&load.stop), Arc::clone(&load.served));
+            let format = Format::ALL[number % 3];
+            load.clients.spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let stream = number >= 4;
+                    connection.send(format.request("sim:text whole", stream)).await;
+                    let answer = connection.answer().await;
+                    assert!(
+                        answer.status == 200 && answer.complete && answer.text().contains("whole"),
+                        "{answer:?}"
+                    );
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        load
+    }
+
+    /// Waits until so many more were served.
+    async fn goes_on(&self) {
+        let wanted = self.served.load(Ordering::Relaxed) + 40;
+        eventually("requests under load", async || {
+            let served = self.served.load(Ordering::Relaxed);
+            if served >= wanted { Ok(()) } else { Err(served) }
+        })
+        .await;
+    }
+
+    /// Ends the load; a request that failed fails the test.
+    async fn end(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.clients.join_next().await {
+            ended.unwrap();
+        }
+    }
+}
+
+async fn wait_for_upstream(server: &Program, name: &str) {
+    eventually("the new configuration", async || {
+        let answer = server.ask(Format::Chat.request("hi", false)).await;
+        let upstream = answer.header("x-seawall-upstream").map(str::to_owned);
+        if upstream.as_deref() == Some(name) { Ok(()) } else { Err(answer) }
+    })
+    .await;
+}
+
+async fn wait_for_refusal(server: &Program, count: f64) {
+    server.wait_for_metric("seawall_config_reload_failures_total", &[], count).await;
+    let ready = server.wait_for_ready(|ready| ready["checks"]["config"]["degraded"] == true).await;
+    assert_eq!((&ready["ready"], &ready["status"]), (&true.into(), &"degraded".into()), "{ready}");
+}
+
+#[tokio::test]
+async fn a_changed_file_a_signal_and_a_request_each_reload_under_load() {
+    let setup = Setup::proxy(&named("first"));
+    let server = setup.start();
+    let load = Load::on(&server).await;
+    load.goes_on().await;
+
+    setup.write("config.yaml", &named("by-file"));
+    wait_for_upstream(&server, "by-file").await;
+    load.goes_on().await;
+
+    // The file watcher sees these too; what counts is that each way works at once and none of them hurts.
+    setup.write("config.yaml", &named("by-signal"));
+    server.signal(Signal::HUP);
+    wait_for_upstream(&server, "by-signal").await;
+    load.goes_on().await;
+
+    setup.write("config.yaml", &named("by-request"));
+    let answer = server.ask(raw::request("POST", "/admin/reload", &[], "")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = server.ask(Format::Chat.request("hi", false)).await;
+    assert_eq!(answer.header("x-seawall-upstream"), Some("by-request"), "at once: {answer:?}");
+    load.goes_on().await;
+
+    load.end().await;
+    assert_eq!(server.metrics().await.sum("seawall_config_reload_failures_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn a_wrong_file_is_kept_out_counted_and_shown_under_load() {
+    let setup = Setup::proxy(&named("good"));
+    let server = setup.start();
+    let load = Load::on(&server).await;
+
+    setup.write("config.yaml", "upstreams: [ { name: bad, base_url: \"sim:\", colour: blue } ]");
+    wait_for_refusal(&server, 1.0).await;
+    load.goes_on().await;
+
+    setup.write("config.yaml", "gateway: [");
+    server.signal(Signal::HUP);
+    wait_for_refusal(&server, 2.0).await;
+
+    let answer = server.ask(raw::request("POST", "/admin/reload", &[], "")).await;
+    assert_eq!((answer.status, answer.header("content-type")), (400, Some("application/problem+json")));
+    assert!(answer.text().contains("config.yaml"), "{answer:?}");
+    wait_for_refusal(&server, 3.0).await;
+    wait_for_upstream(&server, "good").await;
+    load.goes_on().await;
+
+    // A good one makes up for it.
+    setup.write("config.yaml", &named("better"));
+    wait_for_upstream(&server, "better").await;
+    server.wait_for_ready(|ready| ready["checks"]["config"]["degraded"] == false).await;
+    load.end().await;
+    assert!(server.stderr.all().contains("configuration refused"), "{}", server.stderr.all());
+}
+
+#[tokio::test]
+async fn a_request_under_way_keeps_the_configuration_it_began_with() {
+    let events = Format::Messages.events(true);
+    let (head, tail) = events.split_at(5);
+    let slow = Reply::begin_events(head).pause(std::time::Duration::from_millis(1_500));
+    let upstream = Upstream::always(tail.iter().fold(slow, |reply, event| reply.chunk(event)).end());
+    let setup = Setup::proxy(&one_upstream(&upstream.url()));
+    let server = setup.start();
+    let mut client = server.connect().await;
+    client.send(Format::Messages.request("hi", true)).await;
+    client.read_until("hello").await;
+
+    setup.write("config.yaml", &named("other"));
+    assert_eq!(server.ask(raw::request("POST", "/admin/reload", &[], "")).await.status, 200);
+    wait_for_upstream(&server, "other").await;
+    let answer = client.answer().await;
+    assert_eq!(answer.text(), events.concat());
+    assert_eq!(answer.header("x-seawall-upstream"), Some("main"));
+}
+
+#[tokio::test]
+async fn keys_that_need_a_restart_are_named_as_such() {
+    let setup = Setup::new("proxy")
+        .config(&named("a"))
+        .args(["--workers", "1"])
+        .env("SEAWALL_GATEWAY__LISTEN", "127.0.0.1:0");
+    let server = setup.start();
+    setup.write(
+        "config.yaml",
+        &format!(
+            "{}trace: {{ durability: buffered }}\nbudgets: [ {{ scope: global, usd: \"7\" }} ]\n",
+            named("b")
+        ),
+    );
+    let answer = server.ask(raw::request("POST", "/admin/reload", &[], "")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let outcome = answer.json();
+    assert_eq!(outcome["needs_restart"], serde_json::json!(["trace.durability"]), "{outcome}");
+    let changed = outcome["changed"].as_array().unwrap();
+    assert!(changed.iter().any(|key| key.as_str().unwrap().starts_with("budgets")), "{outcome}");
+    let budgets = server.get("/api/budgets").await.json();
+    assert_eq!(budgets["budgets"][0]["limit_usd"], "7.000000", "{budgets}");
+}
+
+#[tokio::test]
+async fn policies_and_prices_in_files_of_their_own_are_watched_too() {
+    let setup = Setup::proxy(&format!(
+        "gateway: {{ mode: strict }}\npolicy: policy.yaml\nprices: {{ file: prices.json }}\n{}",
+        named("a")
+    ));
+    setup.write("policy.yaml", "name: open");
+    setup.write("prices.json", r#"{"models":{"house-model":{"in":1,"out":1}}}"#);
+    let server = setup.start();
+    let ask = raw::post(
+        "/v1/chat/completions",
+        r#"{"model":"house-model","messages":[{"role":"user","content":"hi"}],"max_tokens":5}"#,
+    );
+    let first = server.ask(&ask).await;
+    assert_eq!(first.status, 200, "{first:?}");
+
+    setup.write("prices.json", r#"{"models":{"house-model":{"in":1000,"out":1000}}}"#);
+    eventually("the new price", async || {
+        let answer = server.ask(&ask).await;
+        if answer.header("x-seawall-cost-usd") == first.header("x-seawall-cost-usd") {
+            Err(answer)
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+
+    setup.write("policy.yaml", "name: closed\nmodels: { allow: [] }");
+    let answer = eventually("the new policy", async || {
+        let answer = server.ask(&ask).await;
+        if answer.status == 200 { Err(answer) } else { Ok(answer) }
+    })
+    .await;
+    assert_eq!(
+        (answer.status, Format::Chat.error(&answer)["code"].as_str()),
+        (403, Some("MODEL_NOT_ALLOWED"))
+    );
+
+    setup.write("policy.yaml", "name: [");
+    wait_for_refusal(&server, 1.0).await;
+    assert_eq!(server.ask(&ask).await.status, 403, "the old policy stays in force");
+}
