@@ -33,6 +33,7 @@ QUIET_SHARE = 0.15
 class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
+        self.commit = machine.commit()
         self.problems: list[str] = []
         self.rounds: list[Report] = []
         self.starts: list[Report] = []
@@ -45,7 +46,7 @@ class Bench:
             "bench": "gateway",
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
             "minutes": round((time.time() - began) / 60, 1),
-            "commit": machine.commit(),
+            "commit": self.commit,
             "machine": machine.facts(),
             "binary": hashlib.sha256(Seawall.binary.read_bytes()).hexdigest(),
             "versions": self.versions(),

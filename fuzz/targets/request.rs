@@ -35,8 +35,10 @@ fuzz_target!(|data: &[u8]| {
     let length = body.len() as u64;
     let bound = input_bound(&request, length, None);
     assert!(bound >= length || request.hidden_input, "a body can have more tokens than its bound");
-    assert!(input_bound(&request, length, Some(10)) <= 10 || request.hidden_input);
-    assert!(request.choices > 0);
+    // Each prompt has a window of its own, and no more.
+    assert!(input_bound(&request, length, Some(10)) <= request.inputs.saturating_mul(10));
+    assert!(request.choices > 0 && request.inputs > 0);
+    assert!(request.inputs <= length.max(1), "more prompts than bytes");
     // What was read can be edited, but for a key that stands twice deeper inside.
     let Ok(edited) = edited else { return };
     only_what_was_asked_for_has_changed(&body, &edited);

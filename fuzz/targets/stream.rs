@@ -40,9 +40,12 @@ fuzz_target!(|data: &[u8]| {
     let _ = (reader.is_complete(), reader.is_garbage());
 });
 
+/// What the provider adds for us alone: usage, and no choice.
 fn says_usage(event: &RawEvent) -> bool {
     let data = event.data();
-    Object::parse(&data, usize::MAX).is_ok_and(|object| object.get("usage").is_some())
+    let says_usage = |object: &Object<'_>| object.some("usage").is_some();
+    let chooses = |object: &Object<'_>| object.get("choices").is_some_and(|all| all.elements().next().is_some());
+    Object::parse(&data, usize::MAX).is_ok_and(|object| says_usage(&object) && !chooses(&object))
 }
 
 fn only_usage_is_gone(before: &RawEvent, after: &RawEvent) {

@@ -5,6 +5,7 @@
 //! dropped in silence. Keys that stand in the file in clear are not copied. This reads a text and writes one; it knows the
 //! format as version 1.106 has it.
 
+mod fallback;
 mod group;
 mod limits;
 mod provider;

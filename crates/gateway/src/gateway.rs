@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use seawall_base::id;
 use seawall_base::tasks::Group;
@@ -15,11 +16,12 @@ use seawall_llm::wire::Dialect;
 use seawall_llm_client::BreakerState;
 use seawall_types::{ActionId, Actor, Clock, Mode, RequestId, RunId, Scope, Verdict};
 
+use crate::address::client_address;
 use crate::cache::Cache;
 use crate::memory::ByteBudget;
 use crate::metrics::{method_label, seconds};
 use crate::phase::{self, Accepted, Asked};
-use crate::rates::Rates;
+use crate::rates::{Rated, Rates};
 use crate::refusal::Refusal;
 use crate::{Caller, Directory, GatewayBody, KeyRing, Metrics, Settings, Tokens, header};
 
@@ -160,6 +162,30 @@ impl Gateway {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// Where a request really comes from: what the trusted proxies before us say, as far as they are trusted.
+    #[must_use]
+    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        client_address(peer, headers, &self.snapshot.load().settings.trusted_proxies)
+    }
+
+    /// Counts a request to one of the server's own routes against the rate limits that apply to it.
+    ///
+    /// # Errors
+    /// How long to wait, when there were too many.
+    pub fn take_own_rate(
+        &self,
+        path: &str,
+        address: IpAddr,
+        caller: Option<&Caller>,
+    ) -> Result<(), Duration> {
+        let caller = caller.unwrap_or(&self.anonymous);
+        // Our own routes have no dialect; what is refused here is told in their own shape.
+        let rated = Rated { caller, address, model: None, path, tokens: 0, dialect: Dialect::OpenAi };
+        let snapshot = self.snapshot.load();
+        let taken = self.rates.take(&snapshot.settings.rate_limits, &rated, self.clock().monotonic());
+        taken.map(|_counted| ()).map_err(|refusal| refusal.denial.retry_after.unwrap_or_default())
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {

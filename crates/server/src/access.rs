@@ -1,7 +1,8 @@
 //! Who may use our own API.
 //!
-//! From loopback, with no API key and no authentication configured, it is open, but not to pages of other sites. As soon as either exists, a key or a JWT with
-//! a role is wanted, or the password that the command line of the server's owner presents.
+//! From loopback, with no API key and no authentication configured, it is open, but not to pages of other sites. As soon as
+//! either exists, a key or a JWT with a role is wanted, or the password that the command line of the server's owner
+//! presents.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -42,18 +43,35 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
         &Method::GET | &Method::HEAD => Role::Viewer,
         _ => Role::Operator,
     };
-    let peer = request.extensions().get::<SocketAddr>().map(|peer| peer.ip().to_canonical());
-    match check(&app, request.headers(), peer, needed) {
+    let peer = request.extensions().get::<SocketAddr>();
+    let address = peer.map(|peer| app.gateway().client_address(peer.ip(), request.headers()));
+    let admitted = check(&app, request.headers(), address, needed)
+        .and_then(|caller| take_rate(&app, request.uri().path(), address, caller.as_deref()));
+    match admitted {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }
 
-fn check(app: &App, headers: &HeaderMap, peer: Option<IpAddr>, needed: Role) -> Result<(), Problem> {
+fn take_rate(app: &App, path: &str, address: Option<IpAddr>, caller: Option<&Caller>) -> Result<(), Problem> {
+    let Some(address) = address else { return Ok(()) };
+    app.gateway().take_own_rate(path, address, caller).map_err(|wait| {
+        let remedy = "wait as Retry-After says, or raise the rate limit";
+        Problem::new(Code::RateLimited, "too many requests in a minute", remedy).retry_after(wait)
+    })
+}
+
+/// Who calls, when they may; nobody in particular on an open server, and for its owner's command line.
+fn check(
+    app: &App,
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+    needed: Role,
+) -> Result<Option<Arc<Caller>>, Problem> {
     let (keys, snapshot) = (app.gateway().keys(), app.gateway().snapshot());
     let is_here = peer.is_some_and(|address| address.is_loopback()) && !is_foreign_page(headers);
     if is_here && keys.is_empty() && !snapshot.key_required && snapshot.tokens.is_none() {
-        return Ok(());
+        return Ok(None);
     }
     let presented = headers
         .get(AUTHORIZATION)
@@ -68,14 +86,14 @@ fn check(app: &App, headers: &HeaderMap, peer: Option<IpAddr>, needed: Role) -> 
         ));
     };
     if is_same(presented.as_bytes(), app.parts.token.expose().as_bytes()) {
-        return Ok(());
+        return Ok(None);
     }
     let caller = match &snapshot.tokens {
         Some(tokens) if looks_like_token(presented) => holder_of_token(tokens, presented, app)?,
         _ => holder_of_key(&keys, presented, app, peer)?,
     };
     if caller.roles.iter().filter_map(|role| Role::named(role)).max().is_some_and(|role| role >= needed) {
-        return Ok(());
+        return Ok(Some(caller));
     }
     let name = format!("{needed:?}").to_lowercase();
     Err(Problem::new(

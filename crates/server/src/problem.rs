@@ -1,7 +1,9 @@
 //! Errors of our own API: `application/problem+json` (RFC 9457) with a stable code and a remedy.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use seawall_types::{Code, RequestId};
 use serde_json::json;
@@ -14,11 +16,17 @@ pub(crate) struct Problem {
     pub(crate) remedy: String,
     /// What is wrong with the input: JSON pointers and messages.
     pub(crate) errors: Vec<(String, String)>,
+    /// When it is worth trying again.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), remedy: remedy.into(), errors: Vec::new() }
+        Self { code, detail: detail.into(), remedy: remedy.into(), errors: Vec::new(), retry_after: None }
+    }
+
+    pub(crate) fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
     }
 
     /// Bad input at `pointer`.
@@ -53,6 +61,11 @@ impl Problem {
         }
         let mut response = (status, body.to_string()).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(wait) = self.retry_after {
+            // Rounded up, at least one: who comes back sooner is refused again.
+            let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }

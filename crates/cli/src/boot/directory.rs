@@ -44,7 +44,8 @@ fn connect(route: &RouteSettings, upstreams: &[Arc<Upstream>]) -> anyhow::Result
 pub(crate) fn prices(settings: &Settings) -> Result<Prices, String> {
     let mut prices = Prices::embedded().map_err(|error| error.to_string())?;
     if let Some(file) = &settings.price_file {
-        let text = std::fs::read_to_string(file).map_err(|error| format!("prices.file: {file} can't be read: {error}; check the path"))?;
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| format!("prices.file: {file} can't be read: {error}; check the path"))?;
         prices.overlay(Prices::parse(&text, file).map_err(|error| format!("prices.file: {error}"))?);
     }
     Ok(prices)

@@ -20,6 +20,11 @@ pub(crate) fn run(world: &World<'_>, format: ImportFormat, file: &Path, out: Opt
     let imported = match format {
         ImportFormat::Litellm => litellm::import(&text).map_err(|error| refused(&error))?,
     };
+    if imported.upstreams == 0 {
+        // Without an upstream the program would take the environment's, or the simulated provider: nobody asked for those.
+        let reasons = imported.not_imported.join("\n");
+        return Err(refused(&format_args!("there is no model in it that can be served\n{reasons}")));
+    }
     if let Some(out) = out {
         write_new(out, &imported.yaml)?;
     }

@@ -1,11 +1,10 @@
 //! The models: groups of deployments under one name, and who stands in for whom.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
+use super::fallback::Fallbacks;
 use super::source::{Notes, Section, literal};
-use super::upstream::{Treatment, Upstreams};
+use super::upstream::{Treatment, Upstream, Upstreams};
 
 /// Why a limit of a deployment stays behind.
 const NOT_FOR_A_DEPLOYMENT: &str = "limits are for each key, address or model, not for a deployment";
@@ -78,32 +77,13 @@ impl Groups {
         upstreams: &mut Upstreams,
     ) {
         let Some(upstream) = upstreams.0.get_mut(deployment.upstream) else { return };
-        let is_pattern = name.contains('*') || deployment.model.contains('*');
-        if !is_pattern {
-            upstream.serve(&name);
-            match self.0.iter_mut().find(|group| group.name == name) {
-                Some(group) => group.deployments.push(deployment),
-                None => self.0.push(Group { origin: name.clone(), name, deployments: vec![deployment] }),
-            }
-            return;
+        if name.contains('*') || deployment.model.contains('*') {
+            return place_pattern(params, &name, &deployment.model, upstream);
         }
-        let is_beginning = name.strip_suffix('*').is_some_and(|rest| !rest.contains('*'));
-        if deployment.model == "*" || name == "*" {
-            upstream.models = None;
-            let prefix = name.strip_suffix('*').filter(|prefix| !prefix.is_empty());
-            if let Some(prefix) = prefix {
-                let why = format!(
-                    "clients leave the {prefix:?} before a model's name out: names are not rewritten by pattern"
-                );
-                params.skip("model", why);
-            }
-        } else if is_beginning && name == deployment.model {
-            upstream.serve(&name);
-        } else {
-            params.skip(
-                "model",
-                format_args!("the pattern {name:?} can't be a route: names are not rewritten by pattern"),
-            );
+        upstream.serve(&name);
+        match self.0.iter_mut().find(|group| group.name == name) {
+            Some(group) => group.deployments.push(deployment),
+            None => self.0.push(Group { origin: name.clone(), name, deployments: vec![deployment] }),
         }
     }
 
@@ -130,52 +110,23 @@ impl Groups {
     }
 }
 
-/// Who stands in for a model, in order.
-#[derive(Debug, Default)]
-pub(super) struct Fallbacks {
-    named: BTreeMap<String, Vec<String>>,
-    /// For every model that has none of its own.
-    pub(super) all: Vec<String>,
-}
-
-impl Fallbacks {
-    /// Reads a list of tables, each from a model to those that stand in for it.
-    pub(super) fn read(&mut self, section: &Section<'_>) {
-        for (index, entry) in section.list("fallbacks").iter().enumerate() {
-            let entries = entry.as_object().into_iter().flatten();
-            for (model, others) in entries {
-                let names = others.as_array().into_iter().flatten().filter_map(|other| {
-                    let name = other.as_str();
-                    if name.is_none() {
-                        section.skip(
-                            &format!("fallbacks[{index}].{model}"),
-                            "a fallback with parameters has no counterpart",
-                        );
-                    }
-                    name.map(literal)
-                });
-                match model.as_str() {
-                    "*" => self.all.extend(names),
-                    _ => self.named.entry(literal(model)).or_default().extend(names),
-                }
-            }
-        }
-    }
-
-    /// Everybody who stands in for `model`, those who stand in for them included.
-    fn of<'a>(&'a self, model: &'a str) -> Vec<&'a str> {
-        let mut found = vec![model];
-        let mut next = 0;
-        while let Some(&name) = found.get(next) {
-            for other in self.named.get(name).unwrap_or(&self.all) {
-                if !found.contains(&other.as_str()) {
-                    found.push(other);
-                }
-            }
-            next += 1;
-        }
-        found.remove(0);
-        found
+/// A pattern is no route, since names are not rewritten by one; it can say which models an upstream serves.
+fn place_pattern(params: &Section<'_>, name: &str, model: &str, upstream: &mut Upstream) {
+    let is_beginning = name.strip_suffix('*').is_some_and(|rest| !rest.contains('*'));
+    if name == "*" && model == "*" {
+        upstream.models = None;
+    } else if is_beginning && name == model {
+        upstream.serve(name);
+    } else if is_beginning && model == "*" && name.ends_with("/*") {
+        // Under this pattern nobody finds it by chance: names without the prefix may be another upstream's.
+        upstream.serve(name);
+        let at = &upstream.name;
+        let why =
+            format_args!("clients call /u/{at}/… with the provider's own names: the prefix is not taken off");
+        params.skip("model", why);
+    } else {
+        let why = format_args!("the pattern {name:?} can't be a route: names are not rewritten by pattern");
+        params.skip("model", why);
     }
 }
 
@@ -193,15 +144,8 @@ impl Maker<'_> {
         let kind = self.kind(group.deployments.iter().find(|one| one.order == first)?);
         let own = self.able(kind, name, group);
         let (to, later): (Vec<_>, Vec<_>) = own.into_iter().partition(|one| one.order == first);
-        let others =
-            self.fallbacks.of(&group.origin).into_iter().flat_map(|other| self.stand_ins(kind, name, other));
-        let mut fallback: Vec<Value> = Vec::new();
         let primary: Vec<Value> = to.iter().map(|one| self.target(name, one, None)).collect();
-        for target in later.into_iter().chain(others).map(|one| self.target(name, one, None)) {
-            if !primary.contains(&target) && !fallback.contains(&target) {
-                fallback.push(target);
-            }
-        }
+        let fallback = self.fallback(kind, group, &later, &primary);
         if let ([only], true) = (&*to, fallback.is_empty())
             && only.model == name
         {
@@ -215,6 +159,20 @@ impl Maker<'_> {
             route.insert("fallback".to_owned(), json!(fallback));
         }
         Some(Value::Object(route))
+    }
+
+    /// Who is tried when the primary targets fail: the group's later deployments, then other groups; each once.
+    fn fallback(&self, kind: &str, group: &Group, later: &[&Deployment], primary: &[Value]) -> Vec<Value> {
+        let name = group.name.as_str();
+        let others = self.fallbacks.of(&group.origin).into_iter();
+        let others = others.flat_map(|other| self.stand_ins(kind, name, other));
+        let mut fallback = Vec::new();
+        for target in later.iter().copied().chain(others).map(|one| self.target(name, one, None)) {
+            if !primary.contains(&target) && !fallback.contains(&target) {
+                fallback.push(target);
+            }
+        }
+        fallback
     }
 
     /// The deployments of another model, which stand in for `name`.

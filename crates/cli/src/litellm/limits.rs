@@ -3,7 +3,8 @@
 use seawall_types::Usd;
 use serde_json::{Map, Value, json};
 
-use super::group::{Fallbacks, Groups};
+use super::fallback::Fallbacks;
+use super::group::Groups;
 use super::source::{Section, literal};
 use super::upstream::{Treatment, duration, timeouts};
 

@@ -1,3 +1,5 @@
+//! Configurations as people have them, and what becomes of them.
+
 use std::path::Path;
 
 use seawall_base::config::{Document, Environment, read};

@@ -369,11 +369,12 @@ async fn when_the_client_of_the_first_hangs_up_another_goes_on_its_own() {
     let server = proxy(&upstream, "");
     let mut first = client::begin(server.address, Call::say(Format::Chat, "hi", true)).await;
     assert!(first.piece().await.is_some());
-    let second = tokio::spawn(client::send(server.address, Call::say(Format::Chat, "hi", true)));
+    let mut second = tokio::task::JoinSet::new();
+    second.spawn(client::send(server.address, Call::say(Format::Chat, "hi", true)));
     server.wait_for_metric("seawall_in_flight", &[], 2.0).await;
     assert_eq!(upstream.seen().len(), 1);
     drop(first);
-    let second = second.await.unwrap();
+    let second = second.join_all().await.remove(0);
     assert_eq!((second.status, told(&second)), (200, Some("miss")));
     assert!(second.text().ends_with("[DONE]\n\n"), "{}", second.text());
     upstream.wait_for_hang_ups(1).await;

@@ -59,8 +59,20 @@ fn stdout_has_the_configuration_and_nothing_else() {
 
 #[test]
 fn what_is_no_configuration_is_refused_with_its_name() {
-    let setup = Setup::new("config").args(["import", "litellm", "nowhere.yaml"]);
-    let output = setup.run();
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert!(String::from_utf8(output.stderr).unwrap().contains("nowhere.yaml"));
+    let setup = Setup::new("config").args(["import", "litellm", "theirs.yaml"]);
+    for (text, reason) in [
+        (None, "No such file"),
+        (Some("model_list: ["), "line 1"),
+        (
+            Some("model_list: [ { model_name: a, litellm_params: { model: bedrock/a } } ]"),
+            "\"bedrock\" speaks none",
+        ),
+    ] {
+        text.map(|text| setup.write("theirs.yaml", text));
+        let output = setup.run();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("theirs.yaml: ") && said.contains(reason), "{said}");
+    }
 }

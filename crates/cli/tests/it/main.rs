@@ -8,8 +8,10 @@
     reason = "a test is to panic when something is not as claimed"
 )]
 
+mod bad_bodies;
 mod bad_connections;
-mod bad_input;
+mod bad_heads;
+mod bodies;
 mod breaker;
 mod budgets;
 mod cache;
@@ -22,11 +24,11 @@ mod drain;
 mod faults;
 mod first_run;
 mod hang_ups;
+mod headers;
 mod imports;
 mod jwt;
 mod metrics_page;
 mod operators;
-mod passing;
 mod rates;
 mod refused_start;
 mod reload;

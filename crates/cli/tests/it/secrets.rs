@@ -76,7 +76,7 @@ async fn no_log_trace_database_or_answer_holds_a_credential() {
     assert!(shown.status.success(), "{shown:?}");
     let mut written = vec![
         ("metrics".to_owned(), metrics.body.clone()),
-        ("ready".to_owned(), ready.body.clone()),
+        ("ready".to_owned(), ready.body),
         ("config show".to_owned(), shown.stdout),
         ("keys list".to_owned(), setup.cli(&["keys", "list", "--json"]).stdout),
         ("stdout".to_owned(), server.stdout.all().into_bytes()),

@@ -1,11 +1,13 @@
 //! What the tests stand on: the binary, its clients, its upstreams, and what it writes.
 
+pub(crate) mod child;
 pub(crate) mod client;
 pub(crate) mod format;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 pub(crate) mod program;
 pub(crate) mod raw;
+pub(crate) mod reply;
 pub(crate) mod sim;
 pub(crate) mod trace;
 pub(crate) mod upstream;

@@ -230,19 +230,18 @@ async fn each_single_changed_byte_shows() {
 
 #[tokio::test]
 async fn a_loose_file_verifies_alone_and_says_that_its_head_is_unknown() {
-    let (setup, file, lines) = finished_run().await;
+    let (setup, _file, lines) = finished_run().await;
     let loose = setup.write("loose.jsonl", &joined(&lines));
     let (code, verdict) = verify(&setup, &[loose.to_str().unwrap()]);
     assert_eq!((code, &verdict["ok"], &verdict["head"]), (0, &true.into(), &"unknown".into()), "{verdict}");
     let cut = setup.write("cut.jsonl", &joined(&lines[..lines.len() - 2]));
     let (code, verdict) = verify(&setup, &[cut.to_str().unwrap()]);
     assert_eq!((code, &verdict["head"]), (0, &"unknown".into()), "a cut tail can't be seen: {verdict}");
-    let mut changed = lines.clone();
+    let mut changed = lines;
     changed.remove(3);
     let bad = setup.write("bad.jsonl", &joined(&changed));
     let (code, verdict) = verify(&setup, &[bad.to_str().unwrap()]);
     assert_eq!((code, &verdict["first_bad"]["line"]), (1, &4.into()), "{verdict}");
-    drop(file);
 }
 
 #[tokio::test]

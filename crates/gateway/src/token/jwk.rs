@@ -119,4 +119,20 @@ mod tests {
         assert_eq!(parse(many.as_bytes()).unwrap_err(), KeySetError::TooMany);
         assert_eq!(parse(br#"{"keys":[]}"#).unwrap().len(), 0);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_key_set_or_refused(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..100),
+            texts in proptest::collection::vec("[A-Za-z0-9_-]{0,90}", 4),
+        ) {
+            let _refused = parse(&bytes);
+            for (kty, crv) in [("OKP", json!("Ed25519")), ("EC", json!("P-256")), ("RSA", Value::Null)] {
+                let key = json!({ "kty": kty, "crv": crv, "x": texts[0], "y": texts[1], "n": texts[2], "e": texts[3] });
+                for key in parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap() {
+                    proptest::prop_assert!(!key.has_signed(&bytes, &bytes));
+                }
+            }
+        }
+    }
 }

@@ -1,3 +1,5 @@
+//! Tokens from an issuer, from strangers, and from nobody at all.
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proptest::prelude::*;

@@ -1,23 +1,20 @@
 //! The `seawall` binary as a child process, on a port and in a folder of its own, with nothing of this environment.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::child::{Exit, Said};
 use super::eventually;
 use super::metrics::Metrics;
 use super::raw::{self, Answer};
-
-/// The longest that a test waits for a process.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A configuration that many tests begin with: everything, at this address, and nothing tried again.
 pub(crate) fn one_upstream(url: &str) -> String {
@@ -243,6 +240,7 @@ impl Program {
 }
 
 impl Drop for Program {
+    #[expect(clippy::print_stderr, reason = "why a test failed is often in the server's log")]
     fn drop(&mut self) {
         if !self.has_ended() {
             let _ended_meanwhile = kill_process(self.process(), Signal::KILL);
@@ -251,67 +249,6 @@ impl Drop for Program {
         if std::thread::panicking() {
             eprintln!("--- stderr of the server\n{}", self.stderr.all());
         }
-    }
-}
-
-/// How a process ended, once it has.
-#[derive(Clone, Default)]
-struct Exit(Arc<(Mutex<Option<ExitStatus>>, Condvar)>);
-
-impl Exit {
-    fn tell(&self, status: ExitStatus) {
-        *self.0.0.lock().unwrap() = Some(status);
-        self.0.1.notify_all();
-    }
-
-    fn status(&self) -> Option<ExitStatus> {
-        *self.0.0.lock().unwrap()
-    }
-
-    fn wait(&self) -> Option<ExitStatus> {
-        let guard = self.0.0.lock().unwrap();
-        *self.0.1.wait_timeout_while(guard, PATIENCE, |status| status.is_none()).unwrap().0
-    }
-}
-
-/// What a process has said on one of its outputs.
-#[derive(Clone, Default)]
-pub(crate) struct Said(Arc<(Mutex<Heard>, Condvar)>);
-
-#[derive(Default)]
-struct Heard {
-    lines: Vec<String>,
-    ended: bool,
-}
-
-impl Said {
-    fn listen(&self, output: impl Read + Send + 'static) {
-        let Self(shared) = self.clone();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                shared.0.lock().unwrap().lines.push(line);
-                shared.1.notify_all();
-            }
-            shared.0.lock().unwrap().ended = true;
-            shared.1.notify_all();
-        });
-    }
-
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.0.lock().unwrap().lines.clone()
-    }
-
-    pub(crate) fn all(&self) -> String {
-        self.lines().join("\n")
-    }
-
-    /// The first line with these words, once it is said. `None`: it never was.
-    pub(crate) fn wait_for(&self, words: &str) -> Option<String> {
-        let found = |heard: &Heard| heard.lines.iter().find(|line| line.contains(words)).cloned();
-        let guard = self.0.0.lock().unwrap();
-        let waiting = |heard: &mut Heard| found(heard).is_none() && !heard.ended;
-        let (guard, _) = self.0.1.wait_timeout_while(guard, PATIENCE, waiting).unwrap();
-        found(&guard)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use seawall_types::Usd;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::client::{self, Call};
 use super::program::{Program, Setup};
@@ -56,13 +55,5 @@ impl Sim {
     /// The counters when nothing is in flight any more.
     pub(crate) async fn at_rest(&self) -> Stats {
         self.once("nothing is in flight in the end", |stats| stats.in_flight == 0).await
-    }
-
-    /// The last requests as they came, oldest first.
-    pub(crate) async fn requests(&self, last: usize) -> Vec<Value> {
-        let reply =
-            client::send(self.program.address, Call::get(&format!("/sim/requests?last={last}"))).await;
-        let answer = reply.json();
-        answer["requests"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()
     }
 }

@@ -67,9 +67,15 @@ impl Trace {
         self.of_kind("action.admitted").map(|event| event.usd("reserved_usd")).sum()
     }
 
-    /// Asserts that every action has exactly one beginning, and every admitted one exactly one end; gives how many were
-    /// admitted and how many denied.
+    /// Asserts that no line of any run is missing, that every action has exactly one beginning, and every admitted one
+    /// exactly one end; gives how many were admitted and how many denied.
     pub(crate) fn assert_complete(&self) -> (usize, usize) {
+        let mut next: BTreeMap<&str, u64> = BTreeMap::new();
+        for event in &self.0 {
+            let due = next.entry(&event.run).or_default();
+            assert_eq!(event.seq, *due, "{event:?}");
+            *due += 1;
+        }
         let (mut admitted, mut denied) = (0, 0);
         for (action, events) in self.actions() {
             let kinds: Vec<&str> = events

@@ -1,3 +1,5 @@
+//! The examples of the RFCs, and everything that is nearly one of them.
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;

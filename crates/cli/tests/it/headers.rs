@@ -1,0 +1,260 @@
+//! Which headers, cookies, queries and credentials pass, and what is passed through without being read.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::support::format::Format;
+use crate::support::program::{Program, Setup, one_upstream};
+use crate::support::raw;
+use crate::support::upstream::{Reply, Upstream};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+fn proxy(upstream: &Upstream) -> Program {
+    Setup::proxy(&one_upstream(&upstream.url())).start()
+}
+
+fn with(upstream: &Upstream, more: &str) -> Setup {
+    Setup::proxy(&format!("upstreams: [ {{ name: main, base_url: \"{}\", {more} }} ]", upstream.url()))
+}
+
+fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes.as_ref()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn headers_of_one_hop_stay_there_and_all_others_pass() {
+    let upstream = Upstream::always(Reply::whole(
+        200,
+        &[
+            JSON,
+            ("connection", "x-hop, keep-alive"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-authenticate", "Basic"),
+            ("set-cookie", "a=1; Path=/"),
+            ("set-cookie", "b=2"),
+            ("x-request-id", "theirs"),
+            ("openai-processing-ms", "12"),
+            ("x-odd", "caf\u{e9}"),
+        ],
+        Format::Chat.answer(),
+    ));
+    let server = proxy(&upstream);
+    let headers = [
+        JSON,
+        ("connection", "keep-alive, x-mine"),
+        ("x-mine", "1"),
+        ("te", "trailers"),
+        ("trailer", "x-t"),
+        ("proxy-authorization", "Basic abc"),
+        ("proxy-connection", "keep-alive"),
+        ("x-seawall-run", "forged"),
+        ("x-stainless-lang", "python"),
+        ("x-twice", "1"),
+        ("x-twice", "2"),
+        ("user-agent", "OpenAI/Python 1.0"),
+        ("openai-organization", "org"),
+        ("cookie", "c=3"),
+    ];
+    let answer = server
+        .ask(raw::request("POST", "/v1/chat/completions", &headers, Format::Chat.body("hi", false)))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = upstream.only();
+    for name in ["x-mine", "te", "trailer", "proxy-authorization", "proxy-connection", "x-seawall-run"] {
+        assert_eq!(seen.headers(name), Vec::<&str>::new(), "{name}");
+    }
+    assert_eq!(seen.headers("x-twice"), ["1", "2"]);
+    assert_eq!(seen.header("x-stainless-lang"), Some("python"));
+    assert_eq!(seen.header("user-agent"), Some("OpenAI/Python 1.0"));
+    assert_eq!(seen.header("cookie"), Some("c=3"), "the client's own");
+    assert_eq!(seen.headers("host"), [upstream.url().strip_prefix("http://").unwrap()]);
+
+    for name in ["x-hop", "keep-alive", "proxy-authenticate"] {
+        assert_eq!(answer.headers(name), Vec::<&str>::new(), "{name}");
+    }
+    assert_eq!(answer.headers("set-cookie"), ["a=1; Path=/", "b=2"]);
+    assert_eq!(answer.headers("x-request-id"), ["theirs"]);
+    assert_eq!(answer.header("openai-processing-ms"), Some("12"));
+    assert_eq!(answer.header("x-seawall-cost-usd"), Some("0.000007"));
+    assert_eq!(answer.header("x-seawall-verdict"), Some("allow"));
+}
+
+#[tokio::test]
+async fn one_clients_cookies_are_not_kept_for_another() {
+    let upstream =
+        Upstream::always(Reply::whole(200, &[JSON, ("set-cookie", "session=alice")], Format::Chat.answer()));
+    let server = proxy(&upstream);
+    for _ in 0..3 {
+        server.ask(Format::Chat.request("hi", false)).await;
+    }
+    assert!(upstream.seen().iter().all(|seen| seen.headers("cookie").is_empty()));
+}
+
+#[tokio::test]
+async fn the_query_string_passes_as_it_is() {
+    for query in ["?beta=true", "?a=%20b&c&d=1+2&a=again", "?x=%e4%bd%a0"] {
+        let upstream = Upstream::always(Reply::json(Format::Messages.answer()));
+        let path = format!("/v1/messages{query}");
+        proxy(&upstream).ask(raw::post(&path, Format::Messages.body("hi", false))).await;
+        assert_eq!(upstream.only().line(), format!("POST {path} HTTP/1.1"));
+    }
+}
+
+#[tokio::test]
+async fn what_no_wire_format_claims_is_passed_through() {
+    let binary: Vec<u8> = (0..=255).collect();
+    let upstream = Upstream::start({
+        let binary = binary.clone();
+        move |seen, _| match seen.line() {
+            line if line.starts_with("HEAD") => {
+                Reply::nothing().send("HTTP/1.1 200 OK\r\ncontent-type: text/x\r\ncontent-length: 99\r\n\r\n")
+            }
+            line if line.starts_with("DELETE") => Reply::nothing().send("HTTP/1.1 204 No Content\r\n\r\n"),
+            line if line.contains("/redirect") => Reply::whole(307, &[("location", "/v1/elsewhere")], ""),
+            line if line.contains("/gz") => {
+                Reply::whole(200, &[JSON, ("content-encoding", "gzip")], gzip("{}"))
+            }
+            _ => Reply::whole(201, &[("content-type", "application/octet-stream")], &binary),
+        }
+    });
+    let server = proxy(&upstream);
+
+    let answer = server.get("/v1/models?limit=2").await;
+    assert_eq!((answer.status, answer.body.as_slice()), (201, binary.as_slice()));
+    assert_eq!(answer.header("x-seawall-upstream"), Some("main"));
+
+    let answer = server.ask(raw::request("HEAD", "/v1/models", &[], "")).await;
+    assert_eq!(
+        (answer.status, answer.header("content-type"), answer.header("content-length")),
+        (200, Some("text/x"), Some("99"))
+    );
+
+    let answer = server.ask(raw::request("DELETE", "/v1/files/f-1", &[], "")).await;
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+
+    let answer = server.get("/v1/redirect").await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (307, Some("/v1/elsewhere")),
+        "it is the client's to follow"
+    );
+
+    let answer = server.get("/v1/gz").await;
+    assert_eq!(
+        (answer.body.as_slice(), answer.header("content-encoding")),
+        (gzip("{}").as_slice(), Some("gzip"))
+    );
+
+    let upload =
+        raw::request("POST", "/v1/files", &[("content-type", "multipart/form-data; boundary=x")], &binary);
+    assert_eq!(server.ask(upload).await.status, 201);
+    let seen = upstream.seen();
+    assert_eq!(seen.last().unwrap().body, binary);
+    assert_eq!(seen[0].line(), "GET /v1/models?limit=2 HTTP/1.1");
+
+    let metrics = server.metrics().await;
+    assert_eq!(metrics.sum("seawall_requests_total", &[("status", "201")]), 2.0);
+}
+
+#[tokio::test]
+async fn the_api_key_of_the_configuration_replaces_the_callers() {
+    for (format, header, value) in [
+        (Format::Chat, "authorization", "Bearer sk-real"),
+        (Format::Messages, "x-api-key", "sk-real"),
+        (Format::Gemini, "x-goog-api-key", "sk-real"),
+    ] {
+        let upstream = Upstream::always(Reply::json(format.answer()));
+        let server = with(&upstream, "api_key: \"${REAL_KEY}\"").env("REAL_KEY", "sk-real").start();
+        let headers = [
+            JSON,
+            ("authorization", "Bearer sk-client"),
+            ("x-api-key", "sk-client"),
+            ("x-goog-api-key", "sk-client"),
+        ];
+        let path = format.path(false).to_owned() + "?key=sk-client";
+        let answer = server.ask(raw::request("POST", &path, &headers, format.body("hi", false))).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let seen = upstream.only();
+        assert_eq!(seen.header(header), Some(value));
+        assert!(!format!("{seen:?}").contains("sk-client"), "{seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_callers_own_credentials_pass_only_where_they_are_meant_to() {
+    for (auth, passes) in [("auth: passthrough", true), ("auth: none", false), ("weight: 1", true)] {
+        let upstream = Upstream::always(Reply::json(Format::Chat.answer()));
+        let headers = [JSON, ("authorization", "Bearer sk-client"), ("x-goog-api-key", "g-client")];
+        let request = raw::request(
+            "POST",
+            "/v1/chat/completions?key=q-client",
+            &headers,
+            Format::Chat.body("hi", false),
+        );
+        assert_eq!(with(&upstream, auth).start().ask(request).await.status, 200);
+        let seen = upstream.only();
+        assert_eq!(seen.header("authorization"), passes.then_some("Bearer sk-client"), "{auth}");
+        assert_eq!(seen.header("x-goog-api-key"), passes.then_some("g-client"), "{auth}");
+        assert_eq!(seen.line().contains("q-client"), passes, "{auth}: {}", seen.line());
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_ours_never_reaches_an_upstream() {
+    for auth in ["auth: passthrough", "auth: none", "api_key: sk-real"] {
+        let upstream = Upstream::always(Reply::json("{}"));
+        let setup = with(&upstream, auth);
+        let key = setup.key(&["--name", "ci"]);
+        let server = setup.start();
+        let bearer = format!("Bearer {key}");
+        for (path, headers) in [
+            ("/v1/chat/completions", vec![("authorization", bearer.as_str())]),
+            ("/v1/chat/completions", vec![("authorization", key.as_str())]),
+            ("/v1/messages", vec![("x-api-key", key.as_str())]),
+            (
+                "/v1/messages",
+                vec![
+                    ("x-api-key", key.as_str()),
+                    ("authorization", bearer.as_str()),
+                    ("x-goog-api-key", key.as_str()),
+                ],
+            ),
+            ("/v1beta/models/sim-g:generateContent", vec![("x-goog-api-key", key.as_str())]),
+            ("/v1/images/generations", vec![("authorization", bearer.as_str())]),
+        ] {
+            let answer =
+                server.ask(raw::request("POST", path, &headers, Format::Messages.body("hi", false))).await;
+            assert_eq!(answer.status, 200, "{path} {headers:?}: {answer:?}");
+        }
+        for path in [
+            format!("/v1beta/models/sim-g:generateContent?key={key}&alt=x"),
+            format!("/v1/moderations?key={key}"),
+        ] {
+            let answer = server.ask(raw::request("POST", &path, &[], Format::Gemini.body("hi", false))).await;
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        }
+        let seen = upstream.seen();
+        assert_eq!(seen.len(), 8);
+        assert!(!format!("{seen:?}").contains(&key), "{auth}: {seen:#?}");
+        assert!(seen[6].line().contains("?alt=x"), "{}", seen[6].line());
+    }
+}
+
+#[tokio::test]
+async fn a_connection_to_an_upstream_is_used_again() {
+    let upstream = Upstream::always(Reply::json(Format::Chat.answer()));
+    let server = proxy(&upstream);
+    let mut client = server.connect().await;
+    for _ in 0..5 {
+        client.send(Format::Chat.request("hi", false)).await;
+        assert_eq!(client.answer().await.status, 200);
+    }
+    let connections: Vec<usize> = upstream.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [0; 5]);
+}
