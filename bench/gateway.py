@@ -211,6 +211,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--servers", nargs="+", default=names, choices=names)
     parser.add_argument("--phases", nargs="+", default=list(PHASES), choices=list(PHASES))
     parser.add_argument("--placements", nargs="+", default=["apart", "together"], choices=["apart", "together"])
+    parser.add_argument("--binary", type=Path, default=Seawall.binary, help="another build of Seawall")
     parser.add_argument("--out", type=Path, default=table.RESULTS)
     parser.add_argument("--quick", action="store_true", help="one short round of everything")
     parsed = parser.parse_args()
@@ -223,6 +224,7 @@ def main() -> int:
     chosen = arguments()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    Seawall.binary = chosen.binary
     bench = Bench(chosen)
     results = bench.run()
     chosen.out.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,8 @@ fuzz_target!(|data: &[u8]| {
     let accounts = ledger.show(NOW);
     let Some((again, _)) = opened(&journal) else { panic!("the same journal opens only once") };
     assert_eq!(again.show(NOW), accounts, "the same journal tells two things");
-    let everything = |account: &&AccountView| account.scope == Scope::Global && account.window == Window::Total;
+    let everything =
+        |account: &&AccountView| account.scope == Scope::Global && account.window == Window::Total;
     if let Some(total) = accounts.iter().find(everything) {
         let held: Usd = recovery.holds.iter().map(|hold| hold.amount.usd).sum();
         assert!(total.held_usd <= held, "more is held than there are holds for");
@@ -31,7 +32,12 @@ fuzz_target!(|data: &[u8]| {
     ledger.sweep(LATER);
     for account in ledger.show(LATER) {
         let held = (account.held_usd, account.held_tokens, account.holds);
-        assert_eq!(held, (Usd::ZERO, Tokens::default(), 0), "a hold outlives its deadline in {}", account.scope);
+        assert_eq!(
+            held,
+            (Usd::ZERO, Tokens::default(), 0),
+            "a hold outlives its deadline in {}",
+            account.scope
+        );
     }
 });
 
@@ -76,7 +82,8 @@ impl Medium for Disk {
     }
 
     fn read(&self, segment: u64) -> io::Result<Box<dyn Read>> {
-        let bytes = usize::try_from(segment).ok().and_then(|at| self.with(|segments| segments.get(at).cloned()));
+        let bytes =
+            usize::try_from(segment).ok().and_then(|at| self.with(|segments| segments.get(at).cloned()));
         bytes.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn Read>).ok_or(io::ErrorKind::NotFound.into())
     }
 

@@ -13,7 +13,11 @@ fuzz_target!(|data: &[u8]| {
     if found.model.is_none() {
         // Models keep their case; all else is read without regard to it.
         let spelt = path.to_ascii_uppercase();
-        assert_eq!(endpoint(&spelt).map(|other| (other.wire, other.route)), Some((found.wire, found.route)), "{spelt}");
+        assert_eq!(
+            endpoint(&spelt).map(|other| (other.wire, other.route)),
+            Some((found.wire, found.route)),
+            "{spelt}"
+        );
     }
     if !path.ends_with('/') {
         let slashed = format!("{path}/");

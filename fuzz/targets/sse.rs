@@ -83,7 +83,9 @@ fn standard(stream: &[u8]) -> Vec<(Option<Vec<u8>>, Vec<u8>)> {
                 continue;
             }
             None => (&line[..], &[][..]),
-            Some(colon) => (&line[..colon], line[colon + 1..].strip_prefix(b" ").unwrap_or(&line[colon + 1..])),
+            Some(colon) => {
+                (&line[..colon], line[colon + 1..].strip_prefix(b" ").unwrap_or(&line[colon + 1..]))
+            }
         };
         match field {
             // A name that is no text is no name to us.

@@ -44,13 +44,15 @@ fuzz_target!(|data: &[u8]| {
 fn says_usage(event: &RawEvent) -> bool {
     let data = event.data();
     let says_usage = |object: &Object<'_>| object.some("usage").is_some();
-    let chooses = |object: &Object<'_>| object.get("choices").is_some_and(|all| all.elements().next().is_some());
+    let chooses =
+        |object: &Object<'_>| object.get("choices").is_some_and(|all| all.elements().next().is_some());
     Object::parse(&data, usize::MAX).is_ok_and(|object| says_usage(&object) && !chooses(&object))
 }
 
 fn only_usage_is_gone(before: &RawEvent, after: &RawEvent) {
     let (before, after) = (before.data(), after.data());
-    let (Ok(before), Ok(after)) = (Object::parse(&before, usize::MAX), Object::parse(&after, usize::MAX)) else {
+    let (Ok(before), Ok(after)) = (Object::parse(&before, usize::MAX), Object::parse(&after, usize::MAX))
+    else {
         panic!("the event that is sent in the place of another is no object");
     };
     assert!(before.get("usage").is_some_and(|usage| usage.is_null()) && after.get("usage").is_none());

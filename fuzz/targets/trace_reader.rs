@@ -31,7 +31,8 @@ fuzz_target!(|data: &[u8]| {
     }
     can_be_read(&file);
     if with_recovery {
-        let row = RunRow { run, kind: "proxy".into(), started_at: NOW, finished_at: None, path: path.join(name) };
+        let row =
+            RunRow { run, kind: "proxy".into(), started_at: NOW, finished_at: None, path: path.join(name) };
         is_closed(folder.path(), &row);
     }
 });
@@ -42,7 +43,11 @@ fn can_be_read(file: &Path) {
     assert_eq!(report.ok, report.first_bad.is_none());
     let summary = summarise(lines).with_chain(&report);
     if report.ok {
-        assert_eq!((summary.events, summary.unreadable), (report.checked, 0), "a verified trace can't be read");
+        assert_eq!(
+            (summary.events, summary.unreadable),
+            (report.checked, 0),
+            "a verified trace can't be read"
+        );
     }
     let page = html(&summary);
     assert!(!page.to_ascii_lowercase().contains("<script"), "a trace puts a script into its report");

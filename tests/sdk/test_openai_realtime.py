@@ -95,14 +95,14 @@ def test_the_provider_may_end_a_session(gateway: Gateway) -> None:
 def test_where_a_budget_pays_the_client_is_told_why_there_is_none(tmp_path: Path, sim: Simulator) -> None:
     with gating(tmp_path, sim.url, "--budget", "1") as gateway:
         record = gateway.from_now()
-        with pytest.raises(Exception, match="403"), client(gateway).realtime.connect(model=MODEL):
+        with pytest.raises(Exception, match="426"), client(gateway).realtime.connect(model=MODEL):
             pass
-        assert record.denied()["findings"][0]["code"] == "PRICE_UNKNOWN"
+        assert record.denied()["findings"][0]["code"] == "WEBSOCKET_REFUSED"
 
 
 def test_an_upstream_that_speaks_none_says_so_itself(tmp_path: Path, sim: Simulator) -> None:
     with gating(tmp_path, sim.url) as gateway:
-        with pytest.raises(Exception, match="404"), client(gateway).realtime.connect(model=MODEL):
+        with pytest.raises(Exception, match="426"), client(gateway).realtime.connect(model=MODEL):
             pass
         answer = client(gateway).responses.create(model="sim-r", input="sim:text over HTTP")
         assert answer.output_text == "over HTTP"

@@ -213,7 +213,7 @@ pub(crate) struct ReportArgs {
     /// The format
     #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
     pub(crate) format: ReportFormat,
-    /// Where to [default: stdout; for html report-<run>.html]
+    /// Where to [default: stdout; for html `report-RUN.html`]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }

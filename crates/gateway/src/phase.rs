@@ -70,7 +70,7 @@ pub(crate) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 
 /// A status as a label value: itself when it is one that we or a provider use, else its class.
 pub(crate) fn status_label(status: u16) -> &'static str {
-    const NAMED: [(u16, &str); 23] = [
+    const NAMED: [(u16, &str); 24] = [
         (200, "200"),
         (201, "201"),
         (202, "202"),
@@ -85,6 +85,7 @@ pub(crate) fn status_label(status: u16) -> &'static str {
         (409, "409"),
         (413, "413"),
         (422, "422"),
+        (426, "426"),
         (429, "429"),
         (431, "431"),
         (499, "499"),

@@ -82,6 +82,16 @@ fn retain_protocols(headers: &mut HeaderMap, keep: impl Fn(&str) -> bool) {
     headers.extend(kept.map(|kept| (SEC_WEBSOCKET_PROTOCOL, kept)));
 }
 
+/// The refusal that sends a client back to plain HTTP: with this status, and OpenAI's own server has it too, Codex does so
+/// at once, where it would try again with any other.
+pub(crate) fn refused(message: &str, remedy: &str) -> Refusal {
+    let mut headers = HeaderMap::new();
+    // RFC 9110 §15.5.22: such an answer names the protocol to be used instead.
+    headers.insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    Refusal::new(Code::WebsocketRefused, message, remedy).telling(headers)
+}
+
 /// The model that a query names.
 ///
 /// # Errors

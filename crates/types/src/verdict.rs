@@ -120,6 +120,8 @@ codes! {
     NotFound = "NOT_FOUND";
     /// The path exists, the method does not.
     MethodNotAllowed = "METHOD_NOT_ALLOWED";
+    /// A websocket is not passed through here; plain HTTP is.
+    WebsocketRefused = "WEBSOCKET_REFUSED";
     /// Too many requests in flight, or too many bytes buffered.
     Overloaded = "OVERLOADED";
     /// The server is shutting down.
@@ -151,6 +153,7 @@ impl Code {
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,
+            Self::WebsocketRefused => 426,
             Self::BurnRateExceeded | Self::RateLimited => 429,
             Self::HeadersTooLarge => 431,
             Self::Internal => 500,

@@ -148,6 +148,7 @@ impl Maker<'_> {
         let fallback = self.fallback(kind, group, &later, &primary);
         if let ([only], true) = (&*to, fallback.is_empty())
             && only.model == name
+            && !self.is_found_elsewhere(name, only.upstream)
         {
             return None;
         }
@@ -159,6 +160,12 @@ impl Maker<'_> {
             route.insert("fallback".to_owned(), json!(fallback));
         }
         Some(Value::Object(route))
+    }
+
+    /// Whether an upstream that takes any model, or a pattern of them, would get some of the requests for this one.
+    fn is_found_elsewhere(&self, name: &str, own: usize) -> bool {
+        let mut upstreams = self.upstreams.0.iter().enumerate();
+        upstreams.any(|(index, upstream)| index != own && upstream.answers_to(name))
     }
 
     /// Who is tried when the primary targets fail: the group's later deployments, then other groups; each once.

@@ -67,6 +67,26 @@ fn what_is_no_configuration_is_refused() {
     assert_eq!(import("{}").unwrap().upstreams, 0);
 }
 
+#[test]
+fn a_model_goes_to_its_own_place_before_a_pattern_that_it_matches() {
+    let own = r#"{ "model_name": "gpt-4o", "litellm_params": { "model": "openai/gpt-4o", "api_key": "os.environ/OWN" } }"#;
+    let routes = |other: &str| {
+        let text = format!(
+            r#"{{ "model_list": [{own}, {{ "model_name": "{other}", "litellm_params": {{ "model": "openai/{other}" }} }}] }}"#
+        );
+        settings(&import(&text).unwrap()).gateway.routes
+    };
+    assert!(routes("o3").is_empty() && routes("claude*").is_empty(), "its name finds it");
+    for pattern in ["*", "gpt-*"] {
+        let routes = routes(pattern);
+        assert_eq!(
+            (routes.len(), &*routes[0].model, &*routes[0].to[0].upstream),
+            (1, "gpt-4o", "openai"),
+            "{pattern}"
+        );
+    }
+}
+
 /// Every key of a document, as the notes name them.
 fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {

@@ -118,6 +118,15 @@ impl Upstream {
         }
     }
 
+    /// Whether it is one of those that a request for this name may go to where no route says otherwise.
+    pub(super) fn answers_to(&self, name: &str) -> bool {
+        let matches = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => pattern == name,
+        };
+        self.models.as_ref().is_none_or(|models| models.iter().any(matches))
+    }
+
     /// Whether nobody can ask it for anything. An empty list of models would let everybody ask for all.
     pub(super) fn is_idle(&self) -> bool {
         self.models.as_ref().is_some_and(Vec::is_empty)

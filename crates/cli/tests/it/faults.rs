@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::format::Format;
 use crate::support::program::{Program, Setup, one_upstream};
-use crate::support::raw::Answer;
+use crate::support::raw::{self, Answer};
 use crate::support::trace::Trace;
 use crate::support::upstream::{self, Reply, Upstream};
 
@@ -169,6 +169,18 @@ async fn garbage_instead_of_a_stream_is_a_502() {
         let answer = streamed(format, Reply::events(["data: not json\n\n"])).await;
         assert_eq!(answer.status, 502, "{answer:?}");
         assert_eq!(format.error(&answer)["code"], "UPSTREAM_BROKEN");
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_array_that_breaks_off_is_not_taken_for_a_whole_one() {
+    let half = Reply::chunked(200, &[JSON])
+        .chunk("[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hello\"}]}}]}");
+    let path = Format::Gemini.path(true).replace("?alt=sse", "");
+    for reply in [half.clone().close(), half.reset()] {
+        let upstream = Upstream::always(reply);
+        let answer = proxy(&upstream).ask(raw::post(&path, Format::Gemini.body("hi", true))).await;
+        assert_eq!((answer.status, answer.complete), (200, false), "{answer:?}");
     }
 }
 

@@ -273,7 +273,7 @@ async fn the_simulated_provider_answers_a_handshake_with_plain_http() {
     for path in ["/v1/responses", REALTIME] {
         let shake = [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-key", KEY)];
         let answer = server.ask(raw::request("GET", path, &shake, "")).await;
-        assert!((400..500).contains(&answer.status) && answer.complete, "{answer:?}");
+        assert!(answer.status == 426 && answer.complete, "{answer:?}");
         assert_eq!(answer.header("x-seawall-upstream"), Some("main"), "{answer:?}");
     }
 }
@@ -293,8 +293,8 @@ async fn switched_off_they_are_refused_with_a_remedy() {
     let echo = Echo::start();
     let server = proxy(&echo, "gateway: { websockets: false }\n");
     for path in [REALTIME, "/v1/responses", "/openai/v1/realtime"] {
-        let error = refused(&server, path, &[], 404).await;
-        assert_eq!(error["code"], "NOT_FOUND");
+        let error = refused(&server, path, &[], 426).await;
+        assert_eq!(error["code"], "WEBSOCKET_REFUSED");
         assert!(error["remedy"].as_str().unwrap().contains("gateway.websockets"), "{error}");
     }
     assert!(echo.seen.lock().unwrap().is_empty());
@@ -363,16 +363,16 @@ async fn a_page_of_any_site_opens_none_without_a_key_of_ours() {
 async fn where_a_budget_would_pay_they_are_refused_unless_unknown_prices_count_nothing() {
     let echo = Echo::start();
     let server = proxy(&echo, "budgets: [ { scope: global, window: total, usd: \"5\" } ]\n");
-    assert_eq!(refused(&server, REALTIME, &[], 403).await["code"], "PRICE_UNKNOWN");
+    assert_eq!(refused(&server, REALTIME, &[], 426).await["code"], "WEBSOCKET_REFUSED");
     let server = proxy(&echo, "budgets: [ { scope: \"key:other\", window: total, usd: \"5\" } ]\n");
     Socket::open(&server, REALTIME).await.echo(b"x").await;
     let zero = "budgets: [ { scope: global, window: total, usd: \"5\" } ]\nprices: { unknown: zero }\n";
     let server = proxy(&echo, zero);
     Socket::open(&server, REALTIME).await.echo(b"x").await;
     let server = proxy(&echo, &format!("{zero}gateway: {{ mode: strict }}\n"));
-    assert_eq!(refused(&server, REALTIME, &[], 403).await["code"], "PRICE_UNKNOWN");
+    assert_eq!(refused(&server, REALTIME, &[], 426).await["code"], "WEBSOCKET_REFUSED");
     let server = proxy(&echo, "prices: { unknown: deny }\n");
-    assert_eq!(refused(&server, REALTIME, &[], 403).await["code"], "PRICE_UNKNOWN");
+    assert_eq!(refused(&server, REALTIME, &[], 426).await["code"], "WEBSOCKET_REFUSED");
 }
 
 #[tokio::test]

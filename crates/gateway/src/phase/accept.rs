@@ -172,8 +172,7 @@ impl Accepted {
 }
 
 fn no_websockets() -> Refusal {
-    let message = "websockets are switched off here";
-    Refusal::new(Code::NotFound, message, "use plain HTTP, or set gateway.websockets: true")
+    websocket::refused("websockets are switched off here", "use plain HTTP, or set gateway.websockets: true")
 }
 
 /// The upstream and the dialect that a prefix names, and the path after it. Clients append paths to base URLs with and

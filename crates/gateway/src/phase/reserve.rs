@@ -17,7 +17,7 @@ use crate::meter::Meter;
 use crate::rates::{Rated, Taken};
 use crate::refusal::Refusal;
 use crate::settings::UnknownPrice;
-use crate::{Gateway, Snapshot};
+use crate::{Gateway, Snapshot, websocket};
 
 /// What an answer may have when neither the request nor the price table says: the usual default of providers is lower.
 const DEFAULT_OUTPUT: u64 = 8_192;
@@ -190,8 +190,7 @@ fn refuse_unseen_cost(gateway: &Gateway, snapshot: &Snapshot, scopes: &[Scope]) 
     if passes {
         return Ok(());
     }
-    Err(Refusal::new(
-        Code::PriceUnknown,
+    Err(websocket::refused(
         "what a session over a websocket costs can't be seen, and a budget can't be kept without it",
         "use plain HTTP, or set prices.unknown: zero to let websockets pass without a charge (not in strict mode)",
     ))

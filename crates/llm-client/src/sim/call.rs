@@ -38,7 +38,11 @@ impl Inner {
         B::Error: fmt::Display,
     {
         let provider = route::provider(head.uri.path(), &head.headers);
-        let found = route::route(&head.method, head.uri.path(), head.uri.query(), provider);
+        let found = if asks_for_a_websocket(&head.headers) {
+            Err(NoRoute::Websocket)
+        } else {
+            route::route(&head.method, head.uri.path(), head.uri.query(), provider)
+        };
         if found == Ok(Route::Probe) {
             return Response::new(SimBody::free(Bytes::new()));
         }
@@ -211,6 +215,10 @@ impl<'a> Call<'a> {
     }
 }
 
+fn asks_for_a_websocket(headers: &HeaderMap) -> bool {
+    headers.get(UPGRADE).is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
 fn no_route(reason: NoRoute, method: &Method, path: &str) -> Refusal {
     match reason {
         NoRoute::UnknownPath => Refusal::new(
@@ -219,6 +227,10 @@ fn no_route(reason: NoRoute, method: &Method, path: &str) -> Refusal {
         ),
         NoRoute::OtherMethod { allowed } => {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} wants {allowed}, not {method}"))
+        }
+        // What OpenAI answers where it has none; clients go on over HTTP then.
+        NoRoute::Websocket => {
+            Refusal::new(StatusCode::UPGRADE_REQUIRED, "the simulated provider speaks no websocket; use HTTP")
         }
     }
 }

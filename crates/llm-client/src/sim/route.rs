@@ -58,6 +58,7 @@ pub(crate) enum FreeAsk<'a> {
 pub(crate) enum NoRoute {
     UnknownPath,
     OtherMethod { allowed: &'static str },
+    Websocket,
 }
 
 /// What Gemini can be asked of a model.

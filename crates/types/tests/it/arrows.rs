@@ -2,9 +2,16 @@
 
 use crate::workspace::{Dependency, linked_into, manifests};
 
-/// The house from the roof to the ground. A crate may use every crate of a lower floor, and none of its own but for
-/// [`SIDEWAYS`].
+/// The house from the roof to the ground. A crate may use every crate of a lower floor, and none of its own.
 const FLOORS: [&[&str]; 7] = [
+    &["seawall"],
+    &["seawall-server"],
+    &["seawall-gateway"],
+    &["seawall-store-sqlite"],
+    &["seawall-checkpoint", "seawall-store", "seawall-llm-client"],
+    &["seawall-budget", "seawall-trace", "seawall-llm", "seawall-base"],
+    &["seawall-types"],
+]; 7] = [
     &["seawall"],
     &["seawall-server"],
     &["seawall-gateway"],

@@ -279,3 +279,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_faulty_has_its_default_and_the_rest_is_read_all_the_same() {
+    let document = Document::from_value(&json!({ "gateway": { "mode": "strct", "listen": "127.0.0.1:9" } }));
+    let (value, outcome) = config::attempt(&document, declare);
+    assert_eq!(outcome.unwrap_err().0.len(), 1);
+    let faultless = Document::from_value(&json!({ "gateway": { "listen": "127.0.0.1:9" } }));
+    assert_eq!(format!("{value:?}"), format!("{:?}", config::read(&faultless, declare).unwrap()));
+}
