@@ -200,7 +200,7 @@ def conditions(results: Report) -> str:
         f"{results['at']}, commit {commit['id'][:12]}{' with changes' if commit['changed'] else ''}. {kind.capitalize()} with "
         f"{facts['processors']} processors ({facts['processor']}), {facts['memory_gib']} GiB, {facts['system']}, Linux "
         f"{facts['kernel']}. {results['settings']['rounds']} rounds of {results['settings']['seconds']:g} s, "
-        f"{results['minutes']} minutes in all; others used {median(shares):.0%} of the processors before a round "
+        f"{results['minutes']} minutes in all, at nice {results['settings']['nice']}; others used {median(shares):.0%} of the processors before a round "
         f"(at most {max(shares):.0%}), load average with our own load {min(loads):.1f} to {max(loads):.1f}."
     )
     return text

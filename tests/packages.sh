@@ -3,6 +3,7 @@
 set -euo pipefail
 need=()
 command -v promtool >/dev/null || need+=(prometheus)
+command -v g++ >/dev/null || need+=(g++) # libFuzzer is C++
 command -v unshare >/dev/null || need+=(util-linux)
 [ "${#need[@]}" -eq 0 ] && exit 0
 export DEBIAN_FRONTEND=noninteractive

@@ -384,13 +384,22 @@ async fn lists_of_models_hold_and_a_path_whose_messages_name_them_is_no_way_arou
     let bearer = format!("Bearer {key}");
     let ours = [("authorization", bearer.as_str())];
     Socket::open_with(&server, REALTIME, &ours).await.echo(b"x").await;
-    for path in
-        ["/v1/realtime?model=gpt-5", "/v1/realtime", "/v1/responses?model=gpt-realtime", "/v1/responses"]
-    {
-        assert_eq!(refused(&server, path, &ours, 403).await["code"], "FORBIDDEN", "{path}");
+    assert_eq!(refused(&server, "/v1/realtime?model=gpt-5", &ours, 403).await["code"], "FORBIDDEN");
+    for path in ["/v1/realtime", "/v1/responses?model=gpt-realtime", "/v1/responses"] {
+        assert_eq!(refused(&server, path, &ours, 426).await["code"], "WEBSOCKET_REFUSED", "{path}");
     }
     let twice = "/v1/realtime?model=gpt-realtime&mod%65l=gpt-5";
     assert_eq!(refused(&server, twice, &ours, 400).await["code"], "BAD_REQUEST");
+}
+
+#[tokio::test]
+async fn a_policys_list_of_models_holds_in_strict_mode() {
+    let echo = Echo::start();
+    let server =
+        proxy(&echo, "gateway: { mode: strict }\npolicy: { models: { allow: [\"gpt-realtime*\"] } }\n");
+    Socket::open(&server, REALTIME).await.echo(b"x").await;
+    assert_eq!(refused(&server, "/v1/realtime?model=gpt-5", &[], 403).await["code"], "MODEL_NOT_ALLOWED");
+    assert_eq!(refused(&server, "/v1/responses", &[], 426).await["code"], "WEBSOCKET_REFUSED");
 }
 
 #[tokio::test]

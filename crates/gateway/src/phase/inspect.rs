@@ -1,10 +1,10 @@
 //! Inspect: what policy and key say to the request. Detectors on prompt and tool results have their place here.
 
-use seawall_types::{Code, Finding};
+use seawall_types::{Code, Finding, Verdict};
 
 use super::{Accepted, Payload};
 use crate::refusal::Refusal;
-use crate::{Caller, Gateway};
+use crate::{Caller, Gateway, websocket};
 
 /// What is found in the request. Findings refuse in strict mode (at the checkpoint, which knows the mode); what a key may
 /// not do refuses here, in any mode.
@@ -17,14 +17,22 @@ pub(crate) fn inspect(
     let Some(model) = payload.model().or_else(|| accepted.calls_a_model().then_some("")) else {
         return Ok(Vec::new());
     };
+    let policy = gateway.checkpoint().policy();
+    let findings = policy.judge_model(model);
+    let verdict = policy.verdict(&findings);
+    let unseen = accepted.handshake.is_some() && payload.model().is_none();
+    if unseen && (!caller.may_call(model) || verdict == Verdict::Deny) {
+        return Err(websocket::refused(
+            "only some models may be called here, and which of them a websocket calls can't be seen",
+            "use plain HTTP, or name the model in the query of /v1/realtime",
+        ));
+    }
     if !caller.may_call(model) {
         let message = format!("the caller may not call the model {model:?}");
         let allowed = caller.models.as_deref().unwrap_or_default().join(", ");
         let remedy = format!("use one that its key or token allows: {allowed}");
         return Err(Refusal::new(Code::Forbidden, message, remedy));
     }
-    let findings = gateway.checkpoint().policy().judge_model(model);
-    let verdict = gateway.checkpoint().policy().verdict(&findings);
     for finding in &findings {
         gateway.metrics().violations.with_label_values(&[finding.code.as_str(), verdict.as_str()]).inc();
     }

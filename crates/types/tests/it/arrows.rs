@@ -11,14 +11,6 @@ const FLOORS: [&[&str]; 7] = [
     &["seawall-checkpoint", "seawall-store", "seawall-llm-client"],
     &["seawall-budget", "seawall-trace", "seawall-llm", "seawall-base"],
     &["seawall-types"],
-]; 7] = [
-    &["seawall"],
-    &["seawall-server"],
-    &["seawall-gateway"],
-    &["seawall-checkpoint", "seawall-store-sqlite"],
-    &["seawall-store", "seawall-llm-client"],
-    &["seawall-budget", "seawall-trace", "seawall-llm", "seawall-base"],
-    &["seawall-types"],
 ];
 
 /// Crates outside the house that may use all of it: they measure or test it, and nothing of it uses them.
