@@ -8,7 +8,6 @@ round of every figure to bench/results/gateway.json. Exits 1 when a server could
 """
 
 import argparse
-import contextlib
 import hashlib
 import json
 import os
@@ -36,7 +35,7 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
         self.commit = machine.commit()
-        self.nice = raise_priority()
+        self.nice = machine.prefer(os.getpid())
         self.problems: list[str] = []
         self.rounds: list[Report] = []
         self.starts: list[Report] = []
@@ -184,7 +183,7 @@ def streams_phase(bench: Bench, placement: str, servers: Sequence[Server], gener
 
 def open_phase(bench: Bench, placement: str, servers: Sequence[Server], generator: Sequence[int]) -> None:
     """Many streams open at the same time, an event a second on each: what one of them takes, and whether all arrive."""
-    if placement != "together":
+    if placement != bench.arguments.placements[0]:
         return
     for count in (1_000, 5_000):
         events = 10 + count // 500
@@ -221,14 +220,6 @@ def arguments() -> argparse.Namespace:
     if parsed.quick:
         parsed.rounds, parsed.seconds, parsed.patience = 1, 1.5, 2
     return parsed
-
-
-def raise_priority() -> int:
-    """Asks for the highest priority that there is, which our programs inherit: neighbours then count for little. Without the
-    right to it things stay as they are."""
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, -20)
-    return os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def main() -> int:

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import machine
+
 HERE = Path(__file__).resolve().parent
 WORK = HERE / ".work"
 RELEASE = HERE.parent / "target" / "release"
@@ -37,7 +39,7 @@ def spawn(argv: Sequence[str], cores: Sequence[int], folder: Path, **environment
     folder.mkdir(parents=True, exist_ok=True)
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     with (folder / "output.log").open("wb") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["taskset", "--cpu-list", ",".join(map(str, cores)), *argv],
             cwd=folder,
             env=keep | environment,
@@ -46,6 +48,8 @@ def spawn(argv: Sequence[str], cores: Sequence[int], folder: Path, **environment
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    machine.prefer(process.pid)
+    return process
 
 
 class Server:

@@ -61,12 +61,15 @@ class Figures:
     def start(self, server: str, key: str) -> float | None:
         return middle(one[key] for one in self.results["starts"] if one["server"] == server)
 
+    def open_streams(self, server: str, phase: str) -> list[Report]:
+        return [one for one in self.results["rounds"] if one["phase"] == phase and one["server"] == server]
+
     def kib_per_stream(self, server: str, phase: str) -> float | None:
         """Memory above that of the idle server, by stream."""
         idle = self.start(server, "resident_kib")
         if idle is None:
             return None
-        rounds = self.rounds(phase, "together", server)
+        rounds = self.open_streams(server, phase)
         return middle((one["resident_kib_most"] - idle) / one["open_most"] for one in rounds if one["open_most"])
 
 
@@ -140,7 +143,7 @@ def resources_of(figures: Figures) -> list[list[str]]:
 
 
 def streams_of(figures: Figures, server: str, phase: str) -> tuple[str, str]:
-    if not figures.rounds(phase, "together", server):
+    if not figures.open_streams(server, phase):
         return "–", "–"
     return show(figures.kib_per_stream(server, phase), 1), str(figures.failed(server, phase))
 
@@ -169,7 +172,7 @@ def goals_of(figures: Figures) -> list[list[str]]:
     first = figures.added("streams", "apart", "seawall", "first_event_us", "p50")
     goal("added to the first token, p50", first, None, 300, " µs")
     goal("memory of one of 5,000 streams", figures.kib_per_stream("seawall", "open-5000"), None, 40, " KB")
-    failed = figures.failed("seawall", "open") if figures.rounds("open-5000", "together", "seawall") else None
+    failed = figures.failed("seawall", "open") if figures.open_streams("seawall", "open-5000") else None
     goal("failures among them", failed, None, 0, "")
     seconds, idle = figures.start("seawall", "seconds"), figures.start("seawall", "resident_kib")
     goal("start to first answer", seconds * 1000 if seconds else None, None, 50, " ms")

@@ -2,8 +2,11 @@
 
 use std::io::{self, Read};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
+
+/// How much is inflated at once where only the size is wanted.
+const STEP: usize = 64 * 1024;
 
 /// A content encoding that we can undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,31 +36,41 @@ impl Encoding {
         }
     }
 
-    /// The whole body, inflated to at most `limit` bytes.
-    pub(crate) fn inflate(self, body: &[u8], limit: usize) -> Result<Bytes, InflateError> {
-        match self {
-            Self::Gzip => bounded(MultiGzDecoder::new(body), limit),
-            Self::Deflate => bounded(ZlibDecoder::new(body), limit),
-            Self::Zstd => {
-                bounded(zstd::stream::read::Decoder::new(body).map_err(InflateError::Invalid)?, limit)
+    /// How large the body is when it is inflated, if that is no more than `limit` bytes. Nothing of it is kept, so that
+    /// finding out that it is too much takes no memory.
+    pub(crate) fn measure(self, body: &[u8], limit: usize) -> Result<usize, InflateError> {
+        let mut source = self.reader(body).map_err(InflateError::Invalid)?;
+        let mut step = vec![0; STEP];
+        let mut size = 0;
+        loop {
+            match source.read(&mut step).map_err(InflateError::Invalid)? {
+                0 => return Ok(size),
+                read if size + read > limit => return Err(InflateError::TooLarge(limit)),
+                read => size += read,
             }
         }
     }
-}
 
-/// Reads all of `source`, in steps, so that no more than the limit and one step are ever held.
-fn bounded(mut source: impl Read, limit: usize) -> Result<Bytes, InflateError> {
-    let mut inflated = BytesMut::new();
-    let mut step = vec![0; 64 * 1024];
-    loop {
-        let read = source.read(&mut step).map_err(InflateError::Invalid)?;
-        let Some(bytes) = step.get(..read).filter(|bytes| !bytes.is_empty()) else {
-            return Ok(inflated.freeze());
-        };
-        if inflated.len() + bytes.len() > limit {
-            return Err(InflateError::TooLarge(limit));
-        }
-        inflated.extend_from_slice(bytes);
+    /// The whole body, inflated into memory of just the size that was measured.
+    pub(crate) fn inflate_measured(self, body: &[u8], size: usize) -> Result<Bytes, InflateError> {
+        let mut inflated = vec![0; size];
+        let mut source = self.reader(body).map_err(InflateError::Invalid)?;
+        source.read_exact(&mut inflated).map_err(InflateError::Invalid)?;
+        Ok(inflated.into())
+    }
+
+    /// The whole body, inflated to at most `limit` bytes.
+    pub(crate) fn inflate(self, body: &[u8], limit: usize) -> Result<Bytes, InflateError> {
+        let size = self.measure(body, limit)?;
+        self.inflate_measured(body, size)
+    }
+
+    fn reader(self, body: &[u8]) -> io::Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Self::Gzip => Box::new(MultiGzDecoder::new(body)),
+            Self::Deflate => Box::new(ZlibDecoder::new(body)),
+            Self::Zstd => Box::new(zstd::stream::read::Decoder::new(body)?),
+        })
     }
 }
 

@@ -358,7 +358,7 @@ impl Meter {
         let now = self.now();
         self.gateway.rates().correct(&self.rates, self.usage.total());
         permit.settle(&Outcome {
-            usage: (self.metered && self.usage != Usage::default()).then_some(self.usage),
+            usage: (self.usage != Usage::default()).then_some(self.usage),
             cost: self.cost,
             status,
             ended: ending.as_str(),

@@ -39,8 +39,10 @@ impl Through {
         status: u16,
         timers: Timers,
         memory: Share,
+        tells_usage: bool,
     ) -> Self {
-        let copy = meter.accepted().wire.is_metered().then(BytesMut::new);
+        // What no wire format claims may tell its usage all the same, and is charged for it.
+        let copy = tells_usage.then(BytesMut::new);
         Self { upstream, meter: Some(meter), status, timers, copy, bytes: 0, _memory: memory }
     }
 

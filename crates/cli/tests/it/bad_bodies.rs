@@ -168,12 +168,12 @@ fn bomb(size: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_zip_bomb_is_a_413_and_takes_no_memory() {
-    let (server, upstream) = guarded("gateway: { limits: { inflated_body: 8M } }");
+    let (server, upstream) = guarded("");
     let before = server.peak_memory();
     let gzipped = bomb(512 * MIB);
     assert!(gzipped.len() < MIB);
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
-    zlib.write_all(&vec![b'0'; 64 * MIB]).unwrap();
+    zlib.write_all(&vec![b'0'; 200 * MIB]).unwrap();
     let deflated = zlib.finish().unwrap();
     for format in Format::ALL {
         for (encoding, body) in [("gzip", &gzipped), ("x-gzip", &gzipped), ("deflate", &deflated)] {
@@ -185,7 +185,8 @@ async fn a_zip_bomb_is_a_413_and_takes_no_memory() {
     assert!(upstream.seen().is_empty());
     is_alive(&server).await;
     let grown = (server.peak_memory() - before) / (MIB as u64);
-    assert!(grown < 80, "{grown} MiB");
+    // Written out, one of them would take 128 MiB before it is too much; the allocator takes 32 at a time.
+    assert!(grown < 96, "{grown} MiB");
 }
 
 #[tokio::test]

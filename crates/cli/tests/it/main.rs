@@ -29,6 +29,7 @@ mod imports;
 mod jwt;
 mod metrics_page;
 mod operators;
+mod pass_through_usage;
 mod rates;
 mod refused_start;
 mod reload;

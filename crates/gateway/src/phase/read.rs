@@ -158,17 +158,19 @@ fn inflate(
         |message: String| Refusal::new(Code::BadRequest, message, "send gzip, deflate, zstd or no encoding");
     let encoding = Encoding::named(name)
         .ok_or_else(|| refused(format!("the content encoding {name:?} is not known here")))?;
-    let text = encoding.inflate(raw, settings.limits.inflated_body).map_err(|error| match error {
+    let unreadable = |error: InflateError| match error {
         InflateError::TooLarge(limit) => Refusal::new(
             Code::BodyTooLarge,
             format!("the body inflates to more than {limit} bytes"),
             "send a smaller body, or raise gateway.limits.inflated_body",
         ),
         InflateError::Invalid(error) => refused(format!("the body is not valid {name}: {error}")),
-    })?;
-    if !memory.take(text.len(), settings.limits.buffer) {
+    };
+    let size = encoding.measure(raw, settings.limits.inflated_body).map_err(unreadable)?;
+    if !memory.take(size, settings.limits.buffer) {
         return Err(no_memory());
     }
+    let text = encoding.inflate_measured(raw, size).map_err(unreadable)?;
     Ok((text, true))
 }
 

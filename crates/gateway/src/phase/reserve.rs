@@ -1,15 +1,18 @@
 //! Reserve: the most the call can cost is held in every budget that pays for it, or the call is refused.
 
+mod output;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_checkpoint::{ModelCall, Permit};
 use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
-use seawall_llm::request::{Edits, input_bound};
-use seawall_types::{Amount, Code, Finding, Mode, Scope, Usd, Verdict};
+use seawall_llm::request::Edits;
+use seawall_types::{Amount, Code, Finding, Mode, Scope, Verdict};
 use smallvec::SmallVec;
 
+use self::output::{Output, UNLIMITED, upper_bound};
 use super::{Accepted, Asked, Payload, Recalled, choose};
 use crate::cache::Kept;
 use crate::directory::{Plan, Target};
@@ -18,9 +21,6 @@ use crate::rates::{Rated, Taken};
 use crate::refusal::Refusal;
 use crate::settings::UnknownPrice;
 use crate::{Gateway, Snapshot, websocket};
-
-/// What an answer may have when neither the request nor the price table says: the usual default of providers is lower.
-const DEFAULT_OUTPUT: u64 = 8_192;
 
 /// A call that was admitted: where it may go, what is to be changed in its body, and what settles it.
 #[derive(Debug)]
@@ -196,9 +196,6 @@ fn refuse_unseen_cost(gateway: &Gateway, snapshot: &Snapshot, scopes: &[Scope]) 
     ))
 }
 
-/// What is left of budgets that are none.
-const UNLIMITED: Amount = Amount { usd: Usd::MAX, tokens: u64::MAX };
-
 /// Calls that no provider bills.
 fn is_free(accepted: &Accepted) -> bool {
     !accepted.wire.is_metered()
@@ -243,83 +240,6 @@ fn unknown(gateway: &Gateway, snapshot: &Snapshot, target: Target, model: String
             "add it to the file named by prices.file, or set prices.unknown",
         )),
     }
-}
-
-/// How long the answer may be.
-#[derive(Debug, Clone, Copy)]
-struct Output {
-    /// Tokens that each choice may have at most.
-    bound: u64,
-    /// The limit to put into the body; `None`: what stands there holds.
-    edit: Option<u64>,
-}
-
-impl Output {
-    const NONE: Self = Self { bound: 0, edit: None };
-
-    /// The request's own limit holds, under the policy's. A request without one may have what the model can give, or, when
-    /// the budget can't pay for that, what it can pay for.
-    fn decide(
-        gateway: &Gateway,
-        accepted: &Accepted,
-        payload: &Payload,
-        plan: &[Priced],
-        scopes: &[Scope],
-    ) -> Self {
-        if !accepted.wire.has_output() {
-            return Self::NONE;
-        }
-        let policy = gateway.checkpoint().policy().max_output_tokens.unwrap_or(u64::MAX);
-        if let Some(requested) = payload.request.max_output {
-            return Self { bound: requested.min(policy), edit: (requested > policy).then_some(policy) };
-        }
-        let known = plan
-            .iter()
-            .map(|one| one.price.as_ref().and_then(|price| price.max_output))
-            .collect::<Option<Vec<_>>>();
-        let most = known.and_then(|all| all.into_iter().max());
-        let natural = most.unwrap_or(DEFAULT_OUTPUT).min(policy);
-        let headroom = gateway.checkpoint().ledger().headroom(scopes, gateway.clock().now());
-        let affordable = affordable_output(payload, plan, headroom);
-        if affordable < natural {
-            return Self { bound: affordable, edit: Some(affordable) };
-        }
-        // A bound that a budget or the policy relies on has to stand in the body: what the model can give is the
-        // provider's word, and not every upstream keeps it.
-        let limited = headroom != UNLIMITED;
-        let must_say = policy < u64::MAX || limited;
-        Self { bound: natural, edit: must_say.then_some(natural) }
-    }
-}
-
-/// Tokens of answer, for each choice, that the budgets can still pay for at every target. Never nothing: a budget that
-/// can't pay for one token refuses, with its reasons, instead of asking for an empty answer.
-fn affordable_output(payload: &Payload, plan: &[Priced], headroom: Amount) -> u64 {
-    let by_money = plan.iter().filter_map(|one| {
-        let price = one.price.as_ref()?;
-        let input = price.upper(prompt_bound(payload, Some(price)), 0);
-        price.output_for(headroom.usd.saturating_sub(input))
-    });
-    let input = plan.iter().map(|one| prompt_bound(payload, one.price.as_ref())).max().unwrap_or(0);
-    let by_tokens = headroom.tokens.saturating_sub(input);
-    let all = by_money.fold(by_tokens, u64::min);
-    (all / payload.request.choices.max(1)).max(1)
-}
-
-fn prompt_bound(payload: &Payload, price: Option<&Arc<Price>>) -> u64 {
-    input_bound(&payload.request, payload.text.len() as u64, price.and_then(|price| price.max_input))
-}
-
-/// The most that the call can cost, at the dearest target.
-fn upper_bound(payload: &Payload, plan: &[Priced], output: u64) -> Amount {
-    let written = output.saturating_mul(payload.request.choices.max(1));
-    let mut amount = Amount::ZERO;
-    for one in plan {
-        let read = prompt_bound(payload, one.price.as_ref());
-        let usd = one.price.as_ref().map_or(Usd::ZERO, |price| price.upper(read, written));
-        amount = Amount { usd: amount.usd.max(usd), tokens: amount.tokens.max(read.saturating_add(written)) };
-    }
-    amount
 }
 
 fn take_rates(
