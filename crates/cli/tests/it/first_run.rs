@@ -13,15 +13,15 @@ fn up() -> Program {
 
 /// The line of the banner that begins so.
 fn pasted(server: &Program, beginning: &str) -> String {
-    let log = server.stderr.lines();
-    let line = log.iter().find(|line| line.starts_with(beginning));
-    line.unwrap_or_else(|| panic!("no line of {log:?} can be pasted as {beginning:?}")).clone()
+    let line = server.stderr.wait_for(beginning).unwrap_or_else(|| panic!("no {beginning:?} in the banner"));
+    assert!(line.starts_with(beginning), "{line:?} can be pasted as it is");
+    line
 }
 
 #[test]
 fn the_banner_names_the_simulated_provider_and_the_curl_in_it_works() {
     let server = up();
-    assert!(server.stderr.all().contains("simulated provider"), "{}", server.stderr.all());
+    server.stderr.wait_for("simulated provider").expect("a word about the simulated provider");
     let curl = pasted(&server, "curl ");
     let output = Command::new("sh").arg("-c").arg(&curl).output().unwrap();
     let took = server.begun.elapsed();

@@ -258,3 +258,19 @@ async fn a_connection_to_an_upstream_is_used_again() {
     let connections: Vec<usize> = upstream.seen().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [0; 5]);
 }
+
+#[tokio::test]
+async fn a_key_of_ours_that_the_provider_refuses_is_not_shown_to_the_client() {
+    let body = r#"{"error":{"message":"Incorrect API key provided: sk-operator-secret-123"}}"#;
+    let upstream = Upstream::always(Reply::whole(401, &[JSON], body));
+    let config = format!(
+        "upstreams: [ {{ name: a, kind: any, base_url: \"{}\", api_key: sk-operator-secret-123 }} ]",
+        upstream.url()
+    );
+    let server = Setup::proxy(&config).start();
+    for format in Format::ALL {
+        let answer = server.ask(format.request("hi", false)).await;
+        assert_eq!(answer.status, 502, "{answer:?}");
+        assert!(!format!("{answer:?}").contains("operator-secret"), "{answer:?}");
+    }
+}

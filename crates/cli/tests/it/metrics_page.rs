@@ -17,6 +17,7 @@ use crate::support::upstream::{Reply, Upstream};
 async fn lived_in() -> Program {
     let upstream = Upstream::start(|seen, number| match number {
         0 => Reply::whole(503, &[("content-type", "application/json")], "{}"),
+        _ if seen.line().starts_with("GET") => Reply::json(r#"{"object":"list","data":[]}"#),
         _ if seen.text().contains("\"stream\":true") => Reply::events(Format::Chat.events(true)),
         _ => Reply::json(Format::Chat.answer()),
     });

@@ -224,6 +224,8 @@ impl<'a> Sending<'a> {
             let wait = retry_after(response.headers());
             let refusal = refused_by_provider(upstream, status);
             let again = status_is_retryable(status);
+            // What a provider says of a key often repeats it, and this one is ours, not the client's.
+            let tellable = status != StatusCode::UNAUTHORIZED;
             return Tried::Failed(Box::new(Failure {
                 meter,
                 refusal,
@@ -232,7 +234,7 @@ impl<'a> Sending<'a> {
                 elsewhere: true,
                 upstream_failed: status.is_server_error(),
                 wait,
-                answer: Some(response),
+                answer: tellable.then_some(response),
             }));
         }
         match self.answering(upstream).answer(&mut self.payload, response, meter).await {
@@ -376,7 +378,16 @@ fn unanswered(upstream: &Upstream, error: &SendError) -> Refusal {
 }
 
 fn refused_by_provider(upstream: &Upstream, status: StatusCode) -> Refusal {
-    let message = format!("upstream {:?} answered {status}", upstream.settings.name);
+    let name = &upstream.settings.name;
+    if status == StatusCode::UNAUTHORIZED {
+        let message = format!("upstream {name:?} refuses the key that this server has for it");
+        return Refusal::new(
+            Code::UpstreamUnreachable,
+            message,
+            "the operator must check the upstream's api_key",
+        );
+    }
+    let message = format!("upstream {name:?} answered {status}");
     Refusal::new(Code::UpstreamUnavailable, message, "see the provider's answer")
 }
 

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use seawall_base::config::Reader;
 use seawall_llm::wire::Dialect;
 use seawall_llm_client::{BaseUrl, BreakerSettings, Credentials, Timeouts, UpstreamSettings};
+use seawall_types::Secret;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -98,7 +99,8 @@ fn credentials(reader: &mut Reader<'_>) -> Credentials {
     let doc = "Whose key it gets: key (api_key), passthrough (the caller's) or none; default: key where there is one.";
     let chosen = reader.optional_choice("auth", doc, &choices);
     match (chosen, key) {
-        (Some(Auth::Key) | None, Some(key)) => Credentials::Key(key),
+        // Files of secrets end in a line break, which no header can hold.
+        (Some(Auth::Key) | None, Some(key)) => Credentials::Key(Secret::new(key.expose().trim().to_owned())),
         (Some(Auth::Key), None) => {
             reader.error(
                 "api_key",
