@@ -55,8 +55,9 @@ struct Failure {
     again: bool,
     /// Another upstream may do better.
     elsewhere: bool,
-    /// It was the upstream's doing: its breaker counts it, once for all tries of a call.
-    upstream_failed: bool,
+    /// Whether it was the upstream's doing: its breaker counts it, once for all tries of a call. `None`: it was never
+    /// asked, so there is nothing to tell.
+    upstream_failed: Option<bool>,
     wait: Option<Duration>,
     /// The provider's own answer, to be passed on when nothing better comes.
     answer: Option<Response<AnswerBody>>,
@@ -136,7 +137,10 @@ impl<'a> Sending<'a> {
             let wait = failure.wait.unwrap_or_else(|| backoff(tried, fastrand::f64()));
             let in_time = wait <= LONGEST_WAIT && Instant::now() + wait < self.end;
             if !(failure.again && tried < tries && in_time && upstream.retries.take()) {
-                self.report(upstream, failure.upstream_failed);
+                match failure.upstream_failed {
+                    Some(failed) => self.report(upstream, failed),
+                    None => upstream.breaker.forget_probe(),
+                }
                 return Ended::Failed(failure);
             }
             meter = self.write_off(one, failure.meter, &failure.refusal, failure.cause);
@@ -232,7 +236,7 @@ impl<'a> Sending<'a> {
                 cause: cause_of(status),
                 again,
                 elsewhere: true,
-                upstream_failed: status.is_server_error(),
+                upstream_failed: Some(status.is_server_error()),
                 wait,
                 answer: tellable.then_some(response),
             }));
@@ -337,10 +341,10 @@ fn answered_by(upstream: &Upstream, mut response: Response<GatewayBody>) -> Resp
 /// No answer at all. A time-out of ours is not tried again at the same upstream: it would take as long again.
 fn failed(meter: Box<Meter>, refusal: Refusal, cause: &'static str) -> Tried {
     let (again, elsewhere, upstream_failed) = match cause {
-        "request" => (false, false, false),
-        "full" => (false, true, false),
-        "timeout" => (false, true, true),
-        _ => (true, true, true),
+        "request" => (false, false, None),
+        "full" => (false, true, None),
+        "timeout" => (false, true, Some(true)),
+        _ => (true, true, Some(true)),
     };
     Tried::Failed(Box::new(Failure {
         meter,
