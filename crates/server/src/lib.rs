@@ -2,7 +2,7 @@
 //!
 //! One thread accepts connections and deals them out; each worker thread runs its own single-threaded runtime with its
 //! own connections to upstreams, so that a request never changes threads. Requests on providers' paths go to the
-//! [gateway](seawall_gateway), everything else to the routes of [`api`]. Nothing here decides on an action.
+//! [gateway](seawall_gateway), everything else to the routes of `api`. Nothing here decides on an action.
 
 mod access;
 mod api;
