@@ -152,18 +152,23 @@ def goals_of(figures: Figures) -> list[list[str]]:
     """What was set out to be reached, and what was."""
     rows = [["what", "goal", "measured", ""]]
 
-    def goal(what: str, value: float | None, at_least: float | None, at_most: float | None, unit: str) -> None:
+    def goal(
+        what: str, value: float | None, at_least: float | None, at_most: float | None, unit: str, noise: float = 0
+    ) -> None:
         wanted = f"≥ {at_least:g}{unit}" if at_least is not None else f"≤ {at_most:g}{unit}"
         reached = value is not None and (value >= at_least if at_least is not None else value <= (at_most or 0))
         digits = 2 if at_least is not None and at_least < 10 else 0 if (at_most or at_least or 0) >= 100 else 1
         verdict = "not measured" if value is None else "met" if reached else "short"
+        if at_most is not None and noise > at_most:
+            verdict = f"lost in noise: the direct way has {noise:,.0f}{unit}"
         rows.append([what, wanted, show(value, digits) + (unit if value is not None else ""), verdict])
 
     for other, least in (("nginx", 0.5), ("litellm", 50), ("portkey", 10)):
         goal(f"throughput against {other}", figures.ratio("json", "apart", other, "per_second"), least, None, " ×")
     for quantile, most in (("p50", 120), ("p99", 1_000)):
         value = figures.added("latency", "apart", "seawall", "latency_us", quantile)
-        goal(f"added latency, {quantile}", value, None, most, " µs")
+        direct = figures.value("latency", "apart", "direct", "latency_us", quantile) or 0
+        goal(f"added latency, {quantile}", value, None, most, " µs", direct)
     context = figures.value("context", "apart", "seawall", "cpu_us_per_request")
     goal("processor time of a request of 100 KB", context, None, 500, " µs")
     for quantile, most in (("p50", 20), ("p99", 300)):

@@ -14,7 +14,7 @@ use crate::wire::Wire;
 use crate::{anthropic, gemini, openai_chat, openai_responses};
 
 /// Rewritten events are slices of blocks of this size, so that not each of them is an allocation.
-const BLOCK: usize = 16 * 1024;
+const BLOCK: usize = 1024;
 
 /// What to do with an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
