@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use seawall_base::id;
 use seawall_base::tasks::Group;
 use seawall_checkpoint::Checkpoint;
-use seawall_llm::price::{Price, Prices, Provider};
+use seawall_llm::price::{Price, Prices};
 use seawall_llm::wire::Dialect;
 use seawall_llm_client::BreakerState;
 use seawall_types::{ActionId, Actor, Clock, Mode, RequestId, RunId, Scope, Verdict};
@@ -43,12 +43,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// The price of a model for a request of this dialect.
     pub(crate) fn price(&self, accepted: &Accepted, model: &str) -> Option<Arc<Price>> {
-        let provider = match accepted.dialect {
-            Dialect::OpenAi => Provider::OpenAi,
-            Dialect::Anthropic => Provider::Anthropic,
-            Dialect::Gemini => Provider::Gemini,
-        };
-        self.prices.find(provider, model).cloned()
+        self.prices.find(accepted.dialect.into(), model).cloned()
     }
 }
 

@@ -238,7 +238,7 @@ impl Meter {
 
     fn observe(&self, upstream: &str, price: Option<&Price>, usage: &Usage, cost: Usd, since: Duration) {
         let metrics = self.gateway.metrics();
-        let model = price.map_or("other", |price| metrics.model_label(&price.id, true));
+        let model = price.map_or("other", |price| metrics.model_label(&price.id));
         metrics
             .upstream_duration
             .with_label_values(&[upstream, model])
@@ -258,7 +258,7 @@ impl Meter {
     pub(crate) fn first_token(&self) {
         let Some(current) = &self.current else { return };
         let metrics = self.gateway.metrics();
-        let model = current.price.as_ref().map_or("other", |price| metrics.model_label(&price.id, true));
+        let model = current.price.as_ref().map_or("other", |price| metrics.model_label(&price.id));
         let elapsed = self.now().saturating_sub(current.since);
         metrics
             .first_token

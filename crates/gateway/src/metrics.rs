@@ -159,9 +159,9 @@ impl Metrics {
         })
     }
 
-    /// The label value for a model that has a price or stands in the configuration; `other` for the rest.
-    pub(crate) fn model_label<'a>(&self, model: &'a str, known: bool) -> &'a str {
-        if known { self.models.label(model) } else { OTHER }
+    /// The label value for a model, by its name in the price table.
+    pub(crate) fn model_label<'a>(&self, model: &'a str) -> &'a str {
+        self.models.label(model)
     }
 
     /// The label value for a tenant: tokens name them, so there may be any number.

@@ -80,12 +80,6 @@ impl SendError {
         let reason = innermost(error);
         if error.is_connect() { Self::Connect(reason) } else { Self::Broken(reason) }
     }
-
-    /// Whether the upstream can't have seen the request, so that trying again can't do anything twice.
-    #[must_use]
-    pub fn nothing_was_sent(&self) -> bool {
-        matches!(self, Self::Connect(_))
-    }
 }
 
 /// The text of the innermost cause: the outer ones repeat that a request failed.
