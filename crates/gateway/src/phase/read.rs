@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -113,21 +113,16 @@ pub(super) enum Gathered {
     #[default]
     Nothing,
     One(Bytes),
-    Many(BytesMut),
+    Many(Vec<Bytes>),
 }
 
 impl Gathered {
     pub(super) fn push(&mut self, chunk: Bytes) {
         *self = match std::mem::replace(self, Self::Nothing) {
             Self::Nothing => Self::One(chunk),
-            Self::One(first) => {
-                let mut many = BytesMut::with_capacity((first.len() + chunk.len()) * 2);
-                many.extend_from_slice(&first);
-                many.extend_from_slice(&chunk);
-                Self::Many(many)
-            }
+            Self::One(first) => Self::Many(vec![first, chunk]),
             Self::Many(mut many) => {
-                many.extend_from_slice(&chunk);
+                many.push(chunk);
                 Self::Many(many)
             }
         };
@@ -137,7 +132,7 @@ impl Gathered {
         match self {
             Self::Nothing => Bytes::new(),
             Self::One(bytes) => bytes,
-            Self::Many(bytes) => bytes.freeze(),
+            Self::Many(chunks) => chunks.concat().into(),
         }
     }
 }
