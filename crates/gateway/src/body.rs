@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::pump::Pump;
-use crate::through::Through;
+use crate::through::{BrokenAnswer, Through};
 use crate::tunnel::Tunnel;
 
 /// What goes to the client: a whole body, a stream of events that is metered, or bytes passed through.
@@ -52,11 +52,6 @@ impl Drop for GatewayBody {
         }
     }
 }
-
-/// The answer broke off. The connection to the client ends, so that it can't take a part for the whole.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct BrokenAnswer(pub(crate) String);
 
 impl Body for GatewayBody {
     type Data = Bytes;

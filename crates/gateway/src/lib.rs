@@ -7,14 +7,18 @@
 //! Only this crate turns refusals into the providers' error shapes, in one place (`refusal`). It opens no port and
 //! reads no file: the server and the binary do.
 
+mod accepted;
 mod address;
 mod body;
 mod browser;
 mod cache;
 mod caller;
+mod column;
 mod directory;
 mod gateway;
+mod gauges;
 mod header;
+mod in_flight;
 mod inflate;
 mod limits;
 mod memory;
@@ -26,8 +30,11 @@ mod rates;
 mod refusal;
 mod rest;
 mod settings;
+mod snapshot;
 mod through;
+mod timers;
 mod token;
+mod told;
 mod tunnel;
 mod websocket;
 
@@ -35,7 +42,7 @@ pub use body::GatewayBody;
 pub use browser::is_foreign_page;
 pub use caller::{Caller, CallerError, KeyRing};
 pub use directory::{Directory, Route, Target};
-pub use gateway::{Gateway, Parts, Snapshot};
+pub use gateway::{Gateway, Parts};
 pub use limits::{Limits, RequestTimeouts};
 pub use metrics::Metrics;
 pub use rates::{RateRule, RateScope};
@@ -43,6 +50,7 @@ pub use settings::{
     AuthMode, CacheSettings, JwtKey, JwtSettings, KeySource, PolicySource, RouteSettings, Settings,
     TargetSettings, UnknownPrice, UpstreamEntry, default_timeouts,
 };
+pub use snapshot::Snapshot;
 pub use token::{
     Algorithm, ClaimNames, Key, KeyError, KeySet, KeySetError, TokenError, Tokens, TokensError,
     UnknownAlgorithm, looks_like_token,

@@ -4,26 +4,24 @@
 //! answer. It settles exactly once: when told how the call ended, or when dropped, which is how a client that hangs up
 //! looks from here. Then what was seen so far is charged, marked as estimated.
 
+mod bill;
+mod observe;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_checkpoint::{Attempt, Outcome, Passed, Permit, ToolRequest};
 use seawall_llm::answer::{Answer, ToolCall};
-use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
 use seawall_llm::request::Request;
 use seawall_llm_client::{Place, Upstream};
-use seawall_types::{Amount, Finding, Usage, Usd};
+use seawall_types::{Finding, Usage, Usd};
 
 use crate::Gateway;
+use crate::accepted::Accepted;
 use crate::cache::Ticket;
 use crate::directory::Target;
-use crate::metrics::{method_label, seconds};
-use crate::phase::{Accepted, status_label};
 use crate::rates::Taken;
-
-/// Tokens that an upstream may have produced between the last piece we saw and its noticing that we hung up.
-const UNDER_WAY_TOKENS: u64 = 32;
 
 /// The longest name of a tool that is written down, in characters, and the most tools of one answer.
 const MAX_TOOL_NAME: usize = 256;
@@ -212,17 +210,6 @@ impl Meter {
         self.charge(current, &usage, error);
     }
 
-    fn prompt_only(&self) -> Usage {
-        Usage { input: estimate_tokens(self.prompt_bytes), estimated: true, ..Usage::default() }
-    }
-
-    /// The price of the model that answered, which may be another than was asked for (a dated name, a fallback of the
-    /// provider's own).
-    fn served_price(&self) -> Option<Arc<Price>> {
-        let price = self.gateway.snapshot().price(&self.accepted, self.answer.model.as_deref()?)?;
-        Some(Arc::clone(price.tier(self.premium)))
-    }
-
     /// Adds one attempt's usage and cost to the call's.
     fn charge(&mut self, current: Current, usage: &Usage, error: Option<String>) {
         let Current { upstream, model, price, status, since, _place } = current;
@@ -230,40 +217,10 @@ impl Meter {
         let cost = price.as_ref().map_or(Usd::ZERO, |price| price.cost(usage));
         self.observe(&upstream.settings.name, price.as_deref(), usage, cost, since);
         self.cost = self.cost.saturating_add(cost);
-        self.usage = add(self.usage, usage);
+        self.usage = bill::add(self.usage, usage);
         let price = price.map(|price| Arc::clone(&price.id));
         let upstream = upstream.settings.name.as_str().into();
         self.attempts.push(Attempt { upstream, model: model.into(), status, error, cost_usd: cost, price });
-    }
-
-    fn observe(&self, upstream: &str, price: Option<&Price>, usage: &Usage, cost: Usd, since: Duration) {
-        let metrics = self.gateway.metrics();
-        let model = price.map_or("other", |price| metrics.model_label(&price.id));
-        metrics
-            .upstream_duration
-            .with_label_values(&[upstream, model])
-            .observe(seconds(self.now().saturating_sub(since)));
-        for (kind, count) in [("input", usage.input), ("output", usage.output), ("cached", usage.cached)] {
-            if count > 0 {
-                metrics.tokens.with_label_values(&[upstream, model, kind]).inc_by(count);
-            }
-        }
-        if cost > Usd::ZERO {
-            let tenant = metrics.tenant_label(self.tenant.as_deref().unwrap_or(""));
-            metrics.cost.with_label_values(&[tenant, model]).inc_by(cost.as_f64_for_metrics());
-        }
-    }
-
-    /// The first token of a stream came.
-    pub(crate) fn first_token(&self) {
-        let Some(current) = &self.current else { return };
-        let metrics = self.gateway.metrics();
-        let model = current.price.as_ref().map_or("other", |price| metrics.model_label(&price.id));
-        let elapsed = self.now().saturating_sub(current.since);
-        metrics
-            .first_token
-            .with_label_values(&[current.upstream.settings.name.as_str(), model])
-            .observe(seconds(elapsed));
     }
 
     /// What is known of the answer so far; settling uses it.
@@ -298,35 +255,6 @@ impl Meter {
         let price = self.served_price().or_else(|| current.and_then(|current| current.price.clone()));
         let usage = self.usage_of_answer(current.and_then(|current| current.status), ending);
         self.cost.saturating_add(price.map_or(Usd::ZERO, |price| price.cost(&usage)))
-    }
-
-    /// The usage to charge for the answer: what the provider said; else, for a call that was answered, what we saw.
-    fn usage_of_answer(&self, status: Option<u16>, ending: Ending) -> Usage {
-        if !self.metered || status.is_some_and(|status| status >= 400) {
-            return self.answer.usage.unwrap_or_default();
-        }
-        // A stream that was cut tells its usage so far in some formats; what was written since then is not in it.
-        let seen = estimate_tokens(self.answer.output_bytes);
-        match (self.answer.usage, ending) {
-            (Some(usage), Ending::Complete) => usage,
-            (Some(usage), _) if usage.output >= seen && self.answer.finish.is_some() => usage,
-            (reported, ending) => {
-                let margin = if ending == Ending::Complete { 0 } else { UNDER_WAY_TOKENS };
-                let unseen = if self.wrote_unseen { self.most_output } else { 0 };
-                let output = if self.accepted.wire.has_output() { unseen.max(seen + margin) } else { 0 };
-                let reported = reported.unwrap_or_default();
-                Usage {
-                    input: if reported.input > 0 {
-                        reported.input
-                    } else {
-                        estimate_tokens(self.prompt_bytes)
-                    },
-                    output: output.max(reported.output),
-                    estimated: true,
-                    ..reported
-                }
-            }
-        }
     }
 
     /// The call is over. `status` is what the client got.
@@ -374,35 +302,6 @@ impl Meter {
         });
         self.observe_request(status, now);
     }
-
-    /// The provider goes on after the connection has ended and nobody will tell what it cost: everything that was held
-    /// is charged.
-    fn charge_all(&mut self, estimate: Amount) {
-        self.cost = self.cost.max(estimate.usd);
-        self.usage.output += estimate.tokens.saturating_sub(self.usage.total());
-        self.usage.estimated = true;
-    }
-
-    fn observe_websocket(&self, upstream: &str) {
-        let Some(Passed { bytes_in, bytes_out }) = self.passed else { return };
-        let bytes = &self.gateway.metrics().websocket_bytes;
-        bytes.with_label_values(&[upstream, "in"]).inc_by(bytes_in);
-        bytes.with_label_values(&[upstream, "out"]).inc_by(bytes_out);
-    }
-
-    fn observe_request(&self, status: u16, now: Duration) {
-        let (metrics, accepted) = (self.gateway.metrics(), &self.accepted);
-        let elapsed = now.saturating_sub(accepted.since);
-        let status = status_label(status);
-        metrics.requests.with_label_values(&[accepted.route, method_label(&accepted.method), status]).inc();
-        metrics.duration.with_label_values(&[accepted.route]).observe(seconds(elapsed));
-    }
-
-    /// Our own share of the time until the answer began.
-    pub(crate) fn observe_overhead(&self) {
-        let ours = self.now().saturating_sub(self.accepted.since).saturating_sub(self.waited);
-        self.gateway.metrics().overhead.with_label_values(&[self.accepted.route]).observe(seconds(ours));
-    }
 }
 
 impl Drop for Meter {
@@ -418,16 +317,4 @@ impl Drop for Meter {
 fn asked_for(call: ToolCall) -> ToolRequest {
     let bounded = |text: String| text.chars().take(MAX_TOOL_NAME).collect();
     ToolRequest { name: bounded(call.name), call_id: call.id.map(bounded) }
-}
-
-fn add(a: Usage, b: &Usage) -> Usage {
-    Usage {
-        input: a.input.saturating_add(b.input),
-        output: a.output.saturating_add(b.output),
-        cached: a.cached.saturating_add(b.cached),
-        cache_write: a.cache_write.saturating_add(b.cache_write),
-        cache_write_1h: a.cache_write_1h.saturating_add(b.cache_write_1h),
-        reasoning: a.reasoning.saturating_add(b.reasoning),
-        estimated: a.estimated || b.estimated,
-    }
 }

@@ -213,3 +213,43 @@ pub(crate) fn method_label(method: &http::Method) -> &'static str {
         _ => OTHER,
     }
 }
+
+/// A status as a label value: itself when it is one that we or a provider use, else its class.
+pub(crate) fn status_label(status: u16) -> &'static str {
+    const NAMED: [(u16, &str); 24] = [
+        (200, "200"),
+        (201, "201"),
+        (202, "202"),
+        (204, "204"),
+        (400, "400"),
+        (401, "401"),
+        (402, "402"),
+        (403, "403"),
+        (404, "404"),
+        (405, "405"),
+        (408, "408"),
+        (409, "409"),
+        (413, "413"),
+        (422, "422"),
+        (426, "426"),
+        (429, "429"),
+        (431, "431"),
+        (499, "499"),
+        (500, "500"),
+        (501, "501"),
+        (502, "502"),
+        (503, "503"),
+        (504, "504"),
+        (529, "529"),
+    ];
+    if let Some((_, label)) = NAMED.iter().find(|(named, _)| *named == status) {
+        return label;
+    }
+    match status / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}

@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
@@ -17,7 +16,6 @@ use seawall_llm::stream::{Step, StreamReader};
 use seawall_llm::wire::Wire;
 use seawall_llm_client::AnswerBody;
 use seawall_types::Code;
-use tokio::time::{Instant, Sleep};
 
 use crate::cache::Recorder;
 use crate::inflate::StreamInflater;
@@ -25,6 +23,7 @@ use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::refusal::Refusal;
 use crate::rest::{self, Rest};
+use crate::timers::Timers;
 
 /// The longest event that is waited for. Images come in one event; nothing longer does.
 const MAX_EVENT: usize = 16 * 1024 * 1024;
@@ -295,44 +294,4 @@ fn broken(reason: &str) -> Refusal {
         format!("the upstream's answer broke off: {reason}"),
         "try again; seawall trace shows how far it came",
     )
-}
-
-/// The two time-outs of an answer under way: between two pieces, and for all of it. The timer is only set anew when it
-/// fires, not for every piece.
-#[derive(Debug)]
-pub(crate) struct Timers {
-    idle: Duration,
-    last: Instant,
-    end: Instant,
-    sleep: Pin<Box<Sleep>>,
-}
-
-impl Timers {
-    pub(crate) fn new(idle: Duration, end: Instant) -> Self {
-        let last = Instant::now();
-        Self { idle, last, end, sleep: Box::pin(tokio::time::sleep_until((last + idle).min(end))) }
-    }
-
-    pub(crate) fn progress(&mut self) {
-        self.last = Instant::now();
-    }
-
-    /// Ready with the reason when one of them has passed.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Refusal> {
-        loop {
-            ready!(self.sleep.as_mut().poll(context));
-            let (now, quiet) = (Instant::now(), self.last + self.idle);
-            if now >= self.end {
-                return Poll::Ready(timed_out("the upstream's answer took too long as a whole"));
-            }
-            if now >= quiet {
-                return Poll::Ready(timed_out("the upstream fell silent in the middle of its answer"));
-            }
-            self.sleep.as_mut().reset(quiet.min(self.end));
-        }
-    }
-}
-
-fn timed_out(message: &str) -> Refusal {
-    Refusal::new(Code::UpstreamTimeout, message, "try again, or raise the upstream's time-outs (idle, total)")
 }

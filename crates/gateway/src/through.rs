@@ -11,14 +11,18 @@ use http_body::{Body, Frame};
 use seawall_llm::answer::read_answer;
 use seawall_llm_client::AnswerBody;
 
-use crate::body::BrokenAnswer;
 use crate::memory::Share;
 use crate::meter::{Ending, Meter};
-use crate::pump::Timers;
 use crate::rest::{self, Rest};
+use crate::timers::Timers;
 
 /// How much of an answer is kept to read its usage from.
 const MAX_COPY: usize = 8 * 1024 * 1024;
+
+/// The answer broke off. The connection to the client ends, so that it can't take a part for the whole.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BrokenAnswer(String);
 
 /// An answer passed through.
 #[derive(Debug)]

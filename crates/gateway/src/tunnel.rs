@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::memory::Share;
 use crate::meter::{Ending, Meter};
-use crate::pump::Timers;
+use crate::timers::Timers;
 
 /// What is read at once in each direction.
 const BUFFER: usize = 16 * 1024;

@@ -3,7 +3,8 @@
 use http::{HeaderMap, HeaderName};
 use seawall_llm::json::{Digest, digest};
 
-use crate::phase::{Accepted, Payload};
+use crate::accepted::Accepted;
+use crate::phase::Payload;
 use crate::{Caller, header};
 
 /// Headers that change what a provider answers.

@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use http::HeaderValue;
 use http::header::ALLOW;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method};
 use seawall_base::id;
 use seawall_llm::wire::{Dialect, Wire, endpoint};
-use seawall_types::{ActionId, Code, RequestId};
+use seawall_types::Code;
 
+use crate::accepted::Accepted;
 use crate::address::client_address;
 use crate::refusal::Refusal;
 use crate::websocket::Handshake;
@@ -20,52 +20,6 @@ use crate::{Gateway, Snapshot, header, websocket};
 /// Prefixes that name the dialect of the upstream.
 const DIALECT_PREFIXES: [(&str, Dialect); 3] =
     [("/openai", Dialect::OpenAi), ("/anthropic", Dialect::Anthropic), ("/gemini", Dialect::Gemini)];
-
-/// A request as far as its head tells.
-#[derive(Debug)]
-pub(crate) struct Accepted {
-    pub(crate) request_id: RequestId,
-    pub(crate) action: ActionId,
-    /// Monotonic reading at its arrival.
-    pub(crate) since: Duration,
-    /// That of its body; of a websocket it has none.
-    pub(crate) wire: Wire,
-    /// It asks to become a websocket.
-    pub(crate) handshake: Option<Handshake>,
-    pub(crate) dialect: Dialect,
-    /// The template of its path, for metrics.
-    pub(crate) route: &'static str,
-    pub(crate) method: Method,
-    /// The path at the provider, without a prefix of ours.
-    pub(crate) path: String,
-    pub(crate) query: Option<String>,
-    /// The upstream that the path names.
-    pub(crate) upstream: Option<String>,
-    /// The model that the path names.
-    pub(crate) path_model: Option<String>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) address: IpAddr,
-    known: bool,
-    allowed: &'static [&'static str],
-    _in_flight: InFlight,
-}
-
-/// Counts a request from its arrival until its answer has ended.
-#[derive(Debug)]
-pub(crate) struct InFlight(Arc<Gateway>);
-
-impl InFlight {
-    fn enter(gateway: &Arc<Gateway>) -> Self {
-        gateway.counted_in_flight().fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(gateway))
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.counted_in_flight().fetch_sub(1, Ordering::SeqCst);
-    }
-}
 
 /// Whether a path is the gateway's.
 pub(crate) fn owns(path: &str) -> bool {
@@ -109,66 +63,56 @@ pub(crate) fn accept(
         known: endpoint.is_some(),
         allowed: endpoint.map_or(&[], |endpoint| endpoint.allowed),
         path,
-        _in_flight: InFlight::enter(gateway),
+        _in_flight: gateway.counted_in_flight().enter(),
     })
 }
 
-impl Accepted {
-    /// How the trace names what it speaks.
-    pub(crate) fn wire_name(&self) -> &'static str {
-        if self.handshake.is_some() { "websocket" } else { self.wire.name() }
+/// Whether the request can be taken at all.
+pub(crate) fn check(accepted: &Accepted, gateway: &Gateway, snapshot: &Snapshot) -> Result<(), Refusal> {
+    let limits = &snapshot.settings.limits;
+    if gateway.is_draining() {
+        return Err(Refusal::new(Code::Draining, "the server is shutting down", "try again in a moment")
+            .retry_after(Duration::from_secs(1))
+            .closing());
     }
-
-    /// Whether a model is called, whether or not the request says which.
-    pub(crate) fn calls_a_model(&self) -> bool {
-        self.wire.is_metered() || self.handshake.is_some()
+    if gateway.in_flight() > limits.in_flight {
+        let message = format!("more than {} requests are under way", limits.in_flight);
+        return Err(Refusal::new(
+            Code::Overloaded,
+            message,
+            "try again shortly, or raise gateway.limits.in_flight",
+        )
+        .retry_after(Duration::from_secs(1)));
     }
-
-    /// Whether the request can be taken at all.
-    pub(crate) fn check(&self, gateway: &Gateway, snapshot: &Snapshot) -> Result<(), Refusal> {
-        let limits = &snapshot.settings.limits;
-        if gateway.is_draining() {
-            return Err(Refusal::new(Code::Draining, "the server is shutting down", "try again in a moment")
-                .retry_after(Duration::from_secs(1))
-                .closing());
-        }
-        if gateway.in_flight() > limits.in_flight {
-            let message = format!("more than {} requests are under way", limits.in_flight);
-            return Err(Refusal::new(
-                Code::Overloaded,
-                message,
-                "try again shortly, or raise gateway.limits.in_flight",
-            )
-            .retry_after(Duration::from_secs(1)));
-        }
-        let size = header::size(&self.headers);
-        if size > limits.headers {
-            let message =
-                format!("the request's headers have {size} bytes; at most {} are taken", limits.headers);
-            return Err(
-                Refusal::new(Code::HeadersTooLarge, message, "send fewer or shorter headers").closing()
-            );
-        }
-        if !self.known {
-            let message = format!("there is no {:?} here", self.path);
-            return Err(Refusal::new(
-                Code::NotFound,
-                message,
-                "the paths are /v1/… (OpenAI, Anthropic), /v1beta/… (Gemini), each also behind /openai, /anthropic, /gemini or /u/<upstream>",
-            ));
-        }
-        if self.handshake.is_some() {
-            return if snapshot.settings.websockets { Ok(()) } else { Err(no_websockets()) };
-        }
-        if !self.allowed.is_empty() && !self.allowed.contains(&self.method.as_str()) {
-            let message =
-                format!("{} is not for {}; it takes {}", self.method, self.path, self.allowed.join(", "));
-            let methods = HeaderValue::from_str(&self.allowed.join(", ")).map(|methods| (ALLOW, methods));
-            let refusal = Refusal::new(Code::MethodNotAllowed, message, "use the method that the path takes");
-            return Err(refusal.telling(methods.into_iter().collect()));
-        }
-        Ok(())
+    let size = header::size(&accepted.headers);
+    if size > limits.headers {
+        let message =
+            format!("the request's headers have {size} bytes; at most {} are taken", limits.headers);
+        return Err(Refusal::new(Code::HeadersTooLarge, message, "send fewer or shorter headers").closing());
     }
+    if !accepted.known {
+        let message = format!("there is no {:?} here", accepted.path);
+        return Err(Refusal::new(
+            Code::NotFound,
+            message,
+            "the paths are /v1/… (OpenAI, Anthropic), /v1beta/… (Gemini), each also behind /openai, /anthropic, /gemini or /u/<upstream>",
+        ));
+    }
+    if accepted.handshake.is_some() {
+        return if snapshot.settings.websockets { Ok(()) } else { Err(no_websockets()) };
+    }
+    if !accepted.allowed.is_empty() && !accepted.allowed.contains(&accepted.method.as_str()) {
+        let message = format!(
+            "{} is not for {}; it takes {}",
+            accepted.method,
+            accepted.path,
+            accepted.allowed.join(", ")
+        );
+        let methods = HeaderValue::from_str(&accepted.allowed.join(", ")).map(|methods| (ALLOW, methods));
+        let refusal = Refusal::new(Code::MethodNotAllowed, message, "use the method that the path takes");
+        return Err(refusal.telling(methods.into_iter().collect()));
+    }
+    Ok(())
 }
 
 fn no_websockets() -> Refusal {

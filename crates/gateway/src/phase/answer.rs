@@ -13,15 +13,16 @@ use seawall_llm_client::AnswerBody;
 use seawall_types::Code;
 use tokio::time::Instant;
 
+use super::Payload;
 use super::read::Gathered;
-use super::{Payload, put};
 use crate::cache::{Kept, Recorder};
 use crate::inflate::{Encoding, StreamInflater};
 use crate::memory::Share;
 use crate::meter::{Ending, Meter};
-use crate::pump::{Pump, Timers};
+use crate::pump::Pump;
 use crate::refusal::Refusal;
 use crate::through::Through;
+use crate::timers::Timers;
 use crate::tunnel::{self, Tunnel};
 use crate::{Gateway, GatewayBody, Settings, header, websocket};
 
@@ -149,7 +150,7 @@ impl Answering<'_> {
             ticket.keep(Kept { content_type, body, tools: answer.tool_calls });
         }
         let mut headers = header::towards_client(&parts.headers, false);
-        put(&mut headers, header::COST, &meter.cost_so_far(Ending::Complete).to_string());
+        header::put(&mut headers, header::COST, &meter.cost_so_far(Ending::Complete).to_string());
         meter.finish(parts.status.as_u16(), Ending::Complete);
         Ok(respond(parts.status, headers, GatewayBody::full(text)))
     }

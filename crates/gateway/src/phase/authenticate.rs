@@ -5,7 +5,7 @@ use std::sync::Arc;
 use seawall_store::KEY_PREFIX;
 use seawall_types::{Code, Timestamp};
 
-use super::Accepted;
+use crate::accepted::Accepted;
 use crate::browser::is_foreign_page;
 use crate::refusal::Refusal;
 use crate::token::looks_like_token;

@@ -2,8 +2,9 @@
 
 use seawall_types::Code;
 
-use super::{Accepted, Payload};
+use super::Payload;
 use crate::Snapshot;
+use crate::accepted::Accepted;
 use crate::directory::Plan;
 use crate::refusal::Refusal;
 

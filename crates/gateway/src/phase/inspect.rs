@@ -2,7 +2,8 @@
 
 use seawall_types::{Code, Finding, Verdict};
 
-use super::{Accepted, Payload};
+use super::Payload;
+use crate::accepted::Accepted;
 use crate::refusal::Refusal;
 use crate::{Caller, Gateway, websocket};
 

@@ -10,7 +10,7 @@ use seawall_llm::request::{Request, read_request};
 use seawall_types::Code;
 use tokio::time::timeout;
 
-use super::Accepted;
+use crate::accepted::Accepted;
 use crate::inflate::{Encoding, InflateError};
 use crate::memory::Share;
 use crate::refusal::Refusal;

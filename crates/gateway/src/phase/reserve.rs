@@ -13,7 +13,8 @@ use seawall_types::{Amount, Code, Finding, Mode, Scope, Verdict};
 use smallvec::SmallVec;
 
 use self::output::{Output, UNLIMITED, upper_bound};
-use super::{Accepted, Asked, Payload, Recalled, choose};
+use super::{Asked, Payload, Recalled, choose};
+use crate::accepted::Accepted;
 use crate::cache::Kept;
 use crate::directory::{Plan, Target};
 use crate::meter::Meter;
@@ -94,7 +95,7 @@ impl Bid {
 
     /// For an answer that nobody is asked for.
     fn for_nothing(asked: Asked<'_>, accepted: &Accepted, findings: &[Finding]) -> Result<Self, Refusal> {
-        let price = asked.payload.model().and_then(|model| asked.snapshot.price(accepted, model));
+        let price = asked.payload.model().and_then(|model| asked.snapshot.price(accepted.dialect, model));
         let rates = take_rates(asked, accepted, price.as_ref(), 0)?;
         let total = Duration::ZERO;
         let terms = Terms { scopes: &[], findings, estimate: Amount::ZERO, total, cached: true };
@@ -212,8 +213,9 @@ fn price(
     let asked = payload.model().unwrap_or_default();
     let priced = |target: Target| {
         let model = target.model.as_deref().unwrap_or(asked).to_owned();
-        let price =
-            snapshot.price(accepted, &model).map(|price| Arc::clone(price.tier(payload.request.premium)));
+        let price = snapshot
+            .price(accepted.dialect, &model)
+            .map(|price| Arc::clone(price.tier(payload.request.premium)));
         if price.is_none() && !is_free(accepted) {
             return unknown(gateway, snapshot, target, model);
         }

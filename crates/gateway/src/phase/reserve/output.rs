@@ -6,8 +6,9 @@ use seawall_llm::price::Price;
 use seawall_llm::request::input_bound;
 use seawall_types::{Amount, Scope, Usd};
 
-use super::{Accepted, Payload, Priced};
+use super::{Payload, Priced};
 use crate::Gateway;
+use crate::accepted::Accepted;
 
 /// What an answer may have when neither the request nor the price table says: the usual default of providers is lower.
 const DEFAULT_OUTPUT: u64 = 8_192;

@@ -1,0 +1,54 @@
+//! A request as far as its head tells: what every phase after the first knows of it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+use seawall_llm::wire::{Dialect, Wire};
+use seawall_types::{ActionId, RequestId};
+
+use crate::in_flight::InFlight;
+use crate::websocket::Handshake;
+
+/// A request as far as its head tells.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) request_id: RequestId,
+    pub(crate) action: ActionId,
+    /// Monotonic reading at its arrival.
+    pub(crate) since: Duration,
+    /// That of its body; of a websocket it has none.
+    pub(crate) wire: Wire,
+    /// It asks to become a websocket.
+    pub(crate) handshake: Option<Handshake>,
+    pub(crate) dialect: Dialect,
+    /// The template of its path, for metrics.
+    pub(crate) route: &'static str,
+    pub(crate) method: Method,
+    /// The path at the provider, without a prefix of ours.
+    pub(crate) path: String,
+    pub(crate) query: Option<String>,
+    /// The upstream that the path names.
+    pub(crate) upstream: Option<String>,
+    /// The model that the path names.
+    pub(crate) path_model: Option<String>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) address: IpAddr,
+    /// Whether there is anything at its path.
+    pub(crate) known: bool,
+    /// The methods that the path takes; none: any.
+    pub(crate) allowed: &'static [&'static str],
+    pub(crate) _in_flight: InFlight,
+}
+
+impl Accepted {
+    /// How the trace names what it speaks.
+    pub(crate) fn wire_name(&self) -> &'static str {
+        if self.handshake.is_some() { "websocket" } else { self.wire.name() }
+    }
+
+    /// Whether a model is called, whether or not the request says which.
+    pub(crate) fn calls_a_model(&self) -> bool {
+        self.wire.is_metered() || self.handshake.is_some()
+    }
+}

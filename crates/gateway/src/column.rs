@@ -1,0 +1,127 @@
+//! The column of phases that each request goes down.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use seawall_base::id;
+use seawall_llm::wire::Dialect;
+use seawall_types::{Actor, Code, Verdict};
+
+use crate::accepted::Accepted;
+use crate::metrics::{method_label, seconds, status_label};
+use crate::phase::{self, Asked};
+use crate::refusal::Refusal;
+use crate::told::Told;
+use crate::{Gateway, GatewayBody, Snapshot, header};
+
+impl Gateway {
+    /// Whether a path is the gateway's: a provider's own, or one behind a prefix that names an upstream.
+    #[must_use]
+    pub fn owns(path: &str) -> bool {
+        phase::owns(path)
+    }
+
+    /// Answers one request. Never fails: whatever goes wrong becomes an answer in the provider's shape.
+    ///
+    /// Dropping the future, or the body of the answer, cancels the call upstream and settles what was seen of it.
+    pub async fn handle(
+        self: &Arc<Self>,
+        worker: usize,
+        peer: IpAddr,
+        request: Request<Incoming>,
+    ) -> Response<GatewayBody> {
+        let snapshot = self.snapshot();
+        let (parts, body) = request.into_parts();
+        let accepted = phase::accept(self, &snapshot, peer, parts);
+        let mut response = self.serve(worker, &snapshot, accepted, body).await;
+        header::put(response.headers_mut(), header::RUN, &self.run().to_string());
+        response
+    }
+
+    /// The column: read it from top to bottom. Until `reserve` has given a meter nothing was promised to anybody and a
+    /// refusal costs nothing; from there on the meter settles, whatever happens.
+    async fn serve(
+        self: &Arc<Self>,
+        worker: usize,
+        snapshot: &Arc<Snapshot>,
+        mut accepted: Box<Accepted>,
+        body: Incoming,
+    ) -> Response<GatewayBody> {
+        let caller = phase::check(&accepted, self, snapshot)
+            .and_then(|()| phase::authenticate(self, snapshot, &mut accepted));
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                phase::discard(body, &snapshot.settings, &accepted).await;
+                return self.refuse(&accepted, &Arc::default(), None, &refusal);
+            }
+        };
+        let payload = match phase::read(self, snapshot, &accepted, body).await {
+            Ok(payload) => payload,
+            Err(refusal) => return self.refuse(&accepted, &caller.actor, None, &refusal),
+        };
+        let findings = match phase::inspect(self, &accepted, &caller, &payload) {
+            Ok(findings) => findings,
+            Err(refusal) => return self.refuse(&accepted, &caller.actor, payload.model(), &refusal),
+        };
+        let asked = Asked { gateway: self, snapshot, caller: &caller, payload: &payload };
+        let recalled = phase::recall(asked, &accepted).await;
+        let told = Told::of(&accepted).with_cache(recalled.told());
+        let reserved = match phase::reserve(asked, accepted, findings, recalled) {
+            Ok(reserved) => reserved,
+            Err(refused) => {
+                let (accepted, refusal) = &*refused;
+                return self.refuse(accepted, &caller.actor, payload.model(), refusal);
+            }
+        };
+        let verdict = reserved.verdict;
+        let response =
+            phase::perform(self, snapshot, worker, payload, reserved).await.unwrap_or_else(|refusal| {
+                self.count(&refusal);
+                refusal.response(told.dialect)
+            });
+        told.tell(response, verdict)
+    }
+
+    /// A refusal before anything was reserved: written down, counted, answered.
+    fn refuse(
+        &self,
+        accepted: &Accepted,
+        actor: &Arc<Actor>,
+        model: Option<&str>,
+        refusal: &Refusal,
+    ) -> Response<GatewayBody> {
+        if !refusal.denial_is_recorded {
+            let name = model.unwrap_or(accepted.route);
+            self.checkpoint().deny(accepted.action, self.run(), actor, name, &refusal.denial);
+        }
+        self.count(refusal);
+        let status = status_label(refusal.denial.code.http_status());
+        let metrics = self.metrics();
+        metrics.requests.with_label_values(&[accepted.route, method_label(&accepted.method), status]).inc();
+        let elapsed = self.clock().monotonic().saturating_sub(accepted.since);
+        metrics.duration.with_label_values(&[accepted.route]).observe(seconds(elapsed));
+        Told::of(accepted).tell(refusal.response(accepted.dialect), Verdict::Deny)
+    }
+
+    fn count(&self, refusal: &Refusal) {
+        let verdict = Verdict::Deny.as_str();
+        self.metrics().violations.with_label_values(&[refusal.code().as_str(), verdict]).inc();
+    }
+
+    /// The answer to a request whose handling panicked. The panic was logged and counted by whoever caught it.
+    pub fn panicked(&self) -> Response<GatewayBody> {
+        self.metrics().panics.inc();
+        let request = id::new_request(&**self.clock());
+        let refusal = Refusal::new(
+            Code::Internal,
+            format!("a fault of ours, recorded under request {request}"),
+            "try again; report it with the request id if it happens again",
+        );
+        let mut response = refusal.response(Dialect::OpenAi);
+        header::put(response.headers_mut(), header::REQUEST_ID, &request.to_string());
+        response
+    }
+}

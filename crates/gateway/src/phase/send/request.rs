@@ -1,0 +1,83 @@
+//! The request as it goes to an upstream: the client's, but for what a rule changes.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use seawall_llm::request::{Edits, edit};
+use seawall_llm_client::{Credentials, Upstream};
+use seawall_types::Code;
+
+use super::Sending;
+use crate::accepted::Accepted;
+use crate::meter::Meter;
+use crate::phase::reserve::Priced;
+use crate::refusal::Refusal;
+use crate::{header, websocket};
+
+impl Sending<'_> {
+    /// The request as it goes to this target: the client's, but for what a rule changes.
+    pub(super) fn request(
+        &self,
+        one: &Priced,
+        meter: &Meter,
+        upstream: &Upstream,
+    ) -> Result<Request<Full<Bytes>>, Refusal> {
+        let accepted = meter.accepted();
+        let internal = |error: &dyn std::fmt::Display| {
+            Refusal::new(
+                Code::BadRequest,
+                format!("the request can't be passed on: {error}"),
+                "check its path and headers",
+            )
+        };
+        let renamed = one.target.model.as_deref();
+        let edits = Edits { model: renamed.filter(|_| accepted.handshake.is_none()), ..self.edits };
+        let edited = edit(accepted.wire, &self.payload.text, &edits).map_err(|error| internal(&error))?;
+        let unchanged = edited == self.payload.text;
+        let body = if unchanged { self.payload.raw.clone() } else { edited };
+        let passthrough = matches!(upstream.settings.credentials, Credentials::Passthrough);
+        let mut headers =
+            header::towards_upstream(&accepted.headers, passthrough, accepted.wire.is_metered());
+        if self.payload.compressed && !unchanged {
+            headers.remove(http::header::CONTENT_ENCODING);
+        }
+        if accepted.handshake.is_some() {
+            websocket::towards_upstream(&mut headers, passthrough);
+        }
+        let path = path_and_query(accepted, renamed, passthrough);
+        let mut request = Request::builder()
+            .method(accepted.method.clone())
+            .uri(path)
+            .body(Full::new(body))
+            .map_err(|error| internal(&error))?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}
+
+/// Where the request goes at the provider: its path, with another model where the target renames it, and its query without
+/// the key of the caller that may stand in it.
+fn path_and_query(accepted: &Accepted, renamed: Option<&str>, passthrough: bool) -> String {
+    let mut path = match (&accepted.path_model, renamed) {
+        (Some(_), Some(model)) => {
+            let verb = accepted.path.rsplit_once(':').map_or("", |(_, verb)| verb);
+            let base = accepted.path.split_once("/models/").map_or("", |(base, _)| base);
+            format!("{base}/models/{model}:{verb}")
+        }
+        _ => accepted.path.clone(),
+    };
+    let keep = |pair: &&str| {
+        pair.strip_prefix("key=").is_none_or(|key| passthrough && !key.starts_with(seawall_store::KEY_PREFIX))
+    };
+    let named = renamed.filter(|_| accepted.handshake.is_some());
+    let rename = |pair| named.map_or(Cow::Borrowed(pair), |model| websocket::with_model(pair, model));
+    let pairs = accepted.query.as_deref().unwrap_or("").split('&').filter(keep);
+    let query = pairs.map(rename).collect::<Vec<_>>().join("&");
+    if !query.is_empty() {
+        path.push('?');
+        path.push_str(&query);
+    }
+    path
+}
