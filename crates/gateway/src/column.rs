@@ -80,7 +80,7 @@ impl Gateway {
         let response =
             phase::perform(self, snapshot, worker, payload, reserved).await.unwrap_or_else(|refusal| {
                 self.count(&refusal);
-                refusal.response(told.dialect)
+                refusal.response(told.dialect).map(GatewayBody::full)
             });
         told.tell(response, verdict)
     }
@@ -103,7 +103,7 @@ impl Gateway {
         metrics.requests.with_label_values(&[accepted.route, method_label(&accepted.method), status]).inc();
         let elapsed = self.clock().monotonic().saturating_sub(accepted.since);
         metrics.duration.with_label_values(&[accepted.route]).observe(seconds(elapsed));
-        Told::of(accepted).tell(refusal.response(accepted.dialect), Verdict::Deny)
+        Told::of(accepted).tell(refusal.response(accepted.dialect).map(GatewayBody::full), Verdict::Deny)
     }
 
     fn count(&self, refusal: &Refusal) {
@@ -120,7 +120,7 @@ impl Gateway {
             format!("a fault of ours, recorded under request {request}"),
             "try again; report it with the request id if it happens again",
         );
-        let mut response = refusal.response(Dialect::OpenAi);
+        let mut response = refusal.response(Dialect::OpenAi).map(GatewayBody::full);
         header::put(response.headers_mut(), header::REQUEST_ID, &request.to_string());
         response
     }

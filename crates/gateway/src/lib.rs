@@ -47,12 +47,12 @@ pub use limits::{Limits, RequestTimeouts};
 pub use metrics::Metrics;
 pub use rates::{RateRule, RateScope};
 pub use settings::{
-    AuthMode, CacheSettings, JwtKey, JwtSettings, KeySource, PolicySource, RouteSettings, Settings,
-    TargetSettings, UnknownPrice, UpstreamEntry, default_timeouts,
+    AuthMode, CacheSettings, PolicySource, RouteSettings, Settings, TargetSettings, UnknownPrice,
+    UpstreamEntry, default_timeouts,
 };
 pub use snapshot::Snapshot;
 pub use token::{
-    Algorithm, ClaimNames, Key, KeyError, KeySet, KeySetError, TokenError, Tokens, TokensError,
-    UnknownAlgorithm, looks_like_token,
+    Algorithm, ClaimNames, JwtKey, JwtSettings, Key, KeyError, KeySet, KeySetError, KeySource, TokenError,
+    Tokens, TokensError, UnknownAlgorithm, looks_like_token,
 };
 pub use tunnel::Tunnel;

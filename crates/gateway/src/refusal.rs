@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use seawall_checkpoint::Denial;
@@ -9,8 +10,6 @@ use seawall_llm::errors::{self, WireError};
 use seawall_llm::wire::{Dialect, Wire};
 use seawall_types::Code;
 use serde_json::{Map, Value, json};
-
-use crate::GatewayBody;
 
 /// Why a request gets no answer from a provider, and what its caller is told.
 #[derive(Debug)]
@@ -53,9 +52,9 @@ impl Refusal {
     }
 
     /// The answer in the provider's shape.
-    pub(crate) fn response(&self, dialect: Dialect) -> Response<GatewayBody> {
+    pub(crate) fn response(&self, dialect: Dialect) -> Response<Bytes> {
         let body = errors::error_body(dialect, &self.as_wire_error());
-        let mut response = Response::new(GatewayBody::full(body));
+        let mut response = Response::new(body);
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         if let Some(told) = &self.headers {

@@ -1,7 +1,6 @@
 //! The gateway's part of the configuration: its keys, declared once, read into [`Settings`].
 
 mod cache;
-mod jwt;
 mod route;
 mod upstream;
 
@@ -17,10 +16,10 @@ use seawall_types::{Mode, Scope, Usd, Window};
 use serde_json::Value;
 
 pub use cache::CacheSettings;
-pub use jwt::{JwtKey, JwtSettings, KeySource};
 pub use route::{RouteSettings, TargetSettings};
 pub use upstream::{UpstreamEntry, default_timeouts};
 
+use crate::token::{self, JwtSettings};
 use crate::{Limits, RateRule, RateScope, RequestTimeouts};
 
 /// Who must show a key of ours.
@@ -110,7 +109,7 @@ impl Settings {
             let modes = [("auto", AuthMode::Auto), ("required", AuthMode::Required)];
             let doc = "Whether callers need a key of ours or a token: required, or auto (not on loopback).";
             let mode = auth.choice("mode", doc, AuthMode::Auto, &modes);
-            (mode, auth.optional_section("jwt", "Tokens (JWT) of an issuer that is trusted.", jwt::declare))
+            (mode, auth.optional_section("jwt", "Tokens (JWT) of an issuer that is trusted.", token::declare))
         });
         let upstreams = reader.list("upstreams", "Where model calls go.", upstream::declare);
         let routes = reader.list("routes", "Names for models, and what serves them.", route::declare);

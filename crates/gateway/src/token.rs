@@ -11,6 +11,7 @@ mod error;
 mod jwk;
 mod key;
 mod key_set;
+mod settings;
 mod spki;
 mod verified;
 
@@ -27,11 +28,12 @@ pub use error::TokenError;
 pub use jwk::KeySetError;
 pub use key::{Key, KeyError};
 pub use key_set::KeySet;
+pub(crate) use settings::declare;
+pub use settings::{JwtKey, JwtSettings, KeySource};
 
 pub use compact::looks_like_token;
 
 use crate::Caller;
-use crate::settings::{JwtKey, JwtSettings, KeySource};
 use claims::Rules;
 use compact::Compact;
 use verified::Verified;

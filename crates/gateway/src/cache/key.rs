@@ -4,7 +4,6 @@ use http::{HeaderMap, HeaderName};
 use seawall_llm::json::{Digest, digest};
 
 use crate::accepted::Accepted;
-use crate::phase::Payload;
 use crate::{Caller, header};
 
 /// Headers that change what a provider answers.
@@ -26,12 +25,7 @@ impl Key {
     /// answer is left out, unless the path names it: a route is one thing to its callers.
     ///
     /// `None` when the body is no JSON.
-    pub(crate) fn of(
-        accepted: &Accepted,
-        caller: &Caller,
-        payload: &Payload,
-        json_depth: usize,
-    ) -> Option<Self> {
+    pub(crate) fn of(accepted: &Accepted, caller: &Caller, text: &[u8], json_depth: usize) -> Option<Self> {
         let mut parts = Parts::default();
         parts.add_caller(caller, accepted);
         parts.add(accepted.wire.name().as_bytes());
@@ -40,7 +34,7 @@ impl Key {
         let query = accepted.query.as_deref().unwrap_or_default().split('&');
         parts.add(query.filter(|pair| !is_credential(pair)).collect::<Vec<_>>().join("&").as_bytes());
         parts.add_headers(&accepted.headers, &TELLING);
-        parts.add(&digest(&payload.text, json_depth).ok()?);
+        parts.add(&digest(text, json_depth).ok()?);
         Some(Self(parts.0.finalize().into()))
     }
 }

@@ -8,8 +8,8 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use seawall_types::Secret;
 use serde_json::{Value, json};
 
+use super::JwtKey;
 use super::*;
-use crate::settings::JwtKey;
 
 const SECRET: &str = "a secret that both sides know, and nobody else";
 const URL: &str = "https://id.example/keys";

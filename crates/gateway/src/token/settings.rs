@@ -5,7 +5,7 @@ use http::uri::Scheme;
 use seawall_base::config::Reader;
 use seawall_types::Secret;
 
-use crate::token::{Algorithm, ClaimNames, Key, UnknownAlgorithm};
+use super::{Algorithm, ClaimNames, Key, UnknownAlgorithm};
 
 /// `auth.jwt`.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ pub enum KeySource {
     Url(Uri),
 }
 
-pub(super) fn declare(reader: &mut Reader<'_>) -> JwtSettings {
+pub(crate) fn declare(reader: &mut Reader<'_>) -> JwtSettings {
     let issuer = reader.required_text("issuer", "What `iss` must be, exactly.");
     let audience =
         reader.required_text("audience", "What `aud` must be or contain: the name of this server.");
