@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::permit::Admission;
 use crate::record;
-use crate::{Denial, Permit, Policy};
+use crate::{Denial, Permit, Policy, ToolReturn};
 
 /// A model call that is about to be made.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,8 @@ pub struct ModelCall<'a> {
     pub deadline: Timestamp,
     /// What was found in the request.
     pub findings: &'a [Finding],
+    /// The results of tools that it brings to the model for the first time.
+    pub returned: &'a [ToolReturn<'a>],
 }
 
 /// Joins policy, ledger and trace. Shared by everything that acts.
@@ -161,6 +163,10 @@ impl Checkpoint {
         };
         let event = Event::new(self.clock.now(), call.run, EventKind::ActionAdmitted, &data);
         let ticket = self.trace.record(event.about(action, Arc::clone(call.actor)));
+        for returned in call.returned {
+            let event = Event::new(self.clock.now(), call.run, EventKind::ToolReturned, returned);
+            self.trace.record(event.about(action, Arc::clone(call.actor)));
+        }
         self.counts.admitted.fetch_add(1, Ordering::Relaxed);
         self.counts.open.fetch_add(1, Ordering::Relaxed);
         Ok(Permit::new(

@@ -16,6 +16,6 @@ mod record;
 
 pub use checkpoint::{Checkpoint, Counts, ModelCall};
 pub use denial::{Denial, ExhaustedBudget};
-pub use permit::{Attempt, Outcome, Passed, Permit, ToolRequest};
+pub use permit::{Attempt, Outcome, Passed, Permit, ToolRequest, ToolReturn};
 pub use policy::{Policy, PolicyLimits};
 pub use policy_file::{PRESETS, PolicyFile};

@@ -43,6 +43,20 @@ pub struct ToolRequest {
     pub call_id: Option<String>,
 }
 
+/// The result of a tool, as seen in what the caller tells the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ToolReturn<'a> {
+    /// The tool, where it can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// The identifier of the call that it answers, where the wire format has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<&'a str>,
+    /// The caller says that the tool failed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_error: bool,
+}
+
 /// What went through a websocket: bytes as they came, frames and all, since nobody looks into them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Passed {

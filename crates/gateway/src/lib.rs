@@ -35,6 +35,7 @@ mod through;
 mod timers;
 mod token;
 mod told;
+mod tool;
 mod tunnel;
 mod websocket;
 

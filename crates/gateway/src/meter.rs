@@ -10,7 +10,7 @@ mod observe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_checkpoint::{Attempt, Outcome, Passed, Permit, ToolRequest};
+use seawall_checkpoint::{Attempt, Outcome, Passed, Permit};
 use seawall_llm::answer::{Answer, ToolCall};
 use seawall_llm::price::Price;
 use seawall_llm::request::Request;
@@ -22,10 +22,7 @@ use crate::accepted::Accepted;
 use crate::cache::Ticket;
 use crate::directory::Target;
 use crate::rates::Taken;
-
-/// The longest name of a tool that is written down, in characters, and the most tools of one answer.
-const MAX_TOOL_NAME: usize = 256;
-const MAX_TOOLS: usize = 128;
+use crate::tool;
 
 /// How a call ended, beside its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,11 +289,7 @@ impl Meter {
             ended: ending.as_str(),
             findings: std::mem::take(&mut self.findings),
             attempts: std::mem::take(&mut self.attempts),
-            tools: std::mem::take(&mut self.answer.tool_calls)
-                .into_iter()
-                .take(MAX_TOOLS)
-                .map(asked_for)
-                .collect(),
+            tools: tool::asked_for(std::mem::take(&mut self.answer.tool_calls)),
             cached: self.cached,
             websocket: self.passed,
         });
@@ -311,10 +304,4 @@ impl Drop for Meter {
             self.settle(499, Ending::Cancelled);
         }
     }
-}
-
-/// A tool as it is written down. A model can write names of any length.
-fn asked_for(call: ToolCall) -> ToolRequest {
-    let bounded = |text: String| text.chars().take(MAX_TOOL_NAME).collect();
-    ToolRequest { name: bounded(call.name), call_id: call.id.map(bounded) }
 }

@@ -37,6 +37,8 @@ pub struct Request {
     pub hidden_input: bool,
     /// The results of tools that the prompt carries, in order.
     pub tool_results: Vec<ToolResult>,
+    /// How many of them came before the model's last word: it has been told of those already.
+    pub known_results: usize,
     /// The answer is made after the connection has ended.
     pub background: bool,
     /// How many tools the provider itself would run.
@@ -56,6 +58,16 @@ pub struct ToolResult {
     pub call_id: Option<String>,
     /// The tool's name: from the result itself, or from the call in the same conversation.
     pub name: Option<String>,
+    /// The client says that the tool failed.
+    pub is_error: bool,
+}
+
+impl Request {
+    /// The results that the model has not been told of yet. A conversation repeats the earlier ones in every request.
+    #[must_use]
+    pub fn new_results(&self) -> &[ToolResult] {
+        self.tool_results.get(self.known_results..).unwrap_or_default()
+    }
 }
 
 /// Reads `body`. `path_model` is the model of the path, which wins (Gemini).

@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 use crate::support::client::{self, Call, Connection};
 use crate::support::format::Format;
 use crate::support::program::{Setup, files_named};
+use crate::support::raw;
 use crate::support::sim::Sim;
 use crate::support::trace::Trace;
 
@@ -280,4 +281,20 @@ async fn a_settled_call_names_its_usage_its_cost_and_its_upstream() {
         }
     }
     assert_eq!(sim.at_rest().await.cost_usd.to_string(), "0.000036");
+}
+
+#[tokio::test]
+async fn a_tools_result_is_written_once_and_the_conversation_repeats_it() {
+    let sim = Sim::start();
+    let setup = Setup::proxy(&sim.as_upstream(""));
+    let proxy = setup.start();
+    let asked = r#"{"role":"user","content":"list"},{"role":"assistant","tool_calls":[{"id":"c1","type":"function","function":{"name":"ls","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c1","content":"a.txt"}"#;
+    for more in ["", r#",{"role":"assistant","content":"one file"},{"role":"user","content":"thanks"}"#] {
+        let body = format!(r#"{{"model":"sim-c","messages":[{asked}{more}]}}"#);
+        assert_eq!(proxy.ask(raw::post("/v1/chat/completions", &body)).await.status, 200);
+    }
+    proxy.stop();
+    let trace = Trace::of(&setup);
+    let returned: Vec<_> = trace.of_kind("tool.returned").map(|event| event.data.clone()).collect();
+    assert_eq!(returned, [serde_json::json!({ "name": "ls", "call_id": "c1" })]);
 }

@@ -21,7 +21,7 @@ use crate::meter::Meter;
 use crate::rates::{Rated, Taken};
 use crate::refusal::Refusal;
 use crate::settings::UnknownPrice;
-use crate::{Gateway, Snapshot, websocket};
+use crate::{Gateway, Snapshot, tool, websocket};
 
 /// A call that was admitted: where it may go, what is to be changed in its body, and what settles it.
 #[derive(Debug)]
@@ -157,6 +157,7 @@ fn admit(
 ) -> Result<(Permit, Taken), Refusal> {
     let Asked { gateway, snapshot, caller, payload } = asked;
     let deadline = gateway.clock().now().saturating_add(terms.total);
+    let returned = tool::returned(&payload.request);
     let call = ModelCall {
         run: gateway.run(),
         actor: &caller.actor,
@@ -168,6 +169,7 @@ fn admit(
         scopes: terms.scopes,
         deadline: deadline.saturating_add(snapshot.settings.hold_grace),
         findings: terms.findings,
+        returned: &returned,
     };
     match gateway.checkpoint().admit(accepted.action, &call) {
         Ok(permit) => Ok((permit, rates)),

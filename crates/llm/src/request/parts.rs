@@ -86,6 +86,7 @@ struct Facts<'a> {
     call_id: Option<Value<'a>>,
     name: Option<Value<'a>>,
     original: bool,
+    failed: bool,
     images: u32,
 }
 
@@ -115,6 +116,7 @@ impl<'a> Reader<'_, 'a> {
             b"role" => facts.role = Some(walk.value()),
             b"id" => facts.id = Some(walk.value()),
             b"call_id" | b"tool_call_id" | b"tool_use_id" => facts.call_id = Some(walk.value()),
+            b"is_error" => facts.failed = walk.value().as_bool() == Some(true),
             b"name" => facts.name = Some(walk.value()),
             b"content" | b"output" | b"parts" | b"requests" => self.nested(walk, depth),
             b"image_url" => self.image_url(walk.value(), facts),
@@ -191,12 +193,12 @@ impl<'a> Reader<'_, 'a> {
             b"parts" => self.nested(walk, depth),
             _ => {}
         });
-        self.result(id, name);
+        self.result(id, name, false);
     }
 
-    fn result(&mut self, id: Option<Value<'a>>, name: Option<Value<'a>>) {
+    fn result(&mut self, id: Option<Value<'a>>, name: Option<Value<'a>>, is_error: bool) {
         let text = |value: Option<Value<'a>>| value?.as_str().map(std::borrow::Cow::into_owned);
-        self.request.tool_results.push(ToolResult { call_id: text(id), name: text(name) });
+        self.request.tool_results.push(ToolResult { call_id: text(id), name: text(name), is_error });
     }
 
     fn conclude(&mut self, facts: &Facts<'a>) {
@@ -210,9 +212,12 @@ impl<'a> Reader<'_, 'a> {
             facts.kind.is_none() && facts.role.is_none() && facts.name.is_none() && facts.call_id.is_none();
         self.request.hidden_input |= only_an_id && facts.id.is_some();
         if is_type(facts.role, "tool") || kind.is_some_and(is_client_result) {
-            self.result(facts.call_id, facts.name);
+            self.result(facts.call_id, facts.name, facts.failed);
         } else if let (Some(id), Some(name)) = (facts.call_id.or(facts.id), facts.name) {
             self.calls.push((id, name));
+        }
+        if is_of_model(facts.role, kind) {
+            self.request.known_results = self.request.tool_results.len();
         }
         let images = &mut self.request.inline_images;
         *images = images.saturating_add(facts.images);
@@ -230,6 +235,13 @@ impl<'a> Reader<'_, 'a> {
             result.name = call.and_then(|(_, name)| name.as_str()).map(std::borrow::Cow::into_owned);
         }
     }
+}
+
+/// Whether the model said it: a message of its, or a call that stands as an item of its own.
+fn is_of_model(role: Option<Value<'_>>, kind: Option<&str>) -> bool {
+    is_type(role, "assistant")
+        || is_type(role, "model")
+        || kind.is_some_and(|kind| kind.ends_with("_call") || kind == "reasoning")
 }
 
 /// Results of tools that the client ran; those of the provider's own tools are not the client's word.

@@ -48,6 +48,37 @@ fn a_gemini_agent_is_read() {
     assert_eq!(results(&request), [(Some("fc_1"), Some("run_shell_command"))]);
 }
 
+fn new_ids(wire: Wire, body: &str) -> Vec<(String, bool)> {
+    let request = read(wire, body);
+    let new = request.new_results().iter();
+    new.map(|result| (result.call_id.clone().unwrap_or_default(), result.is_error)).collect()
+}
+
+#[test]
+fn only_the_results_after_the_models_last_word_are_new() {
+    let chat = |messages: &str| new_ids(Wire::OpenAiChat, &format!(r#"{{"messages":[{messages}]}}"#));
+    let asks = r#"{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"ls"}},{"id":"b","function":{"name":"ls"}}]}"#;
+    let results = r#"{"role":"tool","tool_call_id":"a","content":"x"},{"role":"tool","tool_call_id":"b","content":"y"}"#;
+    let both = [("a".to_owned(), false), ("b".to_owned(), false)];
+    assert_eq!(chat(&format!("{asks},{results}")), both);
+    assert_eq!(chat(&format!(r#"{asks},{results},{{"role":"user","content":"go on"}}"#)), both);
+    assert_eq!(
+        chat(&format!(
+            r#"{asks},{results},{{"role":"assistant","content":"done"}},{{"role":"user","content":"z"}}"#
+        )),
+        []
+    );
+    let messages = r#"{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"old"}]},
+        {"role":"assistant","content":[{"type":"tool_use","id":"t","name":"Bash"}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"t","is_error":true,"content":"no such file"}]}]}"#;
+    assert_eq!(new_ids(Wire::AnthropicMessages, messages), [("t".to_owned(), true)]);
+    let items = r#"{"input":[{"type":"function_call","name":"x","call_id":"1"},{"type":"function_call_output","call_id":"1"},
+        {"type":"reasoning","summary":[]},{"type":"function_call","name":"x","call_id":"2"},{"type":"function_call_output","call_id":"2"}]}"#;
+    assert_eq!(new_ids(Wire::OpenAiResponses, items), [("2".to_owned(), false)]);
+    let contents = r#"{"contents":[{"role":"model","parts":[{"functionCall":{"name":"f"}}]},{"role":"user","parts":[{"functionResponse":{"id":"g","name":"f"}}]}]}"#;
+    assert_eq!(new_ids(Wire::GeminiGenerate, contents), [("g".to_owned(), false)]);
+}
+
 #[test]
 fn every_name_of_the_output_limit_is_known() {
     for (wire, body, limit) in [
