@@ -142,7 +142,7 @@ pub(crate) struct SimArgs {
 pub(crate) enum TraceCommand {
     /// The runs that were traced
     List(ListArgs),
-    /// The events of one run, as they are on disk
+    /// The events of one run: in short at a terminal, else (and with --json) as they are on disk
     Show {
         /// The run: its id, the beginning of one, or `last`
         #[arg(default_value = "last")]

@@ -1,6 +1,7 @@
 //! `seawall trace`: reading, verifying and keeping traces. Works beside a running server.
 
 mod export;
+mod line;
 mod tail;
 
 use std::path::Path;
@@ -13,6 +14,7 @@ use seawall_trace::{read, verify};
 use seawall_types::Clock;
 use serde_json::{Value, json};
 
+use self::line::Reader;
 use super::runs::Archive;
 use super::{World, report, runs};
 use crate::args::TraceCommand;
@@ -41,13 +43,12 @@ pub(crate) fn run(world: &World<'_>, command: TraceCommand) -> Outcome {
     }
 }
 
-/// The lines as they are on disk.
+/// The lines as they are on disk, or in short at a terminal.
 fn show(world: &World<'_>, wanted: &str) -> Outcome {
     let archive = Archive::open(world)?;
+    let reader = Reader::of(world);
     for line in read::run_lines(&archive.find(wanted)?.dir)? {
-        let mut bytes = line?.raw;
-        bytes.push(b'\n');
-        if output::bytes(&bytes).is_err() {
+        if reader.print(&line?.raw).is_err() {
             break; // The reader went away.
         }
     }
