@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
 /// A set of tasks that end together. Clones are the same group.
@@ -24,6 +25,10 @@ pub struct Group {
     shutdown: CancellationToken,
     panics: Arc<AtomicU64>,
 }
+
+/// A place in a group, kept for a task that has not started.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "held for its drop")] TaskTrackerToken);
 
 impl Group {
     /// A group without tasks.
@@ -50,6 +55,12 @@ impl Group {
             }
         };
         self.tracker.spawn(task.in_current_span())
+    }
+
+    /// Counts as a task of the group until it is dropped: for a task that is on its way to the thread that will start it.
+    #[must_use]
+    pub fn hold(&self) -> Held {
+        Held(self.tracker.token())
     }
 
     /// The token that says that the group should end; cancelling it begins the shutdown.
@@ -137,6 +148,15 @@ mod tests {
         group.spawn("deaf", std::future::pending());
         assert!(!group.drain(LONG).await);
         assert_eq!(group.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn drain_waits_for_a_task_that_has_not_started() {
+        let group = Group::new();
+        let held = group.hold();
+        assert!(!group.drain(LONG).await);
+        drop(held);
+        assert!(group.drain(LONG).await);
     }
 
     #[tokio::test]

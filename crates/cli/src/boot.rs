@@ -108,12 +108,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     })?;
     let server = Server::bind(
         Arc::clone(&app),
-        ServerSettings {
-            listen: plan.settings.gateway.listen.clone(),
-            workers: request.workers,
-            header_read: plan.settings.gateway.timeouts.header_read,
-            drain: plan.settings.gateway.timeouts.drain,
-        },
+        &ServerSettings { listen: plan.settings.gateway.listen.clone(), workers: request.workers },
     )?;
     start_run(&checkpoint, run, &plan.policy, &server, simulated);
     // Whoever reads the ready line may look the run up at once.

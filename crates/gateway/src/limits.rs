@@ -52,6 +52,8 @@ pub struct RequestTimeouts {
     pub header_read: Duration,
     /// For a request's body.
     pub body_read: Duration,
+    /// How long a server that is told to stop goes on answering, while it says that it is not ready.
+    pub drain_delay: Duration,
     /// For streams in flight to finish when the server stops.
     pub drain: Duration,
 }
@@ -61,6 +63,7 @@ impl Default for RequestTimeouts {
         Self {
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
             drain: Duration::from_secs(30),
         }
     }

@@ -171,6 +171,12 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
                 SECOND / 10..=HOUR,
             ),
             body_read: reader.duration("body_read", "For the body.", standard.body_read, SECOND / 10..=HOUR),
+            drain_delay: reader.duration(
+                "drain_delay",
+                "How long new requests are still taken at shutdown, while /ready says 503: as long as balancers need to notice.",
+                standard.drain_delay,
+                Duration::ZERO..=HOUR,
+            ),
             drain: reader.duration(
                 "drain",
                 "For streams to finish at shutdown.",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -69,6 +70,7 @@ pub struct App {
     trace_events: IntCounter,
     trace_dropped: IntCounter,
     reading: Mutex<()>,
+    stopping: AtomicBool,
 }
 
 impl fmt::Debug for App {
@@ -110,6 +112,7 @@ impl App {
             connections,
             last_reload_error: Mutex::default(),
             reading: Mutex::default(),
+            stopping: AtomicBool::new(false),
             parts,
         };
         Ok(Arc::new(app))
@@ -119,6 +122,15 @@ impl App {
     #[must_use]
     pub fn gateway(&self) -> &Arc<Gateway> {
         &self.parts.gateway
+    }
+
+    /// From now on the server says that it is not ready, and ends each connection with its answer.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// Reads the configuration again. A refused one is logged, counted and changes nothing.

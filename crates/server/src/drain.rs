@@ -17,7 +17,7 @@ pub enum Drained {
 }
 
 /// Lets every connection of `group` finish the request it is at, at most for `patience` or until `at_once`.
-pub(crate) async fn wait(group: Group, patience: Duration, at_once: CancellationToken) -> Drained {
+pub(crate) async fn wait(group: &Group, patience: Duration, at_once: &CancellationToken) -> Drained {
     let drained = tokio::select! {
         drained = group.drain(patience) => drained,
         () = at_once.cancelled() => false,

@@ -1,6 +1,6 @@
 //! Listening: one thread accepts and deals connections out to the workers.
 
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +8,15 @@ use seawall_base::tasks::Group;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio_util::sync::CancellationToken;
 
-use crate::worker::Worker;
+use crate::worker::{Dealt, Worker};
 use crate::{App, Drained, drain};
 
 /// Connections that the kernel keeps for us while we are busy.
 const BACKLOG: i32 = 4_096;
 /// How long accepting pauses when there are no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long those are waited for in the end who came while the server refused: for a refusal, which takes no time.
+const LATE: Duration = Duration::from_secs(3);
 
 /// How to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +25,6 @@ pub struct ServerSettings {
     pub listen: String,
     /// Worker threads.
     pub workers: usize,
-    /// How long a client may take over the head of a request.
-    pub header_read: Duration,
-    /// How long requests in flight may take when the server stops.
-    pub drain: Duration,
 }
 
 /// The address can't be listened on.
@@ -49,8 +47,6 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     workers: Vec<Worker>,
-    group: Group,
-    settings: ServerSettings,
     app: Arc<App>,
 }
 
@@ -77,17 +73,16 @@ impl Server {
     ///
     /// # Errors
     /// When the address can't be listened on.
-    pub fn bind(app: Arc<App>, settings: ServerSettings) -> Result<Self, BindError> {
+    pub fn bind(app: Arc<App>, settings: &ServerSettings) -> Result<Self, BindError> {
         let wanted = resolve(&settings.listen)?;
         let listener = listen(wanted).map_err(|error| BindError::Refused(wanted, error))?;
         let address = listener.local_addr().map_err(|error| BindError::Refused(wanted, error))?;
-        let group = Group::new();
         let workers = (0..settings.workers.max(1))
-            .map(|index| Worker::start(Arc::clone(&app), index, group.clone(), settings.header_read))
+            .map(|index| Worker::start(Arc::clone(&app), index))
             .collect::<Result<_, _>>()
             .map_err(BindError::Worker)?;
         let _set_once = app.address.set(address);
-        Ok(Self { listener, address, workers, group, settings, app })
+        Ok(Self { listener, address, workers, app })
     }
 
     /// Where it listens.
@@ -96,10 +91,11 @@ impl Server {
         self.address
     }
 
-    /// Accepts connections until `stop`, then lets requests in flight finish; `at_once` cuts that short. Until then who
-    /// comes anew is told that the server stops, so that balancers look elsewhere instead of finding a closed port.
+    /// Accepts connections until `stop`. Then the server is not ready any more, but answers for the drain delay, so that
+    /// balancers can look elsewhere first; after it new requests are refused and those under way finish. `at_once` cuts
+    /// that short.
     pub async fn run(self, stop: CancellationToken, at_once: CancellationToken) -> Drained {
-        let Self { listener, workers, group, settings, app, .. } = self;
+        let Self { listener, workers, app, .. } = self;
         let listener = match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => {
@@ -107,16 +103,30 @@ impl Server {
                 return drain::end(workers, Drained::CutOff).await;
             }
         };
+        // Who comes while the server refuses is answered, and keeps nobody waiting for long.
+        let (group, late) = (Group::new(), Group::new());
         tokio::select! {
             () = stop.cancelled() => {}
-            () = accept(&listener, &workers) => {}
+            () = accept(&listener, &workers, &group) => {}
         }
+        let timeouts = app.gateway().snapshot().settings.timeouts;
+        if !timeouts.drain_delay.is_zero() {
+            app.stop();
+            tokio::select! {
+                () = tokio::time::sleep(timeouts.drain_delay) => {}
+                () = at_once.cancelled() => {}
+                () = accept(&listener, &workers, &group) => {}
+            }
+        }
+        // In this order: who sees that the server is not ready may count on it that nothing new is begun.
         app.gateway().drain();
+        app.stop();
         let drained = tokio::select! {
-            drained = drain::wait(group, settings.drain, at_once) => drained,
-            () = accept(&listener, &workers) => Drained::CutOff,
+            drained = drain::wait(&group, timeouts.drain, &at_once) => drained,
+            () = accept(&listener, &workers, &late) => Drained::CutOff,
         };
-        drop(listener);
+        accept_the_last(listener, &workers, &late);
+        drain::wait(&late, LATE, &at_once).await;
         drain::end(workers, drained).await
     }
 }
@@ -131,10 +141,14 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Accepts connections for as long as it is asked to.
-async fn accept(listener: &tokio::net::TcpListener, workers: &[Worker]) {
+async fn accept(listener: &tokio::net::TcpListener, workers: &[Worker], group: &Group) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => deal(stream, peer, workers),
+            Ok((stream, peer)) => {
+                if let Ok(stream) = stream.into_std() {
+                    deal(stream, peer, workers, group);
+                }
+            }
             Err(error) if is_passing(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -150,12 +164,20 @@ fn is_passing(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
+/// Accepts what the kernel has accepted for us already: closing the listener would reset it.
+fn accept_the_last(listener: tokio::net::TcpListener, workers: &[Worker], group: &Group) {
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = listener.accept() {
+        deal(stream, peer, workers, group);
+    }
+}
+
 /// Gives the connection to the worker with the fewest.
-fn deal(stream: tokio::net::TcpStream, peer: SocketAddr, workers: &[Worker]) {
+fn deal(stream: TcpStream, peer: SocketAddr, workers: &[Worker], group: &Group) {
     let _best_effort = stream.set_nodelay(true);
-    let Ok(stream) = stream.into_std() else { return };
+    let dealt = Dealt { stream, peer, group: group.clone(), held: group.hold() };
     if let Some(worker) = workers.iter().min_by_key(|worker| worker.open())
-        && !worker.deal((stream, peer))
+        && !worker.deal(dealt)
     {
         tracing::error!("a worker thread is gone");
     }

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use seawall_gateway::{Gateway, GatewayBody, Tunnel};
@@ -82,10 +83,15 @@ impl Service {
                 Err(_already_logged_by_the_hook) => Poll::Ready(None),
             }
         });
-        match caught.await {
+        let mut response = match caught.await {
             Some(response) => response,
             None => self.app.gateway().panicked().map(ServiceBody::Gateway),
+        };
+        // Who is told so looks for another connection by itself, and no later request meets a closed one.
+        if self.app.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        response
     }
 
     async fn route(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<ServiceBody> {

@@ -4,16 +4,23 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use seawall_base::tasks::Group;
+use seawall_base::tasks::{Group, Held};
 use tokio::sync::mpsc;
 
 use crate::service::Service;
 use crate::{App, api, connection};
 
 /// A connection on its way to a worker.
-pub(crate) type Dealt = (TcpStream, SocketAddr);
+#[derive(Debug)]
+pub(crate) struct Dealt {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    /// Whom it belongs to.
+    pub(crate) group: Group,
+    /// It is waited for from now on.
+    pub(crate) held: Held,
+}
 
 /// A thread that serves connections.
 #[derive(Debug)]
@@ -25,12 +32,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts the `index`-th worker.
-    pub(crate) fn start(
-        app: Arc<App>,
-        index: usize,
-        group: Group,
-        header_read: Duration,
-    ) -> std::io::Result<Self> {
+    pub(crate) fn start(app: Arc<App>, index: usize) -> std::io::Result<Self> {
         // Unbounded, since the accepting thread stops at the limit of open connections.
         let (sender, receiver) = mpsc::unbounded_channel();
         let open = Arc::new(AtomicUsize::new(0));
@@ -39,7 +41,7 @@ impl Worker {
         let thread =
             std::thread::Builder::new().name(format!("seawall-worker-{index}")).spawn(move || {
                 let service = Service { routes: api::routes(&app), app, worker: index };
-                runtime.block_on(run(receiver, service, counted, group, header_read));
+                runtime.block_on(run(receiver, service, counted));
             })?;
         Ok(Self { sender, open, thread })
     }
@@ -65,16 +67,8 @@ impl Worker {
 }
 
 /// Serves what is dealt until no more comes.
-async fn run(
-    mut receiver: mpsc::UnboundedReceiver<Dealt>,
-    service: Service,
-    open: Arc<AtomicUsize>,
-    group: Group,
-    header_read: Duration,
-) {
-    // Who comes while the server stops is answered and not waited for.
-    let late = Group::new();
-    while let Some((stream, peer)) = receiver.recv().await {
+async fn run(mut receiver: mpsc::UnboundedReceiver<Dealt>, service: Service, open: Arc<AtomicUsize>) {
+    while let Some(Dealt { stream, peer, group, held }) = receiver.recv().await {
         let closed = Closed(Arc::clone(&open));
         let stream = stream.set_nonblocking(true).and_then(|()| tokio::net::TcpStream::from_std(stream));
         let stream = match stream {
@@ -84,12 +78,12 @@ async fn run(
                 continue;
             }
         };
-        let group = if service.app.gateway().is_draining() { &late } else { &group };
         let (service, shutdown) = (service.clone(), group.shutdown().clone());
         group.spawn("connection", async move {
-            connection::serve(stream, peer, service, header_read, shutdown).await;
+            connection::serve(stream, peer, service, shutdown).await;
             drop(closed);
         });
+        drop(held);
     }
 }
 

@@ -15,15 +15,8 @@ use super::{Plan, Request, directory, key_required, limits};
 use crate::settings::Settings;
 
 /// Keys whose change holds after a restart only.
-const NEEDS_RESTART: [&str; 7] = [
-    "gateway.listen",
-    "gateway.timeouts.header_read",
-    "gateway.timeouts.drain",
-    "trace.durability",
-    "trace.group_every",
-    "store",
-    "logging",
-];
+const NEEDS_RESTART: [&str; 5] =
+    ["gateway.listen", "trace.durability", "trace.group_every", "store", "logging"];
 
 /// What a reload works on.
 pub(crate) struct Reloading {

@@ -71,6 +71,56 @@ async fn fifty_streams_finish_and_the_process_ends_well() {
 }
 
 #[tokio::test]
+async fn a_request_on_its_way_is_answered() {
+    let server = Setup::simulated("").start();
+    let mut unused = Vec::new();
+    for _ in 0..50 {
+        unused.push(server.connect().await);
+    }
+    let mut used = server.connect().await;
+    used.send(raw::get("/health")).await;
+    assert_eq!(used.answer().await.status, 200);
+    // A head that has begun, as it comes when two packets carry it.
+    used.send("GET /health HT").await;
+    server.wait_for_metric("seawall_connections", &[], 52.0).await;
+    server.signal(Signal::TERM);
+    wait_until_draining(&server).await;
+
+    for client in &mut unused {
+        client.send_what_is_taken(Format::Chat.request("hi", false)).await;
+    }
+    used.send("TP/1.1\r\nhost: seawall\r\n\r\n").await;
+    for client in &mut unused {
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.header("connection")), (503, Some("close")), "{answer:?}");
+        assert!(client.is_closed().await);
+    }
+    let answer = used.answer().await;
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer:?}");
+    assert!(used.is_closed().await);
+    assert!(server.wait().success());
+}
+
+#[tokio::test]
+async fn for_the_drain_delay_it_says_that_it_is_not_ready_and_answers_all_the_same() {
+    let server = Setup::simulated("gateway: { timeouts: { drain_delay: 1h } }").start();
+    let mut kept = server.connect().await;
+    kept.send(Format::Chat.request("hi", false)).await;
+    assert_eq!(kept.answer().await.header("connection"), None);
+    server.signal(Signal::TERM);
+    assert_eq!(wait_until_draining(&server).await.json()["status"], "draining");
+
+    let answer = server.ask(Format::Chat.request("hi", false)).await;
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer:?}");
+    kept.send(Format::Chat.request("hi", false)).await;
+    let answer = kept.answer().await;
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{answer:?}");
+    assert!(kept.is_closed().await && !server.has_ended());
+    server.signal(Signal::TERM);
+    assert!(server.wait().success(), "a second signal does not wait for it");
+}
+
+#[tokio::test]
 async fn with_nothing_under_way_it_ends_at_once() {
     let server = Setup::simulated("").start();
     // A connection that was used, and one that never was, keep nobody waiting.

@@ -76,7 +76,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn current(app: &Arc<App>) -> Report {
-    if app.gateway().is_draining() {
+    if app.is_stopping() {
         return draining(app);
     }
     let now = app.parts.clock.monotonic();
