@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 
 use crate::pump::Pump;
 use crate::through::{BrokenAnswer, Through};
@@ -28,6 +29,17 @@ impl GatewayBody {
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self::Full((!bytes.is_empty()).then_some(bytes))
+    }
+
+    /// When the call behind it must be over. It sees to that by itself whenever it is asked for more; a client that takes
+    /// nothing keeps everybody from asking.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Instant> {
+        match self {
+            Self::Events(pump) => pump.as_ref().map(|pump| pump.ends_at()),
+            Self::Through(through) => through.as_ref().map(|through| through.ends_at()),
+            Self::Full(_) | Self::Tunnel(_) => None,
+        }
     }
 
     /// What is to be run on the connection once the answer has gone out.

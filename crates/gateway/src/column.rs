@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use seawall_base::id;
@@ -109,6 +111,21 @@ impl Gateway {
     fn count(&self, refusal: &Refusal) {
         let verdict = Verdict::Deny.as_str();
         self.metrics().violations.with_label_values(&[refusal.code().as_str(), verdict]).inc();
+    }
+
+    /// The answer to what never became a request: a head that can't be read, a connection too many. It
+    /// has the shape that clients of `path` read, as far as that came. Counted like every refusal; its connection is to
+    /// be closed.
+    pub fn refuse_unread(&self, path: &str, code: Code, message: &str, remedy: &str) -> Response<Bytes> {
+        let mut refusal = Refusal::new(code, message, remedy).closing();
+        if code == Code::Overloaded {
+            refusal = refusal.retry_after(Duration::from_secs(1));
+        }
+        self.count(&refusal);
+        let mut response = refusal.response(phase::dialect_of(path));
+        let request = id::new_request(&**self.clock()).to_string();
+        header::put(response.headers_mut(), header::REQUEST_ID, &request);
+        response
     }
 
     /// The answer to a request whose handling panicked. The panic was logged and counted by whoever caught it.

@@ -17,6 +17,8 @@ pub struct Limits {
     pub headers: usize,
     /// Levels of nesting in a JSON body.
     pub json_depth: usize,
+    /// Connections of clients at the same time.
+    pub connections: usize,
     /// Requests at the same time.
     pub in_flight: usize,
     /// All bodies buffered at the same time, of all requests.
@@ -39,6 +41,7 @@ impl Default for Limits {
             inflated_body: 128 * MIB,
             headers: 64 * 1024,
             json_depth: 128,
+            connections: 10_000,
             in_flight: 1_000,
             buffer: 512 * MIB,
         }
@@ -52,6 +55,8 @@ pub struct RequestTimeouts {
     pub header_read: Duration,
     /// For a request's body.
     pub body_read: Duration,
+    /// For the client to take something of an answer that is there for it.
+    pub answer_write: Duration,
     /// How long a server that is told to stop goes on answering, while it says that it is not ready.
     pub drain_delay: Duration,
     /// For streams in flight to finish when the server stops.
@@ -63,6 +68,7 @@ impl Default for RequestTimeouts {
         Self {
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(30),
+            answer_write: Duration::from_secs(60),
             drain_delay: Duration::ZERO,
             drain: Duration::from_secs(30),
         }

@@ -16,6 +16,7 @@ use seawall_llm::stream::{Step, StreamReader};
 use seawall_llm::wire::Wire;
 use seawall_llm_client::AnswerBody;
 use seawall_types::Code;
+use tokio::time::Instant;
 
 use crate::cache::Recorder;
 use crate::inflate::StreamInflater;
@@ -96,6 +97,10 @@ impl Pump {
             }
             Ok(()) => Ok(self),
         }
+    }
+
+    pub(crate) fn ends_at(&self) -> Instant {
+        self.timers.ends_at()
     }
 
     /// The next piece for the client.

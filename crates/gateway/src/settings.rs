@@ -163,7 +163,7 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
     let limits = gateway.section("limits", "How much of anything one request may take.", limits);
     let standard = RequestTimeouts::default();
     let timeouts =
-        gateway.section("timeouts", "How long a request may take to arrive.", |reader| RequestTimeouts {
+        gateway.section("timeouts", "How long clients may take, and the server to stop.", |reader| RequestTimeouts {
             header_read: reader.duration(
                 "header_read",
                 "For the headers.",
@@ -171,6 +171,12 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
                 SECOND / 10..=HOUR,
             ),
             body_read: reader.duration("body_read", "For the body.", standard.body_read, SECOND / 10..=HOUR),
+            answer_write: reader.duration(
+                "answer_write",
+                "For the client to take something of its answer; past it the connection is closed.",
+                standard.answer_write,
+                SECOND / 10..=HOUR,
+            ),
             drain_delay: reader.duration(
                 "drain_delay",
                 "How long new requests are still taken at shutdown, while /ready says 503: as long as balancers need to notice.",
@@ -206,8 +212,10 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
         usize::try_from(reader.integer(key, doc, default, 1..=most)).unwrap_or(usize::MAX)
     };
     let json_depth = count("json_depth", "Levels of nesting in a JSON body.", standard.json_depth, 1_000);
+    let connections =
+        count("connections", "Connections of clients at the same time.", standard.connections, 1_000_000);
     let in_flight = count("in_flight", "Requests at the same time.", standard.in_flight, 1_000_000);
-    Limits { body, inflated_body, headers, json_depth, in_flight, buffer }
+    Limits { body, inflated_body, headers, json_depth, connections, in_flight, buffer }
 }
 
 fn prices(reader: &mut Reader<'_>) -> (Option<String>, UnknownPrice, Arc<Price>) {

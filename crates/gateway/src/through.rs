@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use seawall_llm::answer::read_answer;
 use seawall_llm_client::AnswerBody;
+use tokio::time::Instant;
 
 use crate::memory::Share;
 use crate::meter::{Ending, Meter};
@@ -48,6 +49,10 @@ impl Through {
         // What no wire format claims may tell its usage all the same, and is charged for it.
         let copy = tells_usage.then(BytesMut::new);
         Self { upstream, meter: Some(meter), status, timers, copy, bytes: 0, _memory: memory }
+    }
+
+    pub(crate) fn ends_at(&self) -> Instant {
+        self.timers.ends_at()
     }
 
     pub(crate) fn poll(

@@ -25,6 +25,11 @@ impl Timers {
         Self { idle, last, end, sleep: Box::pin(tokio::time::sleep_until((last + idle).min(end))) }
     }
 
+    /// When all of it must be over.
+    pub(crate) fn ends_at(&self) -> Instant {
+        self.end
+    }
+
     pub(crate) fn progress(&mut self) {
         self.last = Instant::now();
     }

@@ -3,11 +3,12 @@
 //! hyper speaks HTTP; what it leaves to us is patience (`patient`), and ending a connection without losing a request that
 //! is on its way.
 
+mod exchange;
 mod patient;
+mod turned_away;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -19,11 +20,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use self::exchange::{Answering, Exchange};
 use self::patient::Patient;
+pub(crate) use self::turned_away::no_room;
 use crate::service::{BodyError, Service, ServiceBody};
 
-/// The most that hyper buffers of a request's head. Past our own limit there is room for saying so politely.
-const HEAD_BUFFER: usize = 1024 * 1024;
+/// What a head may take beyond the limit of its headers: its first line, and room for our own refusal to be the one that
+/// is given.
+const BEYOND_HEADERS: usize = 16 * 1024;
 /// Headers of a request, at most.
 const MAX_HEADERS: usize = 256;
 
@@ -36,25 +40,26 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
 ) {
     let _open = Open::new(&service);
-    let waiting = Arc::new(AtomicBool::new(true));
-    let timeouts = service.app.gateway().snapshot().settings.timeouts;
-    let stream = Patient::new(stream, timeouts.header_read, Arc::clone(&waiting), shutdown.clone());
+    let settings = &service.app.gateway().snapshot().settings;
+    let head_buffer = settings.limits.headers.saturating_add(BEYOND_HEADERS);
+    let exchange = Arc::new(Exchange::default());
+    let stream = Patient::new(stream, &service, settings.timeouts, Arc::clone(&exchange), shutdown.clone());
     let tunnel = Mutex::new(None);
     let respond = service_fn(|request| {
-        waiting.store(false, Ordering::Relaxed);
-        let (service, tunnel, answered) = (&service, &tunnel, Answered(Arc::clone(&waiting)));
+        let (service, tunnel, answering) = (&service, &tunnel, exchange.begin());
         async move {
             let mut response = service.call(peer, request).await;
             if let Some(begun) = response.body_mut().take_tunnel() {
                 *tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
             }
-            Ok::<_, std::convert::Infallible>(response.map(|body| Sending { body, _answered: answered }))
+            answering.ends_at(response.body().ends_at());
+            Ok::<_, std::convert::Infallible>(response.map(|body| Sending { body, _answering: answering }))
         }
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
-        .max_buf_size(HEAD_BUFFER)
+        .max_buf_size(head_buffer)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), respond);
     let mut asked_to_stop = false;
@@ -65,7 +70,7 @@ pub(crate) async fn serve(
                 asked_to_stop = true;
                 // Between requests hyper would close without looking whether one has come; `Patient` looks, and what it
                 // lets through is answered with `connection: close`.
-                if !waiting.load(Ordering::Relaxed) {
+                if !exchange.is_waiting() {
                     Pin::new(&mut connection).graceful_shutdown();
                 }
             }
@@ -75,8 +80,11 @@ pub(crate) async fn serve(
     // hyper is done with the connection when a 101 has gone out; what it had read beyond the handshake is part of it.
     let Parts { io, read_buf, .. } = connection.into_parts();
     let begun = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let patient = io.into_inner();
     if let (Ok(()), Some(begun)) = (ended, begun) {
-        begun.run(io.into_inner().into_stream(), read_buf).await;
+        begun.run(patient.into_stream(), read_buf).await;
+    } else if patient.sent_away() {
+        turned_away::linger(patient.into_stream()).await;
     }
 }
 
@@ -96,20 +104,10 @@ impl Drop for Open<'_> {
     }
 }
 
-/// An answer that is under way; when it is dropped, sent or not, the connection waits for the next request. Only then does
-/// its idle time run: a stream may be quiet for as long as its upstream's time-outs allow.
-struct Answered(Arc<AtomicBool>);
-
-impl Drop for Answered {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// The body of an answer that is under way.
 struct Sending {
     body: ServiceBody,
-    _answered: Answered,
+    _answering: Answering,
 }
 
 impl Body for Sending {

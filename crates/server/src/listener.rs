@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use seawall_base::tasks::Group;
@@ -9,12 +10,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio_util::sync::CancellationToken;
 
 use crate::worker::{Dealt, Worker};
-use crate::{App, Drained, drain};
+use crate::{App, Drained, connection, drain};
 
 /// Connections that the kernel keeps for us while we are busy.
 const BACKLOG: i32 = 4_096;
 /// How long accepting pauses when there are no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How many are told at the same time that there is no room; further ones are closed without a word.
+const TURNED_AWAY: usize = 256;
 /// How long those are waited for in the end who came while the server refused: for a refusal, which takes no time.
 const LATE: Duration = Duration::from_secs(3);
 
@@ -103,11 +106,13 @@ impl Server {
                 return drain::end(workers, Drained::CutOff).await;
             }
         };
+        let hall =
+            Hall { workers, app: Arc::clone(&app), turned_away: Group::new(), full: AtomicBool::new(false) };
         // Who comes while the server refuses is answered, and keeps nobody waiting for long.
         let (group, late) = (Group::new(), Group::new());
         tokio::select! {
             () = stop.cancelled() => {}
-            () = accept(&listener, &workers, &group) => {}
+            () = accept(&listener, &hall, &group) => {}
         }
         let timeouts = app.gateway().snapshot().settings.timeouts;
         if !timeouts.drain_delay.is_zero() {
@@ -115,7 +120,7 @@ impl Server {
             tokio::select! {
                 () = tokio::time::sleep(timeouts.drain_delay) => {}
                 () = at_once.cancelled() => {}
-                () = accept(&listener, &workers, &group) => {}
+                () = accept(&listener, &hall, &group) => {}
             }
         }
         // In this order: who sees that the server is not ready may count on it that nothing new is begun.
@@ -123,11 +128,11 @@ impl Server {
         app.stop();
         let drained = tokio::select! {
             drained = drain::wait(&group, timeouts.drain, &at_once) => drained,
-            () = accept(&listener, &workers, &late) => Drained::CutOff,
+            () = accept(&listener, &hall, &late) => Drained::CutOff,
         };
-        accept_the_last(listener, &workers, &late);
+        accept_the_last(listener, &hall, &late);
         drain::wait(&late, LATE, &at_once).await;
-        drain::end(workers, drained).await
+        drain::end(hall.workers, drained).await
     }
 }
 
@@ -141,17 +146,20 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Accepts connections for as long as it is asked to.
-async fn accept(listener: &tokio::net::TcpListener, workers: &[Worker], group: &Group) {
+async fn accept(listener: &tokio::net::TcpListener, hall: &Hall, group: &Group) {
+    let mut failing = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if let Ok(stream) = stream.into_std() {
-                    deal(stream, peer, workers, group);
-                }
+                failing = false;
+                hall.admit(stream, peer, group);
             }
             Err(error) if is_passing(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if !failing {
+                    tracing::warn!(%error, "connections can't be accepted; tried again until they can");
+                }
+                failing = true;
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -165,20 +173,52 @@ fn is_passing(error: &std::io::Error) -> bool {
 }
 
 /// Accepts what the kernel has accepted for us already: closing the listener would reset it.
-fn accept_the_last(listener: tokio::net::TcpListener, workers: &[Worker], group: &Group) {
+fn accept_the_last(listener: tokio::net::TcpListener, hall: &Hall, group: &Group) {
     let Ok(listener) = listener.into_std() else { return };
     while let Ok((stream, peer)) = listener.accept() {
-        deal(stream, peer, workers, group);
+        hall.deal(stream, peer, group);
     }
 }
 
-/// Gives the connection to the worker with the fewest.
-fn deal(stream: TcpStream, peer: SocketAddr, workers: &[Worker], group: &Group) {
-    let _best_effort = stream.set_nodelay(true);
-    let dealt = Dealt { stream, peer, group: group.clone(), held: group.hold() };
-    if let Some(worker) = workers.iter().min_by_key(|worker| worker.open())
-        && !worker.deal(dealt)
-    {
-        tracing::error!("a worker thread is gone");
+/// Where connections go.
+struct Hall {
+    workers: Vec<Worker>,
+    app: Arc<App>,
+    /// Those that are told that there is no room.
+    turned_away: Group,
+    full: AtomicBool,
+}
+
+impl Hall {
+    /// Lets a connection in, while there is room. Past that it is told so and closed: a balancer hears at once that it
+    /// should ask another server, instead of waiting in the kernel's backlog.
+    fn admit(&self, stream: tokio::net::TcpStream, peer: SocketAddr, group: &Group) {
+        let open: usize = self.workers.iter().map(Worker::open).sum();
+        let limit = self.app.gateway().snapshot().settings.limits.connections;
+        let is_full = open >= limit;
+        if self.full.swap(is_full, Ordering::Relaxed) != is_full && is_full {
+            tracing::warn!(limit, "no room for more connections; raise gateway.limits.connections");
+        }
+        if !is_full {
+            if let Ok(stream) = stream.into_std() {
+                self.deal(stream, peer, group);
+            }
+        } else if self.turned_away.len() < TURNED_AWAY {
+            let app = Arc::clone(&self.app);
+            self.turned_away.spawn("turned away", async move {
+                connection::no_room(stream, app.gateway()).await;
+            });
+        }
+    }
+
+    /// Gives the connection to the worker with the fewest.
+    fn deal(&self, stream: TcpStream, peer: SocketAddr, group: &Group) {
+        let _best_effort = stream.set_nodelay(true);
+        let dealt = Dealt { stream, peer, group: group.clone(), held: group.hold() };
+        if let Some(worker) = self.workers.iter().min_by_key(|worker| worker.open())
+            && !worker.deal(dealt)
+        {
+            tracing::error!("a worker thread is gone");
+        }
     }
 }

@@ -13,6 +13,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use seawall_gateway::{Gateway, GatewayBody, Tunnel};
+use tokio::time::Instant;
 use tower_service::Service as _;
 
 use crate::App;
@@ -35,6 +36,14 @@ pub(crate) enum ServiceBody {
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 impl ServiceBody {
+    /// When the call behind it must be over, whether or not its client takes it.
+    pub(crate) fn ends_at(&self) -> Option<Instant> {
+        match self {
+            Self::Gateway(body) => body.ends_at(),
+            Self::Own(_) => None,
+        }
+    }
+
     /// What is to be run on the connection once the answer has gone out.
     pub(crate) fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
         match self {

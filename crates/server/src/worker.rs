@@ -33,7 +33,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts the `index`-th worker.
     pub(crate) fn start(app: Arc<App>, index: usize) -> std::io::Result<Self> {
-        // Unbounded, since the accepting thread stops at the limit of open connections.
+        // Unbounded, since the accepting thread lets in no more than the limit of open connections.
         let (sender, receiver) = mpsc::unbounded_channel();
         let open = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&open);

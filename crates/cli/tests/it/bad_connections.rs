@@ -29,7 +29,7 @@ async fn a_client_that_takes_too_long_over_its_headers_gets_a_408() {
     silent.send("POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-a").await;
     let answer = silent.answer().await;
     assert_eq!((answer.status, answer.complete), (408, true), "{answer:?}");
-    assert_eq!(Format::Chat.error(&answer)["code"], "REQUEST_TIMEOUT");
+    assert_eq!(Format::Messages.error(&answer)["code"], "REQUEST_TIMEOUT");
     assert!(silent.is_closed().await);
 
     // A byte now and then does not buy time.
@@ -290,6 +290,7 @@ async fn what_is_no_http_is_sent_away() {
         client.stream.shutdown().await.unwrap();
         if let Some(answer) = client.answer_to("GET").await {
             assert!((400..=505).contains(&answer.status), "{garbage:?}: {answer:?}");
+            assert_eq!(Format::Chat.error(&answer)["code"], "BAD_REQUEST", "{garbage:?}");
         }
     }
     assert!(upstream.seen().is_empty());

@@ -61,10 +61,58 @@ async fn more_headers_than_anybody_reads_are_a_431() {
         );
         connection.send_what_is_taken(&request).await;
         let answer = connection.answer().await;
-        assert_eq!(answer.status, 431, "{count}: {answer:?}");
+        refused(Format::Messages, &answer, 431, "HEADERS_TOO_LARGE");
+        assert!(connection.is_closed().await, "{count}");
     }
     assert!(upstream.seen().is_empty());
     is_alive(&server).await;
+}
+
+#[tokio::test]
+async fn heads_that_never_end_take_a_bounded_memory() {
+    let (server, upstream) = guarded("");
+    let mut connections = Vec::new();
+    for number in 0..400 {
+        let mut connection = server.connect().await;
+        let length = if number % 2 == 0 { 70 * 1024 } else { 960 * 1024 };
+        let head = format!("GET /v1/models HTTP/1.1\r\nhost: x\r\nx-long: {}", "x".repeat(length));
+        connection.send_what_is_taken(head).await;
+        connections.push(connection);
+    }
+    for too_long in connections.iter_mut().skip(1).step_by(2) {
+        refused(Format::Chat, &too_long.answer().await, 431, "HEADERS_TOO_LARGE");
+    }
+    is_alive(&server).await;
+    let peak = server.peak_memory() / MIB as u64;
+    assert!(peak < 200, "{peak} MB");
+    assert!(upstream.seen().is_empty());
+}
+
+#[tokio::test]
+async fn past_the_bound_of_connections_one_is_told_so() {
+    let (server, upstream) = guarded("gateway: { limits: { connections: 5 } }");
+    let mut open = Vec::new();
+    for _ in 0..5 {
+        open.push(server.connect().await);
+    }
+    for format in Format::ALL {
+        let mut connection = server.connect().await;
+        connection.send_what_is_taken(format.request("hi", false)).await;
+        let answer = connection.answer().await;
+        refused(Format::Chat, &answer, 503, "OVERLOADED");
+        assert_eq!((answer.header("connection"), answer.retry_after()), (Some("close"), Some(1)));
+        assert!(connection.is_closed().await);
+    }
+    assert!(upstream.seen().is_empty());
+    // Those who were let in are served, and their places are free when they go.
+    open[4].send(raw::get("/health")).await;
+    assert_eq!(open[4].answer().await.status, 200);
+    drop(open);
+    eventually("room again", async || {
+        let answer = server.get("/health").await;
+        if answer.status == 200 { Ok(()) } else { Err(answer) }
+    })
+    .await;
 }
 
 #[tokio::test]

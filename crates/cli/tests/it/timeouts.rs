@@ -1,9 +1,14 @@
-//! The four time-outs of an upstream: each ends the call in the provider's shape and lets go of the upstream.
+//! The time-outs of an answer: each ends the call in the provider's shape, while there is somebody to read it, and lets go
+//! of the upstream.
 
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::support::eventually;
 use crate::support::format::Format;
-use crate::support::program::{Program, Setup};
+use crate::support::program::{Program, Setup, one_upstream};
 use crate::support::upstream::{Deaf, Reply, Upstream};
 
 const SSE: (&str, &str) = ("content-type", "text/event-stream");
@@ -168,4 +173,49 @@ async fn a_stream_that_is_over_does_not_wait_for_its_connection() {
         let answer = server.ask(format.request("hi", true)).await;
         assert_eq!(answer.text(), format.events(false).concat(), "whole, and no error behind it");
     }
+}
+
+/// A client that asks for a stream and reads nothing of it, with next to no room for it in its kernel.
+async fn read_nothing(server: &Program) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    stream.write_all(&Format::Chat.request("hi", true)).await.unwrap();
+    stream
+}
+
+/// More than all buffers on the way take.
+fn flood() -> Reply {
+    let event =
+        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(1_000_000));
+    (0..64).fold(Reply::begin_events::<&str>([]), |reply, _| reply.chunk(&event)).hang()
+}
+
+async fn wait_until_nothing_is_held(server: &Program) {
+    eventually("nothing is under way", async || {
+        let metrics = server.metrics().await;
+        let left = metrics.sum("seawall_in_flight", &[]) + metrics.sum("seawall_connections", &[]) - 1.0;
+        if left == 0.0 { Ok(()) } else { Err(left) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_total_time_ends_a_call_whose_client_reads_nothing() {
+    let upstream = Upstream::always(flood());
+    let server = proxy(&upstream.url(), "total: 500ms", 0);
+    let _deaf = read_nothing(&server).await;
+    upstream.wait_for_hang_ups(1).await;
+    wait_until_nothing_is_held(&server).await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_hung_up_on() {
+    let upstream = Upstream::always(flood());
+    let config =
+        format!("gateway: {{ timeouts: {{ answer_write: 300ms }} }}\n{}", one_upstream(&upstream.url()));
+    let server = Setup::proxy(&config).start();
+    let _deaf = read_nothing(&server).await;
+    upstream.wait_for_hang_ups(1).await;
+    wait_until_nothing_is_held(&server).await;
 }

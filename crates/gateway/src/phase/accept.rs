@@ -8,7 +8,7 @@ use http::HeaderValue;
 use http::header::ALLOW;
 use http::request::Parts;
 use seawall_base::id;
-use seawall_llm::wire::{Dialect, Wire, endpoint};
+use seawall_llm::wire::{Dialect, Endpoint, Wire, endpoint};
 use seawall_types::Code;
 
 use crate::accepted::Accepted;
@@ -42,10 +42,7 @@ pub(crate) fn accept(
     let handshake =
         websocket::is_handshake(&parts).then_some(Handshake { query_names_model: spoken == Wire::Other });
     let wire = if handshake.is_some() { Wire::Other } else { spoken };
-    let dialect = match (spoken, prefix_dialect) {
-        (Wire::Other, Some(dialect)) => dialect,
-        _ => endpoint.as_ref().map_or(Dialect::OpenAi, |endpoint| endpoint.dialect),
-    };
+    let dialect = spoken_by(endpoint.as_ref(), prefix_dialect);
     Box::new(Accepted {
         request_id: id::new_request(&**clock),
         action: id::new_action(&**clock),
@@ -65,6 +62,20 @@ pub(crate) fn accept(
         path,
         _in_flight: gateway.counted_in_flight().enter(),
     })
+}
+
+/// What the clients of a path speak.
+pub(crate) fn dialect_of(path: &str) -> Dialect {
+    let (_, prefix_dialect, path) = strip_prefix(path);
+    spoken_by(endpoint(&path).as_ref(), prefix_dialect)
+}
+
+/// A wire format decides; where there is none the prefix may.
+fn spoken_by(endpoint: Option<&Endpoint<'_>>, prefix_dialect: Option<Dialect>) -> Dialect {
+    match (endpoint, prefix_dialect) {
+        (Some(Endpoint { wire: Wire::Other, .. }) | None, Some(dialect)) => dialect,
+        (endpoint, _) => endpoint.map_or(Dialect::OpenAi, |endpoint| endpoint.dialect),
+    }
 }
 
 /// Whether the request can be taken at all.

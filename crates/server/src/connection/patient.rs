@@ -4,15 +4,20 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use seawall_gateway::RequestTimeouts;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
+
+use super::exchange::Exchange;
+use super::turned_away;
+use crate::App;
+use crate::service::Service;
 
 /// How long an idle connection is kept: longer than the pools of clients and balancers keep theirs, so that they are the
 /// ones to close it.
@@ -20,31 +25,56 @@ const IDLE: Duration = Duration::from_secs(75);
 /// How long the first request of a connection is waited for when the server stops: a connection is made to be used, and
 /// its request is on its way.
 const LAST_REQUEST: Duration = Duration::from_secs(2);
-/// How long a client may take none of an answer that is there for it. Until it does, the time-outs of the upstream don't
-/// run, and its place, its reservation and its memory are held.
-const STALLED: Duration = Duration::from_secs(60);
-/// What a client is told that never finished its headers. There is no request whose shape it could have, so it has that of
-/// most clients.
-const TOO_SLOW: &str = r#"{"error":{"message":"the request's headers did not arrive in time","type":"invalid_request_error","code":"request_timeout","param":null,"seawall":{"code":"REQUEST_TIMEOUT","remedy":"send the headers faster, or raise gateway.timeouts.header_read"}}}"#;
-
 /// A client's connection, with a bound on how long it may take over the head of a request, how long it may idle, and how
 /// long it may leave an answer unread.
 pub(super) struct Patient {
     stream: TcpStream,
-    header_read: Duration,
-    /// The next bytes belong to the head of a request: unset while one is being answered.
-    waiting: Arc<AtomicBool>,
+    app: Arc<App>,
+    timeouts: RequestTimeouts,
+    exchange: Arc<Exchange>,
     /// The server stops.
     stopping: CancellationToken,
     /// Something was written: the client has had an answer.
     answered: bool,
     /// Some bytes of a head have come.
     begun: bool,
+    first_line: FirstLine,
     sleep: Pin<Box<Sleep>>,
     /// What `sleep` runs for.
     armed: Option<WaitsFor>,
     /// Runs while the client takes nothing of what is written.
-    stalled: Option<Pin<Box<Sleep>>>,
+    stalled: Option<Stalled>,
+    /// It was told that its head can't be read.
+    sent_away: bool,
+}
+
+/// How a head begins, kept so that a refusal of it has the shape that its client reads.
+#[derive(Debug, Clone, Copy)]
+struct FirstLine {
+    bytes: [u8; 128],
+    length: usize,
+}
+
+impl Default for FirstLine {
+    fn default() -> Self {
+        Self { bytes: [0; 128], length: 0 }
+    }
+}
+
+impl FirstLine {
+    fn of(head: &[u8]) -> Self {
+        let mut line = Self::default();
+        line.length = line.bytes.len().min(head.len());
+        line.bytes.iter_mut().zip(head).for_each(|(to, from)| *to = *from);
+        line
+    }
+
+    /// The path that is asked for, as far as it is known.
+    fn path(&self) -> &str {
+        let known = self.bytes.get(..self.length).unwrap_or_default();
+        let mut words = known.split(|byte| matches!(byte, b' ' | b'?' | b'\r' | b'\n'));
+        words.nth(1).and_then(|path| std::str::from_utf8(path).ok()).unwrap_or_default()
+    }
 }
 
 /// What is waited for between the end of an answer and the next request.
@@ -63,27 +93,36 @@ enum WaitsFor {
 impl Patient {
     pub(super) fn new(
         stream: TcpStream,
-        header_read: Duration,
-        waiting: Arc<AtomicBool>,
+        service: &Service,
+        timeouts: RequestTimeouts,
+        exchange: Arc<Exchange>,
         stopping: CancellationToken,
     ) -> Self {
         let sleep = Box::pin(tokio::time::sleep(IDLE));
         Self {
             stream,
-            header_read,
-            waiting,
+            app: Arc::clone(&service.app),
+            timeouts,
+            exchange,
             stopping,
             answered: false,
             begun: false,
+            first_line: FirstLine::default(),
             sleep,
             armed: None,
             stalled: None,
+            sent_away: false,
         }
     }
 
     /// The connection itself, for what is no HTTP any more.
     pub(super) fn into_stream(self) -> TcpStream {
         self.stream
+    }
+
+    /// Whether the client has had the last word of ours and may not have read it yet.
+    pub(super) fn sent_away(&self) -> bool {
+        self.sent_away
     }
 
     fn waits_for(&self) -> WaitsFor {
@@ -97,7 +136,7 @@ impl Patient {
 
     fn arm(&mut self, waits_for: WaitsFor) {
         let patience = match waits_for {
-            WaitsFor::Head => self.header_read,
+            WaitsFor::Head => self.timeouts.header_read,
             WaitsFor::Request => IDLE,
             WaitsFor::LastRequest => LAST_REQUEST,
             WaitsFor::Nothing => Duration::ZERO,
@@ -108,7 +147,7 @@ impl Patient {
 
     /// Nothing is there to be read: has it been too long?
     fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.waiting.load(Ordering::Relaxed) {
+        if !self.exchange.is_waiting() {
             self.armed = None;
             return Poll::Pending;
         }
@@ -120,8 +159,7 @@ impl Patient {
             ready!(self.sleep.as_mut().poll(context));
         }
         if waits_for == WaitsFor::Head {
-            // Nothing was answered on this connection since, so the socket has room for these few bytes.
-            let _best_effort = self.stream.try_write(too_slow().as_bytes());
+            self.send_away(&turned_away::too_slow(self.app.gateway(), self.first_line.path()));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         if self.has_unread() {
@@ -131,6 +169,21 @@ impl Patient {
         }
         // The end of the stream, as hyper sees it: it closes the connection without a word.
         Poll::Ready(Ok(()))
+    }
+
+    /// The last word. Nothing was answered on this connection for a while, so the socket has room for these few bytes.
+    fn send_away(&mut self, answer: &[u8]) {
+        let _best_effort = self.stream.try_write(answer);
+        self.sent_away = true;
+    }
+
+    /// What hyper says by itself about a head that it can't read has no body: ours goes out in its place.
+    fn replace(&mut self, written: &[u8]) -> bool {
+        let Some(status) = self.exchange.is_waiting().then(|| status_of_hyper(written)).flatten() else {
+            return false;
+        };
+        self.send_away(&turned_away::unreadable(self.app.gateway(), self.first_line.path(), status));
+        true
     }
 
     /// Whether the kernel has bytes of the client that the runtime has not told us of. Closing over them would lose a
@@ -150,8 +203,9 @@ impl AsyncRead for Patient {
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
             Poll::Pending => self.poll_patience(context),
             Poll::Ready(read) => {
-                if self.waiting.load(Ordering::Relaxed) && !self.begun && buffer.filled().len() > before {
+                if self.exchange.is_waiting() && !self.begun && buffer.filled().len() > before {
                     self.begun = true;
+                    self.first_line = FirstLine::of(buffer.filled().get(before..).unwrap_or_default());
                 }
                 Poll::Ready(read)
             }
@@ -166,6 +220,9 @@ impl AsyncWrite for Patient {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         (self.begun, self.answered) = (false, true);
+        if self.replace(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.poll_stalled(written, context)
     }
@@ -176,6 +233,11 @@ impl AsyncWrite for Patient {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         (self.begun, self.answered) = (false, true);
+        if let [only] = slices
+            && self.replace(only)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.poll_stalled(written, context)
     }
@@ -193,8 +255,17 @@ impl AsyncWrite for Patient {
     }
 }
 
+/// The client takes nothing.
+#[derive(Debug)]
+struct Stalled {
+    since: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
+
 impl Patient {
-    /// A write that can't go on for too long ends the connection.
+    /// A write that can't go on for too long ends the connection, and one that can't when the call's time is up: nobody
+    /// asks the answer's body for more then, so its own time-outs don't run, and its place, its reservation and its
+    /// memory are held.
     fn poll_stalled(
         &mut self,
         written: Poll<io::Result<usize>>,
@@ -204,15 +275,21 @@ impl Patient {
             self.stalled = None;
             return written;
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALLED)));
-        stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let Self { stalled, exchange, timeouts, .. } = self;
+        let now = Instant::now();
+        let Stalled { since, sleep } = stalled
+            .get_or_insert_with(|| Stalled { since: now, sleep: Box::pin(tokio::time::sleep_until(now)) });
+        let patience = *since + timeouts.answer_write;
+        let end = exchange.ends_at().map_or(patience, |end| end.min(patience));
+        sleep.as_mut().reset(end);
+        sleep.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-/// The answer to a request whose head never came to its end.
-fn too_slow() -> String {
-    let length = TOO_SLOW.len();
-    format!(
-        "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{TOO_SLOW}"
-    )
+/// The status of an answer that hyper made by itself: an error without a body and without what every answer of ours has.
+fn status_of_hyper(written: &[u8]) -> Option<u16> {
+    let status = written.strip_prefix(b"HTTP/1.1 ").filter(|rest| rest.starts_with(b"4"))?.get(..3)?;
+    let head = std::str::from_utf8(written).ok()?;
+    let is_hypers = head.contains("\r\ncontent-length: 0\r\n") && !head.contains("\r\nx-request-id: ");
+    std::str::from_utf8(status).ok()?.parse().ok().filter(|_| is_hypers)
 }
