@@ -3,7 +3,7 @@
 //! Only what can be enforced is declared; a key that belongs to a detector is refused as unknown rather than ignored.
 
 use seawall_base::config::Reader;
-use seawall_types::Mode;
+use seawall_types::{Mode, Pattern};
 
 use crate::{Policy, PolicyLimits};
 
@@ -15,7 +15,7 @@ pub const PRESETS: [&str; 1] = ["off"];
 pub struct PolicyFile {
     name: String,
     mode: Option<Mode>,
-    models: Option<Vec<String>>,
+    models: Option<Vec<Pattern>>,
     max_output_tokens: Option<u64>,
     limits: PolicyLimits,
 }
@@ -39,8 +39,10 @@ impl PolicyFile {
         let mode = reader.optional_choice("mode", "Whether findings refuse; default: gateway.mode.", &modes);
         let (models, max_output_tokens) = reader.section("models", "Models that may be called.", |models| {
             (
-                models
-                    .optional_strings("allow", "Names, or beginnings with a `*`. Absent: any; empty: none."),
+                models.optional_parsed_list(
+                    "allow",
+                    "Names; one `*` stands for any text. Absent: any; empty: none.",
+                ),
                 models.optional_integer("max_output_tokens", "The most tokens of one answer.", 1..=u64::MAX),
             )
         });

@@ -313,7 +313,7 @@ pub(crate) struct NewKey {
     /// Tokens a minute
     #[arg(long)]
     pub(crate) tpm: Option<u64>,
-    /// Models it may call, or beginnings with a `*`
+    /// Models it may call; one `*` stands for any text
     #[arg(long, value_delimiter = ',')]
     pub(crate) models: Vec<String>,
     /// How long it is good: 30d

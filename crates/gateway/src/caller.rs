@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use seawall_budget::rate::Rate;
 use seawall_store::KeyRow;
-use seawall_types::{Actor, KeyId, RunId, Scope, Timestamp};
+use seawall_types::{Actor, KeyId, ParsePatternError, Pattern, RunId, Scope, Timestamp};
 use smallvec::SmallVec;
 
 /// Whoever makes a request: the holder of an API key or a token, or nobody in particular.
@@ -21,7 +21,7 @@ pub struct Caller {
     /// Requests and tokens a minute.
     pub rate: Rate,
     /// Models that may be called; `None`: any.
-    pub models: Option<Vec<String>>,
+    pub models: Option<Vec<Pattern>>,
     /// Addresses that may call; empty: any.
     pub addresses: Vec<IpNet>,
     /// When the key ends.
@@ -34,10 +34,25 @@ pub struct Caller {
 
 /// A key in the store can't be used as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("key {name:?}: {address:?} is not an address range like 10.0.0.0/8")]
-pub struct CallerError {
-    name: String,
-    address: String,
+pub enum CallerError {
+    /// One of its address ranges is none.
+    #[error("key {name:?}: {address:?} is not an address range like 10.0.0.0/8")]
+    Address {
+        /// The key's name.
+        name: String,
+        /// What stands there.
+        address: String,
+    },
+    /// One of its models is none.
+    #[error("key {name:?}: model {model:?}: {source}")]
+    Model {
+        /// The key's name.
+        name: String,
+        /// What stands there.
+        model: String,
+        /// What is wrong with it.
+        source: ParsePatternError,
+    },
 }
 
 impl Caller {
@@ -58,9 +73,14 @@ impl Caller {
 
     fn from_row(row: &KeyRow) -> Result<Self, CallerError> {
         let network = |text: &String| {
-            let refused = || CallerError { name: row.name.clone(), address: text.clone() };
+            let refused = || CallerError::Address { name: row.name.clone(), address: text.clone() };
             text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| refused())
         };
+        let model = |text: &String| {
+            let refused = |source| CallerError::Model { name: row.name.clone(), model: text.clone(), source };
+            text.parse().map_err(refused)
+        };
+        let models: Vec<Pattern> = row.models.iter().map(model).collect::<Result<_, _>>()?;
         Ok(Self {
             id: Some(row.id),
             actor: Arc::new(Actor {
@@ -69,7 +89,7 @@ impl Caller {
                 agent: None,
             }),
             rate: Rate { requests: row.rpm, tokens: row.tpm },
-            models: Some(row.models.clone()).filter(|models| !models.is_empty()),
+            models: Some(models).filter(|models| !models.is_empty()),
             addresses: row.ips.iter().map(network).collect::<Result<_, _>>()?,
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
@@ -89,11 +109,7 @@ impl Caller {
     /// Whether the caller may use this model.
     #[must_use]
     pub fn may_call(&self, model: &str) -> bool {
-        let matches = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(prefix) => model.starts_with(prefix),
-            None => pattern == model,
-        };
-        self.models.as_ref().is_none_or(|models| models.iter().any(matches))
+        self.models.as_ref().is_none_or(|models| models.iter().any(|pattern| pattern.matches(model)))
     }
 
     /// Whether the caller may come from this address.

@@ -124,7 +124,7 @@ mod tests {
             name: name.to_owned(),
             dialect,
             credentials: Credentials::None,
-            models: models.iter().map(|&model| model.to_owned()).collect(),
+            models: models.iter().map(|model| model.parse().unwrap()).collect(),
             weight,
             priority,
             headers: HeaderMap::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use seawall_budget::rate::{Limited, Rate, RateKey, RateLimiter, What};
 use seawall_llm::wire::Dialect;
-use seawall_types::Code;
+use seawall_types::{Code, Pattern};
 use smallvec::SmallVec;
 
 use crate::Caller;
@@ -31,17 +31,13 @@ pub struct RateRule {
     pub scope: RateScope,
     /// How much.
     pub rate: Rate,
-    /// On which paths, with a `*` at the end for all that begin so; empty: all.
-    pub routes: Vec<String>,
+    /// On which paths; empty: all.
+    pub routes: Vec<Pattern>,
 }
 
 impl RateRule {
     fn applies_to(&self, path: &str) -> bool {
-        let matches = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(prefix) => path.starts_with(prefix),
-            None => pattern == path,
-        };
-        self.routes.is_empty() || self.routes.iter().any(matches)
+        self.routes.is_empty() || self.routes.iter().any(|pattern| pattern.matches(path))
     }
 }
 

@@ -284,7 +284,8 @@ fn rate_limit(reader: &mut Reader<'_>) -> RateRule {
     let scope = reader.required_choice("scope", "For each key, ip or model.", RateScope::Key, &scopes);
     let requests = reader.optional_integer("rpm", "Requests a minute.", 1..=1_000_000_000);
     let tokens = reader.optional_integer("tpm", "Tokens a minute.", 1..=1_000_000_000_000);
-    let routes = reader.strings("routes", "Paths it counts for, or beginnings with a `*`; default: all.");
+    let routes =
+        reader.parsed_list("routes", "Paths it counts for; one `*` stands for any text; default: all.");
     if !reader.is_set("rpm") && !reader.is_set("tpm") {
         reader.error("", "a rate limit needs rpm or tpm", "add rpm: 600 or tpm: 1000000");
     }

@@ -12,7 +12,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
 use seawall_llm::wire::Dialect;
-use seawall_types::Secret;
+use seawall_types::{Pattern, Secret};
 
 use crate::client::HttpClient;
 use crate::sim::Sim;
@@ -51,8 +51,8 @@ pub struct UpstreamSettings {
     pub dialect: Option<Dialect>,
     /// Credentials.
     pub credentials: Credentials,
-    /// Model names it serves: exact, or with a `*` at the end. Empty: any.
-    pub models: Vec<String>,
+    /// Models that it serves. Empty: any.
+    pub models: Vec<Pattern>,
     /// Its share among upstreams of the same priority.
     pub weight: u32,
     /// Lower is tried first.
@@ -150,12 +150,8 @@ impl Upstream {
     /// Whether it serves this model. A request without a model is served by any.
     #[must_use]
     pub fn serves(&self, model: Option<&str>) -> bool {
-        let matches = |pattern: &String, model: &str| match pattern.strip_suffix('*') {
-            Some(prefix) => model.starts_with(prefix),
-            None => pattern == model,
-        };
         let models = &self.settings.models;
-        models.is_empty() || model.is_none_or(|model| models.iter().any(|pattern| matches(pattern, model)))
+        models.is_empty() || model.is_none_or(|model| models.iter().any(|pattern| pattern.matches(model)))
     }
 
     /// A place among the calls that it takes at the same time; `None` when all are taken.

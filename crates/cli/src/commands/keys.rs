@@ -9,7 +9,7 @@ use seawall_base::clock::SystemClock;
 use seawall_base::{id, units};
 use seawall_store::{KEY_PREFIX, KeyBudget, KeyRow, Keys, StoreError};
 use seawall_store_sqlite::SqliteStore;
-use seawall_types::{Clock, Timestamp, Usd};
+use seawall_types::{Clock, Pattern, Timestamp, Usd};
 use serde_json::{Value, json};
 
 use super::World;
@@ -81,6 +81,10 @@ fn row(wanted: NewKey, key: &str, hash: [u8; 32], clock: &dyn Clock) -> Result<K
         if !is_address {
             return Err(Failure::usage(format!("--ip: {address:?} is not an address range like 10.0.0.0/8")));
         }
+    }
+    for model in &models {
+        let wrong = |error| Failure::usage(format!("--models: {model:?}: {error}"));
+        model.parse::<Pattern>().map(drop).map_err(wrong)?;
     }
     if let Some(role) = role.iter().find(|role| !["viewer", "operator", "admin"].contains(&role.as_str())) {
         return Err(Failure::usage(format!("--role: {role:?} is not viewer, operator or admin")));

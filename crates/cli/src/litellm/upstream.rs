@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use seawall_base::units::format_duration;
 use seawall_llm_client::BaseUrl;
+use seawall_types::Pattern;
 use serde_json::{Map, Value, json};
 
 use super::provider::{Found, OPENAI_ALIKE, Provider, find};
@@ -120,10 +121,7 @@ impl Upstream {
 
     /// Whether it is one of those that a request for this name may go to where no route says otherwise.
     pub(super) fn answers_to(&self, name: &str) -> bool {
-        let matches = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(beginning) => name.starts_with(beginning),
-            None => pattern == name,
-        };
+        let matches = |text: &String| text.parse::<Pattern>().is_ok_and(|pattern| pattern.matches(name));
         self.models.as_ref().is_none_or(|models| models.iter().any(matches))
     }
 

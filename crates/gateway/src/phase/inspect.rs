@@ -1,6 +1,6 @@
 //! Inspect: what policy and key say to the request. Detectors on prompt and tool results have their place here.
 
-use seawall_types::{Code, Finding, Verdict};
+use seawall_types::{Code, Finding, Pattern, Verdict};
 
 use super::Payload;
 use crate::accepted::Accepted;
@@ -30,8 +30,8 @@ pub(crate) fn inspect(
     }
     if !caller.may_call(model) {
         let message = format!("the caller may not call the model {model:?}");
-        let allowed = caller.models.as_deref().unwrap_or_default().join(", ");
-        let remedy = format!("use one that its key or token allows: {allowed}");
+        let allowed: Vec<&str> = caller.models.iter().flatten().map(Pattern::as_str).collect();
+        let remedy = format!("use one that its key or token allows: {}", allowed.join(", "));
         return Err(Refusal::new(Code::Forbidden, message, remedy));
     }
     for finding in &findings {

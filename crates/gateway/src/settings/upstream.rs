@@ -46,7 +46,8 @@ pub(super) fn declare(reader: &mut Reader<'_>) -> UpstreamEntry {
         reader.required_text("base_url", "Its URL, with or without /v1; `sim:` is the simulated provider.");
     let base_url = base_url(reader, &address);
     let credentials = credentials(reader);
-    let models = reader.strings("models", "Models that it serves, or beginnings with a `*`; default: all.");
+    let models =
+        reader.parsed_list("models", "Models that it serves; one `*` stands for any text; default: all.");
     let weight = number(reader, "weight", "Its share among those of the same priority.", 1, 0);
     let priority = number(reader, "priority", "Lower is tried first.", 1, 0);
     let headers = headers(reader);

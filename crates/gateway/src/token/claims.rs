@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_budget::rate::Rate;
-use seawall_types::{Actor, KeyId, Timestamp};
+use seawall_types::{Actor, KeyId, Pattern, Timestamp};
 use serde_json::{Map, Value};
 
 use super::TokenError;
@@ -91,7 +91,7 @@ impl Rules {
             id: Some(identifier(&key)),
             actor: Arc::new(Actor { key: Some(key), tenant: tenant.map(Arc::from), agent: None }),
             rate: Rate { requests: None, tokens: None },
-            models: find(claims, models).map(|value| texts(models, value)).transpose()?,
+            models: find(claims, models).map(|value| patterns(models, value)).transpose()?,
             addresses: Vec::new(),
             expires_at: None, // The token's validity is checked with it, at each use.
             revoked_at: None,
@@ -161,6 +161,12 @@ fn texts(claim: &str, value: &Value) -> Result<Vec<String>, TokenError> {
         .as_array()
         .and_then(|items| items.iter().map(text).collect())
         .ok_or_else(|| refused(claim, "is no list of texts"))
+}
+
+/// Names of models. One that can't be read is not passed over: the token would call less than its issuer meant.
+fn patterns(claim: &str, value: &Value) -> Result<Vec<Pattern>, TokenError> {
+    let pattern = |text: &String| text.parse().map_err(|_| refused(claim, "has a name that is no model's"));
+    texts(claim, value)?.iter().map(pattern).collect()
 }
 
 #[cfg(test)]

@@ -161,6 +161,15 @@ impl Reader<'_> {
         self.leaf(key, doc, &Items(Parsed::new()), Some(&Vec::new())).unwrap_or_default()
     }
 
+    /// A list of texts that `T` reads, where absent and empty mean different things.
+    pub fn optional_parsed_list<T: FromStr<Err: Display> + Display>(
+        &mut self,
+        key: &str,
+        doc: &str,
+    ) -> Option<Vec<T>> {
+        self.leaf(key, doc, &Items(Parsed::new()), None)
+    }
+
     /// A list of texts; absent is empty.
     pub fn strings(&mut self, key: &str, doc: &str) -> Vec<String> {
         self.leaf(key, doc, &Items(Text), Some(&Vec::new())).unwrap_or_default()
