@@ -23,7 +23,7 @@ pub use self::durable::{Durable, Ticket};
 use self::queue::{Entry, Queue};
 use self::sink::{Disk, Files};
 use self::thread::Scribe;
-use crate::{Durability, Error, Heads, Options, Unavailable, layout};
+use crate::{Durability, Error, Heads, OnUnavailable, Options, Unavailable, layout};
 
 /// Owns the thread that writes. Dropping it stops the thread as [`Writer::stop`] does.
 #[derive(Debug)]
@@ -138,14 +138,19 @@ impl Handle {
     /// Whether an action may be admitted as far as the trace is concerned. A few atomic loads.
     ///
     /// # Errors
-    /// With [`crate::OnUnavailable::Refuse`], while events can't be written or too many wait.
+    /// With [`OnUnavailable::Refuse`], while events can't be written or too many wait.
     pub fn check(&self) -> Result<(), Unavailable> {
         self.queue.check()
     }
 
+    /// What happens from now on while events can't be written, in the place of [`Options::on_unavailable`].
+    pub fn set_on_unavailable(&self, what: OnUnavailable) {
+        self.queue.set_on_unavailable(what);
+    }
+
     /// Takes an event. Never waits for the disk.
     ///
-    /// With [`crate::OnUnavailable::Refuse`] there is room for a quarter more events than [`Handle::check`] allows, so
+    /// With [`OnUnavailable::Refuse`] there is room for a quarter more events than [`Handle::check`] allows, so
     /// that what was admitted can end. Past that, and with `Count` past the capacity, the event is dropped, counted
     /// and later noted in its run.
     pub fn record(&self, event: Event) -> Ticket {

@@ -45,7 +45,8 @@ pub(super) struct Queue {
     capacity: usize,
     /// The capacity and the room that is kept for the ends of admitted actions.
     limit: usize,
-    on_unavailable: OnUnavailable,
+    /// While nothing can be written, nothing is admitted ([`OnUnavailable::Refuse`]).
+    refuses: AtomicBool,
     forced: bool,
     inner: Mutex<Inner>,
     flushed: Condvar,
@@ -121,7 +122,7 @@ impl Queue {
             clock,
             capacity: options.capacity,
             limit: options.capacity.saturating_add(options.capacity / 4),
-            on_unavailable: options.on_unavailable,
+            refuses: AtomicBool::new(options.on_unavailable == OnUnavailable::Refuse),
             forced: options.durability == Durability::Each,
             inner: Mutex::default(),
             flushed: Condvar::new(),
@@ -146,8 +147,12 @@ impl Queue {
         &*self.clock
     }
 
+    pub(super) fn set_on_unavailable(&self, what: OnUnavailable) {
+        self.refuses.store(what == OnUnavailable::Refuse, Ordering::Relaxed);
+    }
+
     pub(super) fn check(&self) -> Result<(), Unavailable> {
-        if self.on_unavailable == OnUnavailable::Count {
+        if !self.refuses.load(Ordering::Relaxed) {
             return Ok(());
         }
         if let Some(reason) = self.refusal() {
@@ -195,7 +200,7 @@ impl Queue {
     /// everything after it depends on it.
     fn is_full(&self, entry: &Entry, size: usize) -> bool {
         let begins = matches!(entry, Entry::Start(_));
-        let reserve = begins || self.on_unavailable == OnUnavailable::Refuse;
+        let reserve = begins || self.refuses.load(Ordering::Relaxed);
         let limit = if reserve { self.limit } else { self.capacity };
         let max_bytes = if reserve { MAX_WAITING_BYTES + MAX_WAITING_BYTES / 4 } else { MAX_WAITING_BYTES };
         self.waiting.load(Ordering::Relaxed) >= limit

@@ -92,6 +92,19 @@ fn what_was_dropped_while_the_disk_was_full_is_noted_in_the_run() {
 }
 
 #[test]
+fn what_happens_without_a_disk_can_be_changed_while_there_is_none() {
+    let stage = stage(|options| options.on_unavailable = OnUnavailable::Count);
+    stage.disk.set(|state| state.room = Some(0));
+    stage.record(0);
+    assert!(stage.handle.flush().is_err());
+    assert_eq!(stage.handle.check(), Ok(()));
+    stage.handle.set_on_unavailable(OnUnavailable::Refuse);
+    assert!(matches!(stage.handle.check(), Err(Unavailable::Disk(_))));
+    stage.handle.set_on_unavailable(OnUnavailable::Count);
+    assert_eq!(stage.handle.check(), Ok(()));
+}
+
+#[test]
 fn with_refuse_there_is_room_for_the_ends_of_what_was_admitted() {
     let stage = stage(|options| options.capacity = 8);
     stage.disk.set(|state| state.syncs_wait = true);
