@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
 use seawall_base::id;
 use seawall_budget::{Ledger, Reservation};
 use seawall_trace::Handle;
 use seawall_types::{
-    ActionId, ActionKind, Actor, Amount, Clock, Event, EventKind, Finding, Mode, RunId, Scope, Timestamp,
-    Verdict,
+    ActionId, ActionKind, Actor, Amount, Clock, Event, EventKind, Finding, HoldId, Mode, RunId, Scope,
+    Timestamp, Verdict,
 };
 use serde::Serialize;
 
 use crate::permit::Admission;
+use crate::places::{Place, Places};
 use crate::record;
 use crate::{Denial, Permit, Policy, ToolReturn};
 
@@ -38,6 +38,8 @@ pub struct ModelCall<'a> {
     pub scopes: &'a [Scope],
     /// When it will be over, whatever happens; then the reservation becomes spend.
     pub deadline: Timestamp,
+    /// The policy that decides. Whoever asks knows whose it is, and keeps it from the action's beginning to its end.
+    pub policy: &'a Policy,
     /// What was found in the request.
     pub findings: &'a [Finding],
     /// The results of tools that it brings to the model for the first time.
@@ -50,7 +52,7 @@ pub struct Checkpoint {
     ledger: Arc<Ledger>,
     trace: Handle,
     clock: Arc<dyn Clock>,
-    policy: ArcSwap<Policy>,
+    places: Arc<Places>,
     counts: Counts,
 }
 
@@ -70,10 +72,10 @@ pub struct Counts {
 }
 
 impl Checkpoint {
-    /// A checkpoint over this ledger and trace, under this policy.
+    /// A checkpoint over this ledger and trace.
     #[must_use]
-    pub fn new(ledger: Arc<Ledger>, trace: Handle, clock: Arc<dyn Clock>, policy: Policy) -> Self {
-        Self { ledger, trace, clock, policy: ArcSwap::from_pointee(policy), counts: Counts::default() }
+    pub fn new(ledger: Arc<Ledger>, trace: Handle, clock: Arc<dyn Clock>) -> Self {
+        Self { ledger, trace, clock, places: Arc::default(), counts: Counts::default() }
     }
 
     /// The ledger.
@@ -94,31 +96,14 @@ impl Checkpoint {
         &self.clock
     }
 
-    /// The policy in force.
-    #[must_use]
-    pub fn policy(&self) -> Arc<Policy> {
-        self.policy.load_full()
-    }
-
     /// How often it decided what.
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// Puts another policy into force, for actions admitted from now on, and writes that down in `run`.
-    pub fn set_policy(&self, run: RunId, policy: Policy) {
-        let kind = EventKind::PolicyChanged;
-        self.write_policy(run, kind, &policy);
-        self.policy.store(Arc::new(policy));
-    }
-
-    /// Writes down which policy is in force when a run begins.
-    pub fn announce_policy(&self, run: RunId) {
-        self.write_policy(run, EventKind::PolicyLoaded, &self.policy.load());
-    }
-
-    fn write_policy(&self, run: RunId, kind: EventKind, policy: &Policy) {
+    /// Writes down which policy is in force from now on: `policy.loaded` when a run begins, else `policy.changed`.
+    pub fn announce_policy(&self, run: RunId, kind: EventKind, policy: &Policy) {
         #[derive(Serialize)]
         struct Loaded<'a> {
             name: &'a str,
@@ -138,11 +123,10 @@ impl Checkpoint {
     /// When the trace can't be written, the policy refuses, or a budget has not enough left. The refusal is written
     /// down as `action.denied`.
     pub fn admit(self: &Arc<Self>, action: ActionId, call: &ModelCall<'_>) -> Result<Permit, Denial> {
-        let policy = self.policy.load();
-        let verdict = policy.verdict(call.findings);
+        let verdict = call.policy.verdict(call.findings);
         let decided = self.decide(action, call, verdict);
-        let hold = match decided {
-            Ok(hold) => hold,
+        let (place, hold) = match decided {
+            Ok(decided) => decided,
             Err(denial) => {
                 self.deny(action, call.run, call.actor, call.model, &denial);
                 return Err(denial);
@@ -180,6 +164,7 @@ impl Checkpoint {
                 hold,
                 estimate: call.estimate,
                 verdict,
+                _place: place,
                 ticket,
                 since: self.clock.monotonic(),
             },
@@ -187,23 +172,21 @@ impl Checkpoint {
     }
 
     /// The decision: the trace must be there, the policy must agree, the budgets must pay. In this order, so that a
-    /// refusal never leaves a reservation behind.
+    /// refusal never leaves a reservation behind; the place goes back by itself.
     fn decide(
         &self,
         action: ActionId,
         call: &ModelCall<'_>,
         verdict: Verdict,
-    ) -> Result<Option<seawall_types::HoldId>, Denial> {
+    ) -> Result<(Option<Place>, Option<HoldId>), Denial> {
         self.trace.check().map_err(|error| Denial::trace_unavailable(&error))?;
         if verdict == Verdict::Deny {
             return Err(Denial::by_policy(call.findings.to_vec()));
         }
-        let open = self.counts.open.load(Ordering::Relaxed);
-        if let Some(most) = self.policy.load().limits.concurrent.filter(|&most| open >= most as u64) {
-            return Err(Denial::too_many(most));
-        }
+        let take = |most| self.places.take(&call.policy.name, most).ok_or_else(|| Denial::too_many(most));
+        let place = call.policy.limits.concurrent.map(take).transpose()?;
         if call.estimate == Amount::ZERO {
-            return Ok(None);
+            return Ok((place, None));
         }
         let now = self.clock.now();
         let hold = id::new_hold(&*self.clock);
@@ -216,7 +199,7 @@ impl Checkpoint {
             deadline: call.deadline,
         };
         match self.ledger.reserve(&reservation, now) {
-            Ok(()) => Ok(Some(hold)),
+            Ok(()) => Ok((place, Some(hold))),
             Err(refusal) => Err(Denial::by_ledger(refusal, now)),
         }
     }

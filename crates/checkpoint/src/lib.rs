@@ -10,6 +10,7 @@
 mod checkpoint;
 mod denial;
 mod permit;
+mod places;
 mod policy;
 mod policy_file;
 mod record;

@@ -10,6 +10,7 @@ use seawall_types::{
 };
 use serde::Serialize;
 
+use crate::places::Place;
 use crate::record;
 use crate::{Checkpoint, Denial};
 
@@ -100,6 +101,8 @@ pub(crate) struct Admission {
     pub(crate) hold: Option<HoldId>,
     pub(crate) estimate: Amount,
     pub(crate) verdict: Verdict,
+    /// Among the actions that the policy allows at the same time.
+    pub(crate) _place: Option<Place>,
     pub(crate) ticket: Ticket,
     pub(crate) since: Duration,
 }

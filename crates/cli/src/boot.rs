@@ -24,7 +24,7 @@ use seawall_server::{App, AppParts, Server, ServerSettings, ServerState};
 use seawall_store::{Keys, Limits, Store};
 use seawall_store_sqlite::SqliteStore;
 use seawall_trace::{Heads, OnUnavailable, Options as TraceOptions, Writer};
-use seawall_types::{Clock, Mode, RunId, Scope, Secret, Usd, Window};
+use seawall_types::{Clock, EventKind, Mode, RunId, Scope, Secret, Usd, Window};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -63,8 +63,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     close_crashed_runs(&runs, &*heads, &*clock)?;
     let (writer, trace) = Writer::start(trace_options(plan, runs.clone()), heads, Arc::clone(&clock))?;
     let ledger = open_ledger(plan, run, &data_dir, &store, &*clock)?;
-    let checkpoint =
-        Arc::new(Checkpoint::new(Arc::new(ledger), trace, Arc::clone(&clock), plan.policy.clone()));
+    let checkpoint = Arc::new(Checkpoint::new(Arc::new(ledger), trace, Arc::clone(&clock)));
 
     let registry = Registry::new();
     let sim = sim::Sim::new(sim::Options::default(), Arc::clone(&clock));
@@ -76,6 +75,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         tokens: plan.tokens.clone(),
         settings: plan.settings.gateway.clone(),
         directory,
+        policy: Arc::clone(&plan.policy),
         prices: Arc::clone(&plan.prices),
     };
     let metrics = Metrics::register(&registry)?;
@@ -139,7 +139,7 @@ fn start_run(checkpoint: &Checkpoint, run: RunId, policy: &Policy, server: &Serv
     let listen = server.address().to_string();
     let started = Started { version: env!("CARGO_PKG_VERSION"), listen, mode: policy.mode, simulated };
     checkpoint.trace().start_run(run, "proxy", &started);
-    checkpoint.announce_policy(run);
+    checkpoint.announce_policy(run, EventKind::PolicyLoaded, policy);
 }
 
 /// On loopback the machine's users are trusted; elsewhere, or where it is configured, callers show a key.

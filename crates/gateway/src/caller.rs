@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use seawall_budget::rate::Rate;
+use seawall_checkpoint::Policy;
 use seawall_store::KeyRow;
 use seawall_types::{Actor, KeyId, ParsePatternError, Pattern, RunId, Scope, Timestamp};
 use smallvec::SmallVec;
@@ -20,6 +21,8 @@ pub struct Caller {
     pub actor: Arc<Actor>,
     /// Requests and tokens a minute.
     pub rate: Rate,
+    /// The policy for what is done on the caller's behalf; `None`: that of the configuration.
+    pub policy: Option<Arc<Policy>>,
     /// Models that may be called; `None`: any.
     pub models: Option<Vec<Pattern>>,
     /// Addresses that may call; empty: any.
@@ -63,6 +66,7 @@ impl Caller {
             id: None,
             actor: Arc::default(),
             rate: Rate { requests: None, tokens: None },
+            policy: None,
             models: None,
             addresses: Vec::new(),
             expires_at: None,
@@ -89,6 +93,7 @@ impl Caller {
                 agent: None,
             }),
             rate: Rate { requests: row.rpm, tokens: row.tpm },
+            policy: None,
             models: Some(models).filter(|models| !models.is_empty()),
             addresses: row.ips.iter().map(network).collect::<Result<_, _>>()?,
             expires_at: row.expires_at,
@@ -104,6 +109,11 @@ impl Caller {
         scopes.extend(self.actor.key.clone().map(Scope::Key));
         scopes.extend(self.actor.tenant.clone().map(Scope::Tenant));
         scopes
+    }
+
+    /// The caller's own policy, or else this one.
+    pub(crate) fn policy_or<'a>(&'a self, configured: &'a Arc<Policy>) -> &'a Arc<Policy> {
+        self.policy.as_ref().unwrap_or(configured)
     }
 
     /// Whether the caller may use this model.

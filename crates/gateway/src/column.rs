@@ -64,10 +64,11 @@ impl Gateway {
             Ok(payload) => payload,
             Err(refusal) => return self.refuse(&accepted, &caller.actor, None, &refusal),
         };
-        let findings = match phase::inspect(self, &accepted, &caller, &payload) {
-            Ok(findings) => findings,
-            Err(refusal) => return self.refuse(&accepted, &caller.actor, payload.model(), &refusal),
-        };
+        let findings =
+            match phase::inspect(self, caller.policy_or(&snapshot.policy), &accepted, &caller, &payload) {
+                Ok(findings) => findings,
+                Err(refusal) => return self.refuse(&accepted, &caller.actor, payload.model(), &refusal),
+            };
         let asked = Asked { gateway: self, snapshot, caller: &caller, payload: &payload };
         let recalled = phase::recall(asked, &accepted).await;
         let told = Told::of(&accepted).with_cache(recalled.told());

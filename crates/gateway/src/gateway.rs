@@ -10,7 +10,7 @@ use http::HeaderMap;
 use seawall_base::tasks::Group;
 use seawall_checkpoint::Checkpoint;
 use seawall_llm::wire::Dialect;
-use seawall_types::{Clock, Mode, RunId};
+use seawall_types::{Clock, RunId};
 
 use crate::address::client_address;
 use crate::cache::Cache;
@@ -97,10 +97,12 @@ impl Gateway {
         self.keys.load_full()
     }
 
-    /// Puts another configuration into force, for requests that come from now on. Answers that were kept are forgotten.
-    pub fn reload(&self, snapshot: Snapshot) {
-        self.snapshot.store(Arc::new(snapshot));
+    /// Puts another configuration into force, for requests that come from now on, and gives the old one. Answers that were
+    /// kept are forgotten.
+    pub fn reload(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        let old = self.snapshot.swap(Arc::new(snapshot));
         self.cache.clear();
+        old
     }
 
     /// Puts other API keys into force.
@@ -193,11 +195,5 @@ impl Gateway {
     /// Whether any budget in money has a limit.
     pub(crate) fn has_money_limit(&self) -> bool {
         self.checkpoint.ledger().show(self.clock().now()).iter().any(|account| account.limit_usd.is_some())
-    }
-
-    /// The mode in force.
-    #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.checkpoint.policy().mode
     }
 }

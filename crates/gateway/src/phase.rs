@@ -22,6 +22,8 @@ pub(crate) use read::{Payload, discard, read};
 pub(crate) use recall::{Recalled, recall};
 pub(crate) use reserve::{Reserved, reserve};
 
+use seawall_checkpoint::Policy;
+
 use crate::meter::Ending;
 use crate::refusal::Refusal;
 use crate::{Caller, Gateway, GatewayBody, Snapshot, header};
@@ -33,6 +35,13 @@ pub(crate) struct Asked<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) caller: &'a Caller,
     pub(crate) payload: &'a Payload,
+}
+
+impl<'a> Asked<'a> {
+    /// The policy that decides on it.
+    pub(crate) fn policy(&self) -> &'a Policy {
+        self.caller.policy_or(&self.snapshot.policy)
+    }
 }
 
 /// The phases after the reservation: whatever happens in them, the meter has settled or is in the answer's body.

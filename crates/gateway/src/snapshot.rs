@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use seawall_checkpoint::Policy;
 use seawall_llm::price::{Price, Prices};
 use seawall_llm::wire::Dialect;
 
@@ -14,6 +15,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// Upstreams and routes.
     pub directory: Directory,
+    /// The policy for callers who have none of their own.
+    pub policy: Arc<Policy>,
     /// Prices.
     pub prices: Arc<Prices>,
     /// Whether callers must show a key of ours or a token.

@@ -35,7 +35,7 @@ pub(crate) struct Request {
 pub(crate) struct Plan {
     pub(crate) document: Document,
     pub(crate) settings: Settings,
-    pub(crate) policy: Policy,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) prices: Arc<Prices>,
     /// `--budget`.
     pub(crate) budget: Option<Usd>,
@@ -70,7 +70,7 @@ impl Request {
             return Err(faults.into());
         };
         files.extend(policy_file);
-        let prices = Arc::new(prices);
+        let (policy, prices) = (Arc::new(policy), Arc::new(prices));
         faults.none(Plan { document, settings, policy, prices, budget, tokens, files })
     }
 

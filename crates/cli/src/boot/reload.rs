@@ -8,7 +8,7 @@ use seawall_gateway::{Gateway, Snapshot};
 use seawall_llm_client::sim::Sim;
 use seawall_server::ReloadOutcome;
 use seawall_store::Store;
-use seawall_types::RunId;
+use seawall_types::{EventKind, RunId};
 use serde_json::Value;
 
 use super::{Plan, Request, directory, key_required, limits};
@@ -47,11 +47,12 @@ impl Reloading {
         let snapshot = self.snapshot(&plan)?;
         let checkpoint = self.gateway.checkpoint();
         let limits = limits(&plan, self.run, &*self.store).map_err(|failure| failure.to_string())?;
-        self.gateway.reload(snapshot);
-        if *checkpoint.policy() != plan.policy {
-            checkpoint.set_policy(self.run, plan.policy.clone());
-        }
+        // The limits first: no request that sees the new configuration is paid for out of the old ones.
         checkpoint.ledger().replace_limits(limits);
+        let old = self.gateway.reload(snapshot);
+        if old.policy != plan.policy {
+            checkpoint.announce_policy(self.run, EventKind::PolicyChanged, &plan.policy);
+        }
         Ok(self.outcome(&plan.document))
     }
 
@@ -71,6 +72,7 @@ impl Reloading {
             tokens: plan.tokens.clone(),
             settings,
             directory,
+            policy: Arc::clone(&plan.policy),
             prices: Arc::clone(&plan.prices),
         })
     }

@@ -1,5 +1,6 @@
 //! Inspect: what policy and key say to the request. Detectors on prompt and tool results have their place here.
 
+use seawall_checkpoint::Policy;
 use seawall_types::{Code, Finding, Pattern, Verdict};
 
 use super::Payload;
@@ -11,6 +12,7 @@ use crate::{Caller, Gateway, websocket};
 /// not do refuses here, in any mode.
 pub(crate) fn inspect(
     gateway: &Gateway,
+    policy: &Policy,
     accepted: &Accepted,
     caller: &Caller,
     payload: &Payload,
@@ -18,7 +20,6 @@ pub(crate) fn inspect(
     let Some(model) = payload.model().or_else(|| accepted.calls_a_model().then_some("")) else {
         return Ok(Vec::new());
     };
-    let policy = gateway.checkpoint().policy();
     let findings = policy.judge_model(model);
     let verdict = policy.verdict(&findings);
     let unseen = accepted.handshake.is_some() && payload.model().is_none();

@@ -21,7 +21,7 @@ use crate::meter::Meter;
 use crate::rates::{Rated, Taken};
 use crate::refusal::Refusal;
 use crate::settings::UnknownPrice;
-use crate::{Gateway, Snapshot, tool, websocket};
+use crate::{tool, websocket};
 
 /// A call that was admitted: where it may go, what is to be changed in its body, and what settles it.
 #[derive(Debug)]
@@ -75,12 +75,12 @@ struct Bid {
 impl Bid {
     fn make(asked: Asked<'_>, accepted: &Accepted, findings: &[Finding]) -> Result<Self, Refusal> {
         let Asked { gateway, snapshot, caller, payload } = asked;
-        let plan = price(gateway, snapshot, accepted, choose::plan(snapshot, accepted, payload)?, payload)?;
+        let plan = price(asked, accepted, choose::plan(snapshot, accepted, payload)?)?;
         let scopes = caller.scopes(gateway.run());
         if accepted.handshake.is_some() {
-            refuse_unseen_cost(gateway, snapshot, &scopes)?;
+            refuse_unseen_cost(asked, &scopes)?;
         }
-        let output = Output::decide(gateway, accepted, payload, &plan, &scopes);
+        let output = Output::decide(asked, accepted, &plan, &scopes);
         let estimate =
             if is_free(accepted) { Amount::ZERO } else { upper_bound(payload, &plan, output.bound) };
         let tokens = if is_free(accepted) { 0 } else { estimate_tokens(payload.text.len() as u64) };
@@ -168,6 +168,7 @@ fn admit(
         estimate: terms.estimate,
         scopes: terms.scopes,
         deadline: deadline.saturating_add(snapshot.settings.hold_grace),
+        policy: asked.policy(),
         findings: terms.findings,
         returned: &returned,
     };
@@ -182,13 +183,14 @@ fn admit(
 
 /// What a session over a websocket costs can't be seen, so no budget can be kept with one: where a budget would pay for it,
 /// it is refused, unless the configuration says that what is not known costs nothing.
-fn refuse_unseen_cost(gateway: &Gateway, snapshot: &Snapshot, scopes: &[Scope]) -> Result<(), Refusal> {
+fn refuse_unseen_cost(asked: Asked<'_>, scopes: &[Scope]) -> Result<(), Refusal> {
+    let Asked { gateway, snapshot, .. } = asked;
     let headroom = gateway.checkpoint().ledger().headroom(scopes, gateway.clock().now());
     let limited = headroom != UNLIMITED;
     let passes = match snapshot.settings.unknown_price {
         UnknownPrice::Deny => false,
         UnknownPrice::Estimate => !limited,
-        UnknownPrice::Zero => !(limited && gateway.mode() == Mode::Strict),
+        UnknownPrice::Zero => !(limited && asked.policy().mode == Mode::Strict),
     };
     if passes {
         return Ok(());
@@ -205,21 +207,16 @@ fn is_free(accepted: &Accepted) -> bool {
 }
 
 /// Finds the price of the model at each target.
-fn price(
-    gateway: &Gateway,
-    snapshot: &Snapshot,
-    accepted: &Accepted,
-    plan: Plan,
-    payload: &Payload,
-) -> Result<SmallVec<[Priced; 2]>, Refusal> {
-    let asked = payload.model().unwrap_or_default();
+fn price(asked: Asked<'_>, accepted: &Accepted, plan: Plan) -> Result<SmallVec<[Priced; 2]>, Refusal> {
+    let Asked { snapshot, payload, .. } = asked;
+    let named = payload.model().unwrap_or_default();
     let priced = |target: Target| {
-        let model = target.model.as_deref().unwrap_or(asked).to_owned();
+        let model = target.model.as_deref().unwrap_or(named).to_owned();
         let price = snapshot
             .price(accepted.dialect, &model)
             .map(|price| Arc::clone(price.tier(payload.request.premium)));
         if price.is_none() && !is_free(accepted) {
-            return unknown(gateway, snapshot, target, model);
+            return unknown(asked, target, model);
         }
         Ok(Priced { target, model, price })
     };
@@ -228,9 +225,10 @@ fn price(
 
 /// What the configuration says of a model without a price. Strict mode with a budget in money always refuses: it could
 /// not keep its promise.
-fn unknown(gateway: &Gateway, snapshot: &Snapshot, target: Target, model: String) -> Result<Priced, Refusal> {
+fn unknown(asked: Asked<'_>, target: Target, model: String) -> Result<Priced, Refusal> {
+    let Asked { gateway, snapshot, .. } = asked;
     gateway.metrics().unpriced.with_label_values(&[target.upstream.settings.name.as_str()]).inc();
-    let strict = gateway.mode() == Mode::Strict && gateway.has_money_limit();
+    let strict = asked.policy().mode == Mode::Strict && gateway.has_money_limit();
     match snapshot.settings.unknown_price {
         UnknownPrice::Estimate if !strict => {
             Ok(Priced { target, model, price: Some(Arc::clone(&snapshot.settings.assumed_price)) })

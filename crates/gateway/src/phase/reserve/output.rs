@@ -7,8 +7,8 @@ use seawall_llm::request::input_bound;
 use seawall_types::{Amount, Scope, Usd};
 
 use super::{Payload, Priced};
-use crate::Gateway;
 use crate::accepted::Accepted;
+use crate::phase::Asked;
 
 /// What an answer may have when neither the request nor the price table says: the usual default of providers is lower.
 const DEFAULT_OUTPUT: u64 = 8_192;
@@ -30,17 +30,12 @@ impl Output {
 
     /// The request's own limit holds, under the policy's. A request without one may have what the model can give, or, when
     /// the budget can't pay for that, what it can pay for.
-    pub(super) fn decide(
-        gateway: &Gateway,
-        accepted: &Accepted,
-        payload: &Payload,
-        plan: &[Priced],
-        scopes: &[Scope],
-    ) -> Self {
+    pub(super) fn decide(asked: Asked<'_>, accepted: &Accepted, plan: &[Priced], scopes: &[Scope]) -> Self {
         if !accepted.wire.has_output() {
             return Self::NONE;
         }
-        let policy = gateway.checkpoint().policy().max_output_tokens.unwrap_or(u64::MAX);
+        let Asked { gateway, payload, .. } = asked;
+        let policy = asked.policy().max_output_tokens.unwrap_or(u64::MAX);
         if let Some(requested) = payload.request.max_output {
             return Self { bound: requested.min(policy), edit: (requested > policy).then_some(policy) };
         }
