@@ -19,7 +19,7 @@ use crate::sim::Sim;
 use crate::{AnswerBody, Breaker, BreakerSettings, RetryBudget, SendError};
 
 /// Where credentials of an upstream come from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// This key is sent, in the header that the provider wants; the caller's is dropped.
     Key(Secret<String>),
@@ -43,7 +43,7 @@ pub struct Timeouts {
 }
 
 /// What the configuration says of an upstream.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UpstreamSettings {
     /// The name, for routes, metrics and the trace.
     pub name: String,
@@ -161,6 +161,17 @@ impl Upstream {
         let add = |calls: usize| (calls < most).then_some(calls + 1);
         self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
         Some(Place(Arc::clone(self)))
+    }
+
+    /// Whether it is what this configuration would make: the same settings at the same address; `None` is the simulated
+    /// provider. Then its connections, its breaker and its counts are worth keeping.
+    #[must_use]
+    pub fn is_as(&self, settings: &UpstreamSettings, base: Option<&BaseUrl>) -> bool {
+        let own = match &self.carrier {
+            Carrier::Http(network) => Some(&network.base),
+            Carrier::Sim(_) => None,
+        };
+        self.settings == *settings && own == base
     }
 
     /// Whether this is the simulated provider in this process.

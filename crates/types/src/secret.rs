@@ -7,8 +7,9 @@ use zeroize::Zeroize;
 
 /// A value that cannot be printed, logged or serialised, and that is wiped when dropped.
 ///
-/// The only way to the value is [`Secret::expose`], a name that can be searched for.
-#[derive(Clone, Default)]
+/// The only way to the value is [`Secret::expose`], a name that can be searched for. Comparing two takes a time that may
+/// tell where they differ: it is for secrets of one's own, not for what a stranger presents.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret<T: Zeroize = String>(T);
 
 impl<T: Zeroize> Secret<T> {
