@@ -56,7 +56,7 @@ impl Answer {
     fn take(&mut self, wire: Wire, object: &Object<'_>) {
         match wire {
             Wire::OpenAiChat | Wire::OpenAiCompletions => openai_chat::whole(object, self),
-            Wire::OpenAiResponses => openai_responses::whole(object, self),
+            Wire::OpenAiResponses | Wire::OpenAiCompact => openai_responses::whole(object, self),
             Wire::AnthropicMessages => anthropic::whole(object, self),
             Wire::GeminiGenerate | Wire::GeminiStream | Wire::GeminiEmbed => gemini::part(object, self),
             Wire::OpenAiEmbeddings | Wire::AnthropicCountTokens | Wire::GeminiCountTokens | Wire::Other => {

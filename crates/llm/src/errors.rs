@@ -52,7 +52,7 @@ pub fn error_body(dialect: Dialect, error: &WireError<'_>) -> Bytes {
 #[must_use]
 pub fn error_event(wire: Wire, error: &WireError<'_>) -> Bytes {
     let event = match wire {
-        Wire::OpenAiResponses => {
+        Wire::OpenAiResponses | Wire::OpenAiCompact => {
             let inner = openai(error);
             let body = json!({
                 "type": "error",

@@ -92,7 +92,7 @@ pub fn read_request(
     };
     match wire {
         Wire::OpenAiChat => read_chat(&object, &mut request)?,
-        Wire::OpenAiResponses => read_responses(&object, &mut request),
+        Wire::OpenAiResponses | Wire::OpenAiCompact => read_responses(&object, &mut request),
         Wire::OpenAiCompletions => read_completions(&object, &mut request)?,
         Wire::AnthropicMessages | Wire::AnthropicCountTokens => read_anthropic(&object, &mut request),
         Wire::GeminiGenerate | Wire::GeminiStream | Wire::GeminiCountTokens | Wire::GeminiEmbed => {

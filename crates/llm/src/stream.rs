@@ -89,7 +89,7 @@ impl StreamReader {
         let progress = &mut self.progress;
         match self.wire {
             Wire::OpenAiChat | Wire::OpenAiCompletions => openai_chat::event(object, progress),
-            Wire::OpenAiResponses => openai_responses::event(object, progress),
+            Wire::OpenAiResponses | Wire::OpenAiCompact => openai_responses::event(object, progress),
             Wire::AnthropicMessages => anthropic::event(object, progress),
             Wire::GeminiGenerate | Wire::GeminiStream => gemini::event(object, progress),
             Wire::OpenAiEmbeddings
@@ -144,9 +144,11 @@ impl StreamReader {
             Wire::OpenAiChat | Wire::OpenAiCompletions => {
                 progress.complete || progress.calls.open_choices.all_ended()
             }
-            Wire::OpenAiResponses | Wire::AnthropicMessages | Wire::GeminiGenerate | Wire::GeminiStream => {
-                progress.complete
-            }
+            Wire::OpenAiResponses
+            | Wire::OpenAiCompact
+            | Wire::AnthropicMessages
+            | Wire::GeminiGenerate
+            | Wire::GeminiStream => progress.complete,
             Wire::OpenAiEmbeddings
             | Wire::AnthropicCountTokens
             | Wire::GeminiCountTokens

@@ -26,6 +26,8 @@ pub enum Wire {
     OpenAiChat,
     /// `POST /v1/responses`
     OpenAiResponses,
+    /// `POST /v1/responses/compact`: a conversation made shorter by a model. Takes no output limit.
+    OpenAiCompact,
     /// `POST /v1/completions`
     OpenAiCompletions,
     /// `POST /v1/embeddings`
@@ -53,6 +55,7 @@ impl Wire {
         match self {
             Self::OpenAiChat
             | Self::OpenAiResponses
+            | Self::OpenAiCompact
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
             | Self::Other => Dialect::OpenAi,
@@ -69,6 +72,7 @@ impl Wire {
         match self {
             Self::OpenAiChat => "openai_chat",
             Self::OpenAiResponses => "openai_responses",
+            Self::OpenAiCompact => "openai_compact",
             Self::OpenAiCompletions => "openai_completions",
             Self::OpenAiEmbeddings => "openai_embeddings",
             Self::AnthropicMessages => "anthropic_messages",
@@ -88,6 +92,7 @@ impl Wire {
             self,
             Self::OpenAiChat
                 | Self::OpenAiResponses
+                | Self::OpenAiCompact
                 | Self::OpenAiCompletions
                 | Self::AnthropicMessages
                 | Self::GeminiGenerate
@@ -95,11 +100,28 @@ impl Wire {
         )
     }
 
+    /// Whether a request can say how long the answer may be.
+    #[must_use]
+    pub const fn takes_output_limit(self) -> bool {
+        self.has_output() && !matches!(self, Self::OpenAiCompact)
+    }
+
     /// Whether a call costs money by the token: counting tokens is free, and of [`Wire::Other`] nothing is known.
     #[must_use]
     pub const fn is_metered(self) -> bool {
         self.has_output() || matches!(self, Self::OpenAiEmbeddings | Self::GeminiEmbed)
     }
+}
+
+/// Whether a call costs money, as far as its path and method tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Billing {
+    /// By the token: the wire format says how many.
+    ByToken,
+    /// No provider bills it.
+    Free,
+    /// It may cost anything.
+    Unknown,
 }
 
 /// What a path leads to.
@@ -115,11 +137,27 @@ pub struct Endpoint<'p> {
     pub route: &'static str,
     /// The methods that exist; empty when that is the upstream's business.
     pub allowed: &'static [&'static str],
+    /// Known to cost nothing, whatever the method.
+    pub free: bool,
 }
 
 impl Endpoint<'_> {
     const fn new(wire: Wire, route: &'static str, allowed: &'static [&'static str]) -> Self {
-        Self { wire, dialect: wire.dialect(), model: None, route, allowed }
+        Self { wire, dialect: wire.dialect(), model: None, route, allowed, free: false }
+    }
+
+    /// Whether a call with this method costs money. Looking and deleting are free everywhere; whatever else no wire
+    /// format claims is free only where it is known to be.
+    #[must_use]
+    pub fn billing(&self, method: &str) -> Billing {
+        match self.wire {
+            Wire::Other if self.free || matches!(method, "GET" | "HEAD" | "DELETE" | "OPTIONS") => {
+                Billing::Free
+            }
+            Wire::Other => Billing::Unknown,
+            wire if wire.is_metered() => Billing::ByToken,
+            _ => Billing::Free,
+        }
     }
 }
 
@@ -141,7 +179,7 @@ pub fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     let lower: SmallVec<[&str; 8]> = lower.iter().map(String::as_str).collect();
     match lower.as_slice() {
         ["v1" | "v1beta", ..] => {
-            Some(fixed(&lower).or_else(|| gemini(&segments)).unwrap_or_else(|| other(&lower)))
+            Some(fixed(&lower).or_else(|| gemini(&segments)).unwrap_or_else(|| other(&segments, &lower)))
         }
         _ => None,
     }
@@ -152,13 +190,18 @@ fn fixed(names: &[&str]) -> Option<Endpoint<'static>> {
     let (wire, route) = match names {
         ["v1", "chat", "completions"] => (Wire::OpenAiChat, "/v1/chat/completions"),
         ["v1", "responses"] => (Wire::OpenAiResponses, "/v1/responses"),
+        ["v1", "responses", "compact"] => (Wire::OpenAiCompact, "/v1/responses/compact"),
         ["v1", "completions"] => (Wire::OpenAiCompletions, "/v1/completions"),
         ["v1", "embeddings"] => (Wire::OpenAiEmbeddings, "/v1/embeddings"),
         ["v1", "messages"] => (Wire::AnthropicMessages, "/v1/messages"),
         ["v1", "messages", "count_tokens"] => (Wire::AnthropicCountTokens, "/v1/messages/count_tokens"),
+        ["v1beta", "openai", "chat", "completions"] => (Wire::OpenAiChat, "/v1beta/openai/chat/completions"),
+        ["v1beta", "openai", "embeddings"] => (Wire::OpenAiEmbeddings, "/v1beta/openai/embeddings"),
         _ => return None,
     };
-    Some(Endpoint::new(wire, route, POST))
+    // Google speaks OpenAI's wire format too, for its own models and at its own prices.
+    let dialect = if names.first() == Some(&"v1beta") { Dialect::Gemini } else { wire.dialect() };
+    Some(Endpoint { dialect, ..Endpoint::new(wire, route, POST) })
 }
 
 /// Splits and percent-decodes; refuses segments that could make an upstream read another path than we do.
@@ -253,7 +296,7 @@ fn verb_endpoint(verb: &str, beta: bool) -> Option<Endpoint<'static>> {
     Some(Endpoint::new(wire, if beta { beta_route } else { route }, POST))
 }
 
-fn other(names: &[&str]) -> Endpoint<'static> {
+fn other<'p>(segments: &Segments<'p>, names: &[&str]) -> Endpoint<'p> {
     let (route, allowed, dialect): (_, &'static [&'static str], _) = match names {
         ["v1", "models"] => ("/v1/models", GET, Dialect::OpenAi),
         ["v1", "models", _] => ("/v1/models/{model}", &["GET", "HEAD", "DELETE"], Dialect::OpenAi),
@@ -266,5 +309,32 @@ fn other(names: &[&str]) -> Endpoint<'static> {
         ["v1beta", ..] => ("/v1beta/{other}", &[], Dialect::Gemini),
         _ => ("/v1/{other}", &[], Dialect::OpenAi),
     };
-    Endpoint { dialect, ..Endpoint::new(Wire::Other, route, allowed) }
+    let (free, model) = (is_free(names), named_model(segments, names));
+    Endpoint { dialect, free, model, ..Endpoint::new(Wire::Other, route, allowed) }
+}
+
+/// The paths that no provider bills although they are posted to: what is judged, counted, stored or cancelled. Storing
+/// in a vector store is billed by the day, batches and jobs by what they do, sessions by what is said in them.
+fn is_free(names: &[&str]) -> bool {
+    matches!(
+        names,
+        ["v1", "moderations" | "files" | "uploads" | "conversations", ..]
+            | ["v1", "responses", "input_tokens"]
+            | ["v1", "responses" | "batches", _, "cancel"]
+            | ["v1", "fine_tuning", "jobs", _, "cancel" | "pause"]
+            | ["v1", "messages", "batches", _, "cancel"]
+            | ["v1", "chat", "completions", _]
+            | ["v1beta", "files", ..]
+            | ["v1beta", "batches", _]
+    )
+}
+
+/// The model that a path names which no wire format claims: `/v1/engines/{model}/…`, `/v1beta/models/{model}:verb`.
+fn named_model<'p>(segments: &Segments<'p>, names: &[&str]) -> Option<Cow<'p, str>> {
+    let model = segments.get(2)?;
+    match names {
+        ["v1", "engines", _, ..] => Some(model.clone()),
+        ["v1beta", "models", verb] => Some(Cow::Owned(model.get(..verb.rfind(':')?)?.to_owned())),
+        _ => None,
+    }
 }

@@ -69,6 +69,7 @@ fn set_limit(
         Wire::OpenAiResponses => top.set("max_output_tokens", limit.to_string(), splices),
         Wire::GeminiGenerate | Wire::GeminiStream => set_gemini_limit(top, limit, splices)?,
         Wire::OpenAiEmbeddings
+        | Wire::OpenAiCompact
         | Wire::AnthropicCountTokens
         | Wire::GeminiCountTokens
         | Wire::GeminiEmbed

@@ -1,5 +1,6 @@
 //! Paths lead to the wire format that an upstream would read in them.
 
+use seawall_llm::wire::Billing;
 use seawall_llm::{Dialect, Wire, endpoint};
 
 #[test]
@@ -7,6 +8,7 @@ fn every_known_path_is_recognised() {
     for (path, wire, route) in [
         ("/v1/chat/completions", Wire::OpenAiChat, "/v1/chat/completions"),
         ("/v1/responses", Wire::OpenAiResponses, "/v1/responses"),
+        ("/v1/responses/compact", Wire::OpenAiCompact, "/v1/responses/compact"),
         ("/v1/responses/resp_1", Wire::Other, "/v1/responses/{id}"),
         ("/v1/responses/resp_1/cancel", Wire::Other, "/v1/responses/{id}/cancel"),
         ("/v1/responses/resp_1/input_items", Wire::Other, "/v1/responses/{id}/input_items"),
@@ -19,6 +21,8 @@ fn every_known_path_is_recognised() {
         ("/v1/messages/count_tokens", Wire::AnthropicCountTokens, "/v1/messages/count_tokens"),
         ("/v1/images/generations", Wire::Other, "/v1/{other}"),
         ("/v1beta/models", Wire::Other, "/v1beta/models"),
+        ("/v1beta/openai/chat/completions", Wire::OpenAiChat, "/v1beta/openai/chat/completions"),
+        ("/v1beta/openai/embeddings", Wire::OpenAiEmbeddings, "/v1beta/openai/embeddings"),
         ("/v1beta/models/m:generateContent", Wire::GeminiGenerate, "/v1beta/models/{model}:generateContent"),
         ("/v1beta/models/m:embedContent", Wire::GeminiEmbed, "/v1beta/models/{model}:embedContent"),
         ("/v1beta/models/m:countTokens", Wire::GeminiCountTokens, "/v1beta/models/{model}:countTokens"),
@@ -63,6 +67,8 @@ fn the_path_names_geminis_model() {
         ("/v1beta/models/a%2Fb:generateContent", "a/b"),
         ("/v1beta/models/100%:generateContent", "100%"),
         ("/v1beta/tunedModels/mine:generateContent", "tunedModels/mine"),
+        ("/v1beta/models/Veo-3:predictLongRunning", "Veo-3"),
+        ("/v1/engines/gpt-4o/completions", "gpt-4o"),
     ] {
         assert_eq!(endpoint(path).unwrap().model.as_deref(), Some(model));
     }
@@ -74,6 +80,7 @@ fn other_paths_keep_their_providers_dialect() {
     for (path, dialect) in [
         ("/v1/files", Dialect::OpenAi),
         ("/v1/messages/batches", Dialect::Anthropic),
+        ("/v1beta/openai/chat/completions", Dialect::Gemini),
         ("/v1beta/cachedContents", Dialect::Gemini),
     ] {
         assert_eq!(endpoint(path).unwrap().dialect, dialect, "{path}");
@@ -89,4 +96,37 @@ fn what_counts_tokens_is_free_and_what_writes_is_metered() {
     assert!(Wire::OpenAiEmbeddings.is_metered() && !Wire::OpenAiEmbeddings.has_output());
     assert!(Wire::GeminiStream.is_metered() && Wire::GeminiStream.has_output());
     assert!(!Wire::Other.is_metered());
+}
+
+#[test]
+fn what_may_cost_money_is_known_from_path_and_method() {
+    for (method, path, billing) in [
+        ("POST", "/v1/chat/completions", Billing::ByToken),
+        ("POST", "/v1/responses/compact", Billing::ByToken),
+        ("POST", "/v1/messages/count_tokens", Billing::Free),
+        ("POST", "/v1/moderations", Billing::Free),
+        ("POST", "/v1/responses/input_tokens", Billing::Free),
+        ("POST", "/v1/responses/resp_1/cancel", Billing::Free),
+        ("POST", "/v1/files", Billing::Free),
+        ("GET", "/v1/models", Billing::Free),
+        ("GET", "/v1/videos/v1/content", Billing::Free),
+        ("DELETE", "/v1/assistants/a", Billing::Free),
+        ("POST", "/v1/images/generations", Billing::Unknown),
+        ("POST", "/v1/audio/speech", Billing::Unknown),
+        ("POST", "/v1/batches", Billing::Unknown),
+        ("POST", "/v1/messages/batches", Billing::Unknown),
+        ("POST", "/v1/engines/gpt-4o/completions", Billing::Unknown),
+        ("POST", "/v1/realtime/client_secrets", Billing::Unknown),
+        ("POST", "/v1beta/models/veo-3:predict", Billing::Unknown),
+        ("POST", "/v1beta/cachedContents", Billing::Unknown),
+        ("PUT", "/v1/anything", Billing::Unknown),
+    ] {
+        assert_eq!(endpoint(path).unwrap().billing(method), billing, "{method} {path}");
+    }
+}
+
+#[test]
+fn a_conversation_is_made_shorter_without_an_output_limit() {
+    assert!(Wire::OpenAiCompact.has_output() && !Wire::OpenAiCompact.takes_output_limit());
+    assert!(Wire::OpenAiChat.takes_output_limit() && !Wire::OpenAiEmbeddings.takes_output_limit());
 }
