@@ -7,31 +7,33 @@ use crate::usage;
 
 /// Reads one response object into `answer`, which may hold earlier ones.
 pub(crate) fn part(object: &Object<'_>, answer: &mut Answer) {
-    read(object, answer);
+    read(object, answer, |_, _| {});
 }
 
-/// Reads one event of a stream. A finish reason ends it; usage may still follow.
+/// Reads one event of a stream. A finish reason of each candidate ends it; usage may still follow.
 pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
-    progress.complete |= read(object, &mut progress.answer) || progress.answer.failed;
+    let choices = &mut progress.choices;
+    let blocked = read(object, &mut progress.answer, |index, ended| choices.note(index, ended));
+    progress.complete |= blocked || progress.answer.failed || progress.choices.all_ended();
 }
 
-/// True when the object says that the answer has ended.
-fn read(object: &Object<'_>, answer: &mut Answer) -> bool {
+/// True when the prompt was refused, so that no candidate will come. `note` hears of each candidate, and whether it
+/// has ended.
+fn read(object: &Object<'_>, answer: &mut Answer, mut note: impl FnMut(u64, bool)) -> bool {
     answer.note(object, "modelVersion");
     answer.usage = usage::larger(answer.usage, object.some("usageMetadata").and_then(usage::gemini));
-    let mut ended = false;
     let candidates = object.get("candidates").into_iter().flat_map(|candidates| candidates.elements());
     for candidate in candidates.filter_map(|candidate| candidate.as_object()) {
         read_content(&candidate, answer);
         let reason = candidate.some("finishReason");
-        ended |= reason.is_some();
+        // The first candidate's index is left out, as zeros are in Google's JSON.
+        note(candidate.get("index").and_then(|index| index.as_u64()).unwrap_or(0), reason.is_some());
         answer.finished(reason);
     }
-    // A refused prompt has no candidates.
     let feedback = object.some("promptFeedback").and_then(|feedback| feedback.as_object());
     let blocked = feedback.and_then(|feedback| feedback.some("blockReason"));
     answer.finished(blocked);
-    ended || blocked.is_some()
+    blocked.is_some()
 }
 
 fn read_content(candidate: &Object<'_>, answer: &mut Answer) {

@@ -35,7 +35,7 @@ pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
             read_message(&delta, Some(index), &mut progress.answer, &mut progress.calls);
         }
         let ended = read_ending(&choice, &mut progress.answer);
-        progress.calls.open_choices.note(index, ended);
+        progress.choices.note(index, ended);
     }
 }
 
@@ -92,12 +92,11 @@ fn read_transcript(value: Value<'_>, answer: &mut Answer) {
     }
 }
 
-/// Which delta belongs to which tool call, and which choices are still being written.
+/// Which delta belongs to which tool call.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     /// Choice and index of each of the answer's tool calls, in their order.
     keys: Vec<(u64, Option<u64>)>,
-    pub(crate) open_choices: OpenChoices,
 }
 
 impl Calls {
@@ -161,25 +160,27 @@ fn arguments(function: &Object<'_>, answer: &mut Answer) {
     }
 }
 
-/// The choices of a stream that have started and not ended.
+/// The choices of a stream: which have begun and which have ended, of how many. Gemini calls them candidates.
 #[derive(Debug, Default)]
-pub(crate) struct OpenChoices {
+pub(crate) struct Choices {
+    /// How many were asked for; nothing is as good as one.
+    pub(crate) asked_for: u64,
     open: SmallVec<[u64; 4]>,
-    any: bool,
+    ended: SmallVec<[u64; 4]>,
 }
 
-impl OpenChoices {
-    fn note(&mut self, index: u64, ended: bool) {
-        self.any = true;
-        if ended {
-            self.open.retain(|open| *open != index);
-        } else if !self.open.contains(&index) && self.open.len() < MAX_TRACKED {
-            self.open.push(index);
+impl Choices {
+    /// An event brought something of this choice. What has ended stays so.
+    pub(crate) fn note(&mut self, index: u64, ended: bool) {
+        let list = if ended { &mut self.ended } else { &mut self.open };
+        if !list.contains(&index) && list.len() < MAX_TRACKED {
+            list.push(index);
         }
     }
 
-    /// At least one was seen and each has a finish reason.
+    /// As many as were asked for have a finish reason, and of those that have begun every one.
     pub(crate) fn all_ended(&self) -> bool {
-        self.any && self.open.is_empty()
+        let ended = u64::try_from(self.ended.len()).unwrap_or(u64::MAX);
+        ended >= self.asked_for.max(1) && self.open.iter().all(|open| self.ended.contains(open))
     }
 }

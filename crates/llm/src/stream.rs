@@ -33,6 +33,8 @@ pub(crate) struct Progress {
     pub(crate) answer: Answer,
     pub(crate) complete: bool,
     pub(crate) calls: openai_chat::Calls,
+    /// Which answers have begun and ended, of how many.
+    pub(crate) choices: openai_chat::Choices,
     pub(crate) anthropic: AnthropicCounts,
 }
 
@@ -61,6 +63,13 @@ impl StreamReader {
             deltas: 0,
             block: BytesMut::new(),
         }
+    }
+
+    /// So many answers come at once: the stream is whole when each has ended.
+    #[must_use]
+    pub const fn with_answers(mut self, answers: u64) -> Self {
+        self.progress.choices.asked_for = answers;
+        self
     }
 
     /// Reads the next event and says what to send in its place.
@@ -136,14 +145,12 @@ impl StreamReader {
 
     /// The answer is whole, or ended in an error that the client has seen. By wire format: `[DONE]` or a finish reason
     /// on every choice (some servers send no `[DONE]`); `message_stop`; `response.completed`, `failed` or
-    /// `incomplete`; a `finishReason`. Usage may still follow. Other formats have no end, so they are always whole.
+    /// `incomplete`; a `finishReason` of every candidate. Usage may still follow. Other formats have no end, so they are always whole.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let progress = &self.progress;
         match self.wire {
-            Wire::OpenAiChat | Wire::OpenAiCompletions => {
-                progress.complete || progress.calls.open_choices.all_ended()
-            }
+            Wire::OpenAiChat | Wire::OpenAiCompletions => progress.complete || progress.choices.all_ended(),
             Wire::OpenAiResponses
             | Wire::OpenAiCompact
             | Wire::AnthropicMessages

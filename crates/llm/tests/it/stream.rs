@@ -286,3 +286,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_stream_is_whole_when_as_many_have_ended_as_were_asked_for() {
+    let whole = |wire, stream: &str| {
+        let mut splitter = Splitter::new(1 << 20);
+        splitter.push(Bytes::copy_from_slice(stream.as_bytes()));
+        let mut reader = StreamReader::new(wire, false).with_answers(2);
+        while let Some(event) = splitter.next_event().unwrap() {
+            reader.event(&event);
+        }
+        reader.is_complete()
+    };
+    let first = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+    let second = r#"{"choices":[{"index":1,"delta":{},"finish_reason":"stop"}]}"#;
+    assert!(!whole(Wire::OpenAiChat, &chunks(&[first])));
+    assert!(!whole(Wire::OpenAiChat, &chunks(&[first, first])));
+    assert!(whole(Wire::OpenAiChat, &chunks(&[first, second])));
+    assert!(whole(Wire::OpenAiChat, &chunks(&[first, "[DONE]"])));
+    let first = r#"{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}"#;
+    let second = r#"{"candidates":[{"index":1,"content":{"parts":[{"text":"b"}]},"finishReason":"STOP"}]}"#;
+    assert!(!whole(Wire::GeminiStream, &chunks(&[first])));
+    assert!(whole(Wire::GeminiStream, &chunks(&[first, second])));
+    assert!(whole(Wire::GeminiStream, &chunks(&[r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#])));
+}
