@@ -316,6 +316,9 @@ pub(crate) struct NewKey {
     /// Models it may call; one `*` stands for any text
     #[arg(long, value_delimiter = ',')]
     pub(crate) models: Vec<String>,
+    /// The policy for what is done with it: a preset or a file
+    #[arg(long, value_name = "PRESET|FILE")]
+    pub(crate) policy: Option<String>,
     /// How long it is good: 30d
     #[arg(long)]
     pub(crate) expires: Option<String>,

@@ -3,7 +3,9 @@
 mod callers;
 mod directory;
 mod housekeeping;
+mod key_policies;
 pub(crate) mod key_sets;
+mod limits;
 mod plan;
 mod reload;
 mod watch;
@@ -16,23 +18,26 @@ use prometheus::Registry;
 use seawall_base::clock::SystemClock;
 use seawall_base::id;
 use seawall_base::lock::DataDirLock;
-use seawall_budget::{Journal, Ledger, Limit, OnStoreDown, Snapshots};
+use seawall_budget::{Journal, Ledger, Snapshots};
 use seawall_checkpoint::{Checkpoint, Policy};
-use seawall_gateway::{AuthMode, Gateway, KeyRing, Metrics, Parts, Snapshot};
+use seawall_gateway::{AuthMode, Gateway, Metrics, Parts, Snapshot};
 use seawall_llm_client::sim;
 use seawall_server::{App, AppParts, Server, ServerSettings, ServerState};
-use seawall_store::{Keys, Limits, Store};
+use seawall_store::{Limits, Store};
 use seawall_store_sqlite::SqliteStore;
-use seawall_trace::{Heads, OnUnavailable, Options as TraceOptions, Writer};
-use seawall_types::{Clock, EventKind, Mode, RunId, Scope, Secret, Usd, Window};
+use seawall_trace::{Heads, Options as TraceOptions, Writer};
+use seawall_types::{Clock, EventKind, Mode, RunId, Scope, Secret, Window};
 use serde::Serialize;
+use tokio::sync::mpsc::Receiver;
 
 use crate::exit::Failure;
 use crate::settings;
 
 pub(crate) use housekeeping::Housekeeper;
+pub(crate) use key_policies::KeyPolicies;
+pub(crate) use limits::limits;
 pub(crate) use plan::{Plan, Request};
-pub(crate) use watch::{changed, watch};
+pub(crate) use watch::{Watching, changed};
 
 /// A server that listens and does not answer yet, with what must outlive it.
 #[derive(Debug)]
@@ -44,7 +49,8 @@ pub(crate) struct Booted {
     pub(crate) writer: Writer,
     pub(crate) housekeeper: Housekeeper,
     pub(crate) data_dir: PathBuf,
-    pub(crate) watched: Vec<PathBuf>,
+    /// Says when a file of the configuration has changed.
+    pub(crate) changes: Receiver<()>,
     pub(crate) lock: DataDirLock,
 }
 
@@ -62,14 +68,14 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     let runs = data_dir.join("runs");
     close_crashed_runs(&runs, &*heads, &*clock)?;
     let (writer, trace) = Writer::start(trace_options(plan, runs.clone()), heads, Arc::clone(&clock))?;
-    let ledger = open_ledger(plan, run, &data_dir, &store, &*clock)?;
+    let callers = callers::read(&*store, &plan.settings.gateway, &request.environment)?;
+    let ledger = open_ledger(plan, run, &data_dir, &store, &callers.policies, &*clock)?;
     let checkpoint = Arc::new(Checkpoint::new(Arc::new(ledger), trace, Arc::clone(&clock)));
 
     let registry = Registry::new();
     let sim = sim::Sim::new(sim::Options::default(), Arc::clone(&clock));
-    let directory = directory::build(&plan.settings.gateway, &sim, request.workers)?;
+    let directory = directory::build(&plan.settings.gateway, &sim, request.workers, None)?;
     let simulated = directory.upstreams.iter().any(|upstream| upstream.is_simulated());
-    let keys = KeyRing::new(&Keys::list(&*store)?)?;
     let snapshot = Snapshot {
         key_required: key_required(request, plan, address),
         tokens: plan.tokens.clone(),
@@ -79,22 +85,26 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         prices: Arc::clone(&plan.prices),
     };
     let metrics = Metrics::register(&registry)?;
-    let gateway = Gateway::new(Parts { run, checkpoint: Arc::clone(&checkpoint), snapshot, keys, metrics });
+    let parts = Parts { run, checkpoint: Arc::clone(&checkpoint), snapshot, keys: callers.ring, metrics };
+    let gateway = Gateway::new(parts);
+    let (watching, changes) = Watching::start();
+    let reloading = Arc::new(reload::Reloading::new(
+        request.clone(),
+        plan,
+        Arc::clone(&gateway),
+        sim.clone(),
+        Arc::clone(&store),
+        watching,
+    ));
+    reloading.follow(&callers.policies);
     let housekeeper = Housekeeper::start(
         Arc::clone(&gateway),
         Arc::clone(&store),
         housekeeping::Retention::of(&plan.settings.trace, runs),
+        Arc::clone(&reloading),
     )?;
     let token = new_token()?;
-    let reloader = reload::Reloading::new(
-        request.clone(),
-        &plan.document,
-        Arc::clone(&gateway),
-        sim.clone(),
-        run,
-        Arc::clone(&store),
-    );
-    let for_keys = (Arc::clone(&gateway), Arc::clone(&store));
+    let for_keys = Arc::clone(&reloading);
     let app = App::new(AppParts {
         gateway,
         registry,
@@ -103,8 +113,8 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         clock: Arc::clone(&clock),
         token: Secret::new(token.clone()),
         data_dir: data_dir.clone(),
-        reloader: Box::new(move || reloader.reload()),
-        keys_changed: Box::new(move || callers::take_over(&for_keys.0, &*for_keys.1)),
+        reloader: Box::new(move || reloading.reload()),
+        keys_changed: Box::new(move || for_keys.keys_changed()),
     })?;
     let server = Server::bind(
         Arc::clone(&app),
@@ -114,17 +124,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     // Whoever reads the ready line may look the run up at once.
     checkpoint.trace().flush().context("the trace can't be written")?;
     ServerState::of_this_process(server.address(), &token).write(&data_dir)?;
-    Ok(Booted {
-        server,
-        app,
-        run,
-        simulated,
-        writer,
-        housekeeper,
-        data_dir,
-        watched: plan.files.clone(),
-        lock,
-    })
+    Ok(Booted { server, app, run, simulated, writer, housekeeper, data_dir, changes, lock })
 }
 
 /// The first line of the session's trace.
@@ -159,13 +159,9 @@ pub(crate) fn make_private_dir(data_dir: &Path) -> Result<(), Failure> {
 }
 
 fn trace_options(plan: &Plan, runs: PathBuf) -> TraceOptions {
-    let by_mode = match plan.policy.mode {
-        Mode::Strict => OnUnavailable::Refuse,
-        Mode::Warn => OnUnavailable::Count,
-    };
     TraceOptions {
         durability: plan.settings.trace.durability,
-        on_unavailable: plan.settings.trace.on_unavailable.unwrap_or(by_mode),
+        on_unavailable: plan.on_unavailable(),
         ..TraceOptions::new(runs)
     }
 }
@@ -183,12 +179,14 @@ fn open_ledger(
     run: RunId,
     data_dir: &Path,
     store: &Arc<dyn Store>,
+    policies: &KeyPolicies,
     clock: &dyn Clock,
 ) -> Result<Ledger, Failure> {
     if let Some(usd) = plan.budget {
-        Limits::set(&**store, &limit(Scope::Global, Window::Total, Some(usd), None), clock.now())?;
+        let limit = limits::limit(Scope::Global, Window::Total, Some(usd), None);
+        Limits::set(&**store, &limit, clock.now())?;
     }
-    let limits = limits(plan, run, &**store)?;
+    let limits = limits(&plan.settings.gateway, &plan.policy, run, &**store, policies)?;
     let snapshots: Arc<dyn Snapshots> = Arc::<dyn Store>::clone(store);
     let (ledger, recovery) = Ledger::open(limits, Journal::open(data_dir)?, snapshots, clock.now())?;
     if recovery.torn {
@@ -203,27 +201,6 @@ fn open_ledger(
         );
     }
     Ok(ledger)
-}
-
-/// Every limit in force. The configuration's, then keys' own, then those set by hand (`--budget` is one of them), then
-/// the policy's: later ones win.
-pub(crate) fn limits(plan: &Plan, run: RunId, store: &dyn Store) -> Result<Vec<Limit>, Failure> {
-    let mut limits = plan.settings.gateway.budgets.clone();
-    for key in Keys::list(store)? {
-        let scope = Scope::Key(key.name.as_str().into());
-        limits.extend(key.budget.map(|budget| limit(scope, budget.window, Some(budget.usd), None)));
-    }
-    limits.extend(Limits::list(store)?.into_iter().map(|(limit, _set_at)| limit));
-    let policy = &plan.policy.limits;
-    if policy.usd.is_some() || policy.tokens.is_some() {
-        limits.push(limit(Scope::Run(run), Window::Total, policy.usd, policy.tokens));
-    }
-    limits.extend(policy.usd_per_minute.map(|usd| limit(Scope::Run(run), Window::Minute, Some(usd), None)));
-    Ok(limits)
-}
-
-fn limit(scope: Scope, window: Window, usd: Option<Usd>, tokens: Option<u64>) -> Limit {
-    Limit { scope, window, usd, tokens, on_store_down: OnStoreDown::Closed }
 }
 
 /// 32 random bytes, as text.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use seawall_base::config::{Document, Environment, read};
 use seawall_checkpoint::{PRESETS, Policy, PolicyFile};
 use seawall_gateway::{PolicySource, Settings};
+use seawall_types::Mode;
 
-/// Loads the policy. With it comes the file it was in, if it was in one.
+/// Loads the configured policy. With it comes the file it was in, if it was in one.
 ///
 /// # Errors
 /// What is wrong with it, all at once.
@@ -15,21 +16,32 @@ pub(crate) fn load(
     environment: &Environment,
 ) -> Result<(Policy, Option<PathBuf>), String> {
     match &settings.policy {
-        PolicySource::Named(name) if name == "off" => Ok((Policy::off(settings.mode), None)),
         PolicySource::Inline(value) => {
             let file = read(&Document::from_value(value), PolicyFile::declare)
                 .map_err(|errors| format!("policy: {errors}"))?;
             Ok((file.compile(settings.mode), None))
         }
-        PolicySource::Named(name) => {
-            let path = Path::new(name);
-            let text = std::fs::read_to_string(path).map_err(|error| unknown(name, &error))?;
-            let document =
-                Document::from_text(path, &text, environment).map_err(|errors| errors.to_string())?;
-            let file = read(&document, PolicyFile::declare).map_err(|errors| errors.to_string())?;
-            Ok((file.compile(settings.mode), Some(path.to_owned())))
-        }
+        PolicySource::Named(name) => named(name, settings.mode, environment),
     }
+}
+
+/// Loads a preset, or a policy from a file, which comes with it. One that says no mode has this one.
+///
+/// # Errors
+/// What is wrong with it, all at once.
+pub(crate) fn named(
+    name: &str,
+    mode: Mode,
+    environment: &Environment,
+) -> Result<(Policy, Option<PathBuf>), String> {
+    if name == "off" {
+        return Ok((Policy::off(mode), None));
+    }
+    let path = Path::new(name);
+    let text = std::fs::read_to_string(path).map_err(|error| unknown(name, &error))?;
+    let document = Document::from_text(path, &text, environment).map_err(|errors| errors.to_string())?;
+    let file = read(&document, PolicyFile::declare).map_err(|errors| errors.to_string())?;
+    Ok((file.compile(mode), Some(path.to_owned())))
 }
 
 fn unknown(name: &str, error: &std::io::Error) -> String {

@@ -12,6 +12,8 @@ use seawall_store::KeyRow;
 use seawall_types::{Actor, KeyId, ParsePatternError, Pattern, RunId, Scope, Timestamp};
 use smallvec::SmallVec;
 
+use crate::CredentialError;
+
 /// Whoever makes a request: the holder of an API key or a token, or nobody in particular.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
@@ -23,6 +25,8 @@ pub struct Caller {
     pub rate: Rate,
     /// The policy for what is done on the caller's behalf; `None`: that of the configuration.
     pub policy: Option<Arc<Policy>>,
+    /// The policy that the key names can't be read, so the key is good for nothing.
+    pub lacks_policy: bool,
     /// Models that may be called; `None`: any.
     pub models: Option<Vec<Pattern>>,
     /// Addresses that may call; empty: any.
@@ -67,6 +71,7 @@ impl Caller {
             actor: Arc::default(),
             rate: Rate { requests: None, tokens: None },
             policy: None,
+            lacks_policy: false,
             models: None,
             addresses: Vec::new(),
             expires_at: None,
@@ -75,7 +80,7 @@ impl Caller {
         }
     }
 
-    fn from_row(row: &KeyRow) -> Result<Self, CallerError> {
+    fn from_row(row: &KeyRow, policy: Option<Result<Arc<Policy>, String>>) -> Result<Self, CallerError> {
         let network = |text: &String| {
             let refused = || CallerError::Address { name: row.name.clone(), address: text.clone() };
             text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| refused())
@@ -93,7 +98,8 @@ impl Caller {
                 agent: None,
             }),
             rate: Rate { requests: row.rpm, tokens: row.tpm },
-            policy: None,
+            lacks_policy: policy.as_ref().is_some_and(Result::is_err),
+            policy: policy.and_then(Result::ok),
             models: Some(models).filter(|models| !models.is_empty()),
             addresses: row.ips.iter().map(network).collect::<Result<_, _>>()?,
             expires_at: row.expires_at,
@@ -122,9 +128,25 @@ impl Caller {
         self.models.as_ref().is_none_or(|models| models.iter().any(|pattern| pattern.matches(model)))
     }
 
+    /// Whether the key is good, now and from this address.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn verify(&self, now: Timestamp, address: IpAddr) -> Result<(), CredentialError> {
+        if self.revoked_at.is_some_and(|at| at <= now) {
+            return Err(CredentialError::Revoked);
+        }
+        if let Some(at) = self.expires_at.filter(|&at| at <= now) {
+            return Err(CredentialError::Expired(at));
+        }
+        if !self.may_call_from(address) {
+            return Err(CredentialError::Address(address));
+        }
+        if self.lacks_policy { Err(CredentialError::Policy) } else { Ok(()) }
+    }
+
     /// Whether the caller may come from this address.
-    #[must_use]
-    pub fn may_call_from(&self, address: IpAddr) -> bool {
+    fn may_call_from(&self, address: IpAddr) -> bool {
         self.addresses.is_empty() || self.addresses.iter().any(|network| network.contains(&address))
     }
 }
@@ -134,15 +156,19 @@ impl Caller {
 pub struct KeyRing(HashMap<[u8; 32], Arc<Caller>>);
 
 impl KeyRing {
-    /// The ring of these keys.
+    /// The ring of these keys. `policy` gives the policy of a name; where it can't, the key is known and good for nothing.
     ///
     /// # Errors
-    /// When a key has an address range that can't be read: it is not guessed at, since it keeps others out.
-    pub fn new(rows: &[KeyRow]) -> Result<Self, CallerError> {
-        rows.iter()
-            .map(|row| Ok((row.hash, Arc::new(Caller::from_row(row)?))))
-            .collect::<Result<_, _>>()
-            .map(Self)
+    /// When a key has an address range or a model that can't be read: it is not guessed at, since it keeps others out.
+    pub fn new(
+        rows: &[KeyRow],
+        policy: impl Fn(&str) -> Result<Arc<Policy>, String>,
+    ) -> Result<Self, CallerError> {
+        let holder = |row: &KeyRow| {
+            let caller = Caller::from_row(row, row.policy.as_deref().map(&policy))?;
+            Ok((row.hash, Arc::new(caller)))
+        };
+        rows.iter().map(holder).collect::<Result<_, _>>().map(Self)
     }
 
     /// The holder of this key. The key is 32 random bytes and looked up by its hash, so that neither the time nor the

@@ -7,11 +7,10 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
-use seawall_gateway::{Caller, KeyRing, Tokens, is_foreign_page, looks_like_token};
+use seawall_gateway::{Caller, Register, is_foreign_page, presented};
 use seawall_types::Code;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::App;
@@ -73,24 +72,22 @@ fn check(
     if is_here && keys.is_empty() && !snapshot.key_required && snapshot.tokens.is_none() {
         return Ok(None);
     }
-    let presented = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.strip_prefix("Bearer "))
-        .or_else(|| headers.get("x-api-key")?.to_str().ok());
-    let Some(presented) = presented else {
+    let shown = presented(headers);
+    if shown.iter().any(|text| is_same(text.as_bytes(), app.parts.token.expose().as_bytes())) {
+        return Ok(None);
+    }
+    let register = Register { keys: &keys, tokens: snapshot.tokens.as_deref() };
+    // A request whose address is not known comes from nowhere that a key allows.
+    let address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let known = register
+        .identify(&shown, address, app.parts.clock.now())
+        .map_err(|error| Problem::new(error.code(), error.to_string(), error.remedy()))?;
+    let Some(caller) = known else {
         return Err(Problem::new(
             Code::Unauthenticated,
             "this route wants an API key with a role",
             "send `Authorization: Bearer sk-sw-…`, made with `seawall keys create --role viewer`, or a JWT with a role",
         ));
-    };
-    if is_same(presented.as_bytes(), app.parts.token.expose().as_bytes()) {
-        return Ok(None);
-    }
-    let caller = match &snapshot.tokens {
-        Some(tokens) if looks_like_token(presented) => holder_of_token(tokens, presented, app)?,
-        _ => holder_of_key(&keys, presented, app, peer)?,
     };
     if caller.roles.iter().filter_map(|role| Role::named(role)).max().is_some_and(|role| role >= needed) {
         return Ok(Some(caller));
@@ -103,25 +100,6 @@ fn check(
             "make a key with `seawall keys create --role {name}`, or have the token's issuer give the role"
         ),
     ))
-}
-
-fn holder_of_token(tokens: &Tokens, token: &str, app: &App) -> Result<Arc<Caller>, Problem> {
-    tokens
-        .verify(token, app.parts.clock.now())
-        .map_err(|error| Problem::new(Code::Unauthenticated, error.to_string(), error.remedy()))
-}
-
-fn holder_of_key(keys: &KeyRing, key: &str, app: &App, peer: Option<IpAddr>) -> Result<Arc<Caller>, Problem> {
-    let now = app.parts.clock.now();
-    let is_valid = |caller: &&Arc<Caller>| {
-        caller.revoked_at.is_none_or(|at| at > now)
-            && caller.expires_at.is_none_or(|at| at > now)
-            && peer.is_some_and(|address| caller.may_call_from(address))
-    };
-    let caller = keys.find(key).filter(is_valid).ok_or_else(|| {
-        Problem::new(Code::Unauthenticated, "the API key is not valid", "check it with `seawall keys list`")
-    })?;
-    Ok(Arc::clone(caller))
 }
 
 /// Compares in a time that does not tell where the first difference is.

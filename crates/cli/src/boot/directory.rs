@@ -8,18 +8,36 @@ use seawall_llm::price::Prices;
 use seawall_llm_client::sim::Sim;
 use seawall_llm_client::{Transport, Upstream, client_config};
 
-/// Upstreams with their connection pools, and the routes between them.
-pub(crate) fn build(settings: &Settings, sim: &Sim, workers: usize) -> anyhow::Result<Directory> {
-    let needs_tls = settings.upstreams.iter().any(|entry| entry.base_url.is_some());
-    let tls = if needs_tls { Some(Arc::new(client_config()?)) } else { None };
-    let make = |entry: &UpstreamEntry| {
-        let transport = match (&entry.base_url, &tls) {
-            (Some(base), Some(tls)) => Transport::Http { base: base.clone(), tls: Arc::clone(tls) },
-            _ => Transport::Sim(sim.clone()),
-        };
-        Arc::new(Upstream::new(entry.settings.clone(), transport, workers))
+/// Upstreams with their connection pools, and the routes between them. Those of `old` that would be made again just as they
+/// are stay: their breakers, retry budgets, calls under way and connections go on through a reload.
+pub(crate) fn build(
+    settings: &Settings,
+    sim: &Sim,
+    workers: usize,
+    old: Option<&Directory>,
+) -> anyhow::Result<Directory> {
+    let kept = |entry: &UpstreamEntry| {
+        let same = old?.upstream(&entry.settings.name)?;
+        same.is_as(&entry.settings, entry.base_url.as_ref()).then(|| Arc::clone(same))
     };
-    let upstreams: Vec<Arc<Upstream>> = settings.upstreams.iter().map(make).collect();
+    let mut tls = None;
+    let make = |entry: &UpstreamEntry| -> anyhow::Result<Arc<Upstream>> {
+        if let Some(kept) = kept(entry) {
+            return Ok(kept);
+        }
+        let transport = match &entry.base_url {
+            Some(base) => {
+                let tls = match &tls {
+                    Some(tls) => Arc::clone(tls),
+                    None => Arc::clone(tls.insert(Arc::new(client_config()?))),
+                };
+                Transport::Http { base: base.clone(), tls }
+            }
+            None => Transport::Sim(sim.clone()),
+        };
+        Ok(Arc::new(Upstream::new(entry.settings.clone(), transport, workers)))
+    };
+    let upstreams: Vec<Arc<Upstream>> = settings.upstreams.iter().map(make).collect::<Result<_, _>>()?;
     let routes = settings.routes.iter().map(|route| connect(route, &upstreams)).collect::<Result<_, _>>()?;
     Ok(Directory { upstreams, routes })
 }

@@ -11,7 +11,7 @@ use seawall_gateway::Gateway;
 use seawall_store::Store;
 use seawall_trace::retention::{self, Policy};
 
-use super::callers;
+use super::reload::Reloading;
 use crate::settings::TraceSettings;
 
 /// The journal reaches the disk this often: what a power failure may cost.
@@ -46,9 +46,11 @@ impl Housekeeper {
         gateway: Arc<Gateway>,
         store: Arc<dyn Store>,
         retention: Retention,
+        reloading: Arc<Reloading>,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
-        let mut chores = Chores { changes: store.changes().unwrap_or_default(), gateway, store, retention };
+        let changes = store.changes().unwrap_or_default();
+        let mut chores = Chores { gateway, store, retention, reloading, changes };
         let thread = std::thread::Builder::new().name("seawall-house".to_owned()).spawn(move || {
             let mut round: u32 = 0;
             while stopped.recv_timeout(SYNC) == Err(RecvTimeoutError::Timeout) {
@@ -73,6 +75,7 @@ struct Chores {
     gateway: Arc<Gateway>,
     store: Arc<dyn Store>,
     retention: Retention,
+    reloading: Arc<Reloading>,
     changes: u64,
 }
 
@@ -109,7 +112,7 @@ impl Chores {
         if changes == self.changes {
             return;
         }
-        match callers::take_over(&self.gateway, &*self.store) {
+        match self.reloading.keys_changed() {
             Ok(_) => self.changes = changes,
             Err(error) => tracing::error!(%error, "keys can't be taken over; the old ones stay in force"),
         }

@@ -11,7 +11,8 @@ use seawall_llm::price::Prices;
 use seawall_server::Server;
 use seawall_store::Keys;
 use seawall_store_sqlite::SqliteStore;
-use seawall_types::Usd;
+use seawall_trace::OnUnavailable;
+use seawall_types::{Mode, Usd};
 use serde_json::Value;
 
 use super::directory;
@@ -93,6 +94,17 @@ impl Request {
         let address = Server::address_of(&settings.gateway.listen)
             .map_err(|error| format!("gateway.listen: {error}"))?;
         refuse_open_listening(self, settings, address)
+    }
+}
+
+impl Plan {
+    /// What happens when the trace can't be written: as configured, or else as the mode wants it.
+    pub(crate) fn on_unavailable(&self) -> OnUnavailable {
+        let by_mode = match self.policy.mode {
+            Mode::Strict => OnUnavailable::Refuse,
+            Mode::Warn => OnUnavailable::Count,
+        };
+        self.settings.trace.on_unavailable.unwrap_or(by_mode)
     }
 }
 

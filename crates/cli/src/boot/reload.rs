@@ -1,72 +1,116 @@
 //! Reading the configuration again while running: checked first, then swapped at once; requests under way keep the old.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seawall_base::config::{Document, show};
 use seawall_gateway::{Gateway, Snapshot};
 use seawall_llm_client::sim::Sim;
 use seawall_server::ReloadOutcome;
 use seawall_store::Store;
-use seawall_types::{EventKind, RunId};
+use seawall_types::EventKind;
 use serde_json::Value;
 
-use super::{Plan, Request, directory, key_required, limits};
+use super::callers::Callers;
+use super::{KeyPolicies, Plan, Request, Watching, callers, directory, key_required, limits};
 use crate::settings::Settings;
 
 /// Keys whose change holds after a restart only.
-const NEEDS_RESTART: [&str; 5] =
-    ["gateway.listen", "trace.durability", "trace.group_every", "store", "logging"];
+const NEEDS_RESTART: [&str; 6] =
+    ["gateway.listen", "trace.durability", "trace.group_every", "trace.retention", "store", "logging"];
 
-/// What a reload works on.
+/// What a reload works on. One change at a time: of the configuration, or of the keys in the store.
 pub(crate) struct Reloading {
     request: Request,
     gateway: Arc<Gateway>,
     sim: Sim,
-    run: RunId,
     store: Arc<dyn Store>,
-    /// The keys in force, to tell what a reload changes.
-    keys: Mutex<BTreeMap<String, Value>>,
+    watching: Watching,
+    in_force: Mutex<InForce>,
+}
+
+/// What a reload compares with.
+struct InForce {
+    /// The effective configuration.
+    keys: BTreeMap<String, Value>,
+    /// Its files.
+    files: Vec<std::path::PathBuf>,
 }
 
 impl Reloading {
+    /// What reloads this gateway. Its files are watched from here on.
     pub(crate) fn new(
         request: Request,
-        document: &Document,
+        plan: &Plan,
         gateway: Arc<Gateway>,
         sim: Sim,
-        run: RunId,
         store: Arc<dyn Store>,
+        watching: Watching,
     ) -> Self {
-        Self { request, gateway, sim, run, store, keys: Mutex::new(effective(document)) }
+        let in_force = Mutex::new(InForce { keys: effective(&plan.document), files: plan.files.clone() });
+        Self { request, gateway, sim, store, watching, in_force }
+    }
+
+    /// Watches the files of the configuration, and those of the keys' policies.
+    pub(crate) fn follow(&self, policies: &KeyPolicies) {
+        self.follow_all(&self.lock(), policies);
+    }
+
+    fn follow_all(&self, in_force: &InForce, policies: &KeyPolicies) {
+        let files = in_force.files.iter().map(std::path::PathBuf::as_path);
+        self.watching.follow(files.chain(policies.files()));
     }
 
     /// Reads everything again and puts it into force, or says what is wrong and changes nothing.
     pub(crate) fn reload(&self) -> Result<ReloadOutcome, String> {
+        let mut in_force = self.lock();
         let plan = self.request.plan().map_err(|failure| failure.to_string())?;
-        let snapshot = self.snapshot(&plan)?;
-        let checkpoint = self.gateway.checkpoint();
-        let limits = limits(&plan, self.run, &*self.store).map_err(|failure| failure.to_string())?;
-        // The limits first: no request that sees the new configuration is paid for out of the old ones.
-        checkpoint.ledger().replace_limits(limits);
-        let old = self.gateway.reload(snapshot);
-        if old.policy != plan.policy {
-            checkpoint.announce_policy(self.run, EventKind::PolicyChanged, &plan.policy);
-        }
-        Ok(self.outcome(&plan.document))
+        let policies = self.put_into_force(&plan).map_err(|error| format!("{error:#}"))?;
+        in_force.files.clone_from(&plan.files);
+        self.follow_all(&in_force, &policies);
+        Ok(outcome(&mut in_force.keys, &plan.document))
     }
 
-    fn snapshot(&self, plan: &Plan) -> Result<Snapshot, String> {
-        let settings = plan.settings.gateway.clone();
-        let directory = directory::build(&settings, &self.sim, self.request.workers)
-            .map_err(|error| error.to_string())?;
+    /// Takes over the keys that another process (the command line) changed in the store.
+    pub(crate) fn keys_changed(&self) -> Result<usize, String> {
+        let in_force = self.lock();
+        let (count, policies) = callers::take_over(&self.gateway, &*self.store, &self.request.environment)
+            .map_err(|error| format!("{error:#}"))?;
+        self.follow_all(&in_force, &policies);
+        Ok(count)
+    }
+
+    fn put_into_force(&self, plan: &Plan) -> anyhow::Result<KeyPolicies> {
+        let snapshot = self.snapshot(plan)?;
+        let Callers { ring, policies, .. } =
+            callers::read(&*self.store, &snapshot.settings, &self.request.environment)?;
+        let run = self.gateway.run();
+        let limits = limits(&snapshot.settings, &snapshot.policy, run, &*self.store, &policies)?;
+        // From here on nothing fails. The limits come first: no request that sees the new configuration is paid for out of
+        // the old ones.
+        let checkpoint = self.gateway.checkpoint();
+        checkpoint.trace().set_on_unavailable(plan.on_unavailable());
+        checkpoint.ledger().replace_limits(limits);
+        self.gateway.set_keys(ring);
+        let old = self.gateway.reload(snapshot);
+        if old.policy != plan.policy {
+            checkpoint.announce_policy(run, EventKind::PolicyChanged, &plan.policy);
+        }
+        Ok(policies)
+    }
+
+    fn snapshot(&self, plan: &Plan) -> anyhow::Result<Snapshot> {
         let old = self.gateway.snapshot();
+        let mut settings = plan.settings.gateway.clone();
+        // It goes with the writer's durability, which needs a restart.
+        settings.trace_before_sending = old.settings.trace_before_sending;
+        let directory = directory::build(&settings, &self.sim, self.request.workers, Some(&old.directory))?;
         if let (Some(tokens), Some(earlier)) = (&plan.tokens, &old.tokens) {
             tokens.inherit(earlier);
         }
         // The address can't change without a restart, so whether it is loopback is as it was.
-        let address =
-            seawall_server::Server::address_of(&old.settings.listen).map_err(|error| error.to_string())?;
+        let address = seawall_server::Server::address_of(&old.settings.listen)
+            .map_err(|error| anyhow::anyhow!(error.to_string()))?;
         Ok(Snapshot {
             key_required: key_required(&self.request, plan, address),
             tokens: plan.tokens.clone(),
@@ -77,22 +121,67 @@ impl Reloading {
         })
     }
 
-    fn outcome(&self, document: &Document) -> ReloadOutcome {
-        let new = effective(document);
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let differs = |key: &&String| keys.get(*key) != new.get(*key);
-        let all: std::collections::BTreeSet<&String> = keys.keys().chain(new.keys()).collect();
-        let changed: Vec<String> = all.into_iter().filter(differs).cloned().collect();
-        *keys = new;
-        let (needs_restart, changed) = changed.into_iter().partition(|key| {
-            NEEDS_RESTART.iter().any(|prefix| {
-                key.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            })
-        });
-        ReloadOutcome { changed, needs_restart }
+    fn lock(&self) -> MutexGuard<'_, InForce> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What differs, and whether it holds already. `keys` become those of the document.
+fn outcome(keys: &mut BTreeMap<String, Value>, document: &Document) -> ReloadOutcome {
+    let new = effective(document);
+    let differs = |key: &&String| keys.get(*key) != new.get(*key);
+    let all: std::collections::BTreeSet<&String> = keys.keys().chain(new.keys()).collect();
+    let changed: Vec<String> = all.into_iter().filter(differs).cloned().collect();
+    *keys = new;
+    let (needs_restart, changed) = changed.into_iter().partition(|key| is_among(&NEEDS_RESTART, key));
+    ReloadOutcome { changed, needs_restart }
+}
+
+/// Whether the key, or a table that it is in, is one of these.
+fn is_among(these: &[&str], key: &str) -> bool {
+    let leads = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
+    these.iter().any(|one| key.strip_prefix(one).is_some_and(leads))
 }
 
 fn effective(document: &Document) -> BTreeMap<String, Value> {
     show(document, Settings::declare).into_iter().map(|entry| (entry.key, entry.value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys whose change holds at once. Tables are named whole where everything in them does.
+    const AT_ONCE: [&str; 16] = [
+        "gateway.mode",
+        "gateway.limits",
+        "gateway.timeouts",
+        "gateway.trusted_proxies",
+        "gateway.websockets",
+        "auth",
+        "upstreams",
+        "routes",
+        "prices",
+        "budgets",
+        "ledger",
+        "cache",
+        "rate_limits",
+        "policy",
+        "trace.content",
+        "trace.on_unavailable",
+    ];
+
+    #[test]
+    fn every_key_is_known_to_hold_at_once_or_after_a_restart() {
+        let keys = seawall_base::config::keys(Settings::declare);
+        let leaves = keys.iter().filter(|key| key.type_name != "table");
+        for key in leaves.map(|key| key.key.as_str()) {
+            let (restart, at_once) = (is_among(&NEEDS_RESTART, key), is_among(&AT_ONCE, key));
+            assert!(restart != at_once, "{key}: after a restart: {restart}, at once: {at_once}");
+        }
+        let known = |name: &&str| keys.iter().all(|key| !is_among(&[*name], &key.key));
+        let unknown: Vec<&str> =
+            NEEDS_RESTART.into_iter().chain(AT_ONCE).filter(|name| known(name)).collect();
+        assert!(unknown.is_empty(), "no such keys: {unknown:?}");
+    }
 }

@@ -8,13 +8,13 @@ use http::Method;
 use seawall_base::clock::SystemClock;
 use seawall_base::lock::DataDirLock;
 use seawall_budget::{Journal, Ledger, Limit, OnStoreDown, Snapshots};
-use seawall_store::{Limits, Store};
+use seawall_store::{Keys, Limits, Store};
 use seawall_types::{Clock, RunId, Scope, Usd, Window};
 use serde_json::{Value, json};
 
 use super::{World, keys};
 use crate::args::{BudgetCommand, ServeArgs};
-use crate::boot::{self, Request};
+use crate::boot::{self, KeyPolicies, Request};
 use crate::exit::{Failure, Outcome};
 use crate::{client, output};
 
@@ -108,7 +108,9 @@ fn offline(world: &World<'_>, change: &Change) -> Result<Value, Failure> {
     }
     // Limits of runs that are over do not count; no run has this identifier.
     let no_run = RunId::from_bytes([0; 16]);
-    let limits = boot::limits(&plan, no_run, &*store)?;
+    let gateway = &plan.settings.gateway;
+    let policies = KeyPolicies::read(&Keys::list(&*store)?, gateway.mode, world.environment);
+    let limits = boot::limits(gateway, &plan.policy, no_run, &*store, &policies)?;
     let snapshots: Arc<dyn Snapshots> = Arc::<dyn Store>::clone(&store);
     let (ledger, _) = Ledger::open(limits, Journal::open(&data_dir)?, snapshots, now)
         .context("the ledger can't be opened")?;

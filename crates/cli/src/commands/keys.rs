@@ -9,13 +9,13 @@ use seawall_base::clock::SystemClock;
 use seawall_base::{id, units};
 use seawall_store::{KEY_PREFIX, KeyBudget, KeyRow, Keys, StoreError};
 use seawall_store_sqlite::SqliteStore;
-use seawall_types::{Clock, Pattern, Timestamp, Usd};
+use seawall_types::{Clock, Mode, Pattern, Timestamp, Usd};
 use serde_json::{Value, json};
 
 use super::World;
 use crate::args::{KeysCommand, NewKey};
 use crate::exit::{Failure, Outcome};
-use crate::{boot, client, output, settings};
+use crate::{boot, client, output, policy, settings};
 
 pub(crate) fn run(world: &World<'_>, command: KeysCommand) -> Outcome {
     let store = open(world)?;
@@ -53,7 +53,8 @@ pub(crate) fn open(world: &World<'_>) -> Result<SqliteStore, Failure> {
 
 fn create(world: &World<'_>, store: &SqliteStore, clock: &dyn Clock, wanted: NewKey) -> Result<(), Failure> {
     let (key, hash) = new_key()?;
-    let row = row(wanted, &key, hash, clock)?;
+    let policy = wanted.policy.as_deref().map(|name| known_policy(world, name)).transpose()?;
+    let row = KeyRow { policy, ..row(wanted, &key, hash, clock)? };
     store.create(&row).map_err(refused)?;
     tell(world, &key, &row);
     Ok(())
@@ -70,7 +71,7 @@ fn tell(world: &World<'_>, key: &str, row: &KeyRow) {
 
 fn row(wanted: NewKey, key: &str, hash: [u8; 32], clock: &dyn Clock) -> Result<KeyRow, Failure> {
     let now = clock.now();
-    let NewKey { name, tenant, budget, rpm, tpm, models, expires, ip, role } = wanted;
+    let NewKey { name, tenant, budget, rpm, tpm, models, policy, expires, ip, role } = wanted;
     check_name("--name", &name)?;
     if let Some(tenant) = &tenant {
         check_name("--tenant", tenant)?;
@@ -105,9 +106,19 @@ fn row(wanted: NewKey, key: &str, hash: [u8; 32], clock: &dyn Clock) -> Result<K
         tpm,
         models,
         ips: ip,
-        policy: None,
+        policy,
         scopes: role,
     })
+}
+
+/// The policy's name as the server finds it: that of a preset, or a file's whole path, since the server may run in another
+/// folder. It must be one that can be read now.
+fn known_policy(world: &World<'_>, name: &str) -> Result<String, Failure> {
+    let wrong = |error: String| Failure::usage(format!("--policy: {error}"));
+    let (_, file) = policy::named(name, Mode::Warn, world.environment).map_err(wrong)?;
+    let Some(file) = file else { return Ok(name.to_owned()) };
+    let whole = std::fs::canonicalize(&file).with_context(|| format!("where {} is", file.display()))?;
+    whole.into_os_string().into_string().map_err(|path| wrong(format!("{} is no text", path.display())))
 }
 
 /// Names stand in scopes, labels and paths.
@@ -189,11 +200,12 @@ fn list(world: &World<'_>, store: &SqliteStore, now: Timestamp) -> Outcome {
             state(row, now).to_owned(),
             text(row.tenant.clone()),
             text(row.budget.map(|budget| format!("${}/{}", budget.usd, budget.window))),
+            text(row.policy.clone()),
             text(row.expires_at.map(|at| at.to_string())),
         ]
     };
     output::table(
-        &["NAME", "KEY", "STATE", "TENANT", "BUDGET", "EXPIRES"],
+        &["NAME", "KEY", "STATE", "TENANT", "BUDGET", "POLICY", "EXPIRES"],
         &rows.iter().map(cells).collect::<Vec<_>>(),
     );
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ use seawall_base::telemetry::TelemetryHandle;
 use seawall_server::{App, Drained, Notifier, ServerState};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
@@ -52,13 +53,12 @@ fn request(world: &World<'_>, args: ServeArgs) -> Request {
 
 /// Answers until it is told to stop, then ends everything in the order in which it depends on each other.
 fn serve(booted: Booted, telemetry: &TelemetryHandle, quiet: bool) -> Result<Drained, Failure> {
-    let Booted { server, app, run, simulated, writer, housekeeper, data_dir, watched, lock } = booted;
+    let Booted { server, app, run, simulated, writer, housekeeper, data_dir, changes, lock } = booted;
     let address = server.address();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let drained = runtime.block_on(async {
         let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
         let signals = Signals::listen()?;
-        let watch = boot::watch(&watched);
         if !quiet {
             banner(&address.to_string(), simulated);
         }
@@ -66,7 +66,7 @@ fn serve(booted: Booted, telemetry: &TelemetryHandle, quiet: bool) -> Result<Dra
         boot::key_sets::refresh(app.gateway()).await;
         output::line(format!("seawall ready listen=http://{address} pid={} run={run}", std::process::id()));
         Notifier.ready(&format!("listening on {address}"));
-        let attend = attend(signals, watch, &app, telemetry, stop.clone(), at_once.clone());
+        let attend = attend(signals, changes, &app, telemetry, stop.clone(), at_once.clone());
         let key_sets = boot::key_sets::keep_fresh(Arc::clone(app.gateway()));
         let serving = server.run(stop, at_once);
         tokio::pin!(serving);
@@ -114,24 +114,15 @@ impl Signals {
     }
 }
 
-type Watch = notify::Result<(notify::RecommendedWatcher, tokio::sync::mpsc::Receiver<()>)>;
-
 /// Reacts to signals, changed files and systemd's watchdog, until a second signal says: at once.
 async fn attend(
     mut signals: Signals,
-    watch: Watch,
+    changes: Receiver<()>,
     app: &Arc<App>,
     telemetry: &TelemetryHandle,
     stop: CancellationToken,
     at_once: CancellationToken,
 ) {
-    let (_watcher, changes) = match watch {
-        Ok((watcher, changes)) => (Some(watcher), changes),
-        Err(error) => {
-            tracing::warn!(%error, "configuration files can't be watched; use SIGHUP to reload");
-            (None, tokio::sync::mpsc::channel(1).1)
-        }
-    };
     // Kept from one turn to the next: what has been noticed must not be forgotten because something else came first.
     let mut change = pin!(boot::changed(changes));
     let mut alive =

@@ -27,6 +27,7 @@ mod hang_ups;
 mod headers;
 mod imports;
 mod jwt;
+mod key_policies;
 mod metrics_page;
 mod operators;
 mod pass_through_usage;

@@ -224,3 +224,61 @@ async fn policies_and_prices_in_files_of_their_own_are_watched_too() {
     wait_for_refusal(&server, 1.0).await;
     assert_eq!(server.ask(&ask).await.status, 403, "the old policy stays in force");
 }
+
+#[tokio::test]
+async fn an_upstream_that_did_not_change_goes_on_as_it_was() {
+    let upstream = Upstream::start(|_, number| match number {
+        0 | 1 => Reply::whole(200, &[("content-type", "application/json")], &Format::Chat.answer()),
+        _ => Reply::whole(500, &[("content-type", "application/json")], "{}"),
+    });
+    let config = |open: &str, more: &str| {
+        format!(
+            "{more}\nupstreams: [ {{ name: main, base_url: \"{}\", retries: {{ attempts: 0 }}, breaker: {{ failures: 1, open: {open} }} }} ]",
+            upstream.url()
+        )
+    };
+    let setup = Setup::proxy(&config("1h", "")).args(["--workers", "1"]);
+    let server = setup.start();
+    let reload = async || {
+        let answer = server.ask(raw::request("POST", "/admin/reload", &[], "")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    let state = async || server.metrics().await.sum("seawall_breaker_state", &[("upstream", "main")]);
+    let status = async || server.ask(Format::Chat.request("hi", false)).await.status;
+
+    assert_eq!(status().await, 200);
+    setup.write("config.yaml", &config("1h", "cache: { ttl: 2h }"));
+    reload().await;
+    assert_eq!(status().await, 200);
+    assert_eq!(upstream.seen()[1].connection, 0, "its connections are kept");
+
+    assert_eq!(status().await, 500);
+    assert_eq!(state().await, 2.0);
+    setup.write("config.yaml", &config("1h", "cache: { ttl: 3h }"));
+    reload().await;
+    assert_eq!((status().await, state().await), (503, 2.0), "it rests on");
+    assert_eq!(upstream.seen().len(), 3, "and is not asked");
+
+    setup.write("config.yaml", &config("2h", ""));
+    reload().await;
+    assert_eq!((status().await, upstream.seen().len()), (500, 4), "a changed one begins anew");
+}
+
+#[tokio::test]
+async fn a_file_that_a_reload_names_is_watched_from_then_on() {
+    let setup = Setup::proxy(&named("a"));
+    let server = setup.start();
+    std::fs::create_dir(setup.path("policies")).unwrap();
+    setup.write("policies/team.yaml", "name: team");
+    setup.write(
+        "config.yaml",
+        &format!("policy: policies/team.yaml\ngateway: {{ mode: strict }}\n{}", named("b")),
+    );
+    wait_for_upstream(&server, "b").await;
+    setup.write("policies/team.yaml", "name: team\nmodels: { allow: [] }");
+    eventually("the new policy", async || {
+        let answer = server.ask(Format::Chat.request("hi", false)).await;
+        if answer.status == 403 { Ok(()) } else { Err(answer) }
+    })
+    .await;
+}

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use seawall_store::KEY_PREFIX;
-use seawall_types::{Code, Timestamp};
+use seawall_types::Code;
+use smallvec::SmallVec;
 
 use crate::accepted::Accepted;
 use crate::browser::is_foreign_page;
 use crate::refusal::Refusal;
 use crate::token::looks_like_token;
-use crate::{Caller, Gateway, Snapshot, Tokens, header, websocket};
+use crate::{Caller, Gateway, Register, Snapshot, header, presented, websocket};
 
 /// Finds out who calls. A key of ours is always checked, and so is a token where an issuer is configured; other
 /// credentials are the provider's business, and let through where neither is required.
@@ -30,14 +30,18 @@ pub(crate) fn authenticate(
 }
 
 fn identify(gateway: &Gateway, snapshot: &Snapshot, accepted: &Accepted) -> Result<Arc<Caller>, Refusal> {
-    if let Some(key) = credential(accepted, |text| text.starts_with(KEY_PREFIX)) {
-        return holder_of_key(gateway, accepted, key);
+    let keys = gateway.keys();
+    let register = Register { keys: &keys, tokens: snapshot.tokens.as_deref() };
+    let known = register.identify(&shown(accepted), accepted.address, gateway.clock().now());
+    match known {
+        Ok(Some(caller)) => Ok(caller),
+        Ok(None) => stranger(gateway, snapshot, accepted),
+        Err(error) => Err(Refusal::new(error.code(), error.to_string(), error.remedy())),
     }
-    if let Some(tokens) = &snapshot.tokens
-        && let Some(token) = credential(accepted, looks_like_token)
-    {
-        return holder_of_token(tokens, token, gateway.clock().now());
-    }
+}
+
+/// Whoever shows nothing of ours.
+fn stranger(gateway: &Gateway, snapshot: &Snapshot, accepted: &Accepted) -> Result<Arc<Caller>, Refusal> {
     if accepted.handshake.is_some() && websocket::comes_from_a_page(&accepted.headers) {
         // What a page may fetch from here the browser decides; a websocket it lets every page of every site open.
         return Err(Refusal::new(
@@ -64,53 +68,15 @@ fn identify(gateway: &Gateway, snapshot: &Snapshot, accepted: &Accepted) -> Resu
     Err(Refusal::new(Code::Unauthenticated, format!("this server wants {wanted}"), remedy))
 }
 
-fn holder_of_key(gateway: &Gateway, accepted: &Accepted, key: &str) -> Result<Arc<Caller>, Refusal> {
-    let keys = gateway.keys();
-    let caller = keys.find(key).ok_or_else(|| {
-        Refusal::new(
-            Code::Unauthenticated,
-            "the API key is not known here",
-            "check it with `seawall keys list`",
-        )
-    })?;
-    check(caller, gateway, accepted)?;
-    Ok(Arc::clone(caller))
-}
-
-fn check(caller: &Caller, gateway: &Gateway, accepted: &Accepted) -> Result<(), Refusal> {
-    let now = gateway.clock().now();
-    let make_another = "make another with `seawall keys create` or `seawall keys rotate`";
-    if caller.revoked_at.is_some_and(|at| at <= now) {
-        return Err(Refusal::new(Code::KeyRevoked, "the API key was revoked", make_another));
-    }
-    if let Some(at) = caller.expires_at.filter(|&at| at <= now) {
-        return Err(Refusal::new(Code::KeyExpired, format!("the API key expired at {at}"), make_another));
-    }
-    if !caller.may_call_from(accepted.address) {
-        let message = format!("the API key may not be used from {}", accepted.address);
-        return Err(Refusal::new(Code::Forbidden, message, "call from an address that the key allows"));
-    }
-    Ok(())
-}
-
-fn holder_of_token(tokens: &Tokens, token: &str, now: Timestamp) -> Result<Arc<Caller>, Refusal> {
-    tokens
-        .verify(token, now)
-        .map_err(|error| Refusal::new(Code::Unauthenticated, error.to_string(), error.remedy()))
-}
-
-/// The first credential that is `wanted`, wherever the SDK puts it: `Authorization: Bearer`, `x-api-key`,
-/// `x-goog-api-key`, `?key=`, or the protocols of a websocket.
-fn credential(accepted: &Accepted, wanted: impl Fn(&str) -> bool) -> Option<&str> {
-    let in_headers = header::CREDENTIALS
-        .into_iter()
-        .flat_map(|name| accepted.headers.get_all(name))
-        .filter_map(|value| value.to_str().ok())
-        .map(header::without_scheme);
+/// Everything that could be a credential, wherever the SDK puts it: headers, `?key=`, or the protocols of a websocket.
+fn shown(accepted: &Accepted) -> SmallVec<[&str; 2]> {
     let in_query =
         accepted.query.iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.strip_prefix("key="));
     let in_protocols = accepted.handshake.and_then(|_| websocket::key(&accepted.headers));
-    in_headers.chain(in_query).chain(in_protocols).find(|text| wanted(text))
+    let mut shown = presented(&accepted.headers);
+    shown.extend(in_query);
+    shown.extend(in_protocols);
+    shown
 }
 
 /// Takes a token out of a query.

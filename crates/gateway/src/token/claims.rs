@@ -92,6 +92,7 @@ impl Rules {
             actor: Arc::new(Actor { key: Some(key), tenant: tenant.map(Arc::from), agent: None }),
             rate: Rate { requests: None, tokens: None },
             policy: None,
+            lacks_policy: false,
             models: find(claims, models).map(|value| patterns(models, value)).transpose()?,
             addresses: Vec::new(),
             expires_at: None, // The token's validity is checked with it, at each use.

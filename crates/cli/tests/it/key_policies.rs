@@ -1,0 +1,102 @@
+//! A key's own policy: named when the key is made, obeyed when it is used, and nobody else's.
+
+use crate::support::eventually;
+use crate::support::format::Format;
+use crate::support::program::{Program, Setup};
+use crate::support::raw::{self, Answer};
+
+const SMALL: &str = "
+name: small
+mode: strict
+models: { allow: [\"sim-*-small\"], max_output_tokens: 7 }
+limits: { usd: \"2\" }
+";
+
+async fn call(server: &Program, key: &str, model: &str) -> Answer {
+    let bearer = format!("Bearer {key}");
+    let body = format!(
+        r#"{{"model":"{model}","max_tokens":50,"messages":[{{"role":"user","content":"sim:repeat 50 word"}}]}}"#
+    );
+    server.ask(raw::request("POST", "/v1/chat/completions", &[("authorization", &bearer)], body)).await
+}
+
+fn code(answer: &Answer) -> (u16, String) {
+    (answer.status, Format::Chat.error(answer)["code"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn a_keys_policy_decides_on_models_output_mode_and_money_for_that_key_alone() {
+    let setup = Setup::simulated("");
+    setup.write("small.yaml", SMALL);
+    let bound = setup.key(&["--name", "bound", "--budget", "5", "--policy", "small.yaml"]);
+    let free = setup.key(&["--name", "free"]);
+    let server = setup.start();
+
+    let answer = call(&server, &bound, "sim-x-small").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["usage"]["completion_tokens"], 7, "the policy's output limit holds: {answer:?}");
+    assert_eq!(code(&call(&server, &bound, "sim-x-large").await), (403, "MODEL_NOT_ALLOWED".to_owned()));
+
+    let answer = call(&server, &free, "sim-x-large").await;
+    assert_eq!(answer.status, 200, "another key is under the configured policy: {answer:?}");
+    assert_ne!(answer.json()["usage"]["completion_tokens"], 7);
+
+    let budgets = setup.cli_json(&["budget", "show"]);
+    let limits: Vec<_> = budgets["budgets"].as_array().unwrap().iter().collect();
+    let of_bound = limits.iter().find(|account| account["scope"] == "key:bound").unwrap();
+    assert_eq!(of_bound["limit_usd"], "2.000000", "the smaller of budget and policy: {of_bound}");
+}
+
+#[tokio::test]
+async fn keys_list_shows_the_policy_and_only_a_policy_that_can_be_read_makes_a_key() {
+    let setup = Setup::simulated("");
+    setup.write("small.yaml", SMALL);
+    setup.key(&["--name", "bound", "--policy", "small.yaml"]);
+    setup.key(&["--name", "open", "--policy", "off"]);
+    setup.write("broken.yaml", "models: 7");
+    for wrong in ["nowhere.yaml", "safe", "broken.yaml"] {
+        let output = setup.cli(&["keys", "create", "--name", "none", "--policy", wrong]);
+        assert_eq!(output.status.code(), Some(2), "{wrong}: {output:?}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("sk-sw-"), "{output:?}");
+    }
+    let keys = setup.cli_json(&["keys", "list"]);
+    let policy = |index: usize| keys["keys"][index]["policy"].as_str().unwrap();
+    let whole = std::fs::canonicalize(setup.path("small.yaml")).unwrap();
+    assert_eq!(policy(0), whole.to_str().unwrap(), "the server may run in another folder");
+    assert_eq!(policy(1), "off");
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 2);
+    let table = String::from_utf8(setup.cli(&["keys", "list"]).stdout).unwrap();
+    assert!(table.contains("POLICY") && table.contains("small.yaml"), "{table}");
+}
+
+#[tokio::test]
+async fn a_policy_comes_into_force_with_its_key_and_follows_its_file() {
+    let setup = Setup::simulated("");
+    setup.write("small.yaml", SMALL);
+    let server = setup.start();
+    // Made while the server runs: its policy is read and its file watched from then on.
+    let bound = setup.key(&["--name", "bound", "--policy", "small.yaml"]);
+    assert_eq!(call(&server, &bound, "sim-x-large").await.status, 403);
+
+    setup.write("small.yaml", "name: small\nmode: strict\nmodels: { allow: [sim-x-large] }");
+    eventually("the changed policy", async || {
+        let answer = call(&server, &bound, "sim-x-large").await;
+        if answer.status == 200 { Ok(()) } else { Err(answer) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_read_stops_its_keys_and_nothing_else() {
+    let setup = Setup::simulated("");
+    let file = setup.write("small.yaml", SMALL);
+    let bound = setup.key(&["--name", "bound", "--policy", "small.yaml"]);
+    let free = setup.key(&["--name", "free"]);
+    std::fs::remove_file(file).unwrap();
+    let server = setup.start();
+    let answer = call(&server, &bound, "sim-x-small").await;
+    assert_eq!(code(&answer), (403, "FORBIDDEN".to_owned()), "{answer:?}");
+    assert!(!answer.text().contains("small.yaml"), "where it is, is the operator's: {answer:?}");
+    assert_eq!(call(&server, &free, "sim-x-small").await.status, 200);
+    server.stderr.wait_for("keys with this policy can't be used").expect("a word about it in the log");
+}
