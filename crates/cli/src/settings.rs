@@ -1,5 +1,7 @@
 //! The whole configuration of the binary: every section, read once.
 
+mod elsewhere;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -54,6 +56,7 @@ impl Settings {
             reader.error("store", "this build keeps state in SQLite", "write sqlite:PATH");
         }
         let logging = reader.section("logging", "Logs.", logging);
+        elsewhere::declare(reader);
         Self { gateway, trace, store, logging }
     }
 
@@ -68,7 +71,9 @@ impl Settings {
 
 fn trace(reader: &mut Reader<'_>) -> TraceSettings {
     // Bodies are not written at all: what can be said of a call without them is.
-    reader.choice("content", "Payloads in the trace: none.", (), &[("none", ())]);
+    let doc =
+        "The most that the trace may hold of payloads; this build writes none of them, whichever is chosen.";
+    reader.partial_choice("content", doc, 0_u8, &[("none", 0), ("redacted", 1)], &["full"]);
     let kinds = [("buffered", 0_u8), ("group", 1), ("each", 2)];
     let doc = "When events are on disk: buffered (when the kernel likes), group (every group_every), each (before the action).";
     let kind = reader.choice("durability", doc, 1, &kinds);
@@ -98,6 +103,11 @@ fn trace(reader: &mut Reader<'_>) -> TraceSettings {
                 retention.optional_size("size", "The oldest, past this size in all.", 1024 * 1024..=u64::MAX),
             )
         });
+    reader.absent(
+        "sign_key",
+        "A key that signs the chain's heads; not in this build.",
+        "leave it out; the chain's hashes and the heads in the store show what was changed",
+    );
     TraceSettings { durability, on_unavailable, max_age, max_bytes }
 }
 
@@ -119,6 +129,11 @@ fn logging(reader: &mut Reader<'_>) -> LoggingSettings {
         let rotate = file.optional_size("rotate_size", "When it is rotated.", 64 * 1024..=u64::MAX);
         (path, rotate, file.integer("keep", "Rotated files that are kept.", 10, 1..=1_000))
     });
+    reader.absent(
+        "syslog",
+        "Logs to syslog; not in this build.",
+        "leave it out; systemd's journal takes stderr, and logging.file writes a file",
+    );
     LoggingSettings { level, format, file, rotate_size, keep: u32::try_from(keep).unwrap_or(u32::MAX) }
 }
 

@@ -119,7 +119,10 @@ impl Settings {
         let budgets = reader.list("budgets", "Limits on money and tokens.", budget);
         let hold_grace = reader.section("ledger", "The book of budgets.", |ledger| {
             let doc = "How long after a call's total time-out its reservation becomes spend.";
-            ledger.duration("hold_grace", doc, 30 * SECOND, Duration::ZERO..=HOUR)
+            let grace = ledger.duration("hold_grace", doc, 30 * SECOND, Duration::ZERO..=HOUR);
+            let doc = "Where several servers keep one book together: none, each keeps its own.";
+            ledger.partial_choice("shared", doc, (), &[("none", ())], &["postgres", "redis"]);
+            grace
         });
         let cache =
             reader.section("cache", "Answers that are given again to the same request.", cache::declare);
@@ -191,6 +194,8 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
             ),
         });
     let trusted = gateway.parsed_list("trusted_proxies", "Address ranges whose X-Forwarded-For is believed.");
+    let doc = "What becomes of a tool call in an answer that policy denies; this build has no rules for tools and denies none.";
+    gateway.partial_choice("tool_denied", doc, (), &[("refuse", ())], &["error"]);
     let doc = "Whether websockets (realtime APIs) are passed through; what they cost can't be seen.";
     let websockets = gateway.boolean("websockets", doc, true);
     (listen, mode, limits, timeouts, trusted, websockets)

@@ -3,6 +3,7 @@
 //! A value from a file has the type it was written with. A text from a variable, a flag or a `${…}` has none; it is
 //! read as its key demands.
 
+mod absent;
 mod choice;
 mod collection;
 mod scalar;
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use super::node::{Content, Node, Spelling};
 
+pub(crate) use absent::{Absent, Partly};
 pub(crate) use choice::Choice;
 pub(crate) use collection::{Items, Map, Raw, SecretMap};
 pub(crate) use scalar::{Boolean, Integer, Ratio};

@@ -152,12 +152,13 @@ mod tests {
     use super::*;
 
     /// Keys whose change holds at once. Tables are named whole where everything in them does.
-    const AT_ONCE: [&str; 16] = [
+    const AT_ONCE: [&str; 21] = [
         "gateway.mode",
         "gateway.limits",
         "gateway.timeouts",
         "gateway.trusted_proxies",
         "gateway.websockets",
+        "gateway.tool_denied",
         "auth",
         "upstreams",
         "routes",
@@ -169,6 +170,10 @@ mod tests {
         "policy",
         "trace.content",
         "trace.on_unavailable",
+        "trace.sign_key",
+        "mcp",
+        "otlp",
+        "agents",
     ];
 
     #[test]

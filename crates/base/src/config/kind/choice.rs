@@ -14,7 +14,7 @@ impl<T> Choice<'_, T> {
         self.0.iter().map(|(name, _)| *name)
     }
 
-    fn listed(&self) -> String {
+    pub(crate) fn listed(&self) -> String {
         self.names().collect::<Vec<_>>().join(", ")
     }
 }

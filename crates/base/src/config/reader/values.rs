@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::Reader;
 use crate::config::kind::{
-    Boolean, Choice, Integer, Items, Map, Money, Parsed, Ratio, Raw, SecretMap, SecretText, Size, Text, Time,
+    Absent, Boolean, Choice, Integer, Items, Map, Money, Parsed, Partly, Ratio, Raw, SecretMap, SecretText,
+    Size, Text, Time,
 };
 
 impl Reader<'_> {
@@ -118,6 +119,24 @@ impl Reader<'_> {
         choices: &[(&str, T)],
     ) -> T {
         self.leaf(key, doc, &Choice(choices), Some(&default)).unwrap_or(default)
+    }
+
+    /// One of the names in `choices`; one of `absent` is known, and refused because this build does not do it.
+    pub fn partial_choice<T: Copy + PartialEq>(
+        &mut self,
+        key: &str,
+        doc: &str,
+        default: T,
+        choices: &[(&str, T)],
+        absent: &[&str],
+    ) -> T {
+        self.leaf(key, doc, &Partly { choices, absent }, Some(&default)).unwrap_or(default)
+    }
+
+    /// A key for something that this build does not do: whatever is asked for is refused, with this remedy. Nothing, and
+    /// an empty table or list, asks for nothing.
+    pub fn absent(&mut self, key: &str, doc: &str, remedy: &str) {
+        let _nothing = self.leaf(key, doc, &Absent { remedy }, None);
     }
 
     /// One of the names in `choices`, if it is set.

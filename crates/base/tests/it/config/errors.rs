@@ -288,3 +288,26 @@ fn what_is_faulty_has_its_default_and_the_rest_is_read_all_the_same() {
     let faultless = Document::from_value(&json!({ "gateway": { "listen": "127.0.0.1:9" } }));
     assert_eq!(format!("{value:?}"), format!("{:?}", config::read(&faultless, declare).unwrap()));
 }
+
+#[test]
+fn what_this_build_does_not_do_is_refused_by_name_and_asking_for_nothing_is_not() {
+    let read = |text: &str| {
+        let document =
+            Document::from_text(std::path::Path::new("c.yaml"), text, &super::environment(&[])).unwrap();
+        config::read(&document, |reader| {
+            reader.absent("servers", "", "leave it out");
+            reader.partial_choice("shared", "", 0, &[("none", 0)], &["redis"])
+        })
+        .map_err(|errors| errors.to_string())
+    };
+    for nothing in ["{}", "servers: null", "servers: {}", "servers: []", "shared: none"] {
+        assert_eq!(read(nothing), Ok(0), "{nothing}");
+    }
+    let error = read("{ servers: { a: { token: hunter2 } }, shared: redis }").unwrap_err();
+    assert_eq!(
+        error,
+        "c.yaml: servers: not in this build; leave it out\nc.yaml: shared: \"redis\" is not in this build; write none"
+    );
+    let error = read("shared: radis").unwrap_err();
+    assert!(error.contains("\"radis\" is not one of none"), "{error}");
+}

@@ -1,0 +1,80 @@
+//! The configuration as the product's contract writes it, every key of it: what this build does, it takes as it stands;
+//! what it does not do, it refuses by name.
+
+use crate::support::program::Setup;
+
+const CONTRACT: &str = include_str!("contract/contract.yaml");
+
+/// What the contract's example asks for and this build does not do, and the same asking for nothing.
+const BEYOND: [(&str, &str); 4] = [
+    ("policy: safe ", "policy: off "),
+    (r#"sign_key: "${SIGN_KEY}""#, "sign_key: null"),
+    (r#"{ files: { command: [mcp-files, "/srv"] }, web: { url: "https://mcp.example" } }"#, "{}"),
+    ("syslog: { address: /dev/log }", "syslog: null"),
+];
+
+fn setup(command: &str, config: &str) -> Setup {
+    let setup = Setup::new(command).config(config).env("OPENAI_API_KEY", "sk-theirs").env("SIGN_KEY", "hush");
+    setup.write("prices.json", r#"{"models":{"x":{"in":1,"out":2}}}"#);
+    std::fs::create_dir_all(setup.path(".seawall")).unwrap();
+    setup
+}
+
+fn within_this_build() -> String {
+    let apply = |text: String, (asks, nothing): (&str, &str)| {
+        assert!(text.contains(asks), "{asks}");
+        text.replace(asks, nothing)
+    };
+    BEYOND.into_iter().fold(CONTRACT.to_owned(), apply)
+}
+
+#[test]
+fn all_that_it_asks_beyond_this_build_is_refused_by_name_and_nothing_else_is() {
+    let output = setup("config", CONTRACT).args(["check"]).run();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let faults: Vec<&str> = said.lines().collect();
+    assert_eq!(faults.len(), BEYOND.len(), "{said}");
+    for key in [
+        "policy: ",
+        "trace.sign_key: not in this build",
+        "mcp.servers: not in this build",
+        "logging.syslog: not in this build",
+    ] {
+        let fault =
+            faults.iter().find(|fault| fault.contains(key)).unwrap_or_else(|| panic!("{key}: {said}"));
+        assert!(fault.contains("; "), "a remedy: {fault}");
+    }
+    assert!(!said.contains("hush"), "{said}");
+}
+
+#[tokio::test]
+async fn the_rest_of_it_is_good_and_a_server_runs_with_it() {
+    let text = within_this_build();
+    let output = setup("config", &text).args(["check"]).run();
+    assert!(output.status.success(), "{output:?}");
+    let server = setup("proxy", &text).args(["--listen", "127.0.0.1:0"]).start();
+    assert_eq!(server.get("/health").await.status, 200);
+}
+
+#[test]
+fn other_values_of_its_keys_are_taken_or_refused_by_name() {
+    for (section, named) in [
+        ("gateway: { tool_denied: error }", "gateway.tool_denied: \"error\" is not in this build"),
+        ("ledger: { shared: postgres }", "ledger.shared: \"postgres\" is not in this build"),
+        ("ledger: { shared: redis }", "ledger.shared: \"redis\" is not in this build"),
+        ("trace: { content: full }", "trace.content: \"full\" is not in this build"),
+        ("otlp: { endpoint: \"http://127.0.0.1:4318\" }", "otlp.endpoint: not in this build"),
+        ("otlp: { protocol: grpc }", "otlp.protocol: \"grpc\" is not in this build"),
+    ] {
+        let output = setup("config", section).args(["check"]).run();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(named), "{section}: {said}");
+    }
+    for section in
+        ["trace: { content: none }", "trace: { content: redacted }", "mcp: { servers: {} }", "agents: null"]
+    {
+        let output = setup("config", section).args(["check"]).run();
+        assert!(output.status.success(), "{section}: {output:?}");
+    }
+}
