@@ -42,6 +42,9 @@ impl Groups {
         let Some(name) = entry.text("model_name") else {
             return entry.skip("model_name", "is absent, so nobody can ask for it");
         };
+        if name.is_empty() {
+            return entry.skip("model_name", "is empty, so nobody can ask for it");
+        }
         let Some(params) = entry.section("litellm_params") else {
             return entry.skip("litellm_params", "is absent, so nothing can be called");
         };

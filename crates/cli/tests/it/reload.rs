@@ -228,7 +228,7 @@ async fn policies_and_prices_in_files_of_their_own_are_watched_too() {
 #[tokio::test]
 async fn an_upstream_that_did_not_change_goes_on_as_it_was() {
     let upstream = Upstream::start(|_, number| match number {
-        0 | 1 => Reply::whole(200, &[("content-type", "application/json")], &Format::Chat.answer()),
+        0 | 1 => Reply::whole(200, &[("content-type", "application/json")], Format::Chat.answer()),
         _ => Reply::whole(500, &[("content-type", "application/json")], "{}"),
     });
     let config = |open: &str, more: &str| {
