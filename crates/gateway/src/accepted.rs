@@ -21,7 +21,10 @@ pub(crate) struct Accepted {
     pub(crate) wire: Wire,
     /// It asks to become a websocket.
     pub(crate) handshake: Option<Handshake>,
+    /// Whose shape its errors have, and whose names its models.
     pub(crate) dialect: Dialect,
+    /// Of which kind the upstreams are that may serve it: what the prefix says, or else the path.
+    pub(crate) kind: Dialect,
     /// The template of its path, for metrics.
     pub(crate) route: &'static str,
     pub(crate) method: Method,
@@ -45,6 +48,17 @@ impl Accepted {
     /// How the trace names what it speaks.
     pub(crate) fn wire_name(&self) -> &'static str {
         if self.handshake.is_some() { "websocket" } else { self.wire.name() }
+    }
+
+    /// Whether no wire format claims it, so that it passes as it is.
+    pub(crate) fn is_passed_through(&self) -> bool {
+        self.wire == Wire::Other && self.handshake.is_none()
+    }
+
+    /// Whether it may be sent twice without having twice the effect (RFC 9110 §9.2.2). A call of a model may: it is its
+    /// answer that is wanted.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        !self.is_passed_through() || self.method.is_idempotent()
     }
 
     /// Whether a model is called, whether or not the request says which.

@@ -14,6 +14,7 @@ use seawall_types::{Actor, Code, Verdict};
 use crate::accepted::Accepted;
 use crate::metrics::{method_label, seconds, status_label};
 use crate::phase::{self, Asked};
+use crate::prefix;
 use crate::refusal::Refusal;
 use crate::told::Told;
 use crate::{Gateway, GatewayBody, Snapshot, header};
@@ -22,7 +23,7 @@ impl Gateway {
     /// Whether a path is the gateway's: a provider's own, or one behind a prefix that names an upstream.
     #[must_use]
     pub fn owns(path: &str) -> bool {
-        phase::owns(path)
+        prefix::owns(path)
     }
 
     /// Answers one request. Never fails: whatever goes wrong becomes an answer in the provider's shape.
@@ -123,7 +124,7 @@ impl Gateway {
             refusal = refusal.retry_after(Duration::from_secs(1));
         }
         self.count(&refusal);
-        let mut response = refusal.response(phase::dialect_of(path));
+        let mut response = refusal.response(phase::dialect_of(path, &self.snapshot().directory));
         let request = id::new_request(&**self.clock()).to_string();
         header::put(response.headers_mut(), header::REQUEST_ID, &request);
         response

@@ -47,28 +47,36 @@ impl Directory {
         self.upstreams.iter().find(|upstream| upstream.settings.name == name)
     }
 
-    /// Who may serve `model` in the wire formats of `dialect`, in order; empty when nobody does. `random` gives numbers
-    /// below its argument.
+    /// The route for a model.
+    pub(crate) fn route(&self, model: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| route.model == model)
+    }
+
+    /// Who of this kind may serve `model`, in order; empty when nobody does. `random` gives numbers below its argument.
+    ///
+    /// Upstreams of another kind are never asked, wherever a route leads: nothing here translates.
     pub(crate) fn plan(
         &self,
         explicit: Option<&str>,
-        dialect: Dialect,
+        kind: Dialect,
         model: Option<&str>,
         random: impl Fn(u32) -> u32,
     ) -> Plan {
         if let Some(name) = explicit {
             return self.upstream(name).map(direct).into_iter().collect();
         }
-        let route = model.and_then(|model| self.routes.iter().find(|route| route.model == model));
-        if let Some(route) = route {
-            let mut plan = by_weight(route.to.clone(), &random);
-            plan.extend(route.fallback.iter().cloned());
+        if let Some(route) = model.and_then(|model| self.route(model)) {
+            let able = |targets: &[Target]| -> Vec<Target> {
+                targets.iter().filter(|target| is_of(&target.upstream, kind)).cloned().collect()
+            };
+            let mut plan = by_weight(able(&route.to), &random);
+            plan.extend(able(&route.fallback));
             return plan;
         }
         let mut able: Vec<Target> = self
             .upstreams
             .iter()
-            .filter(|upstream| upstream.settings.dialect.is_none_or(|spoken| spoken == dialect))
+            .filter(|upstream| is_of(upstream, kind))
             .filter(|upstream| upstream.serves(model))
             .map(direct)
             .collect();
@@ -77,6 +85,11 @@ impl Directory {
             .flat_map(|equals| by_weight(equals.to_vec(), &random))
             .collect()
     }
+}
+
+/// Whether it is of this kind; one of any kind is.
+fn is_of(upstream: &Upstream, kind: Dialect) -> bool {
+    upstream.settings.dialect.is_none_or(|own| own == kind)
 }
 
 fn direct(upstream: &Arc<Upstream>) -> Target {
@@ -187,6 +200,18 @@ mod tests {
         assert_eq!(plan(0), ["small", "mini", "last"]);
         assert_eq!(plan(89), ["small", "mini", "last"]);
         assert_eq!(plan(90)[0], "mini");
+    }
+
+    #[test]
+    fn a_route_never_leads_to_another_kind() {
+        let (claude, relay) =
+            (upstream("claude", Some(Dialect::Anthropic), &[], 1, 1), upstream("relay", None, &[], 1, 1));
+        let route =
+            Route { model: "fast".to_owned(), to: vec![direct(&claude)], fallback: vec![direct(&relay)] };
+        let directory = Directory { upstreams: vec![claude, relay], routes: vec![route] };
+        let plan = |kind| names(&directory.plan(None, kind, Some("fast"), |_| 0)).join(" ");
+        assert_eq!(plan(Dialect::Anthropic), "claude relay");
+        assert_eq!(plan(Dialect::OpenAi), "relay");
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod memory;
 mod meter;
 mod metrics;
 mod phase;
+mod prefix;
 mod pump;
 mod rates;
 mod refusal;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use http::Response;
 
-pub(crate) use accept::{accept, check, dialect_of, owns};
+pub(crate) use accept::{accept, check, dialect_of};
 pub(crate) use authenticate::authenticate;
 pub(crate) use inspect::inspect;
 pub(crate) use read::{Payload, discard, read};

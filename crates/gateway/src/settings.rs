@@ -12,6 +12,7 @@ use seawall_base::config::Reader;
 use seawall_budget::rate::Rate;
 use seawall_budget::{Limit, OnStoreDown};
 use seawall_llm::price::Price;
+use seawall_llm::wire::Dialect;
 use seawall_types::{Mode, Scope, Usd, Window};
 use serde_json::Value;
 
@@ -114,6 +115,7 @@ impl Settings {
         let upstreams = reader.list("upstreams", "Where model calls go.", upstream::declare);
         let routes = reader.list("routes", "Names for models, and what serves them.", route::declare);
         check_names(reader, &upstreams, &routes);
+        check_kinds(reader, &upstreams, &routes);
         let (price_file, unknown_price, assumed_price) =
             reader.section("prices", "What models cost.", prices);
         let budgets = reader.list("budgets", "Limits on money and tokens.", budget);
@@ -310,6 +312,25 @@ fn policy(reader: &mut Reader<'_>) -> PolicySource {
                 "for example: policy: ./policy.yaml",
             );
             PolicySource::Named("off".to_owned())
+        }
+    }
+}
+
+/// A route that leads to upstreams of two kinds would need its requests translated.
+fn check_kinds(reader: &mut Reader<'_>, upstreams: &[UpstreamEntry], routes: &[RouteSettings]) {
+    for (index, route) in routes.iter().enumerate() {
+        let mut kinds: Vec<(&str, Dialect)> = Vec::new();
+        for target in route.to.iter().chain(&route.fallback) {
+            let upstream = upstreams.iter().find(|upstream| upstream.settings.name == target.upstream);
+            kinds.extend(upstream.and_then(|upstream| Some((&*target.upstream, upstream.settings.dialect?))));
+        }
+        if let Some((first, kind)) = kinds.first()
+            && let Some((other, _)) = kinds.iter().find(|(_, other)| other != kind)
+        {
+            let message = format!(
+                "upstreams {first:?} and {other:?} speak different wire formats, and none is translated"
+            );
+            reader.error(&format!("routes[{index}]"), message, "make a route for each kind");
         }
     }
 }

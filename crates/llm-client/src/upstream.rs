@@ -181,7 +181,7 @@ impl Upstream {
     }
 
     /// Sends one attempt and waits for the beginning of the answer. `request.uri` is a path with a query; address and
-    /// credentials (in the header that `dialect` wants) are put in here. Dropping the future cancels the call.
+    /// credentials are put in here, in the header that its kind wants, or where it is of any kind, `dialect`. Dropping the future cancels the call.
     ///
     /// # Errors
     /// When no answer begins, with the reason. Nothing is retried here.
@@ -244,7 +244,7 @@ impl Upstream {
             headers.insert(name.clone(), value.clone());
         }
         if let Credentials::Key(key) = &self.settings.credentials {
-            let (name, value) = credential(dialect, key);
+            let (name, value) = credential(self.settings.dialect.unwrap_or(dialect), key);
             if let Ok(mut value) = HeaderValue::from_str(&value) {
                 value.set_sensitive(true);
                 headers.insert(name, value);
@@ -303,7 +303,9 @@ impl BaseUrl {
     /// The path at the upstream: people write base URLs with and without the version (`/v1`), and it must not stand
     /// there twice.
     fn join(&self, path: &str) -> String {
-        let version = path.get(1..).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or("");
+        // Gemini takes files at /upload/v1beta/files.
+        let versioned = path.strip_prefix("/upload").unwrap_or(path);
+        let version = versioned.get(1..).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or("");
         let is_version =
             version.starts_with('v') && version.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
         let base = if is_version {
@@ -359,6 +361,8 @@ mod tests {
             ("https://host/v1beta", "/v1beta/models/m:generateContent", "/v1beta/models/m:generateContent"),
             ("https://host/v1beta", "/v1/models", "/v1beta/v1/models"),
             ("https://host/x", "/files", "/x/files"),
+            ("https://host/v1beta", "/upload/v1beta/files", "/upload/v1beta/files"),
+            ("https://host", "/upload/v1beta/files?x=1", "/upload/v1beta/files?x=1"),
         ] {
             assert_eq!(base.parse::<BaseUrl>().unwrap().join(path), expected, "{base} + {path}");
         }

@@ -166,8 +166,8 @@ const GET: &[&str] = &["GET", "HEAD"];
 
 type Segments<'p> = SmallVec<[Cow<'p, str>; 8]>;
 
-/// What `path` leads to: a path without query and without our prefixes. `None` when it lies outside `/v1` and
-/// `/v1beta`, or has empty, dot or slash-hiding segments, which upstreams may read as another path.
+/// What `path` leads to: a path without query and without our prefixes. `None` when it lies outside `/v1`,
+/// `/v1beta` and Gemini's `/upload`, or has empty, dot or slash-hiding segments, which upstreams may read as another path.
 #[must_use]
 pub fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     let segments = segments(path)?;
@@ -180,6 +180,9 @@ pub fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     match lower.as_slice() {
         ["v1" | "v1beta", ..] => {
             Some(fixed(&lower).or_else(|| gemini(&segments)).unwrap_or_else(|| other(&segments, &lower)))
+        }
+        ["upload", "v1" | "v1beta", ..] => {
+            Some(Endpoint { dialect: Dialect::Gemini, ..Endpoint::new(Wire::Other, "/upload/{other}", &[]) })
         }
         _ => None,
     }

@@ -245,3 +245,119 @@ async fn an_upstream_that_is_full_leaves_the_call_to_the_next() {
     assert_eq!((answer.status, answer.retry_after()), (503, Some(1)), "{answer:?}");
     assert_eq!(Format::Chat.error(&answer)["code"], "OVERLOADED");
 }
+
+#[tokio::test]
+async fn a_prefix_always_chooses_and_the_credential_is_in_the_header_of_the_chosen() {
+    let upstreams: Vec<Upstream> = (0..3).map(|_| Upstream::always(Reply::json("{}"))).collect();
+    let kinds = ["openai", "anthropic", "gemini"];
+    let entries: Vec<String> = kinds
+        .iter()
+        .zip(&upstreams)
+        .map(|(kind, upstream)| {
+            entry(kind, &upstream.url(), &format!(", kind: {kind}, api_key: key-of-{kind}"))
+        })
+        .collect();
+    let server = proxy(&entries, "");
+    for (path, chosen, expected) in [
+        // Anthropic and Gemini have endpoints that speak OpenAI's wire format.
+        ("/anthropic/v1/chat/completions", 1, "/v1/chat/completions"),
+        ("/anthropic/chat/completions", 1, "/v1/chat/completions"),
+        ("/gemini/v1beta/openai/models", 2, "/v1beta/openai/models"),
+        ("/openai/v1/messages", 0, "/v1/messages"),
+        ("/u/openai/chat/completions", 0, "/v1/chat/completions"),
+        ("/u/gemini/models/g:countTokens", 2, "/v1beta/models/g:countTokens"),
+        ("/gemini/upload/v1beta/files?uploadType=media", 2, "/upload/v1beta/files?uploadType=media"),
+    ] {
+        let answer = server.ask(raw::post(path, Format::Chat.body("hi", false))).await;
+        assert_eq!(answer.header("x-seawall-upstream"), Some(kinds[chosen]), "{path}: {answer:?}");
+        let seen = upstreams[chosen].seen();
+        let last = seen.last().unwrap();
+        assert_eq!(last.line(), format!("POST {expected} HTTP/1.1"));
+        let headers = ["authorization", "x-api-key", "x-goog-api-key"];
+        let found: Vec<Option<&str>> = headers.iter().map(|name| last.header(name)).collect();
+        let key = format!("key-of-{}", kinds[chosen]);
+        let mut wanted = [None; 3];
+        let bearer = format!("Bearer {key}");
+        wanted[chosen] = Some(if chosen == 0 { bearer.as_str() } else { key.as_str() });
+        assert_eq!(found, wanted, "{path}");
+    }
+    assert_eq!(server.ask(raw::post("/upload/v1beta/files", "{}")).await.status, 404, "only behind a prefix");
+}
+
+#[tokio::test]
+async fn the_shape_of_an_error_is_that_of_the_wire_format_whoever_was_chosen() {
+    let limited = failing(429);
+    let server = proxy(&[entry("claude", &limited.url(), ", kind: anthropic, models: [\"claude-*\"]")], "");
+    let answer =
+        server.ask(raw::post("/anthropic/v1/chat/completions", Format::Chat.body("hi", false))).await;
+    assert_eq!((answer.status, Format::Chat.error(&answer)["code"].as_str()), (404, Some("NO_UPSTREAM")));
+    assert!(answer.json()["error"]["type"].is_string(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_route_that_leads_to_another_kind_is_a_404_that_says_what_to_do() {
+    let claude = answering(Format::Messages);
+    let server = proxy(
+        &[entry("claude", &claude.url(), ", kind: anthropic"), entry("oai", &claude.url(), ", kind: openai")],
+        "routes: [ { model: fast, to: [ { upstream: claude, model: claude-x } ] } ]\n",
+    );
+    let answer = server.ask(ask_for("fast")).await;
+    let error = Format::Chat.error(&answer);
+    assert_eq!((answer.status, error["code"].as_str()), (404, Some("NO_UPSTREAM")), "{answer:?}");
+    assert!(error["remedy"].as_str().unwrap().contains("wire format of its upstreams"), "{error}");
+    assert!(claude.seen().is_empty());
+}
+
+#[test]
+fn a_route_that_mixes_kinds_does_not_start() {
+    let upstreams = [
+        entry("oai", "http://127.0.0.1:1", ", kind: openai"),
+        entry("claude", "http://127.0.0.1:1", ", kind: anthropic"),
+        entry("relay", "http://127.0.0.1:1", ""),
+    ]
+    .concat();
+    for (route, good) in [
+        ("to: [ { upstream: oai }, { upstream: claude } ]", false),
+        ("to: [ { upstream: oai } ], fallback: [ { upstream: claude } ]", false),
+        ("to: [ { upstream: oai }, { upstream: relay } ]", true),
+    ] {
+        let config = format!("upstreams:\n{upstreams}routes: [ {{ model: fast, {route} }} ]\n");
+        let output = Setup::new("config").config(&config).args(["check"]).run();
+        assert_eq!(output.status.success(), good, "{route}: {output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            good || said.contains("routes[0]: upstreams \"oai\" and \"claude\" speak different"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_twice_when_sent_twice_is_sent_once() {
+    let again = |url: &str, name: &str, priority: u32| {
+        format!(
+            "  - {{ name: {name}, base_url: \"{url}\", retries: {{ attempts: 2, budget: 1.0 }}, priority: {priority} }}\n"
+        )
+    };
+    let (first, second) = (failing(500), Upstream::always(Reply::json("{}")));
+    let server = proxy(&[again(&first.url(), "a", 1), again(&second.url(), "b", 2)], "");
+    let answer = server.ask(raw::post("/v1/batches", "{}")).await;
+    assert_eq!((answer.status, answer.header("x-seawall-upstream")), (500, Some("a")), "{answer:?}");
+    first.only();
+    assert!(second.seen().is_empty());
+    // What can be repeated is, and what was never sent goes elsewhere.
+    assert_eq!(server.get("/v1/files").await.header("x-seawall-upstream"), Some("b"));
+    let refusing = upstream::refusing();
+    let server = proxy(&[again(&refusing, "a", 1), again(&second.url(), "b", 2)], "");
+    let answer = server.ask(raw::post("/v1/batches", "{}")).await;
+    assert_eq!((answer.status, answer.header("x-seawall-upstream")), (200, Some("b")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_is_passed_through_goes_to_the_same_upstream_each_time() {
+    let (a, b) = (Upstream::always(Reply::json("{}")), Upstream::always(Reply::json("{}")));
+    let server = proxy(&[entry("a", &a.url(), ""), entry("b", &b.url(), "")], "");
+    for _ in 0..20 {
+        assert_eq!(server.get("/v1/files/file-1").await.header("x-seawall-upstream"), Some("a"));
+    }
+}

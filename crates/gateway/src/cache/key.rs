@@ -30,6 +30,7 @@ impl Key {
         parts.add_caller(caller, accepted);
         parts.add(accepted.wire.name().as_bytes());
         parts.add(accepted.upstream.as_deref().unwrap_or_default().as_bytes());
+        parts.add(&[accepted.kind as u8]);
         parts.add(accepted.path.as_bytes());
         let query = accepted.query.as_deref().unwrap_or_default().split('&');
         parts.add(query.filter(|pair| !is_credential(pair)).collect::<Vec<_>>().join("&").as_bytes());

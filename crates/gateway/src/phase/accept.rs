@@ -13,20 +13,10 @@ use seawall_types::Code;
 
 use crate::accepted::Accepted;
 use crate::address::client_address;
+use crate::prefix::{self, Chosen};
 use crate::refusal::Refusal;
 use crate::websocket::Handshake;
-use crate::{Gateway, Snapshot, header, websocket};
-
-/// Prefixes that name the dialect of the upstream.
-const DIALECT_PREFIXES: [(&str, Dialect); 3] =
-    [("/openai", Dialect::OpenAi), ("/anthropic", Dialect::Anthropic), ("/gemini", Dialect::Gemini)];
-
-/// Whether a path is the gateway's.
-pub(crate) fn owns(path: &str) -> bool {
-    ["/v1", "/v1beta", "/openai", "/anthropic", "/gemini", "/u"]
-        .iter()
-        .any(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
-}
+use crate::{Directory, Gateway, Snapshot, header, websocket};
 
 /// Reads the head. Infallible: a request that will be refused is described too.
 pub(crate) fn accept(
@@ -36,13 +26,14 @@ pub(crate) fn accept(
     parts: Parts,
 ) -> Box<Accepted> {
     let clock = gateway.clock();
-    let (upstream, prefix_dialect, path) = strip_prefix(parts.uri.path());
+    let (chosen, path) = prefix::split(parts.uri.path(), &snapshot.directory);
     let endpoint = endpoint(&path);
     let spoken = endpoint.as_ref().map_or(Wire::Other, |endpoint| endpoint.wire);
     let handshake =
         websocket::is_handshake(&parts).then_some(Handshake { query_names_model: spoken == Wire::Other });
     let wire = if handshake.is_some() { Wire::Other } else { spoken };
-    let dialect = spoken_by(endpoint.as_ref(), prefix_dialect);
+    let kind = kind_of(endpoint.as_ref(), &chosen);
+    let dialect = spoken_by(endpoint.as_ref(), &chosen);
     Box::new(Accepted {
         request_id: id::new_request(&**clock),
         action: id::new_action(&**clock),
@@ -50,10 +41,11 @@ pub(crate) fn accept(
         wire,
         handshake,
         dialect,
+        kind,
         route: endpoint.as_ref().map_or("other", |endpoint| endpoint.route),
         method: parts.method,
         query: parts.uri.query().map(str::to_owned),
-        upstream,
+        upstream: chosen.into_name(),
         path_model: endpoint.as_ref().and_then(|endpoint| endpoint.model.as_deref().map(str::to_owned)),
         address: client_address(peer, &parts.headers, &snapshot.settings.trusted_proxies),
         headers: parts.headers,
@@ -65,17 +57,22 @@ pub(crate) fn accept(
 }
 
 /// What the clients of a path speak.
-pub(crate) fn dialect_of(path: &str) -> Dialect {
-    let (_, prefix_dialect, path) = strip_prefix(path);
-    spoken_by(endpoint(&path).as_ref(), prefix_dialect)
+pub(crate) fn dialect_of(path: &str, directory: &Directory) -> Dialect {
+    let (chosen, path) = prefix::split(path, directory);
+    spoken_by(endpoint(&path).as_ref(), &chosen)
 }
 
-/// A wire format decides; where there is none the prefix may.
-fn spoken_by(endpoint: Option<&Endpoint<'_>>, prefix_dialect: Option<Dialect>) -> Dialect {
-    match (endpoint, prefix_dialect) {
-        (Some(Endpoint { wire: Wire::Other, .. }) | None, Some(dialect)) => dialect,
-        (endpoint, _) => endpoint.map_or(Dialect::OpenAi, |endpoint| endpoint.dialect),
+/// A wire format decides; what none claims is spoken as the upstream does that the prefix chose.
+fn spoken_by(endpoint: Option<&Endpoint<'_>>, chosen: &Chosen) -> Dialect {
+    match endpoint {
+        Some(endpoint) if endpoint.wire != Wire::Other => endpoint.dialect,
+        _ => kind_of(endpoint, chosen),
     }
+}
+
+/// The kind of the upstreams that may serve it: the prefix decides, else the path.
+fn kind_of(endpoint: Option<&Endpoint<'_>>, chosen: &Chosen) -> Dialect {
+    chosen.kind().unwrap_or_else(|| endpoint.map_or(Dialect::OpenAi, |endpoint| endpoint.dialect))
 }
 
 /// Whether the request can be taken at all.
@@ -128,58 +125,4 @@ pub(crate) fn check(accepted: &Accepted, gateway: &Gateway, snapshot: &Snapshot)
 
 fn no_websockets() -> Refusal {
     websocket::refused("websockets are switched off here", "use plain HTTP, or set gateway.websockets: true")
-}
-
-/// The upstream and the dialect that a prefix names, and the path after it. Clients append paths to base URLs with and
-/// without a version, so behind a prefix a missing one is put in.
-fn strip_prefix(path: &str) -> (Option<String>, Option<Dialect>, String) {
-    if let Some(rest) = path.strip_prefix("/u/") {
-        let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
-        return (Some(name.to_owned()), None, format!("/{rest}"));
-    }
-    for (prefix, dialect) in DIALECT_PREFIXES {
-        let Some(rest) = path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'))
-        else {
-            continue;
-        };
-        let version = if dialect == Dialect::Gemini { "/v1beta" } else { "/v1" };
-        let has_version = rest
-            .get(1..3)
-            .is_some_and(|start| start.starts_with('v') && start.ends_with(|c: char| c.is_ascii_digit()));
-        let path = if has_version { rest.to_owned() } else { format!("{version}{rest}") };
-        return (None, Some(dialect), path);
-    }
-    (None, None, path.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefixes_name_the_upstream_and_leave_the_providers_path() {
-        for (path, upstream, expected) in [
-            ("/v1/messages", None, "/v1/messages"),
-            ("/openai/v1/chat/completions", None, "/v1/chat/completions"),
-            ("/openai/chat/completions", None, "/v1/chat/completions"),
-            ("/anthropic/v1/messages", None, "/v1/messages"),
-            ("/gemini/v1beta/models/g:countTokens", None, "/v1beta/models/g:countTokens"),
-            ("/gemini/models", None, "/v1beta/models"),
-            ("/u/backup/v1/models", Some("backup"), "/v1/models"),
-            ("/u/backup", Some("backup"), "/"),
-        ] {
-            let (name, _, rest) = strip_prefix(path);
-            assert_eq!((name.as_deref(), rest.as_str()), (upstream, expected), "{path}");
-        }
-    }
-
-    #[test]
-    fn only_provider_paths_are_ours() {
-        for path in ["/v1", "/v1/x", "/v1beta/models", "/openai/v1/models", "/u/x/v1/models"] {
-            assert!(owns(path), "{path}");
-        }
-        for path in ["/", "/health", "/v10/x", "/v2/x", "/user", "/api/budgets", "/openai.json"] {
-            assert!(!owns(path), "{path}");
-        }
-    }
 }

@@ -62,7 +62,9 @@ pub(super) async fn send(
                 meter = returned;
                 last = last.or_else(|| Some((all_resting(wait), Cause::Full)));
             }
-            Ended::Failed(failure) if failure.cause.elsewhere() && index + 1 < plan.len() => {
+            Ended::Failed(failure)
+                if failure.cause.elsewhere() && failure.may_be_sent_again() && index + 1 < plan.len() =>
+            {
                 let Failure { meter: returned, refusal, cause, .. } = *failure;
                 meter = sending.write_off(one, returned, &refusal, cause);
                 last = Some((refusal, cause));
@@ -103,7 +105,8 @@ impl<'a> Sending<'a> {
             };
             let wait = failure.wait.unwrap_or_else(|| backoff(tried, fastrand::f64()));
             let in_time = wait <= LONGEST_WAIT && Instant::now() + wait < self.end;
-            if !(failure.cause.again() && tried < tries && in_time && upstream.retries.take()) {
+            let may_help = failure.cause.again() && failure.may_be_sent_again();
+            if !(may_help && tried < tries && in_time && upstream.retries.take()) {
                 match failure.cause.upstream_failed() {
                     Some(failed) => self.report(upstream, failed),
                     None => upstream.breaker.forget_probe(),

@@ -73,6 +73,11 @@ impl Cause {
         self != Self::Request
     }
 
+    /// Whether nothing of the request can have reached the upstream.
+    pub(super) fn is_before_sending(self) -> bool {
+        matches!(self, Self::Request | Self::Full | Self::Connect)
+    }
+
     /// Whether it was the upstream's doing: its breaker counts it, once for all tries of a call. `None`: it was never
     /// asked, so there is nothing to tell.
     pub(super) fn upstream_failed(self) -> Option<bool> {
@@ -90,6 +95,11 @@ impl Cause {
 }
 
 impl Failure {
+    /// Whether the request may be sent again, here or elsewhere: what is done twice when it is sent twice goes out once.
+    pub(super) fn may_be_sent_again(&self) -> bool {
+        self.cause.is_before_sending() || self.meter.accepted().is_repeatable()
+    }
+
     /// Nothing came that could be passed on.
     pub(super) fn new(meter: Box<Meter>, refusal: Refusal, cause: Cause) -> Self {
         Self { meter, refusal, cause, wait: None, answer: None }
