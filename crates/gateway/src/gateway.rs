@@ -145,7 +145,8 @@ impl Gateway {
     ) -> Result<(), Duration> {
         let caller = caller.unwrap_or(&self.anonymous);
         // Our own routes have no dialect; what is refused here is told in their own shape.
-        let rated = Rated { caller, address, model: None, path, tokens: 0, dialect: Dialect::OpenAi };
+        let rated =
+            Rated { caller, address, model: None, path, prompt: 0, output: 0, dialect: Dialect::OpenAi };
         let snapshot = self.snapshot.load();
         let taken = self.rates.take(&snapshot.settings.rate_limits, &rated, self.clock().monotonic());
         taken.map(|_counted| ()).map_err(|refusal| refusal.denial.retry_after.unwrap_or_default())

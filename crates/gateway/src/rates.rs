@@ -44,9 +44,8 @@ impl RateRule {
 /// What a request has taken from its rates, so that the estimate can be corrected when the usage is known.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
-    keys: SmallVec<[(RateKey, Book); 2]>,
-    /// The estimate that was taken.
-    tokens: u64,
+    /// What counts, where, and the tokens that were taken from it.
+    keys: SmallVec<[(RateKey, Book, u64); 2]>,
     /// When.
     at: Duration,
 }
@@ -75,8 +74,8 @@ impl Rates {
 
     /// Replaces the estimate of tokens by what was really used.
     pub(crate) fn correct(&self, taken: &Taken, actual: u64) {
-        for (key, book) in &taken.keys {
-            self.book(*book).adjust(key, taken.tokens, actual, taken.at);
+        for (key, book, tokens) in &taken.keys {
+            self.book(*book).adjust(key, *tokens, actual, taken.at);
         }
     }
 
@@ -87,7 +86,7 @@ impl Rates {
         request: &Rated<'_>,
         now: Duration,
     ) -> Result<Taken, Refusal> {
-        let mut taken = Taken { keys: SmallVec::new(), tokens: request.tokens, at: now };
+        let mut taken = Taken { keys: SmallVec::new(), at: now };
         let own = request
             .caller
             .id
@@ -98,8 +97,9 @@ impl Rates {
             if rate == Rate::default() {
                 continue;
             }
-            match self.book(book).check(&key, rate, request.tokens, now) {
-                Ok(_remaining) => taken.keys.push((key, book)),
+            let tokens = request.tokens_of(rate);
+            match self.book(book).check(&key, rate, tokens, now) {
+                Ok(_remaining) => taken.keys.push((key, book, tokens)),
                 Err(limited) => {
                     self.correct(&taken, 0);
                     return Err(refused(request.dialect, &limited));
@@ -117,11 +117,22 @@ pub(crate) struct Rated<'a> {
     /// The model by its name in the price table, `other` for all that have none: names are the caller's to choose.
     pub(crate) model: Option<&'a str>,
     pub(crate) path: &'a str,
-    pub(crate) tokens: u64,
+    /// Tokens of the prompt, estimated.
+    pub(crate) prompt: u64,
+    /// The most tokens that the answer may have.
+    pub(crate) output: u64,
     pub(crate) dialect: Dialect,
 }
 
 impl Rated<'_> {
+    /// The tokens to take beforehand, corrected when the usage is known: prompt and answer, so that calls made at once don't
+    /// pass the rate by their answers. An answer that may be longer than the rate takes all that the prompt leaves of it,
+    /// since otherwise no such call could ever be made.
+    fn tokens_of(&self, rate: Rate) -> u64 {
+        let most = self.prompt.saturating_add(self.output);
+        rate.tokens.map_or(most, |limit| most.min(limit)).max(self.prompt)
+    }
+
     /// What the `index`-th rule counts this request for.
     fn counted(&self, index: usize, rule: &RateRule) -> Option<(RateKey, Book, Rate)> {
         let (subject, book) = match rule.scope {

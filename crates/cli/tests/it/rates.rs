@@ -2,6 +2,7 @@
 
 use tokio::task::JoinSet;
 
+use crate::support::eventually;
 use crate::support::format::Format;
 use crate::support::program::{Program, Setup, one_upstream};
 use crate::support::raw::{self, Answer};
@@ -175,4 +176,38 @@ async fn what_is_refused_otherwise_does_not_count() {
         assert_eq!(server.ask(raw::post("/v1/messages", "{")).await.status, 400);
     }
     assert_eq!(server.ask(Format::Messages.request("hi", false)).await.status, 200);
+}
+
+#[tokio::test]
+async fn calls_made_at_once_do_not_pass_the_tokens_of_a_minute_by_their_answers() {
+    let upstream = Upstream::start(|_, number| match number {
+        0 => Reply::nothing().hang(),
+        _ => Reply::json(Format::Chat.answer()),
+    });
+    let server = Setup::proxy(&format!(
+        "rate_limits: [ {{ scope: ip, tpm: 1000 }} ]\n{}",
+        one_upstream(&upstream.url())
+    ))
+    .start();
+    let ask = raw::post("/v1/chat/completions", Format::Chat.body_within("hi", false, 600));
+    let mut first = server.connect().await;
+    first.send(&ask).await;
+    upstream.wait_for_requests(1).await;
+    limited(Format::Chat, &server.ask(&ask).await);
+    drop(first);
+    // What it did not use comes back, and an answer that may be longer than the rate can still be asked for.
+    let long = raw::post("/v1/chat/completions", Format::Chat.body_within("hi", false, 5_000));
+    eventually("the tokens come back", async || {
+        let answer = server.ask(&ask).await;
+        if answer.status == 200 { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    let answer = server.ask(&ask).await;
+    assert_eq!(answer.status, 200, "the usage took the estimate's place: {answer:?}");
+    let other = Setup::proxy(&format!(
+        "rate_limits: [ {{ scope: ip, tpm: 1000 }} ]\n{}",
+        one_upstream(&upstream.url())
+    ))
+    .start();
+    assert_eq!(other.ask(&long).await.status, 200);
 }

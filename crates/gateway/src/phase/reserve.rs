@@ -83,7 +83,12 @@ impl Bid {
         let output = Output::decide(asked, accepted, &plan, &scopes);
         let estimate =
             if is_free(accepted) { Amount::ZERO } else { upper_bound(payload, &plan, output.bound) };
-        let tokens = if is_free(accepted) { 0 } else { estimate_tokens(payload.text.len() as u64) };
+        let tokens = if is_free(accepted) {
+            (0, 0)
+        } else {
+            let answers = output.bound.saturating_mul(payload.request.choices.max(1));
+            (estimate_tokens(payload.text.len() as u64), answers)
+        };
         let price = plan.first().and_then(|first| first.price.as_ref());
         let rates = take_rates(asked, accepted, price, tokens)?;
         let total =
@@ -96,7 +101,7 @@ impl Bid {
     /// For an answer that nobody is asked for.
     fn for_nothing(asked: Asked<'_>, accepted: &Accepted, findings: &[Finding]) -> Result<Self, Refusal> {
         let price = asked.payload.model().and_then(|model| asked.snapshot.price(accepted.dialect, model));
-        let rates = take_rates(asked, accepted, price.as_ref(), 0)?;
+        let rates = take_rates(asked, accepted, price.as_ref(), (0, 0))?;
         let total = Duration::ZERO;
         let terms = Terms { scopes: &[], findings, estimate: Amount::ZERO, total, cached: true };
         let (permit, rates) = admit(asked, accepted, &terms, rates)?;
@@ -248,7 +253,7 @@ fn take_rates(
     asked: Asked<'_>,
     accepted: &Accepted,
     price: Option<&Arc<Price>>,
-    tokens: u64,
+    (prompt, output): (u64, u64),
 ) -> Result<Taken, Refusal> {
     let Asked { gateway, snapshot, caller, .. } = asked;
     let model = price.map_or_else(|| "other".into(), |price| Arc::clone(&price.id));
@@ -257,7 +262,8 @@ fn take_rates(
         address: accepted.address,
         model: Some(&model),
         path: &accepted.path,
-        tokens,
+        prompt,
+        output,
         dialect: accepted.dialect,
     };
     gateway.rates().take(&snapshot.settings.rate_limits, &rated, gateway.clock().monotonic())
