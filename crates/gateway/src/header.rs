@@ -1,10 +1,12 @@
 //! Which headers pass, in both directions.
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, ORIGIN,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REFERER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use smallvec::SmallVec;
 
 use crate::token::looks_like_token;
 
@@ -22,8 +24,25 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Where SDKs put the caller's key, each after its own habit.
-pub(crate) const CREDENTIALS: [HeaderName; 3] =
-    [AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("x-goog-api-key")];
+pub(crate) const CREDENTIALS: [HeaderName; 4] = [
+    AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("api-key"),
+];
+
+/// What the caller says of itself, or of the account that is to pay: not for an upstream that is called on our account. A
+/// configured header can set them.
+const OF_THE_CALLER: [HeaderName; 8] = [
+    COOKIE,
+    FORWARDED,
+    ORIGIN,
+    REFERER,
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+    HeaderName::from_static("x-goog-user-project"),
+];
 
 /// Headers of ours, on answers.
 pub(crate) const RUN: HeaderName = HeaderName::from_static("x-seawall-run");
@@ -49,24 +68,23 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// The headers of the request as they go upstream. `pass_credentials`: the caller's own key is meant for the provider.
-/// The answer must be readable to us, so no compression is asked for.
+/// The headers of the request as they go upstream. `pass_credentials`: the caller's own key is meant for the provider, and
+/// with it goes what the caller says of itself. The answer must be readable to us, so no compression is asked for.
 pub(crate) fn towards_upstream(from_client: &HeaderMap, pass_credentials: bool, readable: bool) -> HeaderMap {
     let mut headers = from_client.clone();
     strip_hop_by_hop(&mut headers);
     for name in [HOST, CONTENT_LENGTH, EXPECT] {
         headers.remove(name);
     }
-    let ours: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with("x-seawall-")).cloned().collect();
-    for name in ours {
+    let stays = |name: &HeaderName, value: &HeaderValue| {
+        name.as_str().starts_with("x-seawall-")
+            || carries_our_key(value)
+            || !pass_credentials && (CREDENTIALS.contains(name) || is_of_the_caller(name))
+    };
+    let staying: SmallVec<[HeaderName; 4]> =
+        headers.iter().filter(|(name, value)| stays(name, value)).map(|(name, _)| name.clone()).collect();
+    for name in staying {
         headers.remove(name);
-    }
-    for name in CREDENTIALS {
-        let is_ours = headers.get_all(&name).iter().any(carries_our_key);
-        if !pass_credentials || is_ours {
-            headers.remove(name);
-        }
     }
     if readable {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -95,9 +113,14 @@ pub(crate) fn remove_tokens(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a credential is one of our own API keys, which never leave us.
+fn is_of_the_caller(name: &HeaderName) -> bool {
+    OF_THE_CALLER.contains(name) || name.as_str().starts_with("x-forwarded-")
+}
+
+/// Whether one of our own API keys is in it; they never leave us, whatever the header is called.
 fn carries_our_key(value: &HeaderValue) -> bool {
-    value.to_str().is_ok_and(|text| text.contains(seawall_store::KEY_PREFIX))
+    let prefix = seawall_store::KEY_PREFIX.as_bytes();
+    value.as_bytes().windows(prefix.len()).any(|bytes| bytes == prefix)
 }
 
 /// The headers of the answer as they go to the client. `same_body`: the body is passed on as it came, so that its length
@@ -160,6 +183,40 @@ mod tests {
         let theirs = headers(&[("authorization", "Bearer sk-theirs")]);
         assert_eq!(towards_upstream(&theirs, true, false), theirs);
         assert!(towards_upstream(&theirs, false, false).is_empty());
+    }
+
+    #[test]
+    fn no_header_takes_a_key_of_ours_along_whatever_it_is_called() {
+        let ours = headers(&[
+            ("api-key", "sk-sw-abc"),
+            ("cookie", "session=sk-sw-abc"),
+            ("x-litellm-api-key", "Bearer sk-sw-abc"),
+            ("x-note", "caf\u{e9} sk-sw-abc"),
+        ]);
+        assert!(towards_upstream(&ours, true, false).is_empty());
+        let azure = headers(&[("api-key", "theirs")]);
+        assert_eq!(towards_upstream(&azure, true, false), azure);
+        assert!(towards_upstream(&azure, false, false).is_empty());
+    }
+
+    #[test]
+    fn what_a_caller_says_of_itself_goes_with_its_own_key_and_not_with_ours() {
+        let said = headers(&[
+            ("cookie", "c=3"),
+            ("forwarded", "for=192.0.2.1"),
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x-forwarded-host", "gateway.example"),
+            ("x-real-ip", "192.0.2.1"),
+            ("origin", "https://a.example"),
+            ("referer", "https://a.example/page"),
+            ("openai-organization", "org-1"),
+            ("openai-project", "proj-1"),
+            ("x-goog-user-project", "p-1"),
+        ]);
+        assert_eq!(towards_upstream(&said, true, false), said);
+        assert!(towards_upstream(&said, false, false).is_empty());
+        let beta = headers(&[("openai-beta", "assistants=v2"), ("anthropic-version", "2023-06-01")]);
+        assert_eq!(towards_upstream(&beta, false, false), beta);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use seawall_llm::request::{Edits, edit};
+use seawall_llm::wire::percent_decode;
 use seawall_llm_client::{Credentials, Upstream};
 use seawall_types::Code;
 
@@ -69,7 +70,8 @@ fn path_and_query(accepted: &Accepted, renamed: Option<&str>, passthrough: bool)
         _ => accepted.path.clone(),
     };
     let keep = |pair: &&str| {
-        pair.strip_prefix("key=").is_none_or(|key| passthrough && !key.starts_with(seawall_store::KEY_PREFIX))
+        !percent_decode(pair).contains(seawall_store::KEY_PREFIX)
+            && (passthrough || !pair.starts_with("key="))
     };
     let named = renamed.filter(|_| accepted.handshake.is_some());
     let rename = |pair| named.map_or(Cow::Borrowed(pair), |model| websocket::with_model(pair, model));
