@@ -61,6 +61,10 @@ impl Gateway {
                 return self.refuse(&accepted, &Arc::default(), None, &refusal);
             }
         };
+        if let Err(refusal) = phase::pass(snapshot, &accepted, &caller) {
+            phase::discard(body, &snapshot.settings, &accepted).await;
+            return self.refuse(&accepted, &caller.actor, None, &refusal);
+        }
         let payload = match phase::read(self, snapshot, &accepted, body).await {
             Ok(payload) => payload,
             Err(refusal) => return self.refuse(&accepted, &caller.actor, None, &refusal),

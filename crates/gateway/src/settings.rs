@@ -13,7 +13,7 @@ use seawall_budget::rate::Rate;
 use seawall_budget::{Limit, OnStoreDown};
 use seawall_llm::price::Price;
 use seawall_llm::wire::Dialect;
-use seawall_types::{Mode, Scope, Usd, Window};
+use seawall_types::{Mode, Pattern, Scope, Usd, Window};
 use serde_json::Value;
 
 pub use cache::CacheSettings;
@@ -67,6 +67,8 @@ pub struct Settings {
     pub timeouts: RequestTimeouts,
     /// `gateway.trusted_proxies`.
     pub trusted_proxies: Vec<IpNet>,
+    /// `gateway.passthrough`; `None`: everything, and for tenants what holds nothing of the account.
+    pub passthrough: Option<Vec<Pattern>>,
     /// `gateway.websockets`.
     pub websockets: bool,
     /// `cache`; `None`: no answer is kept.
@@ -104,7 +106,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 impl Settings {
     /// Reads the keys. Errors are collected by the reader.
     pub fn declare(reader: &mut Reader<'_>) -> Self {
-        let (listen, mode, limits, timeouts, trusted_proxies, websockets) =
+        let (listen, mode, limits, timeouts, trusted_proxies, websockets, passthrough) =
             reader.section("gateway", "The proxy.", gateway);
         let (auth, jwt) = reader.section("auth", "Who may call.", |auth| {
             let modes = [("auto", AuthMode::Auto), ("required", AuthMode::Required)];
@@ -136,6 +138,7 @@ impl Settings {
             limits,
             timeouts,
             trusted_proxies,
+            passthrough,
             websockets,
             cache,
             auth,
@@ -154,7 +157,7 @@ impl Settings {
     }
 }
 
-type GatewaySection = (String, Mode, Limits, RequestTimeouts, Vec<IpNet>, bool);
+type GatewaySection = (String, Mode, Limits, RequestTimeouts, Vec<IpNet>, bool, Option<Vec<Pattern>>);
 
 fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
     let listen = gateway.text("listen", "Address and port; port 0 takes a free one.", "127.0.0.1:8000");
@@ -200,7 +203,10 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
     gateway.partial_choice("tool_denied", doc, (), &[("refuse", ())], &["error"]);
     let doc = "Whether websockets (realtime APIs) are passed through; what they cost can't be seen.";
     let websockets = gateway.boolean("websockets", doc, true);
-    (listen, mode, limits, timeouts, trusted, websockets)
+    let doc = "Provider's paths that pass though no wire format claims them; one `*` stands for any text. Default: all, \
+               but for callers with a tenant only what holds nothing of the whole account.";
+    let passthrough = gateway.optional_parsed_list("passthrough", doc);
+    (listen, mode, limits, timeouts, trusted, websockets, passthrough)
 }
 
 fn limits(reader: &mut Reader<'_>) -> Limits {

@@ -152,12 +152,13 @@ mod tests {
     use super::*;
 
     /// Keys whose change holds at once. Tables are named whole where everything in them does.
-    const AT_ONCE: [&str; 21] = [
+    const AT_ONCE: [&str; 22] = [
         "gateway.mode",
         "gateway.limits",
         "gateway.timeouts",
         "gateway.trusted_proxies",
         "gateway.websockets",
+        "gateway.passthrough",
         "gateway.tool_denied",
         "auth",
         "upstreams",

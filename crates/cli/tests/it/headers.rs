@@ -274,3 +274,77 @@ async fn a_key_of_ours_that_the_provider_refuses_is_not_shown_to_the_client() {
         assert!(!format!("{answer:?}").contains("operator-secret"), "{answer:?}");
     }
 }
+
+#[tokio::test]
+async fn a_key_in_the_header_of_azures_sdk_is_checked_and_stays_here() {
+    let upstream = Upstream::always(Reply::json(Format::Chat.answer()));
+    let setup = with(&upstream, "auth: passthrough");
+    let key = setup.key(&["--name", "ci"]);
+    let server = setup.start();
+    let call = |key: &str| {
+        raw::request(
+            "POST",
+            "/v1/chat/completions?api_key=%73k-sw-in-a-query&x=1",
+            &[("api-key", key), ("x-litellm-api-key", key)],
+            Format::Chat.body("hi", false),
+        )
+    };
+    let answer = server.ask(call("sk-sw-0123456789abcdefghijklmnopqrstuvwxyz")).await;
+    assert_eq!((answer.status, Format::Chat.error(&answer)["code"].as_str()), (401, Some("UNAUTHENTICATED")));
+    assert_eq!(server.ask(call(&key)).await.status, 200);
+    let seen = upstream.only();
+    assert!(!seen.head.contains("k-sw-"), "{}", seen.head);
+    assert_eq!(seen.line(), "POST /v1/chat/completions?x=1 HTTP/1.1");
+}
+
+#[tokio::test]
+async fn with_our_key_an_upstream_hears_nothing_of_the_caller() {
+    let upstream = Upstream::always(Reply::json(Format::Chat.answer()));
+    let server = with(&upstream, "api_key: sk-ours, headers: { openai-organization: org-ours }").start();
+    let headers = [
+        ("cookie", "c=3"),
+        ("x-forwarded-for", "192.0.2.1"),
+        ("referer", "http://127.0.0.1/page"),
+        ("openai-organization", "org-theirs"),
+        ("openai-project", "theirs"),
+        ("openai-beta", "x"),
+    ];
+    let answer = server
+        .ask(raw::request("POST", "/v1/chat/completions", &headers, Format::Chat.body("hi", false)))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = upstream.only();
+    for name in ["cookie", "x-forwarded-for", "referer", "openai-project"] {
+        assert_eq!(seen.header(name), None, "{}", seen.head);
+    }
+    assert_eq!(seen.headers("openai-organization"), ["org-ours"]);
+    assert_eq!(seen.header("openai-beta"), Some("x"));
+}
+
+#[tokio::test]
+async fn tenants_do_not_reach_each_others_files_and_a_list_says_what_passes() {
+    let upstream = Upstream::always(Reply::json("{}"));
+    let setup = with(&upstream, "api_key: sk-ours");
+    let (tenants, teams) = (setup.key(&["--name", "a", "--tenant", "acme"]), setup.key(&["--name", "b"]));
+    let server = setup.start();
+    let get = async |server: &Program, key: &str, path: &str| {
+        let bearer = format!("Bearer {key}");
+        server.ask(raw::request("GET", path, &[("authorization", &bearer)], "")).await
+    };
+    let answer = get(&server, &tenants, "/v1/files").await;
+    assert_eq!((answer.status, Format::Chat.error(&answer)["code"].as_str()), (404, Some("NOT_FOUND")));
+    assert!(answer.text().contains("gateway.passthrough"), "{answer:?}");
+    assert!(upstream.seen().is_empty());
+    assert_eq!(get(&server, &tenants, "/v1/models").await.status, 200);
+    assert_eq!(get(&server, &teams, "/v1/files").await.status, 200);
+
+    let setup = Setup::proxy(&format!(
+        "gateway: {{ passthrough: [\"/v1/files*\"] }}\nupstreams: [ {{ name: main, base_url: \"{}\" }} ]",
+        upstream.url()
+    ));
+    let server = setup.start();
+    assert_eq!(server.get("/v1/files/file-1").await.status, 200);
+    assert_eq!(server.get("/v1/models").await.status, 404);
+    let call = server.ask(Format::Chat.request("hi", false)).await;
+    assert_eq!(call.status, 200, "what a wire format claims is no pass-through: {call:?}");
+}

@@ -247,19 +247,19 @@ async fn an_upstream_that_did_not_change_goes_on_as_it_was() {
     let status = async || server.ask(Format::Chat.request("hi", false)).await.status;
 
     assert_eq!(status().await, 200);
-    setup.write("config.yaml", &config("1h", "cache: { ttl: 2h }"));
+    setup.replace("config.yaml", &config("1h", "cache: { ttl: 2h }"));
     reload().await;
     assert_eq!(status().await, 200);
     assert_eq!(upstream.seen()[1].connection, 0, "its connections are kept");
 
     assert_eq!(status().await, 500);
     assert_eq!(state().await, 2.0);
-    setup.write("config.yaml", &config("1h", "cache: { ttl: 3h }"));
+    setup.replace("config.yaml", &config("1h", "cache: { ttl: 3h }"));
     reload().await;
     assert_eq!((status().await, state().await), (503, 2.0), "it rests on");
     assert_eq!(upstream.seen().len(), 3, "and is not asked");
 
-    setup.write("config.yaml", &config("2h", ""));
+    setup.replace("config.yaml", &config("2h", ""));
     reload().await;
     assert_eq!((status().await, upstream.seen().len()), (500, 4), "a changed one begins anew");
 }
