@@ -1,6 +1,7 @@
 //! Our own routes.
 
 mod admin;
+mod body;
 mod budgets;
 mod docs;
 mod health;
@@ -37,6 +38,7 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
             .route("/sim/requests", get(simulated::pass))
             .route("/sim/reset", post(simulated::pass));
     }
+    let guarded = guarded.layer(from_fn_with_state(Arc::clone(app), body::arrive));
     let guarded = guarded.layer(from_fn_with_state(Arc::clone(app), access::guard));
     let open = Router::new()
         .route("/", get(docs::home))
@@ -53,6 +55,15 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(app), bounded))
         .layer(from_fn_with_state(Arc::clone(app), finish))
         .with_state(Arc::clone(app))
+}
+
+/// Does what may wait for a disk on a thread that may wait: a worker has all its other calls to serve.
+async fn may_block<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Problem::new(Code::Internal, "the work broke off", "see the log")))
 }
 
 async fn unknown() -> Problem {

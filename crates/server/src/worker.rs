@@ -4,12 +4,16 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use seawall_base::tasks::{Group, Held};
 use tokio::sync::mpsc;
 
 use crate::service::Service;
 use crate::{App, api, connection};
+
+/// How long the end of a worker waits for work that was begun on threads that may wait.
+const LAST_WORK: Duration = Duration::from_secs(5);
 
 /// A connection on its way to a worker.
 #[derive(Debug)]
@@ -42,6 +46,8 @@ impl Worker {
             std::thread::Builder::new().name(format!("seawall-worker-{index}")).spawn(move || {
                 let service = Service { routes: api::routes(&app), app, worker: index };
                 runtime.block_on(run(receiver, service, counted));
+                // A disk that hangs must not keep the process from ending.
+                runtime.shutdown_timeout(LAST_WORK);
             })?;
         Ok(Self { sender, open, thread })
     }

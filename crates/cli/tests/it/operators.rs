@@ -6,7 +6,7 @@ use crate::support::client::{self, Call};
 use crate::support::eventually;
 use crate::support::format::Format;
 use crate::support::program::{Program, Setup};
-use crate::support::raw::Answer;
+use crate::support::raw::{self, Answer};
 use crate::support::sim::Sim;
 
 async fn ask(proxy: &Program, key: Option<&str>) -> Answer {
@@ -190,4 +190,20 @@ async fn a_rotated_key_takes_the_others_place_and_pays_from_the_same_budget() {
     ask_until(&proxy, &last, 200).await;
     let refused = ask_until(&proxy, &next, 401).await;
     assert_eq!(Format::Chat.error(&refused)["code"], "KEY_EXPIRED");
+}
+
+#[tokio::test]
+async fn a_body_of_an_operator_must_arrive_too() {
+    let server = Setup::simulated("gateway: { timeouts: { body_read: 300ms } }").start();
+    let mut slow = server.connect().await;
+    slow.send("PUT /api/budgets HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{").await;
+    let answer = slow.answer().await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (408, Some("REQUEST_TIMEOUT")), "{answer:?}");
+
+    let large = format!("{{\"scope\":\"{}\"}}", "x".repeat(2 * 1024 * 1024));
+    let request = raw::request("PUT", "/api/budgets", &[("content-type", "application/json")], large);
+    let mut client = server.connect().await;
+    client.send_what_is_taken(request).await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (413, Some("BODY_TOO_LARGE")), "{answer:?}");
 }

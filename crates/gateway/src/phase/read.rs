@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use seawall_llm::request::{Request, read_request};
+use seawall_llm::wire::Wire;
 use seawall_types::Code;
 use tokio::time::timeout;
 
@@ -14,10 +16,15 @@ use crate::accepted::Accepted;
 use crate::inflate::{Encoding, InflateError};
 use crate::memory::Share;
 use crate::refusal::Refusal;
-use crate::{Gateway, Settings, Snapshot, websocket};
+use crate::{Gateway, Limits, Settings, Snapshot, websocket};
 
 /// The longest name of a model: names go into traces and answers.
 const MAX_MODEL_NAME: usize = 256;
+
+/// The largest bodies that are inflated and parsed where they arrive: what takes a millisecond or two. A compressed one
+/// may inflate to a thousand times its size.
+const AT_ONCE: usize = 1024 * 1024;
+const AT_ONCE_COMPRESSED: usize = 16 * 1024;
 
 /// A request's body.
 #[derive(Debug)]
@@ -55,12 +62,51 @@ pub(crate) async fn read(
         return Err(too_large(length, settings.limits.body));
     }
     let raw = collect(body, settings, accepted, &mut memory).await?;
-    let (text, compressed) = inflate(&raw, accepted, settings, &mut memory)?;
-    let mut request = parse(accepted, settings, &text)?;
+    let mut payload = understand(accepted, settings.limits, raw, memory).await?;
     if accepted.handshake.is_some_and(|handshake| handshake.query_names_model) {
-        request.model = websocket::model(accepted.query.as_deref())?;
+        payload.request.model = websocket::model(accepted.query.as_deref())?;
     }
-    Ok(Payload { raw, text, compressed, request, memory })
+    Ok(payload)
+}
+
+/// What is known of a body before it is read.
+struct Form<'a> {
+    wire: Wire,
+    path_model: Option<&'a str>,
+    encoding: Option<&'a HeaderValue>,
+    limits: Limits,
+}
+
+/// Inflates and parses a body. What takes more than a moment is done beside the worker, which has other calls to serve.
+async fn understand(
+    accepted: &Accepted,
+    limits: Limits,
+    raw: Bytes,
+    memory: Share,
+) -> Result<Payload, Refusal> {
+    let (wire, encoding) = (accepted.wire, accepted.headers.get(CONTENT_ENCODING));
+    let at_once = if encoding.is_some() { AT_ONCE_COMPRESSED } else { AT_ONCE };
+    if raw.len() <= at_once {
+        let form = Form { wire, path_model: accepted.path_model.as_deref(), encoding, limits };
+        return form.understand(raw, memory);
+    }
+    let (path_model, encoding) = (accepted.path_model.clone(), encoding.cloned());
+    let beside = tokio::task::spawn_blocking(move || {
+        let form = Form { wire, path_model: path_model.as_deref(), encoding: encoding.as_ref(), limits };
+        form.understand(raw, memory)
+    });
+    beside.await.unwrap_or_else(|failed| match failed.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_runtime_ends) => Err(Refusal::new(Code::Draining, "the server is shutting down", "try again")),
+    })
+}
+
+impl Form<'_> {
+    fn understand(&self, raw: Bytes, mut memory: Share) -> Result<Payload, Refusal> {
+        let (text, compressed) = inflate(&raw, self, &mut memory)?;
+        let request = parse(self, &text)?;
+        Ok(Payload { raw, text, compressed, request, memory })
+    }
 }
 
 fn declared_length(accepted: &Accepted) -> Option<u64> {
@@ -137,16 +183,11 @@ impl Gathered {
     }
 }
 
-fn inflate(
-    raw: &Bytes,
-    accepted: &Accepted,
-    settings: &Settings,
-    memory: &mut Share,
-) -> Result<(Bytes, bool), Refusal> {
-    let Some(name) = accepted.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()) else {
+fn inflate(raw: &Bytes, form: &Form<'_>, memory: &mut Share) -> Result<(Bytes, bool), Refusal> {
+    let Some(name) = form.encoding.and_then(|value| value.to_str().ok()) else {
         return Ok((raw.clone(), false));
     };
-    if name.eq_ignore_ascii_case("identity") || !accepted.wire.is_metered() {
+    if name.eq_ignore_ascii_case("identity") || !form.wire.is_metered() {
         return Ok((raw.clone(), false));
     }
     let refused =
@@ -161,17 +202,16 @@ fn inflate(
         ),
         InflateError::Invalid(error) => refused(format!("the body is not valid {name}: {error}")),
     };
-    let size = encoding.measure(raw, settings.limits.inflated_body).map_err(unreadable)?;
-    if !memory.take(size, settings.limits.buffer) {
+    let size = encoding.measure(raw, form.limits.inflated_body).map_err(unreadable)?;
+    if !memory.take(size, form.limits.buffer) {
         return Err(no_memory());
     }
     let text = encoding.inflate_measured(raw, size).map_err(unreadable)?;
     Ok((text, true))
 }
 
-fn parse(accepted: &Accepted, settings: &Settings, text: &[u8]) -> Result<Request, Refusal> {
-    let parsed =
-        read_request(accepted.wire, accepted.path_model.as_deref(), text, settings.limits.json_depth);
+fn parse(form: &Form<'_>, text: &[u8]) -> Result<Request, Refusal> {
+    let parsed = read_request(form.wire, form.path_model, text, form.limits.json_depth);
     match parsed {
         Ok(request) if request.model.as_ref().is_some_and(|model| model.len() > MAX_MODEL_NAME) => {
             let message = format!("the model's name has more than {MAX_MODEL_NAME} bytes");
@@ -179,7 +219,7 @@ fn parse(accepted: &Accepted, settings: &Settings, text: &[u8]) -> Result<Reques
         }
         Ok(request) => Ok(request),
         // What no wire format claims and is no JSON object (a form, an upload, nothing) is passed on as it is.
-        Err(_) if !accepted.wire.is_metered() && !text.trim_ascii_start().starts_with(b"{") => {
+        Err(_) if !form.wire.is_metered() && !text.trim_ascii_start().starts_with(b"{") => {
             Ok(Request::default())
         }
         Err(error) => Err(Refusal::new(

@@ -10,6 +10,7 @@ use seawall_store::{Limits, StoreError};
 use seawall_types::{Code, Scope, Tokens, Usd, Window};
 use serde::{Deserialize, Serialize};
 
+use super::may_block;
 use crate::App;
 use crate::problem::Problem;
 
@@ -40,6 +41,10 @@ fn input<T>(body: Input<T>) -> Result<T, Problem> {
 }
 
 pub(crate) async fn show(State(app): State<Arc<App>>) -> Json<Budgets> {
+    budgets(&app)
+}
+
+fn budgets(app: &App) -> Json<Budgets> {
     let ledger = app.gateway().checkpoint().ledger();
     Json(Budgets { budgets: ledger.show(app.parts.clock.now()) })
 }
@@ -51,18 +56,17 @@ pub(crate) async fn set(State(app): State<Arc<App>>, body: Input<Wanted>) -> Res
     }
     let window = window.unwrap_or_default();
     let limit = Limit { scope, window, usd, tokens, on_store_down: OnStoreDown::Closed };
-    let now = app.parts.clock.now();
-    Limits::set(&*app.parts.store, &limit, now).map_err(|error| stored(&error))?;
-    let ledger = app.gateway().checkpoint().ledger();
-    ledger.set_limit(limit, now).map_err(|error| {
-        tracing::error!(%error, "a limit could not be journalled");
-        Problem::new(
-            Code::LedgerUnavailable,
-            "the ledger can't be written",
-            "free the disk of the data directory",
-        )
-    })?;
-    Ok(show(State(app)).await)
+    may_block(move || {
+        let now = app.parts.clock.now();
+        Limits::set(&*app.parts.store, &limit, now).map_err(|error| stored(&error))?;
+        let ledger = app.gateway().checkpoint().ledger();
+        ledger.set_limit(limit, now).map_err(|error| {
+            tracing::error!(%error, "a limit could not be journalled");
+            journal_unavailable()
+        })?;
+        Ok(budgets(&app))
+    })
+    .await
 }
 
 pub(crate) async fn remove(
@@ -71,16 +75,16 @@ pub(crate) async fn remove(
 ) -> Result<Json<Budgets>, Problem> {
     let Wanted { scope, window, .. } = input(body)?;
     let window = window.unwrap_or_default();
-    if !Limits::remove(&*app.parts.store, &scope, window).map_err(|error| stored(&error))? {
-        let detail = format!("no limit was set by hand for {scope} ({window})");
-        return Err(Problem::new(
-            Code::NotFound,
-            detail,
-            "see GET /api/budgets; a limit of the configuration is removed there",
-        ));
-    }
-    app.gateway().checkpoint().ledger().remove_limit(&scope, window);
-    Ok(show(State(app)).await)
+    may_block(move || {
+        if !Limits::remove(&*app.parts.store, &scope, window).map_err(|error| stored(&error))? {
+            let detail = format!("no limit was set by hand for {scope} ({window})");
+            let remedy = "see GET /api/budgets; a limit of the configuration is removed there";
+            return Err(Problem::new(Code::NotFound, detail, remedy));
+        }
+        app.gateway().checkpoint().ledger().remove_limit(&scope, window);
+        Ok(budgets(&app))
+    })
+    .await
 }
 
 pub(crate) async fn reset(
@@ -88,19 +92,23 @@ pub(crate) async fn reset(
     body: Input<Wanted>,
 ) -> Result<Json<Budgets>, Problem> {
     let Wanted { scope, window, .. } = input(body)?;
-    let now = app.parts.clock.now();
-    app.gateway().checkpoint().ledger().reset(&scope, window, now).map_err(|error| {
-        if matches!(error, seawall_budget::Error::UnknownAccount { .. }) {
-            return Problem::new(Code::NotFound, error.to_string(), "see GET /api/budgets");
-        }
-        tracing::error!(%error, "a reset could not be journalled");
-        Problem::new(
-            Code::LedgerUnavailable,
-            "the ledger can't be written",
-            "free the disk of the data directory",
-        )
-    })?;
-    Ok(show(State(app)).await)
+    may_block(move || {
+        let now = app.parts.clock.now();
+        app.gateway().checkpoint().ledger().reset(&scope, window, now).map_err(|error| {
+            if matches!(error, seawall_budget::Error::UnknownAccount { .. }) {
+                return Problem::new(Code::NotFound, error.to_string(), "see GET /api/budgets");
+            }
+            tracing::error!(%error, "a reset could not be journalled");
+            journal_unavailable()
+        })?;
+        Ok(budgets(&app))
+    })
+    .await
+}
+
+fn journal_unavailable() -> Problem {
+    let remedy = "free the disk of the data directory";
+    Problem::new(Code::LedgerUnavailable, "the ledger can't be written", remedy)
 }
 
 fn stored(error: &StoreError) -> Problem {

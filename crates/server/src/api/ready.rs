@@ -1,5 +1,6 @@
 //! `GET /ready`: whether this server can do its work: store, upstreams, disk, trace, configuration.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use crate::App;
 
 /// How long an answer holds.
 const FRESH: Duration = Duration::from_secs(2);
+/// How long each check may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Free space under which the disk counts as degraded, and under which it counts as full.
 const LOW_BYTES: u64 = 512 * 1024 * 1024;
 const FULL_BYTES: u64 = 1024 * 1024;
@@ -65,9 +68,29 @@ impl Checks {
     }
 }
 
-/// The last report, kept for a moment: probes come often.
+/// The last report, kept for a moment, since probes come often; and which checks are under way.
 #[derive(Debug, Default)]
-pub(crate) struct Readiness(Mutex<Option<(Duration, Report)>>);
+pub(crate) struct Readiness {
+    last: Mutex<Option<(Duration, Report)>>,
+    looking: tokio::sync::Mutex<()>,
+    database: AtomicBool,
+    upstreams: AtomicBool,
+    disk: AtomicBool,
+    trace: AtomicBool,
+    config: AtomicBool,
+}
+
+impl Readiness {
+    /// The last report, while it holds.
+    fn fresh(&self, now: Duration) -> Option<Report> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|(at, _)| now.saturating_sub(*at) < FRESH).map(|(_, report)| report.clone())
+    }
+
+    fn keep(&self, at: Duration, report: &Report) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, report.clone()));
+    }
+}
 
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     let report = current(&app).await;
@@ -80,13 +103,16 @@ async fn current(app: &Arc<App>) -> Report {
         return draining(app);
     }
     let now = app.parts.clock.monotonic();
-    let kept = app.readiness.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some((at, report)) = kept.filter(|(at, _)| now.saturating_sub(*at) < FRESH) {
-        tracing::trace!(?at, "readiness from a moment ago");
+    if let Some(report) = app.readiness.fresh(now) {
+        return report;
+    }
+    // Probes that come together share one look.
+    let _alone = app.readiness.looking.lock().await;
+    if let Some(report) = app.readiness.fresh(now) {
         return report;
     }
     let report = look(app).await;
-    *app.readiness.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, report.clone()));
+    app.readiness.keep(now, &report);
     report
 }
 
@@ -107,21 +133,14 @@ fn draining(app: &App) -> Report {
 }
 
 async fn look(app: &Arc<App>) -> Report {
-    let for_database = Arc::clone(app);
-    let database = async {
-        let ping = tokio::task::spawn_blocking(move || timed(|| database(&for_database)));
-        match tokio::time::timeout(Duration::from_secs(2), ping).await {
-            Ok(Ok(check)) => check,
-            _ => Check::bad("the store did not answer within 2s"),
-        }
-    };
-    let checks = Checks {
-        database: database.await,
-        upstreams: timed(|| upstreams(app)),
-        disk: timed(|| disk(app)),
-        trace: timed(|| trace(app)),
-        config: timed(|| config(app)),
-    };
+    let (database, upstreams, disk, trace, config) = tokio::join!(
+        bounded(app, |readiness| &readiness.database, database),
+        bounded(app, |readiness| &readiness.upstreams, upstreams),
+        bounded(app, |readiness| &readiness.disk, disk),
+        bounded(app, |readiness| &readiness.trace, trace),
+        bounded(app, |readiness| &readiness.config, config),
+    );
+    let checks = Checks { database, upstreams, disk, trace, config };
     let ready = checks.all().iter().all(|check| check.healthy);
     let degraded = checks.all().iter().any(|check| check.degraded);
     let status = match (ready, degraded) {
@@ -130,6 +149,25 @@ async fn look(app: &Arc<App>) -> Report {
         (true, false) => "ready",
     };
     Report { status, ready, simulated_provider: app.parts.sim.is_some(), checks }
+}
+
+/// Does one check on a thread that may wait, for a bounded time. A check that hangs is not begun again until it has come
+/// back: each probe would leave one more thread behind.
+async fn bounded(app: &Arc<App>, running: fn(&Readiness) -> &AtomicBool, check: fn(&App) -> Check) -> Check {
+    if running(&app.readiness).swap(true, Ordering::AcqRel) {
+        return Check::bad("it has not answered since it was last asked");
+    }
+    let for_check = Arc::clone(app);
+    let checking = tokio::task::spawn_blocking(move || {
+        let checked = timed(|| check(&for_check));
+        running(&for_check.readiness).store(false, Ordering::Release);
+        checked
+    });
+    match tokio::time::timeout(PATIENCE, checking).await {
+        Ok(Ok(checked)) => checked,
+        Ok(Err(_panicked)) => Check::bad("the check broke off; see the log"),
+        Err(_elapsed) => Check::bad(format!("no answer within {}s", PATIENCE.as_secs())),
+    }
 }
 
 fn timed(check: impl FnOnce() -> Check) -> Check {
