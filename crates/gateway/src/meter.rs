@@ -10,6 +10,7 @@ mod observe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use seawall_checkpoint::{Attempt, Outcome, Passed, Permit};
 use seawall_llm::answer::{Answer, ToolCall};
 use seawall_llm::price::Price;
@@ -160,6 +161,12 @@ impl Meter {
 
     pub(crate) fn accepted(&self) -> &Accepted {
         &self.accepted
+    }
+
+    /// The answer is on its way to the client, so nothing is sent again: lets the request's headers go, and with them the
+    /// buffer that the connection read them into, for as long as a stream may last.
+    pub(crate) fn forget_headers(&mut self) {
+        self.accepted.headers = HeaderMap::new();
     }
 
     pub(crate) fn gateway(&self) -> &Arc<Gateway> {

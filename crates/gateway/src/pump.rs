@@ -103,6 +103,13 @@ impl Pump {
         self.timers.ends_at()
     }
 
+    /// The client gets this answer: no other will be asked for.
+    pub(crate) fn begin(&mut self) {
+        if let Some(meter) = &mut self.meter {
+            meter.forget_headers();
+        }
+    }
+
     /// The next piece for the client.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.ready.is_empty() {

@@ -40,12 +40,13 @@ pub struct Through {
 impl Through {
     pub(crate) fn new(
         upstream: AnswerBody,
-        meter: Box<Meter>,
+        mut meter: Box<Meter>,
         status: u16,
         timers: Timers,
         memory: Share,
         tells_usage: bool,
     ) -> Self {
+        meter.forget_headers();
         // What no wire format claims may tell its usage all the same, and is charged for it.
         let copy = tells_usage.then(BytesMut::new);
         Self { upstream, meter: Some(meter), status, timers, copy, bytes: 0, _memory: memory }

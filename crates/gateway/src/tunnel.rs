@@ -42,7 +42,8 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    pub(crate) fn new(upstream: OnUpgrade, meter: Box<Meter>, timers: Timers, memory: Share) -> Self {
+    pub(crate) fn new(upstream: OnUpgrade, mut meter: Box<Meter>, timers: Timers, memory: Share) -> Self {
+        meter.forget_headers();
         Self {
             upstream: Some(upstream),
             meter: Some(meter),

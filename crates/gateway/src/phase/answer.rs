@@ -89,7 +89,8 @@ impl Answering<'_> {
         let timers = Timers::new(self.idle, self.end);
         let recorder = self.recorder(parts, &mut meter);
         let pump = Pump::new(body, inflater, self.strip_usage, meter, timers, memory).recorded(recorder);
-        let pump = Box::new(pump).prime().await?;
+        let mut pump = Box::new(pump).prime().await?;
+        pump.begin();
         let headers = header::towards_client(&parts.headers, false);
         Ok(respond(parts.status, headers, GatewayBody::Events(Some(pump))))
     }
