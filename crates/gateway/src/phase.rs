@@ -1,4 +1,4 @@
-//! The phases of a request, in order: accept, authenticate, read, inspect, recall, reserve (which chooses), send, answer.
+//! The phases of a request, in order: accept, authenticate, pass, read, inspect, recall, reserve (which chooses), send, answer.
 //! Settling and writing the trace are the meter's, since they happen wherever the answer ends.
 
 mod accept;

@@ -181,7 +181,8 @@ impl Upstream {
     }
 
     /// Sends one attempt and waits for the beginning of the answer. `request.uri` is a path with a query; address and
-    /// credentials are put in here, in the header that its kind wants, or where it is of any kind, `dialect`. Dropping the future cancels the call.
+    /// credentials are put in here, in the header that its kind wants (where it is of any kind, `dialect`). Dropping the
+    /// future cancels the call.
     ///
     /// # Errors
     /// When no answer begins, with the reason. Nothing is retried here.

@@ -182,7 +182,8 @@ pub fn endpoint(path: &str) -> Option<Endpoint<'_>> {
             Some(fixed(&lower).or_else(|| gemini(&segments)).unwrap_or_else(|| other(&segments, &lower)))
         }
         ["upload", "v1" | "v1beta", ..] => {
-            Some(Endpoint { dialect: Dialect::Gemini, ..Endpoint::new(Wire::Other, "/upload/{other}", &[]) })
+            let upload = Endpoint::new(Wire::Other, "/upload/{other}", &[]);
+            Some(Endpoint { dialect: Dialect::Gemini, free: true, ..upload })
         }
         _ => None,
     }

@@ -11,8 +11,16 @@ use crate::refusal::Refusal;
 use crate::{Caller, Snapshot};
 
 /// What is computed and forgotten, and lists that are the same for everybody.
-const HOLDING_NOTHING: [&str; 6] =
-    ["/v1/models", "/v1beta/models", "/v1/moderations", "/v1/images", "/v1/audio", "/v1/rerank"];
+const HOLDING_NOTHING: [&str; 8] = [
+    "/v1/models",
+    "/v1beta/models",
+    "/v1beta/openai/models",
+    "/v1/moderations",
+    "/v1/images",
+    "/v1/audio",
+    "/v1/engines",
+    "/v1/rerank",
+];
 
 /// Stored, but under names that nobody can guess or list.
 const NAMED_IN_SECRET: &str = "/v1/responses";

@@ -85,7 +85,17 @@ fn other_paths_keep_their_providers_dialect() {
     ] {
         assert_eq!(endpoint(path).unwrap().dialect, dialect, "{path}");
     }
-    for path in ["", "/", "/health", "/v2/chat/completions", "v1/models", "/v1beta2/models"] {
+    assert_eq!(endpoint("/upload/v1beta/files").unwrap().dialect, Dialect::Gemini);
+    for path in [
+        "",
+        "/",
+        "/health",
+        "/upload",
+        "/upload/v2/files",
+        "/v2/chat/completions",
+        "v1/models",
+        "/v1beta2/models",
+    ] {
         assert_eq!(endpoint(path), None, "{path}");
     }
 }
@@ -108,6 +118,7 @@ fn what_may_cost_money_is_known_from_path_and_method() {
         ("POST", "/v1/responses/input_tokens", Billing::Free),
         ("POST", "/v1/responses/resp_1/cancel", Billing::Free),
         ("POST", "/v1/files", Billing::Free),
+        ("POST", "/upload/v1beta/files", Billing::Free),
         ("GET", "/v1/models", Billing::Free),
         ("GET", "/v1/videos/v1/content", Billing::Free),
         ("DELETE", "/v1/assistants/a", Billing::Free),
