@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::environment::Environment;
 use super::error::{ConfigError, Errors};
 use super::layer;
-use super::node::{Node, Origin, Spelling};
+use super::node::{Content, Node, Origin, Spelling};
 use super::reference;
 
 /// Where a configuration comes from, lowest layer first.
@@ -44,6 +44,7 @@ pub struct Document {
     /// References that lead nowhere. Kept, so that they are reported together with everything else that is wrong.
     pub(crate) unresolved: Vec<ConfigError>,
     files: Vec<PathBuf>,
+    empty: Vec<PathBuf>,
 }
 
 impl Document {
@@ -57,16 +58,22 @@ impl Document {
         let mut errors = Vec::new();
         let files = layer::files(&sources.files, named.filter(|name| !name.is_empty()), &mut errors);
         let mut root = Node::empty_table(&Arc::default());
+        let mut empty = Vec::new();
         for path in &files {
             match layer::read(path) {
-                Ok(node) => root.merge(node),
+                Ok(node) => {
+                    if matches!(&node.content, Content::Table(keys) if keys.is_empty()) {
+                        empty.push(path.clone());
+                    }
+                    root.merge(node);
+                }
                 Err(error) => errors.push(error),
             }
         }
         overlay_environment(&mut root, &sources.environment, &mut errors);
         overlay_flags(&mut root, &sources.flags, &mut errors);
         if errors.is_empty() {
-            Ok(Self::resolved(root, files, &sources.environment))
+            Ok(Self { empty, ..Self::resolved(root, files, &sources.environment) })
         } else {
             Err(Errors(errors))
         }
@@ -85,7 +92,7 @@ impl Document {
     #[must_use]
     pub fn from_value(value: &Value) -> Self {
         let root = Node::from_value(value, &Arc::default(), Spelling::Literal);
-        Self { root, unresolved: Vec::new(), files: Vec::new() }
+        Self { root, unresolved: Vec::new(), files: Vec::new(), empty: Vec::new() }
     }
 
     /// The files that were read, lowest layer first: the ones to watch for changes.
@@ -94,10 +101,16 @@ impl Document {
         &self.files
     }
 
+    /// Those of the files in which nothing is written: perhaps somebody is about to.
+    #[must_use]
+    pub fn empty_files(&self) -> &[PathBuf] {
+        &self.empty
+    }
+
     fn resolved(mut root: Node, files: Vec<PathBuf>, environment: &Environment) -> Self {
         let mut unresolved = Vec::new();
         reference::resolve(&mut root, "", environment, &mut unresolved);
-        Self { root, unresolved, files }
+        Self { root, unresolved, files, empty: Vec::new() }
     }
 }
 

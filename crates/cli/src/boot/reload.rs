@@ -65,6 +65,12 @@ impl Reloading {
     pub(crate) fn reload(&self) -> Result<ReloadOutcome, String> {
         let mut in_force = self.lock();
         let plan = self.request.plan().map_err(|failure| failure.to_string())?;
+        // Many programs empty a file before they write it. What is read in between would be the defaults, and calls would go
+        // wherever those lead.
+        if let Some(file) = plan.document.empty_files().first() {
+            let file = file.display();
+            return Err(format!("{file}: the file is empty; write it, or restart to run with the defaults"));
+        }
         let policies = self.put_into_force(&plan).map_err(|error| format!("{error:#}"))?;
         in_force.files.clone_from(&plan.files);
         self.follow_all(&in_force, &policies);

@@ -282,3 +282,16 @@ async fn a_file_that_a_reload_names_is_watched_from_then_on() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_file_that_is_about_to_be_written_puts_no_defaults_into_force() {
+    let setup = Setup::proxy(&named("own"));
+    let server = setup.start();
+    for empty in ["", "# nothing yet\n"] {
+        setup.replace("config.yaml", empty);
+        let answer = server.ask(raw::request("POST", "/admin/reload", &[], "")).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(answer.text().contains("config.yaml: the file is empty"), "{answer:?}");
+        wait_for_upstream(&server, "own").await;
+    }
+}
