@@ -181,3 +181,24 @@ async fn warn_goes_on_counts_what_is_lost_and_recovers() {
     assert!(server.peak_memory() < 600 << 20, "{}", server.peak_memory());
     assert!(server.stop().success());
 }
+
+#[tokio::test]
+async fn a_reload_to_strict_refuses_on_a_full_disk_and_one_to_warn_goes_on() {
+    let upstream = answering();
+    let server = cramped("gateway: { mode: warn }", &upstream, 8);
+    wait_for_status(&server, 200).await;
+    fill(&server);
+    // What is left of the last block takes some lines more.
+    for _ in 0..30 {
+        assert_eq!(server.ask(Format::Chat.request("hi", false)).await.status, 200);
+    }
+    server.wait_for_ready(|ready| ready["checks"]["trace"]["degraded"] == true).await;
+    for (mode, status) in [("strict", 503), ("warn", 200)] {
+        let config = format!("gateway: {{ mode: {mode} }}\n{}", one_upstream(&upstream.url()));
+        server.setup.replace("config.yaml", &config);
+        let answer = server.ask(raw::request("POST", "/admin/reload", &[], "")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let answer = server.ask(Format::Chat.request("hi", false)).await;
+        assert_eq!(answer.status, status, "{mode}: {answer:?}");
+    }
+}
