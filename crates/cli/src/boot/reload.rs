@@ -1,10 +1,10 @@
 //! Reading the configuration again while running: checked first, then swapped at once; requests under way keep the old.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seawall_base::config::{Document, show};
-use seawall_gateway::{Gateway, Snapshot};
+use seawall_gateway::{Directory, Gateway, Snapshot, UpstreamEntry};
 use seawall_llm_client::sim::Sim;
 use seawall_server::ReloadOutcome;
 use seawall_store::Store;
@@ -71,10 +71,11 @@ impl Reloading {
             let file = file.display();
             return Err(format!("{file}: the file is empty; write it, or restart to run with the defaults"));
         }
+        let secrets = changed_secrets(&self.gateway.snapshot().directory, &plan.settings.gateway.upstreams);
         let policies = self.put_into_force(&plan).map_err(|error| format!("{error:#}"))?;
         in_force.files.clone_from(&plan.files);
         self.follow_all(&in_force, &policies);
-        Ok(outcome(&mut in_force.keys, &plan.document))
+        Ok(outcome(&mut in_force.keys, &plan.document, secrets))
     }
 
     /// Takes over the keys that another process (the command line) changed in the store.
@@ -132,12 +133,27 @@ impl Reloading {
     }
 }
 
+/// Secrets of upstreams that change. They are hidden wherever keys are shown, so that is where they can't be seen to.
+fn changed_secrets(old: &Directory, new: &[UpstreamEntry]) -> Vec<String> {
+    let mut changed = Vec::new();
+    for (index, entry) in new.iter().enumerate() {
+        let Some(old) = old.upstream(&entry.settings.name) else { continue };
+        if old.settings.credentials != entry.settings.credentials {
+            changed.push(format!("upstreams[{index}].api_key"));
+        }
+        if old.settings.headers != entry.settings.headers {
+            changed.push(format!("upstreams[{index}].headers"));
+        }
+    }
+    changed
+}
+
 /// What differs, and whether it holds already. `keys` become those of the document.
-fn outcome(keys: &mut BTreeMap<String, Value>, document: &Document) -> ReloadOutcome {
+fn outcome(keys: &mut BTreeMap<String, Value>, document: &Document, secrets: Vec<String>) -> ReloadOutcome {
     let new = effective(document);
     let differs = |key: &&String| keys.get(*key) != new.get(*key);
-    let all: std::collections::BTreeSet<&String> = keys.keys().chain(new.keys()).collect();
-    let changed: Vec<String> = all.into_iter().filter(differs).cloned().collect();
+    let mut changed: BTreeSet<String> = keys.keys().chain(new.keys()).filter(differs).cloned().collect();
+    changed.extend(secrets);
     *keys = new;
     let (needs_restart, changed) = changed.into_iter().partition(|key| is_among(&NEEDS_RESTART, key));
     ReloadOutcome { changed, needs_restart }

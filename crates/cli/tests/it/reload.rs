@@ -295,3 +295,22 @@ async fn a_file_that_is_about_to_be_written_puts_no_defaults_into_force() {
         wait_for_upstream(&server, "own").await;
     }
 }
+
+#[tokio::test]
+async fn a_new_key_of_an_upstream_is_told_without_being_shown_and_used_at_once() {
+    let upstream = Upstream::always(Reply::json(Format::Chat.answer()));
+    let config = |key: &str| {
+        format!("upstreams: [ {{ name: main, base_url: \"{}\", api_key: {key} }} ]", upstream.url())
+    };
+    let setup = Setup::proxy(&config("sk-first"));
+    let server = setup.start();
+    assert_eq!(server.ask(Format::Chat.request("hi", false)).await.status, 200);
+    setup.replace("config.yaml", &config("sk-second"));
+    let answer = server.ask(raw::request("POST", "/admin/reload", &[], "")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    // The watcher may have been first, so it is the log that has it.
+    let told = server.stderr.wait_for("upstreams[0].api_key").expect("the key that changed is named");
+    assert!(!told.contains("sk-second"), "{told}");
+    assert_eq!(server.ask(Format::Chat.request("hi", false)).await.status, 200);
+    assert_eq!(upstream.seen()[1].header("authorization"), Some("Bearer sk-second"));
+}
