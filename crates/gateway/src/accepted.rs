@@ -41,7 +41,8 @@ pub(crate) struct Accepted {
     pub(crate) known: bool,
     /// The methods that the path takes; none: any.
     pub(crate) allowed: &'static [&'static str],
-    pub(crate) _in_flight: InFlight,
+    /// Its place among the requests under way, once it is known who calls.
+    pub(crate) in_flight: Option<InFlight>,
 }
 
 impl Accepted {

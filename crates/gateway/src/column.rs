@@ -55,7 +55,8 @@ impl Gateway {
         body: Incoming,
     ) -> Response<GatewayBody> {
         let caller = phase::check(&accepted, self, snapshot)
-            .and_then(|()| phase::authenticate(self, snapshot, &mut accepted));
+            .and_then(|()| phase::authenticate(self, snapshot, &mut accepted))
+            .and_then(|caller| phase::enter(&mut accepted, self, snapshot).map(|()| caller));
         let caller = match caller {
             Ok(caller) => caller,
             Err(refusal) => {

@@ -133,7 +133,17 @@ impl Gateway {
         client_address(peer, headers, &self.snapshot.load().settings.trusted_proxies)
     }
 
-    /// Counts a request to one of the server's own routes against the rate limits that apply to it.
+    /// Counts a request to one of the server's own routes against the rate limits of its address.
+    ///
+    /// # Errors
+    /// How long to wait, when there were too many.
+    pub fn arrive_at_own_route(&self, path: &str, address: IpAddr) -> Result<(), Duration> {
+        let (snapshot, now) = (self.snapshot.load(), self.clock().monotonic());
+        let arrived = self.rates.arrive(&snapshot.settings.rate_limits, address, path, Dialect::OpenAi, now);
+        arrived.map_err(|refusal| refusal.denial.retry_after.unwrap_or_default())
+    }
+
+    /// Counts a request to one of the server's own routes against the rate limits of its caller.
     ///
     /// # Errors
     /// How long to wait, when there were too many.

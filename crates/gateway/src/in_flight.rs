@@ -20,7 +20,7 @@ impl Count {
     }
 }
 
-/// Counts a request from its arrival until its answer has ended.
+/// Counts a request from when its caller is known until its answer has ended.
 #[derive(Debug)]
 pub(crate) struct InFlight(Arc<AtomicUsize>);
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use http::Response;
 
-pub(crate) use accept::{accept, check, dialect_of};
+pub(crate) use accept::{accept, check, dialect_of, enter};
 pub(crate) use authenticate::authenticate;
 pub(crate) use inspect::inspect;
 pub(crate) use pass::pass;

@@ -79,6 +79,27 @@ impl Rates {
         }
     }
 
+    /// Takes one request from the rates of its address. It counts as it arrives, whoever calls and whatever comes of it:
+    /// guessing keys is what such a limit is against.
+    pub(crate) fn arrive(
+        &self,
+        rules: &[RateRule],
+        address: IpAddr,
+        path: &str,
+        dialect: Dialect,
+        now: Duration,
+    ) -> Result<(), Refusal> {
+        for (index, rule) in rules.iter().enumerate() {
+            let rate = Rate { tokens: None, ..rule.rate };
+            if rule.scope != RateScope::Ip || rate == Rate::default() || !rule.applies_to(path) {
+                continue;
+            }
+            let key = rule_key("arrival", index, &address_subject(address));
+            self.addresses.check(&key, rate, 0, now).map_err(|limited| refused(dialect, &limited))?;
+        }
+        Ok(())
+    }
+
     /// Takes one request from every rate that applies, or from none of their tokens.
     pub(crate) fn take(
         &self,
@@ -135,14 +156,26 @@ impl Rated<'_> {
 
     /// What the `index`-th rule counts this request for.
     fn counted(&self, index: usize, rule: &RateRule) -> Option<(RateKey, Book, Rate)> {
-        let (subject, book) = match rule.scope {
-            RateScope::Key => (self.caller.id?.into_bytes().to_vec(), Book::Known),
-            RateScope::Ip => (limited_address(self.address).to_string().into_bytes(), Book::Addresses),
-            RateScope::Model => (self.model?.as_bytes().to_vec(), Book::Known),
+        let (subject, book, rate) = match rule.scope {
+            RateScope::Key => (self.caller.id?.into_bytes().to_vec(), Book::Known, rule.rate),
+            // Its requests were counted when they arrived.
+            RateScope::Ip => {
+                (address_subject(self.address), Book::Addresses, Rate { requests: None, ..rule.rate })
+            }
+            RateScope::Model => (self.model?.as_bytes().to_vec(), Book::Known, rule.rate),
         };
-        let index = u32::try_from(index).unwrap_or(u32::MAX).to_le_bytes();
-        Some((RateKey::new("rule", &[&index[..], &subject].concat()), book, rule.rate))
+        Some((rule_key("rule", index, &subject), book, rate))
     }
+}
+
+fn address_subject(address: IpAddr) -> Vec<u8> {
+    limited_address(address).to_string().into_bytes()
+}
+
+/// What the `index`-th rule counts `subject` by.
+fn rule_key(kind: &str, index: usize, subject: &[u8]) -> RateKey {
+    let index = u32::try_from(index).unwrap_or(u32::MAX).to_le_bytes();
+    RateKey::new(kind, &[&index[..], subject].concat())
 }
 
 fn refused(dialect: Dialect, limited: &Limited) -> Refusal {

@@ -12,6 +12,7 @@ use seawall_gateway::{Caller, Register, is_foreign_page, presented};
 use seawall_types::Code;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::App;
 use crate::problem::Problem;
@@ -44,7 +45,8 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     };
     let peer = request.extensions().get::<SocketAddr>();
     let address = peer.map(|peer| app.gateway().client_address(peer.ip(), request.headers()));
-    let admitted = check(&app, request.headers(), address, needed)
+    let admitted = arrive(&app, request.uri().path(), address)
+        .and_then(|()| check(&app, request.headers(), address, needed))
         .and_then(|caller| take_rate(&app, request.uri().path(), address, caller.as_deref()));
     match admitted {
         Ok(()) => next.run(request).await,
@@ -52,12 +54,19 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     }
 }
 
+fn arrive(app: &App, path: &str, address: Option<IpAddr>) -> Result<(), Problem> {
+    let Some(address) = address else { return Ok(()) };
+    app.gateway().arrive_at_own_route(path, address).map_err(too_many)
+}
+
+fn too_many(wait: Duration) -> Problem {
+    let remedy = "wait as Retry-After says, or raise the rate limit";
+    Problem::new(Code::RateLimited, "too many requests in a minute", remedy).retry_after(wait)
+}
+
 fn take_rate(app: &App, path: &str, address: Option<IpAddr>, caller: Option<&Caller>) -> Result<(), Problem> {
     let Some(address) = address else { return Ok(()) };
-    app.gateway().take_own_rate(path, address, caller).map_err(|wait| {
-        let remedy = "wait as Retry-After says, or raise the rate limit";
-        Problem::new(Code::RateLimited, "too many requests in a minute", remedy).retry_after(wait)
-    })
+    app.gateway().take_own_rate(path, address, caller).map_err(too_many)
 }
 
 /// Who calls, when they may; nobody in particular on an open server, and for its owner's command line.

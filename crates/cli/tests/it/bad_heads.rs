@@ -238,3 +238,34 @@ async fn what_is_refused_is_written_down_once_and_costs_nothing() {
         trace.of_kind("action.denied").map(|event| event.data["status"].as_u64().unwrap()).collect();
     assert_eq!(statuses, [400, 405, 404, 401, 431]);
 }
+
+#[tokio::test]
+async fn strangers_take_no_place_of_callers() {
+    let upstream = Upstream::always(Reply::json(Format::Chat.answer()));
+    let setup = Setup::proxy(&format!(
+        "gateway: {{ limits: {{ in_flight: 1 }} }}\nauth: {{ mode: required }}\n{}",
+        one_upstream(&upstream.url())
+    ));
+    let key = setup.key(&["--name", "a"]);
+    let server = setup.start();
+    let mut strangers = Vec::new();
+    for _ in 0..20 {
+        let mut stranger = server.connect().await;
+        stranger.send("POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{").await;
+        strangers.push(stranger);
+    }
+    server.wait_for_metric("seawall_connections", &[], 21.0).await;
+    for _ in 0..5 {
+        let request = raw::request(
+            "POST",
+            Format::Chat.path(false),
+            &[("x-api-key", &key)],
+            Format::Chat.body("hi", false),
+        );
+        assert_eq!(server.ask(request).await.status, 200);
+    }
+    for stranger in &mut strangers {
+        stranger.send("x".repeat(99)).await;
+        refused(Format::Messages, &stranger.answer().await, 401, "UNAUTHENTICATED");
+    }
+}

@@ -170,12 +170,38 @@ async fn a_crowd_gets_no_more_than_the_limit() {
 }
 
 #[tokio::test]
-async fn what_is_refused_otherwise_does_not_count() {
-    let server = Setup::simulated("rate_limits: [ { scope: ip, rpm: 2 } ]").start();
+async fn what_is_refused_otherwise_does_not_count_for_a_key() {
+    let setup = Setup::simulated("");
+    let key = setup.key(&["--name", "a", "--rpm", "2"]);
+    let server = setup.start();
+    let broken = raw::request("POST", "/v1/messages", &[("x-api-key", &key)], "{");
     for _ in 0..5 {
-        assert_eq!(server.ask(raw::post("/v1/messages", "{")).await.status, 400);
+        assert_eq!(server.ask(&broken).await.status, 400);
     }
-    assert_eq!(server.ask(Format::Messages.request("hi", false)).await.status, 200);
+    for status in [200, 200, 429] {
+        assert_eq!(with(&server, Format::Messages, "x-api-key", &key).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_counted_before_anybody_asks_who_calls() {
+    let setup = Setup::simulated(
+        "auth: { mode: required }\nrate_limits: [ { scope: ip, rpm: 4, routes: [\"/v1/*\"] }, { scope: ip, rpm: 2, routes: [\"/api/*\"] } ]",
+    );
+    let key = setup.key(&["--name", "a"]);
+    let server = setup.start();
+    for (guess, status) in [("sk-sw-guess", 401), ("sk-other", 401), ("sk-sw-again", 401)] {
+        assert_eq!(with(&server, Format::Chat, "x-api-key", guess).await.status, status);
+    }
+    let nowhere = raw::request("POST", "/v1//nowhere", &[], "{}");
+    assert_eq!(server.ask(nowhere).await.status, 404);
+    limited(Format::Chat, &with(&server, Format::Chat, "x-api-key", "sk-sw-guess").await);
+    limited(Format::Chat, &with(&server, Format::Chat, "x-api-key", &key).await);
+
+    let wanted = raw::request("GET", "/api/budgets", &[("x-api-key", "sk-sw-guess")], "");
+    for status in [401, 401, 429, 429] {
+        assert_eq!(server.ask(&wanted).await.status, status);
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Accept: what the request line and the headers tell, and whether there is room for the request at all.
+//! Accept: what the request line and the headers tell, and whether the request can be taken at all.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub(crate) fn accept(
         known: endpoint.is_some(),
         allowed: endpoint.map_or(&[], |endpoint| endpoint.allowed),
         path,
-        _in_flight: gateway.counted_in_flight().enter(),
+        in_flight: None,
     })
 }
 
@@ -83,15 +83,8 @@ pub(crate) fn check(accepted: &Accepted, gateway: &Gateway, snapshot: &Snapshot)
             .retry_after(Duration::from_secs(1))
             .closing());
     }
-    if gateway.in_flight() > limits.in_flight {
-        let message = format!("more than {} requests are under way", limits.in_flight);
-        return Err(Refusal::new(
-            Code::Overloaded,
-            message,
-            "try again shortly, or raise gateway.limits.in_flight",
-        )
-        .retry_after(Duration::from_secs(1)));
-    }
+    let (rules, now) = (&snapshot.settings.rate_limits, accepted.since);
+    gateway.rates().arrive(rules, accepted.address, &accepted.path, accepted.dialect, now)?;
     let size = header::size(&accepted.headers);
     if size > limits.headers {
         let message =
@@ -120,6 +113,19 @@ pub(crate) fn check(accepted: &Accepted, gateway: &Gateway, snapshot: &Snapshot)
         let refusal = Refusal::new(Code::MethodNotAllowed, message, "use the method that the path takes");
         return Err(refusal.telling(methods.into_iter().collect()));
     }
+    Ok(())
+}
+
+/// Takes a place among the requests under way. Only who may call gets one: strangers must not crowd out callers.
+pub(crate) fn enter(accepted: &mut Accepted, gateway: &Gateway, snapshot: &Snapshot) -> Result<(), Refusal> {
+    let most = snapshot.settings.limits.in_flight;
+    let place = gateway.counted_in_flight().enter();
+    if gateway.in_flight() > most {
+        let message = format!("more than {most} requests are under way");
+        let remedy = "try again shortly, or raise gateway.limits.in_flight";
+        return Err(Refusal::new(Code::Overloaded, message, remedy).retry_after(Duration::from_secs(1)));
+    }
+    accepted.in_flight = Some(place);
     Ok(())
 }
 
