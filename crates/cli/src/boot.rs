@@ -118,7 +118,11 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     })?;
     let server = Server::bind(
         Arc::clone(&app),
-        &ServerSettings { listen: plan.settings.gateway.listen.clone(), workers: request.workers },
+        &ServerSettings {
+            listen: plan.settings.gateway.listen.clone(),
+            workers: request.workers,
+            metrics: plan.settings.metrics.clone(),
+        },
     )?;
     start_run(&checkpoint, run, &plan.policy, &server, simulated);
     // Whoever reads the ready line may look the run up at once.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use seawall_base::config::{Document, Environment, Errors, Reader, Sources, attempt as attempt_keys, read};
 use seawall_base::telemetry;
 use seawall_gateway::Settings as GatewaySettings;
+use seawall_server::{MetricsPlace, Server};
 use seawall_trace::{Durability, OnUnavailable};
 use serde_json::{Value, json};
 
@@ -22,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) trace: TraceSettings,
     pub(crate) store: Option<String>,
     pub(crate) logging: LoggingSettings,
+    pub(crate) metrics: MetricsPlace,
 }
 
 /// `trace`.
@@ -56,8 +58,9 @@ impl Settings {
             reader.error("store", "this build keeps state in SQLite", "write sqlite:PATH");
         }
         let logging = reader.section("logging", "Logs.", logging);
+        let metrics = reader.section("metrics", "Figures for Prometheus.", metrics);
         elsewhere::declare(reader);
-        Self { gateway, trace, store, logging }
+        Self { gateway, trace, store, logging, metrics }
     }
 
     /// Where the database is.
@@ -135,6 +138,21 @@ fn logging(reader: &mut Reader<'_>) -> LoggingSettings {
         "leave it out; systemd's journal takes stderr, and logging.file writes a file",
     );
     LoggingSettings { level, format, file, rotate_size, keep: u32::try_from(keep).unwrap_or(u32::MAX) }
+}
+
+fn metrics(reader: &mut Reader<'_>) -> MetricsPlace {
+    let enabled = reader.boolean("enabled", "Whether /metrics is served.", true);
+    let doc = "An address and port of its own for /metrics; default: beside everything else.";
+    match reader.optional_text("listen", doc) {
+        _ if !enabled => MetricsPlace::Nowhere,
+        None => MetricsPlace::Here,
+        Some(listen) => {
+            if let Err(error) = Server::address_of(&listen) {
+                reader.error("listen", error.to_string(), "for example: 127.0.0.1:9090");
+            }
+            MetricsPlace::Apart(listen)
+        }
+    }
 }
 
 /// The folder of all state.

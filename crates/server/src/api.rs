@@ -40,16 +40,30 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
     }
     let guarded = guarded.layer(from_fn_with_state(Arc::clone(app), body::arrive));
     let guarded = guarded.layer(from_fn_with_state(Arc::clone(app), access::guard));
-    let open = Router::new()
+    let open = if app.metrics_here.get().is_none_or(|here| *here) { metrics_route() } else { Router::new() };
+    let open = open
         .route("/", get(docs::home))
         .route("/health", get(health::health))
         .route("/livez", get(health::health))
         .route("/ready", get(ready::ready))
         .route("/readyz", get(ready::ready))
-        .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::serve))
         .route("/docs", get(docs::docs));
-    open.merge(guarded)
+    finished(open.merge(guarded), app)
+}
+
+/// The routes of a port that has the metrics only.
+pub(crate) fn metrics_routes(app: &Arc<App>) -> Router {
+    finished(metrics_route(), app)
+}
+
+fn metrics_route() -> Router<Arc<App>> {
+    Router::new().route("/metrics", get(metrics::metrics))
+}
+
+/// With what every answer of ours has.
+fn finished(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
+    routes
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(app), bounded))

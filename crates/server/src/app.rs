@@ -71,6 +71,8 @@ pub struct App {
     trace_dropped: IntCounter,
     reading: Mutex<()>,
     stopping: AtomicBool,
+    /// Whether the metrics are among our other routes.
+    pub(crate) metrics_here: OnceLock<bool>,
 }
 
 impl fmt::Debug for App {
@@ -113,6 +115,7 @@ impl App {
             last_reload_error: Mutex::default(),
             reading: Mutex::default(),
             stopping: AtomicBool::new(false),
+            metrics_here: OnceLock::new(),
             parts,
         };
         Ok(Arc::new(app))

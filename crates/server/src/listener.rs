@@ -9,13 +9,14 @@ use seawall_base::tasks::Group;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics_port::MetricsPort;
 use crate::worker::{Dealt, Worker};
 use crate::{App, Drained, connection, drain};
 
 /// Connections that the kernel keeps for us while we are busy.
 const BACKLOG: i32 = 4_096;
 /// How long accepting pauses when there are no file descriptors left.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 /// How many are told at the same time that there is no room; further ones are closed without a word.
 const TURNED_AWAY: usize = 256;
 /// How long those are waited for in the end who came while the server refused: for a refusal, which takes no time.
@@ -28,6 +29,20 @@ pub struct ServerSettings {
     pub listen: String,
     /// Worker threads.
     pub workers: usize,
+    /// Where the metrics are.
+    pub metrics: MetricsPlace,
+}
+
+/// Where `/metrics` is served.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum MetricsPlace {
+    /// Beside everything else.
+    #[default]
+    Here,
+    /// At an address of its own, and nowhere else.
+    Apart(String),
+    /// Nowhere.
+    Nowhere,
 }
 
 /// The address can't be listened on.
@@ -37,8 +52,16 @@ pub enum BindError {
     #[error("{0:?} is not an address and port like 127.0.0.1:8000")]
     NotAnAddress(String),
     /// The kernel refuses it.
-    #[error("can't listen on {0}: {1}; choose another with --listen")]
-    Refused(SocketAddr, #[source] std::io::Error),
+    #[error("can't listen on {address}: {cause}; choose another with {key}")]
+    Refused {
+        /// What says where to listen.
+        key: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        cause: std::io::Error,
+    },
     /// A worker could not be started.
     #[error("a worker thread can't be started: {0}")]
     Worker(#[source] std::io::Error),
@@ -51,6 +74,7 @@ pub struct Server {
     address: SocketAddr,
     workers: Vec<Worker>,
     app: Arc<App>,
+    metrics: Option<MetricsPort>,
 }
 
 /// The addresses that a `--listen` value stands for.
@@ -78,14 +102,20 @@ impl Server {
     /// When the address can't be listened on.
     pub fn bind(app: Arc<App>, settings: &ServerSettings) -> Result<Self, BindError> {
         let wanted = resolve(&settings.listen)?;
-        let listener = listen(wanted).map_err(|error| BindError::Refused(wanted, error))?;
-        let address = listener.local_addr().map_err(|error| BindError::Refused(wanted, error))?;
+        let refused = |cause| BindError::Refused { key: "--listen", address: wanted, cause };
+        let listener = listen(wanted).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let metrics = match &settings.metrics {
+            MetricsPlace::Apart(wanted) => Some(MetricsPort::bind(wanted)?),
+            MetricsPlace::Here | MetricsPlace::Nowhere => None,
+        };
+        let _set_once = app.metrics_here.set(settings.metrics == MetricsPlace::Here);
         let workers = (0..settings.workers.max(1))
             .map(|index| Worker::start(Arc::clone(&app), index))
             .collect::<Result<_, _>>()
             .map_err(BindError::Worker)?;
         let _set_once = app.address.set(address);
-        Ok(Self { listener, address, workers, app })
+        Ok(Self { listener, address, workers, app, metrics })
     }
 
     /// Where it listens.
@@ -97,7 +127,21 @@ impl Server {
     /// Accepts connections until `stop`. Then the server is not ready any more, but answers for the drain delay, so that
     /// balancers can look elsewhere first; after it new requests are refused and those under way finish. `at_once` cuts
     /// that short.
-    pub async fn run(self, stop: CancellationToken, at_once: CancellationToken) -> Drained {
+    pub async fn run(mut self, stop: CancellationToken, at_once: CancellationToken) -> Drained {
+        let (metrics, app) = (self.metrics.take(), Arc::clone(&self.app));
+        let serve_metrics = async {
+            if let Some(port) = metrics {
+                port.serve(app).await;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            drained = self.serve(stop, at_once) => drained,
+            never = serve_metrics => never,
+        }
+    }
+
+    async fn serve(self, stop: CancellationToken, at_once: CancellationToken) -> Drained {
         let Self { listener, workers, app, .. } = self;
         let listener = match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => listener,
@@ -136,7 +180,7 @@ impl Server {
     }
 }
 
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;

@@ -116,7 +116,10 @@ impl Service {
 }
 
 /// Calls the router, which is always ready and never fails.
-async fn own(mut routes: Router, request: Request<axum::body::Body>) -> Response<axum::body::Body> {
+pub(crate) async fn own(
+    mut routes: Router,
+    request: Request<axum::body::Body>,
+) -> Response<axum::body::Body> {
     match routes.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

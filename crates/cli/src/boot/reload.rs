@@ -16,8 +16,15 @@ use super::{KeyPolicies, Plan, Request, Watching, callers, directory, key_requir
 use crate::settings::Settings;
 
 /// Keys whose change holds after a restart only.
-const NEEDS_RESTART: [&str; 6] =
-    ["gateway.listen", "trace.durability", "trace.group_every", "trace.retention", "store", "logging"];
+const NEEDS_RESTART: [&str; 7] = [
+    "gateway.listen",
+    "trace.durability",
+    "trace.group_every",
+    "trace.retention",
+    "store",
+    "logging",
+    "metrics",
+];
 
 /// What a reload works on. One change at a time: of the configuration, or of the keys in the store.
 pub(crate) struct Reloading {

@@ -170,3 +170,32 @@ async fn ten_thousand_strange_paths_and_models_add_no_series() {
     assert!(before.len() < 700, "{} series", before.len());
     assert!(after.sum("seawall_requests_total", &[]) >= 7_000.0);
 }
+
+#[tokio::test]
+async fn a_port_of_their_own_has_the_metrics_and_the_main_one_has_not() {
+    let server = Setup::simulated("metrics: { listen: \"127.0.0.1:0\" }").start();
+    let said = server.stderr.wait_for("metrics have a port of their own").unwrap();
+    let url = serde_json::from_str::<serde_json::Value>(&said).unwrap()["url"].as_str().unwrap().to_owned();
+    let address = url.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap().parse().unwrap();
+
+    let answer = raw::exchange(address, raw::get("/metrics")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(Metrics::read(answer.text()).has("seawall_in_flight"));
+    for path in ["/health", "/api/budgets", "/v1/models"] {
+        assert_eq!(raw::exchange(address, raw::get(path)).await.status, 404, "{path}");
+    }
+    assert_eq!(server.get("/metrics").await.status, 404);
+    assert!(server.stop().success());
+}
+
+#[tokio::test]
+async fn metrics_can_be_switched_off_and_a_bad_address_does_not_start() {
+    let server = Setup::simulated("metrics: { enabled: false }").start();
+    assert_eq!(server.get("/metrics").await.status, 404);
+    let refused = Setup::simulated("metrics: { listen: nowhere }").run();
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("metrics.listen") && said.contains("nowhere"), "{said}");
+    let taken = Setup::simulated(&format!("metrics: {{ listen: \"{}\" }}", server.address)).run();
+    assert!(String::from_utf8_lossy(&taken.stderr).contains("metrics.listen"), "{taken:?}");
+}
