@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use seawall_types::{ActionId, Actor, EventKind, RunId, Timestamp};
@@ -69,6 +70,18 @@ pub fn lines(path: &Path) -> Result<Lines, Error> {
 /// When its folder can't be read or its first file can't be opened.
 pub fn run_lines(run_dir: &Path) -> Result<Lines, Error> {
     let mut later = segments(run_dir)?.into_iter();
+    let current = later.next().map(|path| Source::open(&path)).transpose()?;
+    Ok(Lines { current, later, number: 0 })
+}
+
+/// The same without the file that has this inode: for who reads that one by itself, under whatever name it is.
+///
+/// # Errors
+/// When its folder can't be read or its first file can't be opened.
+pub fn run_lines_before(run_dir: &Path, inode: Option<u64>) -> Result<Lines, Error> {
+    let mut files = segments(run_dir)?;
+    files.retain(|path| inode.is_none() || std::fs::metadata(path).ok().map(|data| data.ino()) != inode);
+    let mut later = files.into_iter();
     let current = later.next().map(|path| Source::open(&path)).transpose()?;
     Ok(Lines { current, later, number: 0 })
 }

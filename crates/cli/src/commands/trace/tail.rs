@@ -1,7 +1,9 @@
 //! `seawall trace tail`: the events of a run as they come.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,51 +21,81 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) fn run(world: &World<'_>, wanted: &str, lines: usize, follow: bool) -> Outcome {
     let archive = Archive::open(world)?;
     let found = archive.find(wanted)?;
-    let current = found.dir.join("trace.jsonl");
-    let mut last = VecDeque::with_capacity(lines.min(10_000));
-    let mut end = 0;
-    for line in read::run_lines(&found.dir)? {
-        let line = line?;
-        if last.len() == lines {
-            last.pop_front();
+    let path = found.dir.join("trace.jsonl");
+    // Opened before anything is read: every line is then either read here or still to come from this very file.
+    let mut current = Following::open(&path);
+    let mut last = Last { lines: VecDeque::new(), most: lines };
+    for line in read::run_lines_before(&found.dir, current.as_ref().and_then(Following::identity))? {
+        last.push(line?.raw);
+    }
+    if let Some(current) = &mut current {
+        current.whole_lines(|line| last.push(line.to_vec()))?;
+    }
+    last.lines.iter().for_each(|line| print(line));
+    if follow { go_on(&path, current) } else { Ok(ExitCode::SUCCESS) }
+}
+
+fn print(line: &[u8]) {
+    output::line(String::from_utf8_lossy(line));
+}
+
+/// The last lines, as many as are wanted.
+struct Last {
+    lines: VecDeque<Vec<u8>>,
+    most: usize,
+}
+
+impl Last {
+    fn push(&mut self, line: Vec<u8>) {
+        if self.lines.len() == self.most {
+            self.lines.pop_front();
         }
-        if lines > 0 {
-            last.push_back(line.raw);
+        if self.most > 0 {
+            self.lines.push_back(line);
         }
     }
-    // What was written since is printed by following, from the end of the last whole line.
-    if let Ok(file) = std::fs::read(&current) {
-        end = file.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
+}
+
+/// A file that grows, read as far as it has.
+struct Following {
+    reader: BufReader<File>,
+    /// The beginning of a line whose end has not been written.
+    partial: Vec<u8>,
+}
+
+impl Following {
+    /// `None`: there is none yet.
+    fn open(path: &Path) -> Option<Self> {
+        Some(Self { reader: BufReader::new(File::open(path).ok()?), partial: Vec::new() })
     }
-    for line in last {
-        output::line(String::from_utf8_lossy(&line));
+
+    /// What stays the same when the file is given another name.
+    fn identity(&self) -> Option<u64> {
+        self.reader.get_ref().metadata().ok().map(|data| data.ino())
     }
-    if follow { go_on(&current, end) } else { Ok(ExitCode::SUCCESS) }
+
+    /// Gives the lines that have become whole since it was last asked.
+    fn whole_lines(&mut self, mut take: impl FnMut(&[u8])) -> std::io::Result<()> {
+        while self.reader.read_until(b'\n', &mut self.partial)? > 0 && self.partial.ends_with(b"\n") {
+            take(self.partial.trim_ascii_end());
+            self.partial.clear();
+        }
+        Ok(())
+    }
 }
 
 /// Prints whole lines as they appear, over rotations of the file, until it is interrupted.
-fn go_on(path: &Path, mut from: u64) -> Outcome {
+fn go_on(path: &Path, mut current: Option<Following>) -> Outcome {
     loop {
-        let length = std::fs::metadata(path).map_or(0, |data| data.len());
-        if length < from {
-            from = 0; // Another file took its place.
+        // Looked at before the lines are read: nothing more is written to a file that another has replaced.
+        let there = std::fs::metadata(path).ok().map(|data| data.ino());
+        if let Some(current) = &mut current {
+            current.whole_lines(print)?;
         }
-        if length > from {
-            from = print_whole_lines(path, from)?;
+        if there.is_some() && there != current.as_ref().and_then(Following::identity) {
+            current = Following::open(path);
+        } else {
+            std::thread::sleep(LOOK);
         }
-        std::thread::sleep(LOOK);
     }
-}
-
-fn print_whole_lines(path: &Path, from: u64) -> std::io::Result<u64> {
-    let mut file = BufReader::new(std::fs::File::open(path)?);
-    file.seek(SeekFrom::Start(from))?;
-    let mut at = from;
-    let mut line = Vec::new();
-    while file.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-        at += line.len() as u64;
-        output::line(String::from_utf8_lossy(&line).trim_end());
-        line.clear();
-    }
-    Ok(at)
 }
