@@ -1,6 +1,7 @@
 //! What has to be done from time to time, off the way of any request: journals to the disk, expired reservations to
 //! spend, old traces away, keys and limits that another process wrote into force.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -49,8 +50,16 @@ impl Housekeeper {
         reloading: Arc<Reloading>,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
-        let changes = store.changes().unwrap_or_default();
-        let mut chores = Chores { gateway, store, retention, reloading, changes };
+        let mut chores = Chores {
+            syncing: Trouble::default(),
+            keeping: Trouble::default(),
+            taking_over: Trouble::default(),
+            changes: store.changes().unwrap_or_default(),
+            gateway,
+            store,
+            retention,
+            reloading,
+        };
         let thread = std::thread::Builder::new().name("seawall-house".to_owned()).spawn(move || {
             let mut round: u32 = 0;
             while stopped.recv_timeout(SYNC) == Err(RecvTimeoutError::Timeout) {
@@ -71,7 +80,30 @@ impl Housekeeper {
     }
 }
 
+/// Something that is done again and again. Its failure is said once, and so is its success after that: a full disk must
+/// not fill the log.
+#[derive(Debug, Default)]
+struct Trouble {
+    lasts: bool,
+}
+
+impl Trouble {
+    fn hear<E: fmt::Display>(&mut self, outcome: Result<(), E>, failure: &'static str) {
+        match outcome {
+            Ok(()) if std::mem::take(&mut self.lasts) => tracing::info!(was = failure, "mended"),
+            Ok(()) => {}
+            Err(error) if !std::mem::replace(&mut self.lasts, true) => {
+                tracing::error!(%error, "{failure}; tried again, and said once, until it works");
+            }
+            Err(_said_before) => {}
+        }
+    }
+}
+
 struct Chores {
+    syncing: Trouble,
+    keeping: Trouble,
+    taking_over: Trouble,
     gateway: Arc<Gateway>,
     store: Arc<dyn Store>,
     retention: Retention,
@@ -94,16 +126,14 @@ impl Chores {
         }
     }
 
-    fn sync(&self) {
-        if let Err(error) = self.gateway.checkpoint().ledger().sync() {
-            tracing::error!(%error, "the ledger's journal can't be forced to the disk");
-        }
+    fn sync(&mut self) {
+        let synced = self.gateway.checkpoint().ledger().sync();
+        self.syncing.hear(synced, "the ledger's journal can't be forced to the disk");
     }
 
-    fn snapshot(&self) {
-        if let Err(error) = self.gateway.checkpoint().ledger().checkpoint() {
-            tracing::error!(%error, "the ledger can't be kept in the store; its journal grows meanwhile");
-        }
+    fn snapshot(&mut self) {
+        let kept = self.gateway.checkpoint().ledger().checkpoint();
+        self.keeping.hear(kept, "the ledger can't be kept in the store and its journal grows");
     }
 
     /// Another process (the command line) made, rotated or revoked a key.
@@ -112,10 +142,8 @@ impl Chores {
         if changes == self.changes {
             return;
         }
-        match self.reloading.keys_changed() {
-            Ok(_) => self.changes = changes,
-            Err(error) => tracing::error!(%error, "keys can't be taken over; the old ones stay in force"),
-        }
+        let taken = self.reloading.keys_changed().map(|_count| self.changes = changes);
+        self.taking_over.hear(taken, "keys can't be taken over and the old ones stay in force");
     }
 
     fn remove_old_traces(&self) {
