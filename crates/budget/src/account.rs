@@ -78,7 +78,9 @@ impl Account {
         let Standing { spent, held, .. } = self.standing(now);
         let limit = ceiling.passed_by(spent.saturating_add(held).saturating_add(wanted))?;
         let code = match (limit, self.window) {
-            (LimitValue::Tokens(_), _) => Code::TokensExceeded,
+            // That many tokens a minute are a rate like any other: it frees up by itself, in moments.
+            (LimitValue::Tokens(_), Window::Minute) => Code::RateLimited,
+            (LimitValue::Tokens(_), Window::Total | Window::Day | Window::Month) => Code::TokensExceeded,
             (LimitValue::Usd(_), Window::Minute) => Code::BurnRateExceeded,
             (LimitValue::Usd(_), Window::Total | Window::Day | Window::Month) => Code::BudgetExceeded,
         };

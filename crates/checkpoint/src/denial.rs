@@ -96,8 +96,9 @@ impl Denial {
                     ExhaustedBudget { scope, window, limit_usd, limit_tokens, spent, held, wanted, frees_at };
                 // Where only calls under way stand against it, any of them may end at once.
                 let when_one_ends = || {
-                    let may_fit = limit_usd.is_some_and(|limit| wanted.usd <= limit);
-                    (code == Code::BurnRateExceeded && may_fit).then_some(Duration::from_secs(1))
+                    let may_fit = limit_usd.is_some_and(|limit| wanted.usd <= limit)
+                        || limit_tokens.is_some_and(|limit| wanted.tokens <= limit);
+                    (window == Window::Minute && may_fit).then_some(Duration::from_secs(1))
                 };
                 Self {
                     retry_after: frees_at.map(|at| at.since(now)).or_else(when_one_ends),

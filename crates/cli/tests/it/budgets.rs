@@ -330,3 +330,17 @@ async fn a_budget_in_tokens_refuses_in_tokens() {
     }
     assert_eq!(sim.stats().await.requests, 0);
 }
+
+#[tokio::test]
+async fn tokens_a_minute_are_a_rate() {
+    let sim = Sim::start();
+    let budgets = "budgets: [ { scope: global, window: minute, tokens: 1000 } ]\n";
+    let proxy = Setup::proxy(&(sim.as_upstream("") + budgets)).start();
+    for format in Format::ALL {
+        let answer = client::send(proxy.address, Call::say(format, "hi", false)).await;
+        assert_eq!(answer.status, 429, "{answer:?}");
+        let part = format.error(&answer);
+        assert_eq!((&part["code"], &part["limit_tokens"]), (&"RATE_LIMITED".into(), &1000.into()), "{part}");
+    }
+    assert_eq!(sim.stats().await.requests, 0);
+}
