@@ -68,6 +68,11 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a header is one of ours: in either direction nobody but us sets one.
+fn is_ours(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-seawall-")
+}
+
 /// The headers of the request as they go upstream. `pass_credentials`: the caller's own key is meant for the provider, and
 /// with it goes what the caller says of itself. The answer must be readable to us, so no compression is asked for.
 pub(crate) fn towards_upstream(from_client: &HeaderMap, pass_credentials: bool, readable: bool) -> HeaderMap {
@@ -77,7 +82,7 @@ pub(crate) fn towards_upstream(from_client: &HeaderMap, pass_credentials: bool, 
         headers.remove(name);
     }
     let stays = |name: &HeaderName, value: &HeaderValue| {
-        name.as_str().starts_with("x-seawall-")
+        is_ours(name)
             || carries_our_key(value)
             || !pass_credentials && (CREDENTIALS.contains(name) || is_of_the_caller(name))
     };
@@ -128,6 +133,10 @@ fn carries_our_key(value: &HeaderValue) -> bool {
 pub(crate) fn towards_client(from_upstream: &HeaderMap, same_body: bool) -> HeaderMap {
     let mut headers = from_upstream.clone();
     strip_hop_by_hop(&mut headers);
+    let ours: SmallVec<[HeaderName; 4]> = headers.keys().filter(|name| is_ours(name)).cloned().collect();
+    for name in ours {
+        headers.remove(name);
+    }
     if !same_body {
         headers.remove(CONTENT_LENGTH);
         headers.remove(http::header::CONTENT_ENCODING);
@@ -236,6 +245,13 @@ mod tests {
         both.append("x-goog-api-key", token.parse().unwrap());
         remove_tokens(&mut both);
         assert_eq!(both, theirs);
+    }
+
+    #[test]
+    fn an_upstream_says_nothing_in_our_name() {
+        let answer =
+            headers(&[("x-seawall-cost-usd", "0"), ("x-seawall-verdict", "allow"), ("x-other", "1")]);
+        assert_eq!(towards_client(&answer, true), headers(&[("x-other", "1")]));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
@@ -44,6 +45,8 @@ pub struct Pump {
     timers: Timers,
     /// What the request's body takes of the memory for all of them, until the stream ends.
     _memory: Share,
+    /// Something was there for the client: from then on nobody else can answer.
+    said: bool,
     told_first_token: bool,
     /// The client hung up before the answer was complete.
     left_early: bool,
@@ -71,6 +74,7 @@ impl Pump {
             ready: VecDeque::new(),
             timers,
             _memory: memory,
+            said: false,
             told_first_token: false,
             left_early: false,
             recorder: None,
@@ -162,6 +166,9 @@ impl Pump {
     fn pass_events(&mut self) -> Result<(), Refusal> {
         while let Some(event) = self.splitter.next_event().map_err(|error| broken(&error.to_string()))? {
             let step = self.reader.event(&event);
+            if !self.said && self.reader.answer().failed && says_overloaded(&event.bytes) {
+                return Err(overloaded());
+            }
             if self.reader.is_garbage() {
                 return Err(broken("an event is not JSON"));
             }
@@ -190,6 +197,7 @@ impl Pump {
         if self.recorder.as_mut().is_some_and(|recorder| !recorder.take(&bytes)) {
             self.recorder = None;
         }
+        self.said = true;
         self.ready.push_back(bytes);
     }
 
@@ -298,6 +306,17 @@ impl Drop for Pump {
             }
         }
     }
+}
+
+/// Whether an event is Anthropic's way of a 529 when the 200 has gone out already.
+fn says_overloaded(event: &[u8]) -> bool {
+    const TYPE: &[u8] = b"\"overloaded_error\"";
+    event.windows(TYPE.len()).any(|window| window == TYPE)
+}
+
+fn overloaded() -> Refusal {
+    Refusal::new(Code::UpstreamUnavailable, "the upstream is overloaded", "try again in a moment")
+        .retry_after(Duration::from_secs(1))
 }
 
 fn broken(reason: &str) -> Refusal {

@@ -160,3 +160,57 @@ async fn the_retry_budget_keeps_trouble_from_becoming_a_storm() {
     let tries = upstream.seen().len() - CALLS;
     assert!((10..=10 + CALLS / 10).contains(&tries), "{tries} retries");
 }
+
+/// What Anthropic says when it finds out that it is overloaded after the 200 has gone out.
+fn overloaded_stream() -> Reply {
+    Reply::begin_events([
+        "event: error\ndata: {\"type\": \"error\", \"error\": {\"type\": \"overloaded_error\", \"message\": \"Overloaded\"}}\n\n",
+    ])
+    .end()
+}
+
+#[tokio::test]
+async fn a_stream_that_opens_with_an_overload_is_tried_again_while_nobody_has_seen_it() {
+    let format = Format::Messages;
+    let upstream = Upstream::in_turn(vec![overloaded_stream(), success(format, true)]);
+    let server = proxy(&upstream.url(), 1, 1.0);
+    let answer = server.ask(format.request("hi", true)).await;
+    assert_eq!(answer.text(), format.events(false).concat(), "{answer:?}");
+    let metrics = server.metrics().await;
+    assert_eq!(metrics.sum("seawall_retries_total", &[("cause", "overloaded")]), 1.0);
+
+    // When it stays so, it is an error with a status of its own, which SDKs try again.
+    let upstream = Upstream::always(overloaded_stream());
+    let answer = proxy(&upstream.url(), 1, 1.0).ask(format.request("hi", true)).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(format.error(&answer)["code"], "UPSTREAM_UNAVAILABLE");
+    assert_eq!((answer.retry_after(), upstream.seen().len()), (Some(1), 2));
+
+    // What a model has begun to say is not begun again.
+    let mut begun = format.events(true);
+    begun.truncate(4);
+    begun.push(
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n".to_owned(),
+    );
+    let upstream = Upstream::always(Reply::events(begun));
+    let answer = proxy(&upstream.url(), 1, 1.0).ask(format.request("hi", true)).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().ends_with("\"overloaded_error\"}}\n\n"), "{answer:?}");
+    upstream.only();
+}
+
+#[tokio::test]
+async fn how_long_to_wait_is_told_also_when_the_last_upstream_rests() {
+    let busy = Upstream::always(Reply::whole(429, &[JSON, ("retry-after", "47")], "{}"));
+    let broken = Upstream::always(failure(500));
+    let server = Setup::proxy(&format!(
+        "upstreams:\n  - {{ name: first, base_url: \"{}\", retries: {{ attempts: 0 }}, breaker: {{ failures: 0 }} }}\n  - {{ name: second, base_url: \"{}\", priority: 2, retries: {{ attempts: 0 }}, breaker: {{ failures: 1, open: 1h }} }}\n",
+        busy.url(),
+        broken.url()
+    ))
+    .start();
+    assert_eq!(server.ask(Format::Chat.request("hi", false)).await.status, 500, "the second's own");
+    let answer = server.ask(Format::Chat.request("hi", false)).await;
+    assert_eq!((answer.status, answer.retry_after()), (503, Some(47)), "{answer:?}");
+    assert_eq!((busy.seen().len(), broken.seen().len()), (2, 1));
+}

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::Response;
 use seawall_llm::request::Edits;
 use seawall_llm_client::{Admission, AnswerBody, SendError, Upstream, backoff};
+use seawall_types::Code;
 use tokio::time::Instant;
 
 use self::failure::{Cause, Failure, all_resting, full, is_failure};
@@ -65,7 +66,9 @@ pub(super) async fn send(
             Ended::Failed(failure)
                 if failure.cause.elsewhere() && failure.may_be_sent_again() && index + 1 < plan.len() =>
             {
-                let Failure { meter: returned, refusal, cause, .. } = *failure;
+                let Failure { meter: returned, mut refusal, cause, wait, .. } = *failure;
+                // When nobody else takes the call either, this is what is known of when to come again.
+                refusal.denial.retry_after = wait.or(refusal.denial.retry_after);
                 meter = sending.write_off(one, returned, &refusal, cause);
                 last = Some((refusal, cause));
             }
@@ -205,7 +208,13 @@ impl<'a> Sending<'a> {
                 }
                 Tried::Answer(answered_by(upstream, response))
             }
-            Err((Some(meter), refusal)) => failed(Failure::new(meter, refusal, Cause::Broken)),
+            Err((Some(meter), refusal)) => {
+                let cause = match refusal.code() {
+                    Code::UpstreamUnavailable => Cause::Overloaded,
+                    _ => Cause::Broken,
+                };
+                failed(Failure::new(meter, refusal, cause))
+            }
             // The meter has settled it, and told the breaker.
             Err((None, refusal)) => Tried::Refused(refusal),
         }

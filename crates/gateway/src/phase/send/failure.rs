@@ -37,6 +37,8 @@ pub(super) enum Cause {
     Timeout,
     /// An answer that is an error worth another try.
     Status(StatusCode),
+    /// A stream that began with nothing but the news that the provider is overloaded.
+    Overloaded,
 }
 
 impl Cause {
@@ -48,6 +50,7 @@ impl Cause {
             Self::Connect => "connect",
             Self::Broken => "broken",
             Self::Timeout => "timeout",
+            Self::Overloaded => "overloaded",
             Self::Status(status) => match status.as_u16() {
                 401 | 403 => "credential",
                 408 => "408",
@@ -62,7 +65,7 @@ impl Cause {
     /// Whether trying the same upstream again may help. A time-out of ours would take as long again.
     pub(super) fn again(self) -> bool {
         match self {
-            Self::Connect | Self::Broken => true,
+            Self::Connect | Self::Broken | Self::Overloaded => true,
             Self::Status(status) => status_is_retryable(status),
             Self::Request | Self::Full | Self::Timeout => false,
         }
@@ -83,7 +86,7 @@ impl Cause {
     pub(super) fn upstream_failed(self) -> Option<bool> {
         match self {
             Self::Request | Self::Full => None,
-            Self::Connect | Self::Broken | Self::Timeout => Some(true),
+            Self::Connect | Self::Broken | Self::Timeout | Self::Overloaded => Some(true),
             Self::Status(status) => Some(status.is_server_error()),
         }
     }
