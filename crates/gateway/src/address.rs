@@ -1,9 +1,34 @@
 //! Where a request really comes from.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
 
 use http::HeaderMap;
 use ipnet::IpNet;
+
+/// Addresses: a range, or a single one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Network(pub(crate) IpNet);
+
+impl FromStr for Network {
+    type Err = NoNetwork;
+
+    fn from_str(text: &str) -> Result<Self, NoNetwork> {
+        text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map(Self).map_err(|_| NoNetwork)
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A text names no addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is neither an address like 10.0.0.1 nor a range like 10.0.0.0/8")]
+pub(crate) struct NoNetwork;
 
 /// The address of the client: the peer, or what the nearest untrusted hop is according to `X-Forwarded-For`, which is
 /// believed only as far as the proxies in `trusted` wrote it.
@@ -77,5 +102,15 @@ mod tests {
         let limited = |text: &str| limited_address(text.parse().unwrap()).to_string();
         assert_eq!(limited("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(limited("192.0.2.7"), "192.0.2.7");
+    }
+
+    #[test]
+    fn a_plain_address_is_a_range_of_one() {
+        for (text, range) in [("10.0.0.1", "10.0.0.1/32"), ("::1", "::1/128"), ("10.0.0.0/8", "10.0.0.0/8")] {
+            assert_eq!(text.parse::<Network>().unwrap().to_string(), range);
+        }
+        for text in ["", "10.0.0", "10.0.0.1/33", "localhost"] {
+            assert_eq!(text.parse::<Network>(), Err(NoNetwork), "{text}");
+        }
     }
 }

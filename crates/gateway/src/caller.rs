@@ -13,6 +13,7 @@ use seawall_types::{Actor, KeyId, ParsePatternError, Pattern, RunId, Scope, Time
 use smallvec::SmallVec;
 
 use crate::CredentialError;
+use crate::address::Network;
 
 /// Whoever makes a request: the holder of an API key or a token, or nobody in particular.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +84,7 @@ impl Caller {
     fn from_row(row: &KeyRow, policy: Option<Result<Arc<Policy>, String>>) -> Result<Self, CallerError> {
         let network = |text: &String| {
             let refused = || CallerError::Address { name: row.name.clone(), address: text.clone() };
-            text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| refused())
+            text.parse().map(|Network(network)| network).map_err(|_| refused())
         };
         let model = |text: &String| {
             let refused = |source| CallerError::Model { name: row.name.clone(), model: text.clone(), source };

@@ -9,7 +9,6 @@ use arc_swap::ArcSwap;
 use http::HeaderMap;
 use seawall_base::tasks::Group;
 use seawall_checkpoint::Checkpoint;
-use seawall_llm::wire::Dialect;
 use seawall_types::{Clock, RunId};
 
 use crate::address::client_address;
@@ -139,8 +138,9 @@ impl Gateway {
     /// How long to wait, when there were too many.
     pub fn arrive_at_own_route(&self, path: &str, address: IpAddr) -> Result<(), Duration> {
         let (snapshot, now) = (self.snapshot.load(), self.clock().monotonic());
-        let arrived = self.rates.arrive(&snapshot.settings.rate_limits, address, path, Dialect::OpenAi, now);
-        arrived.map_err(|refusal| refusal.denial.retry_after.unwrap_or_default())
+        self.rates
+            .arrive(&snapshot.settings.rate_limits, address, path, now)
+            .map_err(|limited| limited.retry_after)
     }
 
     /// Counts a request to one of the server's own routes against the rate limits of its caller.
@@ -154,12 +154,10 @@ impl Gateway {
         caller: Option<&Caller>,
     ) -> Result<(), Duration> {
         let caller = caller.unwrap_or(&self.anonymous);
-        // Our own routes have no dialect; what is refused here is told in their own shape.
-        let rated =
-            Rated { caller, address, model: None, path, prompt: 0, output: 0, dialect: Dialect::OpenAi };
+        let rated = Rated { caller, address, model: None, path, prompt: 0, output: 0 };
         let snapshot = self.snapshot.load();
         let taken = self.rates.take(&snapshot.settings.rate_limits, &rated, self.clock().monotonic());
-        taken.map(|_counted| ()).map_err(|refusal| refusal.denial.retry_after.unwrap_or_default())
+        taken.map(|_counted| ()).map_err(|limited| limited.retry_after)
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {

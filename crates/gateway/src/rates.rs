@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use seawall_budget::rate::{Limited, Rate, RateKey, RateLimiter, What};
 use seawall_llm::wire::Dialect;
-use seawall_types::{Code, Pattern};
+use seawall_types::{Code, Pattern, Timestamp};
 use smallvec::SmallVec;
 
 use crate::Caller;
@@ -86,16 +86,15 @@ impl Rates {
         rules: &[RateRule],
         address: IpAddr,
         path: &str,
-        dialect: Dialect,
         now: Duration,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Limited> {
         for (index, rule) in rules.iter().enumerate() {
             let rate = Rate { tokens: None, ..rule.rate };
             if rule.scope != RateScope::Ip || rate == Rate::default() || !rule.applies_to(path) {
                 continue;
             }
             let key = rule_key("arrival", index, &address_subject(address));
-            self.addresses.check(&key, rate, 0, now).map_err(|limited| refused(dialect, &limited))?;
+            self.addresses.check(&key, rate, 0, now)?;
         }
         Ok(())
     }
@@ -106,7 +105,7 @@ impl Rates {
         rules: &[RateRule],
         request: &Rated<'_>,
         now: Duration,
-    ) -> Result<Taken, Refusal> {
+    ) -> Result<Taken, Limited> {
         let mut taken = Taken { keys: SmallVec::new(), at: now };
         let own = request
             .caller
@@ -123,7 +122,7 @@ impl Rates {
                 Ok(_remaining) => taken.keys.push((key, book, tokens)),
                 Err(limited) => {
                     self.correct(&taken, 0);
-                    return Err(refused(request.dialect, &limited));
+                    return Err(limited);
                 }
             }
         }
@@ -142,7 +141,6 @@ pub(crate) struct Rated<'a> {
     pub(crate) prompt: u64,
     /// The most tokens that the answer may have.
     pub(crate) output: u64,
-    pub(crate) dialect: Dialect,
 }
 
 impl Rated<'_> {
@@ -178,7 +176,8 @@ fn rule_key(kind: &str, index: usize, subject: &[u8]) -> RateKey {
     RateKey::new(kind, &[&index[..], subject].concat())
 }
 
-fn refused(dialect: Dialect, limited: &Limited) -> Refusal {
+/// What a client of this dialect is told at `now`, in the names and the units of its provider.
+pub(crate) fn refused(dialect: Dialect, limited: &Limited, now: Timestamp) -> Refusal {
     let what = match limited.what {
         What::Requests => "requests",
         What::Tokens => "tokens",
@@ -189,7 +188,10 @@ fn refused(dialect: Dialect, limited: &Limited) -> Refusal {
         "wait as Retry-After says, or raise the rate limit",
     )
     .retry_after(limited.retry_after);
-    let reset = format!("{}s", limited.retry_after.as_secs_f64().ceil());
+    let reset = match dialect {
+        Dialect::Anthropic => now.saturating_add(limited.retry_after).to_string(),
+        Dialect::OpenAi | Dialect::Gemini => format!("{}s", limited.retry_after.as_secs_f64().ceil()),
+    };
     let names = match dialect {
         Dialect::Anthropic => [
             format!("anthropic-ratelimit-{what}-limit"),

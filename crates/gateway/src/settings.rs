@@ -20,6 +20,7 @@ pub use cache::CacheSettings;
 pub use route::{RouteSettings, TargetSettings};
 pub use upstream::{UpstreamEntry, default_timeouts};
 
+use crate::address::Network;
 use crate::token::{self, JwtSettings};
 use crate::{Limits, RateRule, RateScope, RequestTimeouts};
 
@@ -198,7 +199,9 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
                 Duration::ZERO..=HOUR,
             ),
         });
-    let trusted = gateway.parsed_list("trusted_proxies", "Address ranges whose X-Forwarded-For is believed.");
+    let doc = "Addresses and address ranges whose X-Forwarded-For is believed.";
+    let trusted = gateway.parsed_list::<Network>("trusted_proxies", doc);
+    let trusted = trusted.into_iter().map(|Network(network)| network).collect();
     let doc = "What becomes of a tool call in an answer that policy denies; this build has no rules for tools and denies none.";
     gateway.partial_choice("tool_denied", doc, (), &[("refuse", ())], &["error"]);
     let doc = "Whether websockets (realtime APIs) are passed through; what they cost can't be seen.";

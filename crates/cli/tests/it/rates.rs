@@ -1,5 +1,6 @@
 //! Rate limits: requests and tokens a minute, for each key, address and model; told in the provider's own headers.
 
+use seawall_types::Timestamp;
 use tokio::task::JoinSet;
 
 use crate::support::eventually;
@@ -61,7 +62,14 @@ async fn a_key_has_so_many_requests_and_the_headers_of_its_provider_say_so() {
                 (Some("3"), Some("0")),
                 "{answer:?}"
             );
-            assert!(answer.header(names[2]).is_some(), "{answer:?}");
+            let reset = answer.header(names[2]).unwrap();
+            match format {
+                Format::Messages => {
+                    let at = reset.parse::<Timestamp>().unwrap();
+                    assert_eq!(at.to_string(), reset);
+                }
+                Format::Chat | Format::Gemini => assert!(reset.ends_with('s'), "{answer:?}"),
+            }
         }
         assert_eq!(with(&server, format, "x-api-key", &other).await.status, 200, "another key has its own");
         assert_eq!(upstream.seen().len(), 4);

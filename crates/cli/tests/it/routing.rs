@@ -361,3 +361,26 @@ async fn what_is_passed_through_goes_to_the_same_upstream_each_time() {
         assert_eq!(server.get("/v1/files/file-1").await.header("x-seawall-upstream"), Some("a"));
     }
 }
+
+#[tokio::test]
+async fn the_models_of_anthropic_are_asked_for_at_anthropic() {
+    let (openai, anthropic) = (
+        Upstream::always(Reply::json("{\"at\":\"openai\"}")),
+        Upstream::always(Reply::json("{\"at\":\"anthropic\"}")),
+    );
+    let server = Setup::proxy(&format!(
+        "upstreams:\n  - {{ name: a, kind: openai, base_url: \"{}\" }}\n  - {{ name: b, kind: anthropic, base_url: \"{}\" }}\n",
+        openai.url(),
+        anthropic.url()
+    ))
+    .start();
+    let version = [("anthropic-version", "2023-06-01")];
+    for path in ["/v1/models", "/v1/models/claude-opus-4-8"] {
+        assert_eq!(server.ask(raw::request("GET", path, &version, "")).await.json()["at"], "anthropic");
+        assert_eq!(server.ask(raw::get(path)).await.json()["at"], "openai");
+        assert_eq!(
+            server.ask(raw::request("GET", &format!("/openai{path}"), &version, "")).await.json()["at"],
+            "openai"
+        );
+    }
+}

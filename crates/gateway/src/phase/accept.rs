@@ -14,9 +14,13 @@ use seawall_types::Code;
 use crate::accepted::Accepted;
 use crate::address::client_address;
 use crate::prefix::{self, Chosen};
+use crate::rates::refused;
 use crate::refusal::Refusal;
 use crate::websocket::Handshake;
 use crate::{Directory, Gateway, Snapshot, header, websocket};
+
+/// What the SDKs of Anthropic send with every request.
+const ANTHROPIC_VERSION: &str = "anthropic-version";
 
 /// Reads the head. Infallible: a request that will be refused is described too.
 pub(crate) fn accept(
@@ -32,6 +36,12 @@ pub(crate) fn accept(
     let handshake =
         websocket::is_handshake(&parts).then_some(Handshake { query_names_model: spoken == Wire::Other });
     let wire = if handshake.is_some() { Wire::Other } else { spoken };
+    // Two providers have the same path for their models.
+    let is_for_anthropic = chosen == Chosen::ByPath
+        && spoken == Wire::Other
+        && endpoint.as_ref().is_some_and(|endpoint| endpoint.route.starts_with("/v1/models"))
+        && parts.headers.contains_key(ANTHROPIC_VERSION);
+    let chosen = if is_for_anthropic { Chosen::Kind(Dialect::Anthropic) } else { chosen };
     let kind = kind_of(endpoint.as_ref(), &chosen);
     let dialect = spoken_by(endpoint.as_ref(), &chosen);
     Box::new(Accepted {
@@ -84,7 +94,10 @@ pub(crate) fn check(accepted: &Accepted, gateway: &Gateway, snapshot: &Snapshot)
             .closing());
     }
     let (rules, now) = (&snapshot.settings.rate_limits, accepted.since);
-    gateway.rates().arrive(rules, accepted.address, &accepted.path, accepted.dialect, now)?;
+    gateway
+        .rates()
+        .arrive(rules, accepted.address, &accepted.path, now)
+        .map_err(|limited| refused(accepted.dialect, &limited, gateway.clock().now()))?;
     let size = header::size(&accepted.headers);
     if size > limits.headers {
         let message =

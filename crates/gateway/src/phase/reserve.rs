@@ -18,7 +18,7 @@ use crate::accepted::Accepted;
 use crate::cache::Kept;
 use crate::directory::{Plan, Target};
 use crate::meter::Meter;
-use crate::rates::{Rated, Taken};
+use crate::rates::{Rated, Taken, refused};
 use crate::refusal::Refusal;
 use crate::settings::UnknownPrice;
 use crate::{tool, websocket};
@@ -264,7 +264,7 @@ fn take_rates(
         path: &accepted.path,
         prompt,
         output,
-        dialect: accepted.dialect,
     };
-    gateway.rates().take(&snapshot.settings.rate_limits, &rated, gateway.clock().monotonic())
+    let taken = gateway.rates().take(&snapshot.settings.rate_limits, &rated, gateway.clock().monotonic());
+    taken.map_err(|limited| refused(accepted.dialect, &limited, gateway.clock().now()))
 }
