@@ -99,3 +99,31 @@ fn go_on(path: &Path, mut current: Option<Following>) -> Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn taken(following: &mut Following) -> Vec<String> {
+        let mut lines = Vec::new();
+        following.whole_lines(|line| lines.push(String::from_utf8_lossy(line).into_owned())).unwrap();
+        lines
+    }
+
+    #[test]
+    fn a_line_is_given_once_it_is_whole_also_when_the_file_has_got_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace.jsonl");
+        let mut file = File::create(&path).unwrap();
+        file.write_all(b"one\ntwo\nth").unwrap();
+        let mut following = Following::open(&path).unwrap();
+        assert_eq!(taken(&mut following), ["one", "two"]);
+        assert_eq!(taken(&mut following), [""; 0]);
+        std::fs::rename(&path, folder.path().join("trace.000001.jsonl")).unwrap();
+        file.write_all(b"ree\nfour\n").unwrap();
+        assert_eq!(taken(&mut following), ["three", "four"]);
+        assert!(Following::open(&path).is_none());
+    }
+}
