@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
 use seawall_llm::wire::Dialect;
 use seawall_types::{Pattern, Secret};
+use tokio::time::{Instant, timeout_at};
 
 use crate::client::HttpClient;
 use crate::sim::Sim;
@@ -180,9 +181,9 @@ impl Upstream {
         matches!(self.carrier, Carrier::Sim(_))
     }
 
-    /// Sends one attempt and waits for the beginning of the answer. `request.uri` is a path with a query; address and
-    /// credentials are put in here, in the header that its kind wants (where it is of any kind, `dialect`). Dropping the
-    /// future cancels the call.
+    /// Sends one attempt and waits for the beginning of the answer, `until` then at the latest. `request.uri` is a path with
+    /// a query; address and credentials are put in here, in the header that its kind wants (where it is of any kind,
+    /// `dialect`). Dropping the future cancels the call.
     ///
     /// # Errors
     /// When no answer begins, with the reason. Nothing is retried here.
@@ -191,21 +192,19 @@ impl Upstream {
         worker: usize,
         dialect: Dialect,
         mut request: Request<Full<Bytes>>,
+        until: Instant,
     ) -> Result<Response<AnswerBody>, SendError> {
         self.prepare(dialect, request.headers_mut());
-        let call = async {
-            match &self.carrier {
-                Carrier::Sim(sim) => Ok(sim.call(request).await.map(AnswerBody::Sim)),
-                Carrier::Http(network) => {
-                    let Some(pool) = network.pools.get(worker % network.pools.len()) else {
-                        return Err(SendError::Connect("no connection pool".to_owned()));
-                    };
-                    network.base.apply(&mut request)?;
-                    Ok(pool.send(request).await?.map(AnswerBody::Http))
-                }
+        match &self.carrier {
+            Carrier::Sim(sim) => self.simulated(sim, request, until).await,
+            Carrier::Http(network) => {
+                let Some(pool) = network.pools.get(worker % network.pools.len()) else {
+                    return Err(SendError::Connect("no connection pool".to_owned()));
+                };
+                network.base.apply(&mut request)?;
+                self.in_time(until, pool.send(request)).await.map(|answer| answer.map(AnswerBody::Http))
             }
-        };
-        self.within_first_byte(call).await
+        }
     }
 
     /// Sends a request for a protocol upgrade, on a connection of its own, and waits for the answer's head. After a 101,
@@ -217,26 +216,42 @@ impl Upstream {
         &self,
         dialect: Dialect,
         mut request: Request<Full<Bytes>>,
+        until: Instant,
     ) -> Result<Response<AnswerBody>, SendError> {
         self.prepare(dialect, request.headers_mut());
-        let call = async {
-            match &self.carrier {
-                Carrier::Sim(sim) => Ok(sim.call(request).await.map(AnswerBody::Sim)),
-                Carrier::Http(network) => {
-                    network.base.apply(&mut request)?;
-                    Ok(network.upgrades.send(request).await?.map(AnswerBody::Http))
-                }
+        match &self.carrier {
+            Carrier::Sim(sim) => self.simulated(sim, request, until).await,
+            Carrier::Http(network) => {
+                network.base.apply(&mut request)?;
+                let sent = network.upgrades.send(request);
+                self.in_time(until, sent).await.map(|answer| answer.map(AnswerBody::Http))
             }
-        };
-        self.within_first_byte(call).await
+        }
     }
 
-    async fn within_first_byte<T>(
+    /// In a box, since it is several times as large as a call over the network, which would carry the room for it.
+    async fn simulated(
         &self,
+        sim: &Sim,
+        request: Request<Full<Bytes>>,
+        until: Instant,
+    ) -> Result<Response<AnswerBody>, SendError> {
+        let call = Box::pin(async { Ok(sim.call(request).await.map(AnswerBody::Sim)) });
+        self.in_time(until, call).await
+    }
+
+    /// What comes first: the answer, or the end of the time for its first byte or for the whole call. One timer for both.
+    async fn in_time<T>(
+        &self,
+        until: Instant,
         call: impl Future<Output = Result<T, SendError>>,
     ) -> Result<T, SendError> {
-        let allowed = self.settings.timeouts.first_byte;
-        tokio::time::timeout(allowed, call).await.unwrap_or(Err(SendError::FirstByteTimeout(allowed)))
+        let Timeouts { first_byte, total, .. } = self.settings.timeouts;
+        let (end, allowed) = match Instant::now() + first_byte {
+            end if end <= until => (end, first_byte),
+            _ => (until, total),
+        };
+        timeout_at(end, call).await.unwrap_or(Err(SendError::FirstByteTimeout(allowed)))
     }
 
     /// Puts our credentials and configured headers in. The caller has already dropped what must not pass.
@@ -279,6 +294,8 @@ pub enum BaseUrlError {
 pub struct BaseUrl {
     scheme: Scheme,
     authority: Authority,
+    /// The authority as every request names it.
+    host: HeaderValue,
     prefix: String,
 }
 
@@ -295,9 +312,8 @@ impl BaseUrl {
             .path_and_query(self.join(path))
             .build()
             .map_err(|error| refused(&error))?;
-        let host = HeaderValue::from_str(self.authority.as_str()).map_err(|error| refused(&error))?;
         *request.uri_mut() = uri;
-        request.headers_mut().insert(HOST, host);
+        request.headers_mut().insert(HOST, self.host.clone());
         Ok(())
     }
 
@@ -335,10 +351,11 @@ impl FromStr for BaseUrl {
         if authority.as_str().contains('@') {
             return Err(BaseUrlError::Extra);
         }
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| BaseUrlError::NotAUrl)?;
         let prefix = parts
             .path_and_query
             .map_or_else(String::new, |path| path.path().trim_end_matches('/').to_owned());
-        Ok(Self { scheme, authority, prefix })
+        Ok(Self { scheme, authority, host, prefix })
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::Response;
 use seawall_llm::request::Edits;
-use seawall_llm_client::{Admission, AnswerBody, SendError, Upstream, backoff};
+use seawall_llm_client::{Admission, AnswerBody, Upstream, backoff};
 use seawall_types::Code;
 use tokio::time::Instant;
 
@@ -176,12 +176,12 @@ impl<'a> Sending<'a> {
         let dialect = meter.accepted().dialect;
         let guard = ProbeGuard(Some(&upstream));
         let sent = if meter.accepted().handshake.is_some() {
-            tokio::time::timeout_at(self.end, upstream.send_upgrade(dialect, request)).await
+            upstream.send_upgrade(dialect, request, self.end).await
         } else {
-            tokio::time::timeout_at(self.end, upstream.send(self.worker, dialect, request)).await
+            upstream.send(self.worker, dialect, request, self.end).await
         };
         guard.done();
-        match sent.unwrap_or(Err(SendError::FirstByteTimeout(upstream.settings.timeouts.total))) {
+        match sent {
             Err(error) => failed(Failure::unanswered(meter, &upstream, &error)),
             Ok(response) => self.answered(&upstream, meter, response).await,
         }

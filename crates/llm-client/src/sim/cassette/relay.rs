@@ -16,6 +16,7 @@ use http_body_util::{BodyExt as _, Either, Full, Limited};
 use seawall_llm::wire::{Dialect, endpoint};
 use seawall_llm::{WireError, error_body};
 use seawall_types::Code;
+use tokio::time::Instant;
 
 use super::{Recorder, Recording};
 use crate::{AnswerBody, Upstream};
@@ -75,7 +76,8 @@ impl Relay {
         // Credentials in a compressed answer could not be found.
         head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let sent = Request::from_parts(head.clone(), Full::new(body.clone()));
-        let (mut answered, answer) = match self.upstream.send(0, dialect, sent).await {
+        let until = Instant::now() + self.upstream.settings.timeouts.total;
+        let (mut answered, answer) = match self.upstream.send(0, dialect, sent, until).await {
             Ok(response) => response.into_parts(),
             Err(error) => {
                 return refused(
