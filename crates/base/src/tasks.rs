@@ -48,6 +48,8 @@ impl Group {
         future: impl Future<Output = ()> + Send + 'static,
     ) -> JoinHandle<()> {
         let panics = Arc::clone(&self.panics);
+        // Each layer around a future has room for it twice, before and while it runs; a pointer costs less.
+        let future = Box::pin(future);
         let task = async move {
             if let Err(payload) = caught(future).await {
                 panics.fetch_add(1, Ordering::Relaxed);

@@ -2,7 +2,6 @@
 //!
 //! It never recurses: open containers are one byte each on a small stack of its own, so depth costs no thread stack.
 
-use memchr::memchr2;
 use smallvec::SmallVec;
 
 use super::{JsonError, JsonErrorKind};
@@ -199,16 +198,19 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
-            Some(b'u') => {
-                self.at += 1;
-                for _ in 0..4 {
-                    if !self.peek().is_some_and(|digit| digit.is_ascii_hexdigit()) {
-                        return Err(self.unexpected());
-                    }
-                    self.at += 1;
-                }
-            }
+            Some(b'u') => return self.code_unit(),
             _ => return Err(self.unexpected()),
+        }
+        Ok(())
+    }
+
+    fn code_unit(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        for _ in 0..4 {
+            if !self.peek().is_some_and(|digit| digit.is_ascii_hexdigit()) {
+                return Err(self.unexpected());
+            }
+            self.at += 1;
         }
         Ok(())
     }
@@ -216,36 +218,51 @@ impl<'a> Scanner<'a> {
 
 /// How many bytes at the start of `rest` are neither a quote, a backslash nor a control character.
 ///
-/// Strings full of escapes have short plain stretches, where a call of a vector search costs more than it saves; so
-/// the first words are looked at one by one, and only a stretch that is long is searched for its end.
+/// Strings full of escapes have short plain stretches, so the first words are looked at one by one; a stretch that is
+/// longer is passed over in chunks, of which no byte is looked at apart until one of them ends it.
 fn plain_length(rest: &[u8]) -> usize {
-    const NEAR: usize = 8;
-    let (words, _) = rest.as_chunks::<8>();
-    let mut length = 0;
-    for word in words.iter().take(NEAR) {
+    const NEAR: usize = 64;
+    const CHUNK: usize = 32;
+    let (near, far) = rest.split_at(rest.len().min(NEAR));
+    if let Some(end) = first_special(near) {
+        return end;
+    }
+    let (chunks, _) = far.as_chunks::<CHUNK>();
+    // The fold has no early exit, so that all bytes of a chunk are compared at once.
+    let is_plain = |chunk: &&[u8; CHUNK]| !chunk.iter().fold(false, |found, byte| found | is_special(*byte));
+    let plain = near.len() + chunks.iter().take_while(is_plain).count() * CHUNK;
+    let tail = rest.get(plain..).unwrap_or_default();
+    plain + first_special(tail).unwrap_or(tail.len())
+}
+
+/// Where the first byte is that ends a plain stretch.
+fn first_special(bytes: &[u8]) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for word in words {
         let special = special_bytes(u64::from_le_bytes(*word));
         if special != 0 {
-            return length + special.trailing_zeros() as usize / 8;
+            return Some(at + special.trailing_zeros() as usize / 8);
         }
-        length += word.len();
+        at += word.len();
     }
-    let far = rest.get(length..).unwrap_or_default();
-    let end = memchr2(b'"', b'\\', far).unwrap_or(far.len());
-    let span = far.get(..end).unwrap_or_default();
-    // The fold has no exit, so that it runs over many bytes at once.
-    if span.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
-        return length + span.iter().take_while(|byte| **byte >= 0x20).count();
-    }
-    length + end
+    rest.iter().position(|byte| is_special(*byte)).map(|after| at + after)
+}
+
+/// Whether a byte ends a plain stretch.
+const fn is_special(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
 /// Marks, with the high bit, the first byte of `word` (the lowest) that ends a plain stretch; bytes above it may be
-/// marked wrongly. The arithmetic is that of <https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>.
+/// marked wrongly. The arithmetic is that of <https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>: a byte
+/// borrows from its high bit when it is below what is subtracted, and had none itself. What is sought is ASCII, so the
+/// high bits are those of `word` in all three.
 const fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    const fn below(word: u64, bound: u64) -> u64 {
-        word.wrapping_sub(bound * ONES) & !word & HIGH
-    }
-    below(word, 0x20) | below(word ^ (b'"' as u64 * ONES), 1) | below(word ^ (b'\\' as u64 * ONES), 1)
+    let control = word.wrapping_sub(0x20 * ONES);
+    let quote = (word ^ (b'"' as u64 * ONES)).wrapping_sub(ONES);
+    let backslash = (word ^ (b'\\' as u64 * ONES)).wrapping_sub(ONES);
+    (control | quote | backslash) & !word & HIGH
 }
