@@ -5,7 +5,7 @@
 
 use seawall_types::Usage;
 
-use crate::json::{ANSWER_DEPTH, Object, Value};
+use crate::json::{ANSWER_DEPTH, JsonError, JsonErrorKind, Object, Value};
 use crate::wire::Wire;
 use crate::{anthropic, gemini, openai_chat, openai_responses, usage};
 
@@ -38,18 +38,28 @@ pub struct ToolCall {
 /// Reads a whole answer body.
 #[must_use]
 pub fn read_answer(wire: Wire, body: &[u8]) -> Answer {
+    read_json_answer(wire, body).unwrap_or_default()
+}
+
+/// Reads a whole answer body that must be JSON: a provider's answer that was cut off is none.
+///
+/// # Errors
+/// When it is no JSON, or nothing that is read here.
+pub fn read_json_answer(wire: Wire, body: &[u8]) -> Result<Answer, JsonError> {
     let mut answer = Answer::default();
-    let Ok(value) = Value::parse(body, ANSWER_DEPTH) else { return answer };
-    if let Some(object) = value.as_object() {
-        answer.take(wire, &object);
-    }
-    // Gemini streams a JSON array when it is not asked for server-sent events.
-    for part in value.elements() {
-        if let Some(object) = part.as_object() {
-            answer.take(wire, &object);
+    match Object::parse_repeating(body, ANSWER_DEPTH) {
+        Ok(object) => answer.take(wire, &object),
+        // Gemini streams a JSON array when it is not asked for server-sent events.
+        Err(error) if error.kind == JsonErrorKind::NotAnObject => {
+            for part in Value::parse(body, ANSWER_DEPTH)?.elements() {
+                if let Some(object) = part.as_object() {
+                    answer.take(wire, &object);
+                }
+            }
         }
+        Err(error) => return Err(error),
     }
-    answer
+    Ok(answer)
 }
 
 impl Answer {

@@ -27,7 +27,7 @@ pub mod stream;
 mod usage;
 pub mod wire;
 
-pub use answer::{Answer, ToolCall, read_answer};
+pub use answer::{Answer, ToolCall, read_answer, read_json_answer};
 pub use errors::{WireError, error_body, error_event};
 pub use json::{JsonError, JsonErrorKind, Object, Value};
 pub use price::{Price, PriceError, Prices, Provider, Source, Tier};

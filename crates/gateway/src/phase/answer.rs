@@ -8,7 +8,9 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
-use seawall_llm::answer::read_answer;
+use seawall_llm::answer::{Answer, read_json_answer};
+use seawall_llm::json::JsonErrorKind;
+use seawall_llm::wire::Wire;
 use seawall_llm_client::AnswerBody;
 use seawall_types::Code;
 use tokio::time::Instant;
@@ -138,11 +140,14 @@ impl Answering<'_> {
     ) -> Result<Response<GatewayBody>, Unanswered> {
         let mut memory = self.gateway.memory().share();
         let collected = self.collect(&mut body, &mut memory, &mut meter).await;
-        let text = match collected.and_then(|bytes| self.inflate(&parts.headers, bytes)) {
-            Ok(text) => text,
+        let read = collected.and_then(|bytes| self.inflate(&parts.headers, bytes)).and_then(|text| {
+            let answer = read(meter.accepted().wire, &text)?;
+            Ok((text, answer))
+        });
+        let (text, answer) = match read {
+            Ok(read) => read,
             Err(refusal) => return Err((None, settle_cut(meter, refusal))),
         };
-        let answer = read_answer(meter.accepted().wire, &text);
         meter.saw(&answer);
         if let (Some(content_type), Some(ticket)) = (kept_type(parts), meter.take_ticket())
             && ticket.is_for(&answer)
@@ -156,17 +161,13 @@ impl Answering<'_> {
         Ok(respond(parts.status, headers, GatewayBody::full(text)))
     }
 
-    /// The JSON text of a whole body.
+    /// The text of a whole body.
     fn inflate(&self, headers: &HeaderMap, bytes: Bytes) -> Result<Bytes, Refusal> {
-        let text = match encoding(headers)? {
-            None => bytes,
+        match encoding(headers)? {
+            None => Ok(bytes),
             Some(encoding) => encoding
                 .inflate(&bytes, self.settings.limits.inflated_body)
-                .map_err(|error| unreadable(&error.to_string()))?,
-        };
-        match serde_json::from_slice::<serde::de::IgnoredAny>(&text) {
-            Ok(_) => Ok(text),
-            Err(error) => Err(unreadable(&format!("it is not JSON ({error})"))),
+                .map_err(|error| unreadable(&error.to_string())),
         }
     }
 
@@ -213,6 +214,18 @@ impl Answering<'_> {
     }
 }
 
+/// What an answer says that must be a JSON document: one that was cut off is none. What nests deeper than is read here, or
+/// has a byte that is no UTF-8, is the client's to judge.
+fn read(wire: Wire, text: &[u8]) -> Result<Answer, Refusal> {
+    match read_json_answer(wire, text) {
+        Ok(answer) => Ok(answer),
+        Err(error) if matches!(error.kind, JsonErrorKind::Depth | JsonErrorKind::Utf8) => {
+            Ok(Answer::default())
+        }
+        Err(error) => Err(unreadable(&format!("it is not JSON ({error})"))),
+    }
+}
+
 /// Whether a body is one JSON document.
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -240,7 +253,7 @@ impl Kind {
         match content_type.split(';').next().unwrap_or("").trim() {
             "text/event-stream" => Self::Events,
             // Gemini streams a JSON array, element by element, unless asked for events.
-            "application/json" if accepted.wire == seawall_llm::wire::Wire::GeminiStream => Self::Bytes,
+            "application/json" if accepted.wire == Wire::GeminiStream => Self::Bytes,
             "application/json" => Self::Json,
             _ => Self::Bytes,
         }

@@ -47,13 +47,24 @@ impl<'a> Object<'a> {
     /// When the text is not valid JSON in UTF-8, is no object, nests deeper than `max_depth` (the object itself is
     /// one), or names a key twice at its top level. Keys are compared unescaped.
     pub fn parse(text: &'a [u8], max_depth: usize) -> Result<Self, JsonError> {
+        Self::parse_within(text, Limits { depth: max_depth, unique_keys: true })
+    }
+
+    /// Reads a text that is one object and nothing else, in which a key may stand twice: the last one counts.
+    ///
+    /// # Errors
+    /// As [`Object::parse`], but for repeated keys.
+    pub fn parse_repeating(text: &'a [u8], max_depth: usize) -> Result<Self, JsonError> {
+        Self::parse_within(text, Limits { depth: max_depth, unique_keys: false })
+    }
+
+    fn parse_within(text: &'a [u8], limits: Limits) -> Result<Self, JsonError> {
         let value = Value::unchecked(check_utf8(text)?);
         match value.kind() {
             Kind::Object => {}
             Kind::Invalid => return Err(Scanner::new(text, value.start).unexpected().in_text(text)),
             _ => return Err(JsonError::at(JsonErrorKind::NotAnObject, text, value.start)),
         }
-        let limits = Limits { depth: max_depth, unique_keys: true };
         let object = Self::collect(text, value.start, limits).map_err(|fault| fault.in_text(text))?;
         nothing_after(text, object.close + 1)?;
         Ok(object)

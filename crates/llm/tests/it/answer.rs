@@ -1,6 +1,6 @@
 //! Whole answers: usage in one meaning for all providers, tool calls, how it ended.
 
-use seawall_llm::{Answer, ToolCall, Wire, read_answer};
+use seawall_llm::{Answer, ToolCall, Wire, read_answer, read_json_answer};
 use seawall_types::Usage;
 
 fn read(wire: Wire, body: &str) -> Answer {
@@ -137,4 +137,16 @@ fn what_cannot_be_read_is_absent() {
     let absurd = r#"{"usage":{"prompt_tokens":5,"completion_tokens":18446744073709551615,"prompt_tokens_details":{"cached_tokens":900}}}"#;
     let usage = read(Wire::OpenAiChat, absurd).usage.unwrap();
     assert_eq!((usage.cached, usage.output), (5, u64::MAX));
+}
+
+#[test]
+fn what_is_no_json_is_told_and_what_only_repeats_itself_is_read() {
+    for torn in ["", "{\"usage\":", "{\"model\":\"m\"}x", "[{\"model\":\"m\"}", "nil"] {
+        assert!(read_json_answer(Wire::OpenAiChat, torn.as_bytes()).is_err(), "{torn}");
+    }
+    for whole in ["[]", " {} ", "7", "null", "\"x\""] {
+        assert_eq!(read_json_answer(Wire::OpenAiChat, whole.as_bytes()), Ok(Answer::default()), "{whole}");
+    }
+    let twice = read_json_answer(Wire::OpenAiChat, br#"{"model":"a","model":"b"}"#).unwrap();
+    assert_eq!(twice.model.as_deref(), Some("b"));
 }
