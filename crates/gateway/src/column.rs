@@ -41,7 +41,7 @@ impl Gateway {
         // In a box of its own, since the server keeps room for the future of a request as long as the connection: a stream
         // would otherwise carry the room of all phases that are over.
         let mut response = Box::pin(self.serve(worker, &snapshot, accepted, body)).await;
-        header::put(response.headers_mut(), header::RUN, &self.run().to_string());
+        header::put(response.headers_mut(), header::RUN, self.run().to_string());
         response
     }
 
@@ -147,7 +147,7 @@ impl Gateway {
             "try again; report it with the request id if it happens again",
         );
         let mut response = refusal.response(Dialect::OpenAi).map(GatewayBody::full);
-        header::put(response.headers_mut(), header::REQUEST_ID, &request.to_string());
+        header::put(response.headers_mut(), header::REQUEST_ID, request.to_string());
         response
     }
 }

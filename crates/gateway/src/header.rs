@@ -150,8 +150,8 @@ pub(crate) fn size(headers: &HeaderMap) -> usize {
 }
 
 /// Sets a header, when the value can be one.
-pub(crate) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+pub(crate) fn put(headers: &mut HeaderMap, name: HeaderName, value: impl TryInto<HeaderValue>) {
+    if let Ok(value) = value.try_into() {
         headers.insert(name, value);
     }
 }

@@ -67,7 +67,7 @@ pub(crate) async fn perform(
     let output_limit = reserved.edits.max_output.filter(|_| reserved.tell_output_limit);
     let mut response = send::send(gateway, snapshot, worker, payload, reserved).await?;
     if let Some(limit) = output_limit {
-        header::put(response.headers_mut(), header::OUTPUT_LIMIT, &limit.to_string());
+        header::put(response.headers_mut(), header::OUTPUT_LIMIT, limit.to_string());
     }
     Ok(response)
 }

@@ -107,9 +107,11 @@ impl Rates {
         now: Duration,
     ) -> Result<Taken, Limited> {
         let mut taken = Taken { keys: SmallVec::new(), at: now };
+        let limited = request.caller.rate != Rate::default();
         let own = request
             .caller
             .id
+            .filter(|_| limited)
             .map(|id| (RateKey::new("key", &id.into_bytes()), Book::Known, request.caller.rate));
         let configured = rules.iter().enumerate().filter(|(_, rule)| rule.applies_to(request.path));
         let configured = configured.filter_map(|(index, rule)| request.counted(index, rule));

@@ -33,14 +33,14 @@ impl Told {
         verdict: Verdict,
     ) -> Response<GatewayBody> {
         let headers = response.headers_mut();
-        header::put(headers, header::ACTION, &self.action.to_string());
+        header::put(headers, header::ACTION, self.action.to_string());
         header::put(headers, header::VERDICT, verdict.as_str());
         if let Some(cache) = self.cache {
             header::put(headers, header::CACHE, cache);
         }
         // A provider's own request id is what its support asks for.
         if !headers.contains_key(header::REQUEST_ID) {
-            header::put(headers, header::REQUEST_ID, &self.request.to_string());
+            header::put(headers, header::REQUEST_ID, self.request.to_string());
         }
         response
     }

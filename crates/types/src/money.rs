@@ -88,10 +88,14 @@ impl Sum for Usd {
 
 impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, fraction) = (self.0 / PICOS_PER_USD, self.0 % PICOS_PER_USD);
-        let digits = format!("{fraction:012}");
-        let significant = digits.trim_end_matches('0').len().max(6);
-        write!(f, "{whole}.{}", digits.get(..significant).unwrap_or(&digits))
+        let whole = self.0 / PICOS_PER_USD;
+        // Below 10^12; in half the width each division is one instruction.
+        let mut fraction = u64::try_from(self.0 % PICOS_PER_USD).unwrap_or_default();
+        let mut places = 12;
+        while places > 6 && fraction.is_multiple_of(10) {
+            (places, fraction) = (places - 1, fraction / 10);
+        }
+        write!(f, "{whole}.{fraction:0places$}")
     }
 }
 

@@ -156,7 +156,7 @@ impl Answering<'_> {
             ticket.keep(Kept { content_type, body, tools: answer.tool_calls });
         }
         let mut headers = header::towards_client(&parts.headers, false);
-        header::put(&mut headers, header::COST, &meter.cost_so_far(Ending::Complete).to_string());
+        header::put(&mut headers, header::COST, meter.cost_so_far(Ending::Complete).to_string());
         meter.finish(parts.status.as_u16(), Ending::Complete);
         Ok(respond(parts.status, headers, GatewayBody::full(text)))
     }

@@ -116,7 +116,7 @@ pub(super) fn give_again(kept: &Kept, mut meter: Box<Meter>) -> Response<Gateway
     let mut response = Response::new(GatewayBody::full(kept.body.clone()));
     response.headers_mut().insert(CONTENT_TYPE, kept.content_type.clone());
     if !kept.content_type.as_bytes().starts_with(b"text/event-stream") {
-        header::put(response.headers_mut(), header::COST, &Usd::ZERO.to_string());
+        header::put(response.headers_mut(), header::COST, Usd::ZERO.to_string());
     }
     response
 }

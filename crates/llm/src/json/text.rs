@@ -3,6 +3,7 @@
 //! Works on text that the scanner has accepted; on anything else it gives something harmless.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 /// One stretch of a string's content.
 enum Piece<'a> {
@@ -74,7 +75,8 @@ fn hex(text: &[u8], at: usize) -> u32 {
 
 /// The unescaped bytes; borrowed when there is nothing to unescape.
 pub(super) fn decode_bytes(quoted: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'\\', quoted).is_none() {
+    // Most are keys and other words, too short for a vector search.
+    if !quoted.contains(&b'\\') {
         return Cow::Borrowed(quoted);
     }
     let mut bytes = Vec::with_capacity(quoted.len());
@@ -108,12 +110,16 @@ pub(super) fn has_half_a_pair(quoted: &[u8]) -> bool {
 }
 
 /// Whether `quoted` stands for `wanted`. An escape is longer than what it stands for, so equal lengths mean that there
-/// is none, and most keys are told apart by length alone.
+/// is none, and most keys are told apart by length or by their first byte.
 pub(super) fn reads_as(quoted: &[u8], wanted: &[u8]) -> bool {
-    if quoted.len() == wanted.len() {
-        return quoted == wanted && memchr::memchr(b'\\', quoted).is_none();
+    match quoted.len().cmp(&wanted.len()) {
+        Ordering::Less => false,
+        Ordering::Equal => quoted == wanted && !quoted.contains(&b'\\'),
+        Ordering::Greater => {
+            let begins_alike = quoted.first() == wanted.first() || quoted.first() == Some(&b'\\');
+            begins_alike && quoted.contains(&b'\\') && *decode_bytes(quoted) == *wanted
+        }
     }
-    quoted.len() > wanted.len() && *decode_bytes(quoted) == *wanted
 }
 
 /// The unescaped text.
