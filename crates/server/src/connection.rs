@@ -40,10 +40,13 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
 ) {
     let _open = Open::new(&service);
-    let settings = &service.app.gateway().snapshot().settings;
-    let head_buffer = settings.limits.headers.saturating_add(BEYOND_HEADERS);
+    let (head_buffer, timeouts) = {
+        // Let go at once: a connection may outlive many configurations.
+        let settings = &service.app.gateway().snapshot().settings;
+        (settings.limits.headers.saturating_add(BEYOND_HEADERS), settings.timeouts)
+    };
     let exchange = Arc::new(Exchange::default());
-    let stream = Patient::new(stream, &service, settings.timeouts, Arc::clone(&exchange), shutdown.clone());
+    let stream = Patient::new(stream, &service, timeouts, Arc::clone(&exchange), shutdown.clone());
     let tunnel = Mutex::new(None);
     let respond = service_fn(|request| {
         let (service, tunnel, answering) = (&service, &tunnel, exchange.begin());

@@ -59,7 +59,8 @@ pub(super) async fn linger(mut stream: TcpStream) {
     let _shut_already = stream.shutdown().await;
     let read_on = async {
         let mut left = LINGER_BYTES;
-        let mut buffer = [0; 4096];
+        // Not in the future, which every connection carries.
+        let mut buffer = vec![0; 4096];
         while left > 0
             && let Ok(read @ 1..) = stream.read(&mut buffer).await
         {
