@@ -38,9 +38,7 @@ impl Gateway {
         let snapshot = self.snapshot();
         let (parts, body) = request.into_parts();
         let accepted = phase::accept(self, &snapshot, peer, parts);
-        // In a box of its own, since the server keeps room for the future of a request as long as the connection: a stream
-        // would otherwise carry the room of all phases that are over.
-        let mut response = Box::pin(self.serve(worker, &snapshot, accepted, body)).await;
+        let mut response = self.serve(worker, &snapshot, accepted, body).await;
         header::put(response.headers_mut(), header::RUN, self.run().to_string());
         response
     }

@@ -49,9 +49,12 @@ pub(crate) async fn serve(
     let stream = Patient::new(stream, &service, timeouts, Arc::clone(&exchange), shutdown.clone());
     let tunnel = Mutex::new(None);
     let respond = service_fn(|request| {
-        let (service, tunnel, answering) = (&service, &tunnel, exchange.begin());
+        let (tunnel, answering) = (&tunnel, exchange.begin());
+        // In a box of its own, since hyper keeps room for the future of a request as long as the connection: a stream
+        // would otherwise carry the room of everything that came before it.
+        let answer = Box::pin(service.call(peer, request));
         async move {
-            let mut response = service.call(peer, request).await;
+            let mut response = answer.await;
             if let Some(begun) = response.body_mut().take_tunnel() {
                 *tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
             }
