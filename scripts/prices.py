@@ -59,6 +59,8 @@ def rates(entry, suffix=""):
         "cached": per_million(entry, f"cache_read_input_token_cost{suffix}"),
         "write": per_million(entry, f"cache_creation_input_token_cost{suffix}"),
         "write_1h": per_million(entry, f"cache_creation_input_token_cost_above_1hr{suffix}"),
+        "sound_in": per_million(entry, f"input_cost_per_audio_token{suffix}"),
+        "sound_out": per_million(entry, f"output_cost_per_audio_token{suffix}"),
     }
     return {key: price for key, price in found.items() if price is not None}
 
@@ -72,12 +74,40 @@ def long_context(entry, suffix=""):
     return {"above": thresholds[0] * 1000, **tier} if "in" in tier else None
 
 
-def premium(entry, model):
+def search(entry):
+    """The dearest price of a thousand searches that the provider makes for the model."""
+    fees = [Decimal(fee) for fee in (entry.get("search_context_cost_per_query") or {}).values()]
+    fee = max(fees, default=Decimal(0)) * 1000
+    return None if fee == 0 else int(fee) if fee == fee.to_integral_value() else Number(fee.normalize())
+
+
+# Families that are known not to reason; of all others it is taken for granted, whatever the source leaves out.
+PLAIN = re.compile(r"^(babbage-|davinci-|(ft:)?gpt-(3\.5|4)|gpt-audio|text-embedding-|gemini-embedding-|gemini-gemma-)")
+
+
+def reasons(entry, name):
+    """False for models that are known not to reason."""
+    plain = PLAIN.match(name.removeprefix("gemini/")) and entry.get("supports_reasoning") is not True
+    return False if plain and entry.get("litellm_provider") in BARE else None
+
+
+# What the source leaves out, each with the page that says it.
+FAST = {
+    # https://platform.claude.com/docs/en/build-with-claude/fast-mode: $30 and $150 for $5 and $25.
+    "claude-opus-4-6": 6,
+    "claude-opus-4-6-20260205": 6,
+}
+
+
+def premium(entry, model, name):
     """What a faster service costs, where one is sold: by its own prices, or by a factor."""
-    for name in ("_ultrafast", "_priority"):
-        tier = rates(entry, name)
+    factor = FAST.get(name)
+    if factor:
+        return {key: scaled(model[key], factor) for key in ("in", "out", "cached", "write", "write_1h") if key in model}
+    for suffix in ("_ultrafast", "_priority"):
+        tier = rates(entry, suffix)
         if "in" in tier and "out" in tier:
-            long = long_context(entry, name)
+            long = long_context(entry, suffix)
             return {**tier, **({"long": long} if long else {})}
     fast = (entry.get("provider_specific_entry") or {}).get("fast")
     if not isinstance(fast, (int, Decimal)) or fast <= 1:
@@ -95,11 +125,13 @@ def limit(entry, key):
     return int(value) if isinstance(value, (int, Decimal)) and value > 0 else None
 
 
-def model_of(entry):
+def model_of(entry, name):
     model = rates(entry)
     extra = {
+        "search": search(entry),
         "long": long_context(entry),
-        "premium": premium(entry, model),
+        "premium": premium(entry, model, name),
+        "reasons": reasons(entry, name),
         "max_in": limit(entry, "max_input_tokens"),
         "max_out": limit(entry, "max_output_tokens"),
     }
@@ -113,7 +145,7 @@ def models_of(table):
         provider, mode = entry.get("litellm_provider"), entry.get("mode")
         if name == "sample_spec" or provider not in PROVIDERS or mode not in MODES:
             continue
-        model = model_of(entry)
+        model = model_of(entry, name)
         priced = model.get("in") or model.get("out")
         if "in" not in model or not priced or (mode != "embedding" and "out" not in model):
             continue

@@ -103,19 +103,24 @@ pub(crate) struct RecordedUsage {
     cache_write_tokens: u64,
     #[serde(skip_serializing_if = "is_zero")]
     reasoning_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    sound_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    searches: u64,
     estimated: bool,
 }
 
 impl From<Usage> for RecordedUsage {
     fn from(usage: Usage) -> Self {
-        let Usage { input, output, cached, cache_write, cache_write_1h, reasoning, estimated } = usage;
         Self {
-            input_tokens: input,
-            output_tokens: output,
-            cached_tokens: cached,
-            cache_write_tokens: cache_write.saturating_add(cache_write_1h),
-            reasoning_tokens: reasoning,
-            estimated,
+            input_tokens: usage.input,
+            output_tokens: usage.output,
+            cached_tokens: usage.cached,
+            cache_write_tokens: usage.cache_write.saturating_add(usage.cache_write_1h),
+            reasoning_tokens: usage.reasoning,
+            sound_tokens: usage.sound_in.saturating_add(usage.sound_out),
+            searches: usage.searches,
+            estimated: usage.estimated,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
-use seawall_llm::wire::{Dialect, Wire};
+use seawall_llm::wire::{Billing, Dialect, Wire};
 use seawall_types::{ActionId, RequestId};
 
 use crate::in_flight::InFlight;
@@ -19,6 +19,8 @@ pub(crate) struct Accepted {
     pub(crate) since: Duration,
     /// That of its body; of a websocket it has none.
     pub(crate) wire: Wire,
+    /// Whether it costs money, as far as its head tells.
+    pub(crate) billing: Billing,
     /// It asks to become a websocket.
     pub(crate) handshake: Option<Handshake>,
     /// Whose shape its errors have, and whose names its models.
@@ -64,6 +66,6 @@ impl Accepted {
 
     /// Whether a model is called, whether or not the request says which.
     pub(crate) fn calls_a_model(&self) -> bool {
-        self.wire.is_metered() || self.handshake.is_some()
+        self.billing != Billing::Free || self.handshake.is_some()
     }
 }

@@ -146,6 +146,8 @@ mod tests {
             retry_attempts: 0,
             retry_budget: 0.0,
             breaker: BreakerSettings { failures: 0, open: std::time::Duration::ZERO },
+            output_limit: seawall_llm::LimitName::default(),
+            include_usage: true,
         };
         let clock = Arc::new(ManualClock::new(Timestamp::default()));
         Arc::new(Upstream::new(settings, Transport::Sim(Sim::new(Options::default(), clock)), 1))

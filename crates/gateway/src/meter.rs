@@ -18,12 +18,13 @@ use seawall_llm::request::Request;
 use seawall_llm_client::{Place, Upstream};
 use seawall_types::{Finding, Usage, Usd};
 
-use crate::Gateway;
+use self::bill::Bill;
 use crate::accepted::Accepted;
 use crate::cache::Ticket;
-use crate::directory::Target;
+use crate::phase::Priced;
 use crate::rates::Taken;
 use crate::tool;
+use crate::{Gateway, Snapshot};
 
 /// How a call ended, beside its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,19 @@ impl Ending {
     }
 }
 
+/// The most that a call can use, as it was reserved.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Most {
+    /// Tokens read.
+    pub(crate) input: u64,
+    /// Tokens written, of all choices together.
+    pub(crate) output: u64,
+    /// Searches of the provider.
+    pub(crate) searches: u64,
+    /// What a try costs whose cost can't be seen.
+    pub(crate) flat: Usd,
+}
+
 /// The call at one upstream that is under way.
 #[derive(Debug)]
 struct Current {
@@ -59,6 +73,8 @@ struct Current {
     model: String,
     /// The price of the model that was asked for.
     price: Option<Arc<Price>>,
+    /// The price that was reserved at.
+    dearest: Option<Arc<Price>>,
     status: Option<u16>,
     since: Duration,
     _place: Place,
@@ -68,6 +84,8 @@ struct Current {
 #[derive(Debug)]
 pub(crate) struct Meter {
     gateway: Arc<Gateway>,
+    /// The configuration that the request began with: its prices hold to the end.
+    snapshot: Arc<Snapshot>,
     accepted: Box<Accepted>,
     permit: Option<Permit>,
     tenant: Option<Arc<str>>,
@@ -77,8 +95,12 @@ pub(crate) struct Meter {
     premium: bool,
     /// The answer is made after the connection has ended.
     background: bool,
-    /// The most tokens that the upstream may write.
-    most_output: u64,
+    /// How many answers were asked for.
+    answers: u64,
+    /// The provider may search for the model.
+    may_search: bool,
+    /// What was reserved.
+    most: Most,
     /// It wrote more than we could see.
     wrote_unseen: bool,
     current: Option<Current>,
@@ -102,7 +124,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(
-        gateway: Arc<Gateway>,
+        (gateway, snapshot): (Arc<Gateway>, Arc<Snapshot>),
         accepted: Box<Accepted>,
         permit: Permit,
         tenant: Option<Arc<str>>,
@@ -111,13 +133,16 @@ impl Meter {
         let metered = accepted.wire.is_metered();
         Box::new(Self {
             gateway,
+            snapshot,
             accepted,
             permit: Some(permit),
             tenant,
             prompt_bytes,
             premium: false,
             background: false,
-            most_output: 0,
+            answers: 1,
+            may_search: false,
+            most: Most::default(),
             wrote_unseen: false,
             current: None,
             attempts: Vec::new(),
@@ -139,13 +164,15 @@ impl Meter {
         self
     }
 
-    pub(crate) fn with_most_output(mut self: Box<Self>, tokens: u64) -> Box<Self> {
-        self.most_output = tokens;
+    pub(crate) fn with_most(mut self: Box<Self>, most: Most) -> Box<Self> {
+        self.most = most;
         self
     }
 
     pub(crate) fn for_request(mut self: Box<Self>, request: &Request) -> Box<Self> {
         (self.premium, self.background) = (request.premium, request.background);
+        self.answers = request.answers;
+        self.may_search = request.server_tools > 0;
         self
     }
 
@@ -173,6 +200,11 @@ impl Meter {
         &self.gateway
     }
 
+    /// How many answers were asked for.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers
+    }
+
     pub(crate) fn permit(&self) -> Option<&Permit> {
         self.permit.as_ref()
     }
@@ -182,11 +214,12 @@ impl Meter {
     }
 
     /// A request goes out.
-    pub(crate) fn attempt(&mut self, target: &Target, model: &str, price: Option<Arc<Price>>, place: Place) {
+    pub(crate) fn attempt(&mut self, one: &Priced, place: Place) {
         self.current = Some(Current {
-            upstream: Arc::clone(&target.upstream),
-            model: model.to_owned(),
-            price,
+            upstream: Arc::clone(&one.target.upstream),
+            model: one.model.clone(),
+            price: one.price.clone(),
+            dearest: one.dearest.clone(),
             status: None,
             since: self.now(),
             _place: place,
@@ -210,15 +243,15 @@ impl Meter {
         if current.status.is_none() {
             self.waited += now.saturating_sub(current.since);
         }
-        let usage = if maybe_billed && self.metered { self.prompt_only() } else { Usage::default() };
-        self.charge(current, &usage, error);
+        let bill = if maybe_billed { self.bill_of_nothing() } else { Bill::default() };
+        self.charge(current, &bill, error);
     }
 
     /// Adds one attempt's usage and cost to the call's.
-    fn charge(&mut self, current: Current, usage: &Usage, error: Option<String>) {
-        let Current { upstream, model, price, status, since, _place } = current;
-        let price = self.served_price().or(price);
-        let cost = price.as_ref().map_or(Usd::ZERO, |price| price.cost(usage));
+    fn charge(&mut self, current: Current, bill: &Bill, error: Option<String>) {
+        let price = self.price_of(&current);
+        let Current { upstream, model, status, since, .. } = current;
+        let (usage, cost) = (&bill.usage, bill.cost(price.as_deref()));
         self.observe(&upstream.settings.name, price.as_deref(), usage, cost, since);
         self.cost = self.cost.saturating_add(cost);
         self.usage = bill::add(self.usage, usage);
@@ -255,10 +288,9 @@ impl Meter {
 
     /// What the call has cost, if it ended now with the answer seen so far.
     pub(crate) fn cost_so_far(&self, ending: Ending) -> Usd {
-        let current = self.current.as_ref();
-        let price = self.served_price().or_else(|| current.and_then(|current| current.price.clone()));
-        let usage = self.usage_of_answer(current.and_then(|current| current.status), ending);
-        self.cost.saturating_add(price.map_or(Usd::ZERO, |price| price.cost(&usage)))
+        let Some(current) = &self.current else { return self.cost };
+        let bill = self.bill_of_answer(current, ending);
+        self.cost.saturating_add(bill.cost(self.price_of(current).as_deref()))
     }
 
     /// The call is over. `status` is what the client got.
@@ -277,15 +309,9 @@ impl Meter {
                 _ => {}
             }
             self.observe_websocket(&current.upstream.settings.name);
-            let usage = self.usage_of_answer(current.status, ending);
+            let bill = self.bill_of_answer(&current, ending);
             let error = ending.as_str().map(str::to_owned);
-            let goes_on = self.background
-                && self.answer.usage.is_none()
-                && current.status.is_some_and(|status| status < 400);
-            self.charge(current, &usage, error);
-            if goes_on {
-                self.charge_all(permit.estimate());
-            }
+            self.charge(current, &bill, error);
         }
         let now = self.now();
         self.gateway.rates().correct(&self.rates, self.usage.total());

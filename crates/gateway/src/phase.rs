@@ -22,7 +22,7 @@ pub(crate) use inspect::inspect;
 pub(crate) use pass::pass;
 pub(crate) use read::{Payload, discard, read};
 pub(crate) use recall::{Recalled, recall};
-pub(crate) use reserve::{Reserved, reserve};
+pub(crate) use reserve::{Priced, Reserved, reserve};
 
 use seawall_checkpoint::Policy;
 
@@ -34,7 +34,7 @@ use crate::{Caller, Gateway, GatewayBody, Snapshot, header};
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) gateway: &'a Arc<Gateway>,
-    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) snapshot: &'a Arc<Snapshot>,
     pub(crate) caller: &'a Caller,
     pub(crate) payload: &'a Payload,
 }

@@ -64,11 +64,12 @@ impl Pump {
         memory: Share,
     ) -> Self {
         let wire = meter.accepted().wire;
+        let answers = meter.answers();
         Self {
             upstream: Some(upstream),
             inflater,
             splitter: Splitter::new(MAX_EVENT),
-            reader: StreamReader::new(wire, strip_usage),
+            reader: StreamReader::new(wire, strip_usage).with_answers(answers),
             wire,
             meter: Some(meter),
             ready: VecDeque::new(),
@@ -250,10 +251,11 @@ impl Pump {
     }
 
     /// The client needs no more of it. If it has hung up, what the upstream has still under way is counted, and the call
-    /// cancelled.
+    /// cancelled. Many clients leave at the last word, and the usage comes after that: it is waited for.
     pub(crate) fn leave(mut self: Box<Self>) {
         let Some(meter) = self.meter.as_ref() else { return };
-        if self.reader.is_complete() {
+        let is_complete = self.reader.is_complete();
+        if is_complete && self.reader.answer().usage.is_some() {
             return;
         }
         self.left_early = true;
@@ -262,6 +264,13 @@ impl Pump {
         let gateway = Arc::clone(meter.gateway());
         gateway.afterwards(async move {
             let Some(mut upstream) = self.upstream.take() else { return };
+            if is_complete {
+                let ended = rest::read_end(&mut upstream, |chunk| {
+                    self.is_counted(chunk) && self.reader.answer().usage.is_none()
+                });
+                self.left_early = !ended.await;
+                return;
+            }
             let rest = rest::read(&mut upstream, |chunk| self.is_counted(chunk)).await;
             if rest == Rest::TooMuch
                 && let Some(meter) = &mut self.meter

@@ -19,6 +19,12 @@ const AT_MOST: Duration = Duration::from_millis(50);
 /// A piece may come just when we look; so many in a row are a heap of them.
 const HEAP: usize = 4;
 
+/// How long the end of an answer is waited for whose last word has been said. The model writes no more, so the call
+/// need not be cancelled at once.
+const END: Duration = Duration::from_secs(1);
+/// And how much may come until then: usage is a few hundred bytes.
+const END_BYTES: usize = 64 * 1024;
+
 /// How the reading ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
@@ -51,4 +57,24 @@ pub(crate) async fn read(upstream: &mut AnswerBody, mut take: impl FnMut(Bytes) 
         }
     }
     Rest::TooMuch
+}
+
+/// Gives `take` what comes after the last word of an answer, until it refuses. Whether that, or the answer's end, came
+/// within bounds; else the provider has more to say that nobody heard.
+pub(crate) async fn read_end(upstream: &mut AnswerBody, mut take: impl FnMut(Bytes) -> bool) -> bool {
+    let (end, mut left) = (Instant::now() + END, END_BYTES);
+    loop {
+        match timeout_at(end, upstream.frame()).await {
+            Ok(None) => return true,
+            Ok(Some(Ok(frame))) => {
+                let Ok(chunk) = frame.into_data() else { continue };
+                let Some(rest) = left.checked_sub(chunk.len()) else { return false };
+                left = rest;
+                if !take(chunk) {
+                    return true;
+                }
+            }
+            Ok(Some(Err(_))) | Err(_) => return false,
+        }
+    }
 }

@@ -88,6 +88,8 @@ pub struct Settings {
     pub unknown_price: UnknownPrice,
     /// What `estimate` assumes.
     pub assumed_price: Arc<Price>,
+    /// `prices.other_request`: what a request costs whose cost can't be seen.
+    pub other_request: Option<Usd>,
     /// `budgets`.
     pub budgets: Vec<Limit>,
     /// `ledger.hold_grace`.
@@ -119,7 +121,7 @@ impl Settings {
         let routes = reader.list("routes", "Names for models, and what serves them.", route::declare);
         check_names(reader, &upstreams, &routes);
         check_kinds(reader, &upstreams, &routes);
-        let (price_file, unknown_price, assumed_price) =
+        let (price_file, unknown_price, assumed_price, other_request) =
             reader.section("prices", "What models cost.", prices);
         let budgets = reader.list("budgets", "Limits on money and tokens.", budget);
         let hold_grace = reader.section("ledger", "The book of budgets.", |ledger| {
@@ -149,6 +151,7 @@ impl Settings {
             price_file,
             unknown_price,
             assumed_price,
+            other_request,
             budgets: budgets.into_iter().flatten().collect(),
             hold_grace,
             rate_limits,
@@ -234,7 +237,7 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
     Limits { body, inflated_body, headers, json_depth, connections, in_flight, buffer }
 }
 
-fn prices(reader: &mut Reader<'_>) -> (Option<String>, UnknownPrice, Arc<Price>) {
+fn prices(reader: &mut Reader<'_>) -> (Option<String>, UnknownPrice, Arc<Price>, Option<Usd>) {
     let file = reader.optional_text("file", "A JSON file with prices that go before the built-in ones.");
     let choices =
         [("deny", UnknownPrice::Deny), ("estimate", UnknownPrice::Estimate), ("zero", UnknownPrice::Zero)];
@@ -248,7 +251,9 @@ fn prices(reader: &mut Reader<'_>) -> (Option<String>, UnknownPrice, Arc<Price>)
         "Dollars for a million tokens written, where assumed.",
         usd_per_million(75),
     );
-    (file, unknown, Arc::new(assumed(per_token(input), per_token(output))))
+    let doc = "Dollars for a request to a path that no wire format claims (images, audio, batches …); without it, strict mode refuses such requests of callers with a budget in money.";
+    let other = reader.optional_usd("other_request", doc);
+    (file, unknown, Arc::new(assumed(per_token(input), per_token(output))), other)
 }
 
 fn usd_per_million(dollars: u128) -> Usd {
@@ -265,6 +270,9 @@ fn assumed(input: Usd, output: Usd) -> Price {
         cache_write_1h: input,
         long_context: None,
         premium: None,
+        sound: None,
+        search: Usd::ZERO,
+        may_reason: true,
         max_input: None,
         max_output: None,
     }

@@ -1,24 +1,26 @@
 //! Bytes passed from an upstream to a client as they come: what is no stream of events and needs no judgement.
 //!
-//! Where the wire format tells its usage (Gemini's streamed JSON array), a bounded copy is kept to read it from.
+//! Where the answer tells its usage (Gemini's streamed JSON array, and what no wire format claims), it is read on the
+//! side.
+
+mod reading;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame};
-use seawall_llm::answer::read_answer;
+use seawall_llm::wire::Billing;
 use seawall_llm_client::AnswerBody;
 use tokio::time::Instant;
 
+use self::reading::Reading;
 use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::rest::{self, Rest};
 use crate::timers::Timers;
-
-/// How much of an answer is kept to read its usage from.
-const MAX_COPY: usize = 8 * 1024 * 1024;
 
 /// The answer broke off. The connection to the client ends, so that it can't take a part for the whole.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +34,7 @@ pub struct Through {
     meter: Option<Box<Meter>>,
     status: u16,
     timers: Timers,
-    copy: Option<BytesMut>,
+    reading: Reading,
     bytes: u64,
     _memory: Share,
 }
@@ -41,15 +43,16 @@ impl Through {
     pub(crate) fn new(
         upstream: AnswerBody,
         mut meter: Box<Meter>,
-        status: u16,
+        (status, headers): (u16, &HeaderMap),
         timers: Timers,
         memory: Share,
-        tells_usage: bool,
     ) -> Self {
         meter.forget_headers();
-        // What no wire format claims may tell its usage all the same, and is charged for it.
-        let copy = tells_usage.then(BytesMut::new);
-        Self { upstream, meter: Some(meter), status, timers, copy, bytes: 0, _memory: memory }
+        let reading = match meter.accepted().billing {
+            Billing::Free => Reading::Nothing,
+            Billing::ByToken | Billing::Unknown => Reading::of(headers, meter.accepted().wire),
+        };
+        Self { upstream, meter: Some(meter), status, timers, reading, bytes: 0, _memory: memory }
     }
 
     pub(crate) fn ends_at(&self) -> Instant {
@@ -72,7 +75,8 @@ impl Through {
             Poll::Ready(Some(Ok(frame))) => {
                 self.timers.progress();
                 if let Some(chunk) = frame.data_ref() {
-                    keep(&mut self.copy, &mut self.bytes, chunk);
+                    self.bytes += chunk.len() as u64;
+                    self.reading.take(chunk);
                 }
                 // Nobody asks again for more of an answer that has come to its announced length.
                 if self.upstream.is_end_stream() {
@@ -91,9 +95,10 @@ impl Through {
         }
         let gateway = Arc::clone(meter.gateway());
         gateway.afterwards(async move {
-            let Self { upstream, copy, bytes, .. } = &mut *self;
+            let Self { upstream, reading, bytes, .. } = &mut *self;
             let rest = rest::read(upstream, |chunk| {
-                keep(copy, bytes, &chunk);
+                *bytes += chunk.len() as u64;
+                reading.take(&chunk);
                 true
             });
             if rest.await == Rest::TooMuch
@@ -111,22 +116,12 @@ impl Through {
 
     fn settle(&mut self, ending: Ending) {
         let Some(mut meter) = self.meter.take() else { return };
-        let mut answer =
-            self.copy.as_ref().map_or_else(Default::default, |copy| read_answer(meter.accepted().wire, copy));
+        let mut answer = self.reading.answer(meter.accepted().wire);
         if answer.usage.is_none() {
             answer.output_bytes = answer.output_bytes.max(self.bytes);
         }
         meter.saw(&answer);
         meter.finish(self.status, ending);
-    }
-}
-
-/// Counts a piece, and keeps it as long as there is room.
-fn keep(copy: &mut Option<BytesMut>, bytes: &mut u64, chunk: &Bytes) {
-    *bytes += chunk.len() as u64;
-    match copy {
-        Some(kept) if kept.len() + chunk.len() <= MAX_COPY => kept.extend_from_slice(chunk),
-        _ => *copy = None,
     }
 }
 

@@ -11,6 +11,7 @@ use http::header::{AUTHORIZATION, HOST};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
+use seawall_llm::request::LimitName;
 use seawall_llm::wire::Dialect;
 use seawall_types::{Pattern, Secret};
 use tokio::time::{Instant, timeout_at};
@@ -70,6 +71,10 @@ pub struct UpstreamSettings {
     pub retry_budget: f64,
     /// When to rest.
     pub breaker: BreakerSettings,
+    /// What it calls the most tokens of a chat's answer.
+    pub output_limit: LimitName,
+    /// Whether it may be asked for usage in streams.
+    pub include_usage: bool,
 }
 
 /// What carries a request to an upstream.
@@ -194,7 +199,7 @@ impl Upstream {
         mut request: Request<Full<Bytes>>,
         until: Instant,
     ) -> Result<Response<AnswerBody>, SendError> {
-        self.prepare(dialect, request.headers_mut());
+        self.prepare(dialect, &mut request);
         match &self.carrier {
             Carrier::Sim(sim) => self.simulated(sim, request, until).await,
             Carrier::Http(network) => {
@@ -218,7 +223,7 @@ impl Upstream {
         mut request: Request<Full<Bytes>>,
         until: Instant,
     ) -> Result<Response<AnswerBody>, SendError> {
-        self.prepare(dialect, request.headers_mut());
+        self.prepare(dialect, &mut request);
         match &self.carrier {
             Carrier::Sim(sim) => self.simulated(sim, request, until).await,
             Carrier::Http(network) => {
@@ -255,12 +260,21 @@ impl Upstream {
     }
 
     /// Puts our credentials and configured headers in. The caller has already dropped what must not pass.
-    fn prepare(&self, dialect: Dialect, headers: &mut HeaderMap) {
+    fn prepare(&self, dialect: Dialect, request: &mut Request<Full<Bytes>>) {
+        // Where Google speaks OpenAI's wire formats it wants its key in OpenAI's manner.
+        let is_compatible = request
+            .uri()
+            .path()
+            .get(..OPENAI_AT_GOOGLE.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(OPENAI_AT_GOOGLE));
+        let kind = self.settings.dialect.unwrap_or(dialect);
+        let kind = if is_compatible { Dialect::OpenAi } else { kind };
+        let headers = request.headers_mut();
         for (name, value) in &self.settings.headers {
             headers.insert(name.clone(), value.clone());
         }
         if let Credentials::Key(key) = &self.settings.credentials {
-            let (name, value) = credential(self.settings.dialect.unwrap_or(dialect), key);
+            let (name, value) = credential(kind, key);
             if let Ok(mut value) = HeaderValue::from_str(&value) {
                 value.set_sensitive(true);
                 headers.insert(name, value);
@@ -268,6 +282,9 @@ impl Upstream {
         }
     }
 }
+
+/// The beginning of the paths under which Google speaks OpenAI's wire formats.
+const OPENAI_AT_GOOGLE: &str = "/v1beta/openai/";
 
 /// The header that carries a key to a provider of this dialect.
 fn credential(dialect: Dialect, key: &Secret<String>) -> (HeaderName, String) {
@@ -300,6 +317,12 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
+    /// The host, without a port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.authority.host()
+    }
+
     /// Makes the request's URI absolute and its `Host` that of the upstream.
     fn apply(&self, request: &mut Request<Full<Bytes>>) -> Result<(), SendError> {
         let refused = |error: &dyn fmt::Display| {

@@ -6,6 +6,7 @@
 use seawall_types::Usage;
 
 use crate::json::{ANSWER_DEPTH, JsonError, JsonErrorKind, Object, Value};
+use crate::request::is_premium_name;
 use crate::wire::Wire;
 use crate::{anthropic, gemini, openai_chat, openai_responses, usage};
 
@@ -22,6 +23,10 @@ pub struct Answer {
     pub tool_calls: Vec<ToolCall>,
     /// How the answer ended, in the provider's word; of the first choice that has one.
     pub finish: Option<String>,
+    /// Whether it came from a faster, dearer service, where the provider says; it need not be the one asked for.
+    pub premium: Option<bool>,
+    /// Searches of the provider that the answer shows, where its usage does not count them.
+    pub searches: u64,
     /// The provider reported an error in the answer itself.
     pub failed: bool,
 }
@@ -82,6 +87,12 @@ impl Answer {
             self.model = object.get(model_key).and_then(text);
         }
         self.failed |= object.some("error").is_some();
+    }
+
+    /// The service tier that the answer names, which is the one that is billed. `auto` is only a wish.
+    pub(crate) fn served_as(&mut self, tier: Option<Value<'_>>) {
+        let named = tier.filter(|tier| tier.as_str().is_some_and(|name| !name.is_empty() && name != "auto"));
+        self.premium = named.map(|tier| is_premium_name(&tier)).or(self.premium);
     }
 
     pub(crate) fn wrote(&mut self, text: Value<'_>) {

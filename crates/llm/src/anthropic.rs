@@ -11,6 +11,7 @@ pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
     let mut counts = AnthropicCounts::default();
     object.some("usage").into_iter().for_each(|usage| counts.add(usage));
     answer.usage = counts.usage();
+    read_speed(object, answer);
     answer.finished(object.some("stop_reason"));
     let blocks = object.get("content").into_iter().flat_map(|content| content.elements());
     for block in blocks.filter_map(|block| block.as_object()) {
@@ -76,5 +77,15 @@ fn count(holder: &Object<'_>, progress: &mut Progress) {
     if let Some(usage) = holder.some("usage") {
         progress.anthropic.add(usage);
         progress.answer.usage = progress.anthropic.usage();
+        read_speed(holder, &mut progress.answer);
+    }
+}
+
+/// How fast the answer was made, which decides about its price. (`service_tier` does not: priority is paid for in
+/// advance.)
+fn read_speed(holder: &Object<'_>, answer: &mut Answer) {
+    let usage = holder.some("usage").and_then(|usage| usage.as_object());
+    if let Some(speed) = usage.and_then(|usage| usage.some("speed")).and_then(text) {
+        answer.premium = Some(speed != "standard");
     }
 }

@@ -21,10 +21,12 @@ pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
 /// has ended.
 fn read(object: &Object<'_>, answer: &mut Answer, mut note: impl FnMut(u64, bool)) -> bool {
     answer.note(object, "modelVersion");
+    read_tier(object, answer);
     answer.usage = usage::larger(answer.usage, object.some("usageMetadata").and_then(usage::gemini));
     let candidates = object.get("candidates").into_iter().flat_map(|candidates| candidates.elements());
     for candidate in candidates.filter_map(|candidate| candidate.as_object()) {
         read_content(&candidate, answer);
+        count_searches(&candidate, answer);
         let reason = candidate.some("finishReason");
         // The first candidate's index is left out, as zeros are in Google's JSON.
         note(candidate.get("index").and_then(|index| index.as_u64()).unwrap_or(0), reason.is_some());
@@ -34,6 +36,23 @@ fn read(object: &Object<'_>, answer: &mut Answer, mut note: impl FnMut(u64, bool
     let blocked = feedback.and_then(|feedback| feedback.some("blockReason"));
     answer.finished(blocked);
     blocked.is_some()
+}
+
+/// Under which service the answer was made, in either of the two words that Google has for it.
+fn read_tier(object: &Object<'_>, answer: &mut Answer) {
+    let Some(usage) = object.some("usageMetadata").and_then(|usage| usage.as_object()) else { return };
+    answer.served_as(usage.some("serviceTier"));
+    if let Some(traffic) = usage.some("trafficType").and_then(text) {
+        answer.premium = Some(traffic.contains("PRIORITY"));
+    }
+}
+
+/// The searches behind an answer: each query counts, though some models are billed by the prompt.
+fn count_searches(candidate: &Object<'_>, answer: &mut Answer) {
+    let grounding = candidate.some("groundingMetadata").and_then(|grounding| grounding.as_object());
+    let queries = grounding.and_then(|grounding| grounding.get("webSearchQueries"));
+    let count = queries.map_or(0, |queries| queries.elements().count());
+    answer.searches = answer.searches.max(u64::try_from(count).unwrap_or(u64::MAX));
 }
 
 fn read_content(candidate: &Object<'_>, answer: &mut Answer) {

@@ -33,6 +33,8 @@ pub enum JsonErrorKind {
     Depth,
     /// An object has the same key twice.
     DuplicateKey,
+    /// A key differs from one that decides by nothing but case.
+    LookalikeKey,
     /// The bytes are not UTF-8.
     Utf8,
     /// An object has too many keys.
@@ -51,6 +53,7 @@ impl JsonErrorKind {
             Self::Syntax => "unexpected character",
             Self::Depth => "nested too deep",
             Self::DuplicateKey => "the same key twice in one object",
+            Self::LookalikeKey => "a key that differs only in case from one that decides",
             Self::Utf8 => "not UTF-8",
             Self::TooManyKeys => "too many keys in one object",
             Self::NotAnObject => "expected an object",

@@ -31,7 +31,7 @@ pub use answer::{Answer, ToolCall, read_answer, read_json_answer};
 pub use errors::{WireError, error_body, error_event};
 pub use json::{JsonError, JsonErrorKind, Object, Value};
 pub use price::{Price, PriceError, Prices, Provider, Source, Tier};
-pub use request::{Edits, Request, ToolResult, edit, input_bound, read_request};
+pub use request::{Edits, LimitName, Request, ToolResult, edit, input_bound, read_request};
 pub use sse::{EventTooLarge, RawEvent, Splitter};
 pub use stream::{Step, StreamReader, estimate_tokens};
 pub use wire::{Dialect, Endpoint, Wire, endpoint};

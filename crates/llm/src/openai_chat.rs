@@ -13,6 +13,7 @@ const MAX_TRACKED: usize = 4_096;
 /// Reads a whole answer.
 pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
     answer.note(object, "model");
+    answer.served_as(object.some("service_tier"));
     answer.usage = object.some("usage").and_then(usage::openai);
     let mut calls = Calls::default();
     for choice in choices(object) {
@@ -26,6 +27,7 @@ pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
 /// Reads one chunk of a stream.
 pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
     progress.answer.note(object, "model");
+    progress.answer.served_as(object.some("service_tier"));
     progress.complete |= progress.answer.failed;
     let reported = object.some("usage").and_then(usage::openai);
     progress.answer.usage = usage::larger(progress.answer.usage, reported);

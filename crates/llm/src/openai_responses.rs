@@ -11,12 +11,20 @@ pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
     for item in items(object) {
         read_call(&item, answer);
         read_item(&item, answer);
+        count_search(&item, answer);
     }
+}
+
+/// The provider bills each search that it made for the model.
+fn count_search(item: &Object<'_>, answer: &mut Answer) {
+    let kind = item.get("type").and_then(text);
+    answer.searches += u64::from(matches!(kind.as_deref(), Some("web_search_call" | "file_search_call")));
 }
 
 /// Model, usage, status: what the object says besides its output.
 fn read_state(object: &Object<'_>, answer: &mut Answer) {
     answer.note(object, "model");
+    answer.served_as(object.some("service_tier"));
     answer.usage = usage::larger(answer.usage, object.some("usage").and_then(usage::openai));
     let status = object.get("status").and_then(text);
     answer.failed |= status.as_deref() == Some("failed");
@@ -78,6 +86,9 @@ pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
         "response.output_item.added" | "response.output_item.done" => {
             if let Some(item) = object.get("item").and_then(|item| item.as_object()) {
                 read_call(&item, &mut progress.answer);
+                if kind == "response.output_item.done" {
+                    count_search(&item, &mut progress.answer);
+                }
             }
         }
         "response.created" | "response.in_progress" | "response.queued" => {
@@ -104,10 +115,13 @@ fn read_response(response: Option<Value<'_>>, progress: &mut Progress) {
     let Some(response) = response.and_then(|response| response.as_object()) else { return };
     let no_deltas = progress.answer.output_bytes == 0;
     read_state(&response, &mut progress.answer);
+    let mut whole = Answer::default();
     for item in items(&response) {
         read_call(&item, &mut progress.answer);
+        count_search(&item, &mut whole);
         if no_deltas {
             read_item(&item, &mut progress.answer);
         }
     }
+    progress.answer.searches = progress.answer.searches.max(whole.searches);
 }

@@ -54,6 +54,19 @@ pub struct Tier {
     pub cache_write_1h: Usd,
 }
 
+/// Prices of a token of sound. They hold for prompts of any length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sound {
+    /// Heard.
+    pub input: Usd,
+    /// Spoken.
+    pub output: Usd,
+}
+
+/// How many times the plain price a faster service is taken to cost whose price is not known. The dearest that is
+/// known is six times (Anthropic's fast mode of Opus 4.6).
+const UNKNOWN_PREMIUM: u64 = 6;
+
 /// What one model costs per token, and how much it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Price {
@@ -73,6 +86,13 @@ pub struct Price {
     pub long_context: Option<Tier>,
     /// The price of the faster service that the provider sells for the same model.
     pub premium: Option<Arc<Price>>,
+    /// Tokens of sound, where they have a price of their own.
+    pub sound: Option<Sound>,
+    /// One search that the provider makes for the model.
+    pub search: Usd,
+    /// It may reason out of sight, so that what was seen of an answer does not say what was written. Of a model that
+    /// the table does not tell it is taken for granted.
+    pub may_reason: bool,
     /// The most tokens that a prompt can have.
     pub max_input: Option<u64>,
     /// The most tokens that an answer can have.
@@ -84,13 +104,19 @@ impl Price {
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Usd {
         let rates = self.rates(usage.input);
+        let sound = self.sound.unwrap_or(Sound { input: rates.input, output: rates.output });
         let special = usage.cached.saturating_add(usage.cache_write).saturating_add(usage.cache_write_1h);
+        // Sound that came from a cache is charged twice: no provider says how much of it there was.
+        let special = special.saturating_add(usage.sound_in);
         [
+            sound.input.times(usage.sound_in),
+            sound.output.times(usage.sound_out),
+            self.search.times(usage.searches),
             rates.input.times(usage.input.saturating_sub(special)),
             rates.cached.times(usage.cached),
             rates.cache_write.times(usage.cache_write),
             rates.cache_write_1h.times(usage.cache_write_1h),
-            rates.output.times(usage.output),
+            rates.output.times(usage.output.saturating_sub(usage.sound_out)),
         ]
         .into_iter()
         .sum()
@@ -112,11 +138,54 @@ impl Price {
         money.buys(self.output.max(self.long_context.map_or(Usd::ZERO, |tier| tier.output)))
     }
 
-    /// The price of the service that was asked for. Without a price of its own the faster service costs what the
-    /// plain one does.
+    /// The price of the service that was asked for. `None`: that of the faster service is not known.
     #[must_use]
-    pub fn tier(self: &Arc<Self>, premium: bool) -> &Arc<Self> {
-        self.premium.as_ref().filter(|_| premium).unwrap_or(self)
+    pub fn tier(self: &Arc<Self>, premium: bool) -> Option<&Arc<Self>> {
+        if premium { self.premium.as_ref() } else { Some(self) }
+    }
+
+    /// What a faster service is taken to cost whose price is not known: six times the plain one.
+    #[must_use]
+    pub fn assumed_premium(&self) -> Self {
+        let dearer = |price: Usd| price.times(UNKNOWN_PREMIUM);
+        let tier = |tier: Tier| Tier {
+            above: tier.above,
+            input: dearer(tier.input),
+            output: dearer(tier.output),
+            cached: dearer(tier.cached),
+            cache_write: dearer(tier.cache_write),
+            cache_write_1h: dearer(tier.cache_write_1h),
+        };
+        let plain = tier(self.rates(0));
+        Self {
+            id: Arc::clone(&self.id),
+            input: plain.input,
+            output: plain.output,
+            cached: plain.cached,
+            cache_write: plain.cache_write,
+            cache_write_1h: plain.cache_write_1h,
+            long_context: self.long_context.map(tier),
+            premium: None,
+            sound: self.sound.map(|sound| Sound { input: dearer(sound.input), output: dearer(sound.output) }),
+            search: self.search,
+            may_reason: self.may_reason,
+            max_input: self.max_input,
+            max_output: self.max_output,
+        }
+    }
+
+    /// The price to reserve at when any token may be one of sound.
+    #[must_use]
+    pub fn with_sound(self: &Arc<Self>) -> Arc<Self> {
+        let Some(sound) = self.sound else { return Arc::clone(self) };
+        let tier = |tier: Tier| Tier {
+            input: tier.input.max(sound.input),
+            output: tier.output.max(sound.output),
+            ..tier
+        };
+        let plain = tier(self.rates(0));
+        let long_context = self.long_context.map(tier);
+        Arc::new(Self { input: plain.input, output: plain.output, long_context, ..Self::clone(self) })
     }
 
     /// The prices that hold for a prompt of `input` tokens.

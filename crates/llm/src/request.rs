@@ -5,11 +5,12 @@
 
 mod bound;
 mod edit;
+mod lookalike;
 mod parts;
 mod tools;
 
 pub use bound::input_bound;
-pub use edit::{Edits, edit};
+pub use edit::{Edits, LimitName, edit};
 
 use crate::json::{JsonError, JsonErrorKind, Object, Value};
 use crate::wire::Wire;
@@ -28,6 +29,8 @@ pub struct Request {
     pub max_output: Option<u64>,
     /// How many answers are written at once, each with up to `max_output` tokens. At least 1.
     pub choices: u64,
+    /// How many answers come back: `choices`, without those that the provider makes and drops. At least 1.
+    pub answers: u64,
     /// How many prompts it carries, each with a window of its own (embeddings, completions). At least 1.
     pub inputs: u64,
     /// The client asked for usage in the stream itself, or the wire format always has it.
@@ -49,6 +52,8 @@ pub struct Request {
     pub original_images: u32,
     /// The client pays for a faster service.
     pub premium: bool,
+    /// There is, or may be, sound in the prompt or in the answer.
+    pub sound: bool,
 }
 
 /// The result of one tool call, as the client sends it back.
@@ -74,7 +79,7 @@ impl Request {
 ///
 /// # Errors
 /// When the body is not one valid JSON object, or when an object that decides about money says something twice,
-/// also under two spellings: the gateway and the upstream must not read different numbers.
+/// also under two spellings, or under a key that only some parsers take for it: the gateway and the upstream must not read different numbers.
 pub fn read_request(
     wire: Wire,
     path_model: Option<&str>,
@@ -82,18 +87,20 @@ pub fn read_request(
     max_depth: usize,
 ) -> Result<Request, JsonError> {
     let object = Object::parse(body, max_depth)?;
+    lookalike::refuse(wire, body, &object)?;
     let mut request = Request {
         model: path_model.map(str::to_owned).or_else(|| string(&object, "model")),
         stream: wire == Wire::GeminiStream || flag(&object, "stream"),
         choices: 1,
+        answers: 1,
         inputs: 1,
         wants_usage: true,
         ..Request::default()
     };
     match wire {
-        Wire::OpenAiChat => read_chat(&object, &mut request)?,
+        Wire::OpenAiChat => read_chat(body, &object, &mut request)?,
         Wire::OpenAiResponses | Wire::OpenAiCompact => read_responses(&object, &mut request),
-        Wire::OpenAiCompletions => read_completions(&object, &mut request)?,
+        Wire::OpenAiCompletions => read_completions(body, &object, &mut request)?,
         Wire::AnthropicMessages | Wire::AnthropicCountTokens => read_anthropic(&object, &mut request),
         Wire::GeminiGenerate | Wire::GeminiStream | Wire::GeminiCountTokens | Wire::GeminiEmbed => {
             read_gemini(body, &object, &mut request)?;
@@ -102,14 +109,17 @@ pub fn read_request(
         Wire::Other => {}
     }
     request.hidden_input |= request.server_tools > 0;
+    request.sound |= request.hidden_input;
     Ok(request)
 }
 
-fn read_chat(object: &Object<'_>, request: &mut Request) -> Result<(), JsonError> {
+fn read_chat(body: &[u8], object: &Object<'_>, request: &mut Request) -> Result<(), JsonError> {
     request.max_output = largest(object, &["max_completion_tokens", "max_tokens"]);
     request.choices = count(object, "n");
-    request.wants_usage = asks_for_usage(object)?;
+    request.answers = answers(object, "n");
+    request.wants_usage = asks_for_usage(body, object)?;
     request.premium = is_premium_tier(object);
+    request.sound = object.some("audio").is_some() || names_sound(object.some("modalities"));
     request.server_tools = tools::count_openai(object);
     parts::read(object, &["messages"], request);
     Ok(())
@@ -127,11 +137,13 @@ fn read_responses(object: &Object<'_>, request: &mut Request) {
     parts::read(object, &["input"], request);
 }
 
-fn read_completions(object: &Object<'_>, request: &mut Request) -> Result<(), JsonError> {
+fn read_completions(body: &[u8], object: &Object<'_>, request: &mut Request) -> Result<(), JsonError> {
     request.max_output = largest(object, &["max_tokens"]);
     request.inputs = object.get("prompt").map_or(1, prompts);
     request.choices = count(object, "n").max(count(object, "best_of")).saturating_mul(request.inputs);
-    request.wants_usage = asks_for_usage(object)?;
+    request.answers = answers(object, "n").saturating_mul(request.inputs);
+    request.wants_usage = asks_for_usage(body, object)?;
+    request.premium = is_premium_tier(object);
     Ok(())
 }
 
@@ -153,11 +165,17 @@ fn read_anthropic(object: &Object<'_>, request: &mut Request) {
 fn read_gemini(body: &[u8], object: &Object<'_>, request: &mut Request) -> Result<(), JsonError> {
     let config = either(body, object, "generationConfig", "generation_config")?;
     if let Some(config) = config.map_or(Ok(None), |config| config.as_unique_object())? {
+        lookalike::refuse(Wire::GeminiGenerate, body, &config)?;
         let limit = either(body, &config, "maxOutputTokens", "max_output_tokens")?;
         request.max_output = limit.and_then(|limit| lenient_u64(&limit)).filter(|&limit| limit > 0);
         let choices = either(body, &config, "candidateCount", "candidate_count")?;
         request.choices = choices.map_or(1, |choices| lenient_u64(&choices).unwrap_or(MAX_CHOICES)).max(1);
+        request.answers = choices.and_then(|choices| lenient_u64(&choices)).unwrap_or(1).max(1);
+        request.sound = names_sound(either(body, &config, "responseModalities", "response_modalities")?)
+            || either(body, &config, "speechConfig", "speech_config")?.is_some();
     }
+    let tier = either(body, object, "serviceTier", "service_tier")?;
+    request.premium = tier.is_some_and(|tier| is_premium_name(&tier));
     request.hidden_input |= object.some("cachedContent").or_else(|| object.some("cached_content")).is_some();
     request.inputs = object.get("requests").map_or(1, prompts);
     request.server_tools = tools::count_gemini(object);
@@ -179,16 +197,30 @@ fn either<'a>(
     }
 }
 
-fn asks_for_usage(object: &Object<'_>) -> Result<bool, JsonError> {
+fn asks_for_usage(body: &[u8], object: &Object<'_>) -> Result<bool, JsonError> {
     let Some(options) = object.get("stream_options") else { return Ok(false) };
-    Ok(options.as_unique_object()?.is_some_and(|options| flag(&options, "include_usage")))
+    let Some(options) = options.as_unique_object()? else { return Ok(false) };
+    lookalike::refuse(Wire::OpenAiChat, body, &options)?;
+    Ok(flag(&options, "include_usage"))
+}
+
+fn is_premium_tier(object: &Object<'_>) -> bool {
+    object.some("service_tier").is_some_and(|tier| is_premium_name(&tier))
 }
 
 /// Every service tier that is not known to cost the list price or less counts as dearer.
-fn is_premium_tier(object: &Object<'_>) -> bool {
-    string(object, "service_tier").is_some_and(|tier| {
-        !matches!(tier.as_str(), "auto" | "default" | "standard" | "flex" | "batch" | "scale")
-    })
+pub(crate) fn is_premium_name(tier: &Value<'_>) -> bool {
+    let name = tier.as_str().unwrap_or_default().to_ascii_lowercase();
+    !matches!(
+        name.as_str(),
+        "" | "auto" | "default" | "standard" | "standard_only" | "flex" | "batch" | "scale"
+    )
+}
+
+/// Whether a list of modalities has sound in it.
+fn names_sound(modalities: Option<Value<'_>>) -> bool {
+    let is_sound = |name: Value<'_>| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case("audio"));
+    modalities.is_some_and(|modalities| modalities.elements().any(is_sound))
 }
 
 fn string(object: &Object<'_>, key: &str) -> Option<String> {
@@ -202,6 +234,11 @@ fn flag(object: &Object<'_>, key: &str) -> bool {
 /// A count that multiplies the cost: what is there but can't be read counts as the most there can be.
 fn count(object: &Object<'_>, key: &str) -> u64 {
     object.some(key).map_or(1, |value| lenient_u64(&value).unwrap_or(MAX_CHOICES)).max(1)
+}
+
+/// How many answers are waited for: what can't be read is one.
+fn answers(object: &Object<'_>, key: &str) -> u64 {
+    object.some(key).and_then(|value| lenient_u64(&value)).unwrap_or(1).max(1)
 }
 
 /// The largest of several limits: an upstream may heed either. Nothing counts as no limit, since that is what several

@@ -28,6 +28,8 @@ pub(crate) fn openai(value: Value<'_>) -> Option<Usage> {
         cached,
         cache_write: detail(&read, "cache_write_tokens").unwrap_or(0).min(input - cached),
         reasoning: detail(&written, "reasoning_tokens").unwrap_or(0),
+        sound_in: detail(&read, "audio_tokens").unwrap_or(0).min(input),
+        sound_out: detail(&written, "audio_tokens").unwrap_or(0),
         ..Usage::default()
     })
 }
@@ -47,8 +49,19 @@ pub(crate) fn gemini(value: Value<'_>) -> Option<Usage> {
         output: output.max(total.unwrap_or(0).saturating_sub(input)),
         cached: of("cachedContentTokenCount").min(input),
         reasoning,
+        sound_in: sound(&usage, &["promptTokensDetails", "toolUsePromptTokensDetails"]).min(input),
+        sound_out: sound(&usage, &["candidatesTokensDetails", "responseTokensDetails"]),
         ..Usage::default()
     })
+}
+
+/// Gemini's tokens of sound: each kind of token has its own count in a list.
+fn sound(usage: &Object<'_>, lists: &[&str]) -> u64 {
+    let counts = lists.iter().filter_map(|key| usage.get(key)).flat_map(|list| list.elements());
+    let sounds = counts
+        .filter_map(|count| count.as_object())
+        .filter(|count| count.get("modality").and_then(|kind| kind.as_str()).as_deref() == Some("AUDIO"));
+    sounds.filter_map(|count| number(&count, &["tokenCount"])).fold(0, u64::saturating_add)
 }
 
 /// Anthropic's counts, as they stand: they come in two parts of a stream, cumulative, so the largest of each counts.
@@ -59,6 +72,7 @@ pub(crate) struct AnthropicCounts {
     cache_creation: u64,
     hour_creation: u64,
     output: u64,
+    searches: u64,
     seen: bool,
 }
 
@@ -90,6 +104,9 @@ impl AnthropicCounts {
             cache_creation: of("cache_creation_input_tokens").unwrap_or(0).max(parts),
             hour_creation,
             output: output.unwrap_or(0),
+            searches: details(usage, &["server_tool_use"])
+                .and_then(|tools| number(&tools, &["web_search_requests"]))
+                .unwrap_or(0),
             seen: fresh.or(output).is_some(),
         }
     }
@@ -101,6 +118,7 @@ impl AnthropicCounts {
             cache_creation: with(self.cache_creation, other.cache_creation),
             hour_creation: with(self.hour_creation, other.hour_creation),
             output: with(self.output, other.output),
+            searches: with(self.searches, other.searches),
             seen: self.seen || other.seen,
         }
     }
@@ -113,6 +131,7 @@ impl AnthropicCounts {
             cached: self.cache_read,
             cache_write: self.cache_creation.saturating_sub(self.hour_creation),
             cache_write_1h: self.hour_creation,
+            searches: self.searches,
             ..Usage::default()
         })
     }
@@ -142,6 +161,9 @@ pub(crate) fn larger(first: Option<Usage>, second: Option<Usage>) -> Option<Usag
         cache_write: a.cache_write.max(b.cache_write),
         cache_write_1h: a.cache_write_1h.max(b.cache_write_1h),
         reasoning: a.reasoning.max(b.reasoning),
+        sound_in: a.sound_in.max(b.sound_in),
+        sound_out: a.sound_out.max(b.sound_out),
+        searches: a.searches.max(b.searches),
         estimated: a.estimated && b.estimated,
     })
 }

@@ -21,6 +21,15 @@ pub struct Usage {
     pub cache_write_1h: u64,
     /// Of `output`: reasoning.
     pub reasoning: u64,
+    /// Of `input`: sound.
+    #[serde(default)]
+    pub sound_in: u64,
+    /// Of `output`: sound.
+    #[serde(default)]
+    pub sound_out: u64,
+    /// Searches that the provider made for the model and bills one by one.
+    #[serde(default)]
+    pub searches: u64,
     /// We counted this ourselves, from what we saw, because the provider did not say.
     pub estimated: bool,
 }

@@ -102,6 +102,8 @@ fn recorded(url: &str, folder: &Path, clock: Arc<dyn Clock>) -> Result<Relay, Fa
         retry_attempts: 0,
         retry_budget: 0.0,
         breaker: BreakerSettings { failures: 0, open: Duration::ZERO },
+        output_limit: seawall_llm::LimitName::default(),
+        include_usage: true,
     };
     let tls = client_config().context("TLS for the recorded provider")?;
     let upstream = Upstream::new(settings, Transport::Http { base, tls: Arc::new(tls) }, 1);

@@ -17,6 +17,7 @@ mod budgets;
 mod cache;
 mod callers;
 mod cassettes;
+mod charges;
 mod contract;
 mod crashes;
 mod disk_full;

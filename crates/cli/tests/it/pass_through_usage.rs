@@ -23,7 +23,7 @@ async fn spent_after(path: &str, reply: Reply) -> String {
 
 #[tokio::test]
 async fn an_answer_that_tells_its_usage_is_charged() {
-    assert_eq!(spent_after("/v1/responses/compact", Reply::json(USED)).await, "0.007500");
+    assert_eq!(spent_after("/v1/audio/transcriptions", Reply::json(USED)).await, "0.007500");
 }
 
 #[tokio::test]

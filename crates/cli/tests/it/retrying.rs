@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use seawall_types::Usd;
 use tokio::task::JoinSet;
 
 use crate::support::format::Format;
@@ -28,7 +29,7 @@ fn success(format: Format, stream: bool) -> Reply {
 }
 
 #[tokio::test]
-async fn after_two_failures_comes_an_answer_that_is_paid_once() {
+async fn after_two_failures_comes_an_answer_and_the_prompts_of_all_tries_are_paid() {
     for format in Format::ALL {
         for stream in [false, true] {
             let upstream = Upstream::in_turn(vec![failure(500), failure(500), success(format, stream)]);
@@ -53,8 +54,13 @@ async fn after_two_failures_comes_an_answer_that_is_paid_once() {
                 .map(|attempt| attempt["status"].as_u64().unwrap())
                 .collect();
             assert_eq!(statuses, [500, 500, 200], "each try is visible");
-            // 3 tokens read at $1, 2 written at $2, a million.
-            assert_eq!(settled["cost_usd"], "0.000007", "{settled:#}");
+            // 3 tokens read at $1, 2 written at $2, a million; and what the failures may have read, a third of the bytes.
+            let read = u64::try_from(format.body("hi", stream).len().div_ceil(3)).unwrap();
+            let million = Usd::from_picos(1_000_000);
+            assert_eq!(
+                trace.of_kind("action.settled").next().unwrap().usd("cost_usd"),
+                million.times(7 + 2 * read)
+            );
             assert_eq!(trace.assert_complete(), (1, 0));
         }
     }

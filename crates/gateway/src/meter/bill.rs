@@ -1,63 +1,126 @@
-//! What is charged for a call: what the provider said that it used, else what was seen of it.
+//! What is charged for a call: what the provider said that it used, else what was seen of it, else what was reserved.
 
 use std::sync::Arc;
 
 use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
-use seawall_types::{Amount, Usage};
+use seawall_llm::wire::{Billing, Wire};
+use seawall_types::{Usage, Usd};
 
-use super::{Ending, Meter};
+use super::{Current, Ending, Meter};
 
 /// Tokens that an upstream may have produced between the last piece we saw and its noticing that we hung up.
 const UNDER_WAY_TOKENS: u64 = 32;
 
+/// What one try is charged.
+#[derive(Debug, Default)]
+pub(super) struct Bill {
+    pub(super) usage: Usage,
+    /// It costs no less, whatever the usage makes.
+    pub(super) least: Usd,
+}
+
+impl Bill {
+    pub(super) fn cost(&self, price: Option<&Price>) -> Usd {
+        price.map_or(Usd::ZERO, |price| price.cost(&self.usage)).max(self.least)
+    }
+}
+
 impl Meter {
-    pub(super) fn prompt_only(&self) -> Usage {
+    /// For a try that came to nothing, though the upstream may have worked on it: the prompt.
+    pub(super) fn bill_of_nothing(&self) -> Bill {
+        let usage = if self.metered { self.prompt_only() } else { Usage::default() };
+        Bill { usage, least: self.most.flat }
+    }
+
+    fn prompt_only(&self) -> Usage {
         Usage { input: estimate_tokens(self.prompt_bytes), estimated: true, ..Usage::default() }
     }
 
     /// The price of the model that answered, which may be another than was asked for (a dated name, a fallback of the
-    /// provider's own).
-    pub(super) fn served_price(&self) -> Option<Arc<Price>> {
-        let price = self.gateway.snapshot().price(self.accepted.dialect, self.answer.model.as_deref()?)?;
-        Some(Arc::clone(price.tier(self.premium)))
+    /// provider's own), in the service that answered, which may be another too.
+    pub(super) fn price_of(&self, current: &Current) -> Option<Arc<Price>> {
+        let find = |model: &str| self.snapshot.price(self.accepted.dialect, model);
+        let served = self.answer.model.as_deref().and_then(find);
+        let same_service = self.answer.premium.is_none_or(|premium| premium == self.premium);
+        if served.is_none() && same_service {
+            return current.price.clone();
+        }
+        let premium = self.answer.premium.unwrap_or(self.premium);
+        let Some(plain) = served.or_else(|| find(&current.model)) else { return current.price.clone() };
+        Some(plain.tier(premium).cloned().unwrap_or_else(|| Arc::new(plain.assumed_premium())))
     }
 
-    /// The usage to charge for the answer: what the provider said; else, for a call that was answered, what we saw.
-    pub(super) fn usage_of_answer(&self, status: Option<u16>, ending: Ending) -> Usage {
-        if !self.metered || status.is_some_and(|status| status >= 400) {
-            return self.answer.usage.unwrap_or_default();
-        }
-        // A stream that was cut tells its usage so far in some formats; what was written since then is not in it.
-        let seen = estimate_tokens(self.answer.output_bytes);
-        match (self.answer.usage, ending) {
-            (Some(usage), Ending::Complete) => usage,
-            (Some(usage), _) if usage.output >= seen && self.answer.finish.is_some() => usage,
-            (reported, ending) => {
-                let margin = if ending == Ending::Complete { 0 } else { UNDER_WAY_TOKENS };
-                let unseen = if self.wrote_unseen { self.most_output } else { 0 };
-                let output = if self.accepted.wire.has_output() { unseen.max(seen + margin) } else { 0 };
-                let reported = reported.unwrap_or_default();
-                Usage {
-                    input: if reported.input > 0 {
-                        reported.input
-                    } else {
-                        estimate_tokens(self.prompt_bytes)
-                    },
-                    output: output.max(reported.output),
-                    estimated: true,
-                    ..reported
-                }
+    /// For the answer: what the provider said; else, for a call that was answered, what we saw; else, for one that was
+    /// broken off while we could not see what was written, all that was reserved.
+    pub(super) fn bill_of_answer(&self, current: &Current, ending: Ending) -> Bill {
+        match (self.accepted.billing, current.status) {
+            (Billing::Free, _) => Bill::default(),
+            (_, Some(500..)) => self.bill_of_nothing(),
+            (_, Some(400..)) => Bill { usage: self.answer.usage.unwrap_or_default(), least: Usd::ZERO },
+            (Billing::Unknown, _) => {
+                Bill { usage: self.answer.usage.unwrap_or_default(), least: self.most.flat }
+            }
+            (Billing::ByToken, status) => {
+                let mut bill = self.bill_of_tokens(current, status.is_some(), ending);
+                bill.usage.searches = bill.usage.searches.max(self.searches());
+                bill
             }
         }
     }
 
-    /// The provider goes on after the connection has ended and nobody will tell what it cost: everything that was held
-    /// is charged.
-    pub(super) fn charge_all(&mut self, estimate: Amount) {
-        self.cost = self.cost.max(estimate.usd);
-        self.usage.output += estimate.tokens.saturating_sub(self.usage.total());
-        self.usage.estimated = true;
+    fn bill_of_tokens(&self, current: &Current, is_answered: bool, ending: Ending) -> Bill {
+        // A stream that was cut tells its usage so far in some formats; what was written since then is not in it.
+        let seen = estimate_tokens(self.answer.output_bytes);
+        let is_final = |usage: &Usage| {
+            ending == Ending::Complete || usage.output >= seen && self.answer.finish.is_some()
+        };
+        match self.answer.usage {
+            Some(usage) if is_final(&usage) => Bill { usage, least: Usd::ZERO },
+            reported if self.wrote_out_of_sight(current, is_answered, ending) => {
+                self.reserved(current, reported)
+            }
+            reported => {
+                let margin = if ending == Ending::Complete { 0 } else { UNDER_WAY_TOKENS };
+                let output = if self.accepted.wire.has_output() { seen + margin } else { 0 };
+                let reported = reported.unwrap_or_default();
+                let input =
+                    if reported.input > 0 { reported.input } else { estimate_tokens(self.prompt_bytes) };
+                let output = output.max(reported.output);
+                Bill { usage: Usage { input, output, estimated: true, ..reported }, least: Usd::ZERO }
+            }
+        }
+    }
+
+    /// Whether the model may have written what nobody saw: it reasons, or it goes on after the connection has ended, or
+    /// the call was broken off before anything came.
+    fn wrote_out_of_sight(&self, current: &Current, is_answered: bool, ending: Ending) -> bool {
+        let may_reason = current.price.as_ref().is_none_or(|price| price.may_reason);
+        let saw_something = self.answer.output_bytes > 0;
+        let unseen = match ending {
+            Ending::Complete | Ending::Failed => false,
+            Ending::Cancelled | Ending::TimedOut => may_reason || !saw_something,
+            Ending::Cut => may_reason && saw_something,
+        };
+        unseen || self.wrote_unseen || self.background && is_answered && self.answer.usage.is_none()
+    }
+
+    /// All that was reserved for one try. What the provider has said of the prompt is known better.
+    fn reserved(&self, current: &Current, reported: Option<Usage>) -> Bill {
+        let reported = reported.unwrap_or_default();
+        let output = self.most.output.max(reported.output);
+        if reported.input > 0 {
+            return Bill { usage: Usage { output, estimated: true, ..reported }, least: Usd::ZERO };
+        }
+        let least = current.dearest.as_ref().map_or(Usd::ZERO, |price| price.upper(self.most.input, output));
+        let usage = Usage { input: self.most.input, output, estimated: true, ..reported };
+        Bill { usage, least }
+    }
+
+    /// The searches that were made. A chat's answer does not tell of any, though one is made for each.
+    fn searches(&self) -> u64 {
+        let untold = self.may_search && self.accepted.wire == Wire::OpenAiChat;
+        self.answer.searches.max(u64::from(untold))
     }
 }
 
@@ -70,6 +133,9 @@ pub(super) fn add(a: Usage, b: &Usage) -> Usage {
         cache_write: a.cache_write.saturating_add(b.cache_write),
         cache_write_1h: a.cache_write_1h.saturating_add(b.cache_write_1h),
         reasoning: a.reasoning.saturating_add(b.reasoning),
+        sound_in: a.sound_in.saturating_add(b.sound_in),
+        sound_out: a.sound_out.saturating_add(b.sound_out),
+        searches: a.searches.saturating_add(b.searches),
         estimated: a.estimated || b.estimated,
     }
 }

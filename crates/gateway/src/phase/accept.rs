@@ -8,7 +8,7 @@ use http::HeaderValue;
 use http::header::ALLOW;
 use http::request::Parts;
 use seawall_base::id;
-use seawall_llm::wire::{Dialect, Endpoint, Wire, endpoint};
+use seawall_llm::wire::{Billing, Dialect, Endpoint, Wire, endpoint};
 use seawall_types::Code;
 
 use crate::accepted::Accepted;
@@ -49,6 +49,7 @@ pub(crate) fn accept(
         action: id::new_action(&**clock),
         since: clock.monotonic(),
         wire,
+        billing: endpoint.as_ref().map_or(Billing::Free, |endpoint| endpoint.billing(parts.method.as_str())),
         handshake,
         dialect,
         kind,

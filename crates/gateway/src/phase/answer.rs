@@ -207,9 +207,8 @@ impl Answering<'_> {
     fn through(&self, parts: &Parts, body: AnswerBody, meter: Box<Meter>) -> Response<GatewayBody> {
         let headers = header::towards_client(&parts.headers, true);
         let timers = Timers::new(self.idle, self.end);
-        let tells_usage = meter.accepted().wire.is_metered() || is_json(&parts.headers);
         let memory = self.gateway.memory().share();
-        let through = Through::new(body, meter, parts.status.as_u16(), timers, memory, tells_usage);
+        let through = Through::new(body, meter, (parts.status.as_u16(), &parts.headers), timers, memory);
         respond(parts.status, headers, GatewayBody::Through(Some(Box::new(through))))
     }
 }
@@ -224,12 +223,6 @@ fn read(wire: Wire, text: &[u8]) -> Result<Answer, Refusal> {
         }
         Err(error) => Err(unreadable(&format!("it is not JSON ({error})"))),
     }
-}
-
-/// Whether a body is one JSON document.
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 enum Kind {

@@ -22,12 +22,9 @@ pub(crate) fn inspect(
     };
     let findings = policy.judge_model(model);
     let verdict = policy.verdict(&findings);
-    let unseen = accepted.handshake.is_some() && payload.model().is_none();
+    let unseen = payload.model().is_none() && !accepted.wire.is_metered();
     if unseen && (!caller.may_call(model) || verdict == Verdict::Deny) {
-        return Err(websocket::refused(
-            "only some models may be called here, and which of them a websocket calls can't be seen",
-            "use plain HTTP, or name the model in the query of /v1/realtime",
-        ));
+        return Err(unseen_model(accepted));
     }
     if !caller.may_call(model) {
         let message = format!("the caller may not call the model {model:?}");
@@ -39,4 +36,20 @@ pub(crate) fn inspect(
         gateway.metrics().violations.with_label_values(&[finding.code.as_str(), verdict.as_str()]).inc();
     }
     Ok(findings)
+}
+
+/// Only some models may be called, and which of them this request calls can't be seen.
+fn unseen_model(accepted: &Accepted) -> Refusal {
+    if accepted.handshake.is_some() {
+        return websocket::refused(
+            "only some models may be called here, and which of them a websocket calls can't be seen",
+            "use plain HTTP, or name the model in the query of /v1/realtime",
+        );
+    }
+    let message = "only some models may be called here, and which of them this request calls can't be seen";
+    Refusal::new(
+        Code::Forbidden,
+        message,
+        "name the model, in JSON or in a form, or use a key for all models",
+    )
 }

@@ -1,12 +1,15 @@
 //! Read: the body, bounded in size, time and memory, inflated where it is compressed, and parsed once.
 
+mod multipart;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use seawall_llm::json::{ANSWER_DEPTH, JsonErrorKind, Value};
 use seawall_llm::request::{Request, read_request};
 use seawall_llm::wire::Wire;
 use seawall_types::Code;
@@ -74,6 +77,9 @@ struct Form<'a> {
     wire: Wire,
     path_model: Option<&'a str>,
     encoding: Option<&'a HeaderValue>,
+    content_type: Option<&'a HeaderValue>,
+    /// It may cost money, whoever reads it.
+    calls_a_model: bool,
     limits: Limits,
 }
 
@@ -84,15 +90,21 @@ async fn understand(
     raw: Bytes,
     memory: Share,
 ) -> Result<Payload, Refusal> {
-    let (wire, encoding) = (accepted.wire, accepted.headers.get(CONTENT_ENCODING));
+    let (wire, calls_a_model) = (accepted.wire, accepted.calls_a_model());
+    let (encoding, content_type) =
+        (accepted.headers.get(CONTENT_ENCODING), accepted.headers.get(CONTENT_TYPE));
     let at_once = if encoding.is_some() { AT_ONCE_COMPRESSED } else { AT_ONCE };
     if raw.len() <= at_once {
-        let form = Form { wire, path_model: accepted.path_model.as_deref(), encoding, limits };
+        let path_model = accepted.path_model.as_deref();
+        let form = Form { wire, path_model, encoding, content_type, calls_a_model, limits };
         return form.understand(raw, memory);
     }
-    let (path_model, encoding) = (accepted.path_model.clone(), encoding.cloned());
+    let path_model = accepted.path_model.clone();
+    let (encoding, content_type) = (encoding.cloned(), content_type.cloned());
     let beside = tokio::task::spawn_blocking(move || {
-        let form = Form { wire, path_model: path_model.as_deref(), encoding: encoding.as_ref(), limits };
+        let (encoding, content_type) = (encoding.as_ref(), content_type.as_ref());
+        let path_model = path_model.as_deref();
+        let form = Form { wire, path_model, encoding, content_type, calls_a_model, limits };
         form.understand(raw, memory)
     });
     beside.await.unwrap_or_else(|failed| match failed.try_into_panic() {
@@ -102,6 +114,11 @@ async fn understand(
 }
 
 impl Form<'_> {
+    /// What it says that it is.
+    fn kind(&self) -> &str {
+        self.content_type.and_then(|value| value.to_str().ok()).unwrap_or("")
+    }
+
     fn understand(&self, raw: Bytes, mut memory: Share) -> Result<Payload, Refusal> {
         let (text, compressed) = inflate(&raw, self, &mut memory)?;
         let request = parse(self, &text)?;
@@ -187,7 +204,9 @@ fn inflate(raw: &Bytes, form: &Form<'_>, memory: &mut Share) -> Result<(Bytes, b
     let Some(name) = form.encoding.and_then(|value| value.to_str().ok()) else {
         return Ok((raw.clone(), false));
     };
-    if name.eq_ignore_ascii_case("identity") || !form.wire.is_metered() {
+    // Of what we need not read, an encoding that we don't know is nobody's business but the upstream's.
+    let is_ours = form.calls_a_model || multipart::is_json(form.kind());
+    if name.eq_ignore_ascii_case("identity") || (Encoding::named(name).is_none() && !is_ours) {
         return Ok((raw.clone(), false));
     }
     let refused =
@@ -219,15 +238,28 @@ fn parse(form: &Form<'_>, text: &[u8]) -> Result<Request, Refusal> {
         }
         Ok(request) => Ok(request),
         // What no wire format claims and is no JSON object (a form, an upload, nothing) is passed on as it is.
-        Err(_) if !form.wire.is_metered() && !text.trim_ascii_start().starts_with(b"{") => {
-            Ok(Request::default())
+        Err(error) if !form.wire.is_metered() && is_no_object(form, text, error.kind) => {
+            let named = form.path_model.map(str::to_owned);
+            let model = named.map_or_else(|| multipart::model(form.kind(), text), |model| Ok(Some(model)))?;
+            Ok(Request { model, ..Request::default() })
         }
         Err(error) => Err(Refusal::new(
             Code::BadRequest,
             format!("the body can't be read: {error}"),
-            "send one JSON object in UTF-8, each key once",
+            match error.kind {
+                JsonErrorKind::LookalikeKey => "spell each key as the provider does, in the same case",
+                _ => "send one JSON object in UTF-8, each key once",
+            },
         )),
     }
+}
+
+/// Whether a body that is no JSON object is none to anybody: it does not say that it is JSON, or it is JSON of another
+/// kind, or nothing at all.
+fn is_no_object(form: &Form<'_>, text: &[u8], kind: JsonErrorKind) -> bool {
+    let text = text.trim_ascii_start();
+    let is_other_json = || kind == JsonErrorKind::NotAnObject && Value::parse(text, ANSWER_DEPTH).is_ok();
+    !text.starts_with(b"{") && (!multipart::is_json(form.kind()) || text.is_empty() || is_other_json())
 }
 
 /// Reads and drops what is left of a body that will not be used, within bounds: a client that is still sending would

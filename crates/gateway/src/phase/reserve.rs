@@ -9,15 +9,16 @@ use seawall_checkpoint::{ModelCall, Permit};
 use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
 use seawall_llm::request::Edits;
-use seawall_types::{Amount, Code, Finding, Mode, Scope, Verdict};
+use seawall_llm::wire::Billing;
+use seawall_types::{Amount, Code, Finding, Mode, Scope, Usd, Verdict};
 use smallvec::SmallVec;
 
-use self::output::{Output, UNLIMITED, upper_bound};
+use self::output::{Output, UNLIMITED};
 use super::{Asked, Payload, Recalled, choose};
 use crate::accepted::Accepted;
 use crate::cache::Kept;
 use crate::directory::{Plan, Target};
-use crate::meter::Meter;
+use crate::meter::{Meter, Most};
 use crate::rates::{Rated, Taken, refused};
 use crate::refusal::Refusal;
 use crate::settings::UnknownPrice;
@@ -44,6 +45,15 @@ pub(crate) struct Priced {
     pub(crate) target: Target,
     pub(crate) model: String,
     pub(crate) price: Option<Arc<Price>>,
+    /// The same, if every token were of the dearest kind that the request may bring about.
+    pub(crate) dearest: Option<Arc<Price>>,
+}
+
+impl Priced {
+    fn new(target: Target, model: String, price: Option<Arc<Price>>, sound: bool) -> Self {
+        let dearest = price.as_ref().map(|price| if sound { price.with_sound() } else { Arc::clone(price) });
+        Self { target, model, price, dearest }
+    }
 }
 
 /// Reserves what the call may cost. What is recalled costs nothing.
@@ -67,6 +77,7 @@ pub(crate) fn reserve(
 struct Bid {
     plan: SmallVec<[Priced; 2]>,
     output: Output,
+    most: Most,
     permit: Permit,
     rates: Taken,
     total: Duration,
@@ -81,13 +92,22 @@ impl Bid {
             refuse_unseen_cost(asked, &scopes)?;
         }
         let output = Output::decide(asked, accepted, &plan, &scopes);
-        let estimate =
-            if is_free(accepted) { Amount::ZERO } else { upper_bound(payload, &plan, output.bound) };
-        let tokens = if is_free(accepted) {
-            (0, 0)
+        let (most, estimate) = match accepted.billing {
+            Billing::ByToken => {
+                let most = output::most(payload, &plan, output.bound);
+                (most, output::upper_bound(payload, &plan, &most))
+            }
+            Billing::Unknown => {
+                let flat = flat_price(asked, &plan, &scopes)?;
+                let usd = flat.times(u64::from(output::tries(&plan)));
+                (Most { flat, ..Most::default() }, Amount { usd, tokens: 0 })
+            }
+            Billing::Free => (Most::default(), Amount::ZERO),
+        };
+        let tokens = if accepted.billing == Billing::ByToken {
+            (estimate_tokens(payload.text.len() as u64), most.output)
         } else {
-            let answers = output.bound.saturating_mul(payload.request.choices.max(1));
-            (estimate_tokens(payload.text.len() as u64), answers)
+            (0, 0)
         };
         let price = plan.first().and_then(|first| first.price.as_ref());
         let rates = take_rates(asked, accepted, price, tokens)?;
@@ -95,7 +115,7 @@ impl Bid {
             plan.iter().map(|one| one.target.upstream.settings.timeouts.total).max().unwrap_or_default();
         let terms = Terms { scopes: &scopes, findings, estimate, total, cached: false };
         let (permit, rates) = admit(asked, accepted, &terms, rates)?;
-        Ok(Self { plan, output, permit, rates, total })
+        Ok(Self { plan, output, most, permit, rates, total })
     }
 
     /// For an answer that nobody is asked for.
@@ -105,7 +125,7 @@ impl Bid {
         let total = Duration::ZERO;
         let terms = Terms { scopes: &[], findings, estimate: Amount::ZERO, total, cached: true };
         let (permit, rates) = admit(asked, accepted, &terms, rates)?;
-        Ok(Self { plan: SmallVec::new(), output: Output::NONE, permit, rates, total })
+        Ok(Self { plan: SmallVec::new(), output: Output::NONE, most: Most::default(), permit, rates, total })
     }
 
     fn into_reserved(
@@ -115,7 +135,7 @@ impl Bid {
         findings: Vec<Finding>,
         recalled: Recalled,
     ) -> Reserved {
-        let Asked { gateway, caller, payload, .. } = asked;
+        let Asked { gateway, snapshot, caller, payload } = asked;
         let (kept, ticket) = match recalled {
             Recalled::Answer(kept) => (Some(kept), None),
             Recalled::Nothing(ticket) => (None, ticket),
@@ -125,17 +145,17 @@ impl Bid {
             payload.request.stream && accepted.wire.is_metered() && !payload.request.wants_usage;
         let size = payload.text.len() as u64;
         let limited = self.output.edit.is_some();
-        let mut meter =
-            Meter::new(Arc::clone(gateway), accepted, self.permit, caller.actor.tenant.clone(), size)
-                .with_rates(self.rates)
-                .for_request(&payload.request)
-                .with_most_output(self.output.bound.saturating_mul(payload.request.choices.max(1)))
-                .with_ticket(ticket.map(|ticket| ticket.limited(limited)));
+        let shared = (Arc::clone(gateway), Arc::clone(snapshot));
+        let mut meter = Meter::new(shared, accepted, self.permit, caller.actor.tenant.clone(), size)
+            .with_rates(self.rates)
+            .for_request(&payload.request)
+            .with_most(self.most)
+            .with_ticket(ticket.map(|ticket| ticket.limited(limited)));
         meter.findings = findings;
         Reserved {
             meter,
             plan: self.plan,
-            edits: Edits { include_usage, max_output: self.output.edit, model: None },
+            edits: Edits { include_usage, max_output: self.output.edit, ..Edits::default() },
             tell_output_limit: limited,
             verdict,
             kept,
@@ -206,9 +226,27 @@ fn refuse_unseen_cost(asked: Asked<'_>, scopes: &[Scope]) -> Result<(), Refusal>
     ))
 }
 
-/// Calls that no provider bills.
-fn is_free(accepted: &Accepted) -> bool {
-    !accepted.wire.is_metered()
+/// What a request costs whose cost can't be seen. Where a budget in money would pay for it and nobody has said what it
+/// costs, strict mode refuses: it could not keep its promise.
+fn flat_price(asked: Asked<'_>, plan: &[Priced], scopes: &[Scope]) -> Result<Usd, Refusal> {
+    let Asked { gateway, snapshot, .. } = asked;
+    if let Some(price) = snapshot.settings.other_request {
+        return Ok(price);
+    }
+    let headroom = gateway.checkpoint().ledger().headroom(scopes, gateway.clock().now());
+    if headroom.usd == UNLIMITED.usd {
+        return Ok(Usd::ZERO);
+    }
+    let upstream = plan.first().map_or("", |one| one.target.upstream.settings.name.as_str());
+    gateway.metrics().unpriced.with_label_values(&[upstream]).inc();
+    if asked.policy().mode == Mode::Warn {
+        return Ok(Usd::ZERO);
+    }
+    Err(Refusal::new(
+        Code::PriceUnknown,
+        "what a request to this path costs can't be seen, and a budget in money can't be kept without it",
+        "set prices.other_request to the most that one such request costs",
+    ))
 }
 
 /// Finds the price of the model at each target.
@@ -217,32 +255,46 @@ fn price(asked: Asked<'_>, accepted: &Accepted, plan: Plan) -> Result<SmallVec<[
     let named = payload.model().unwrap_or_default();
     let priced = |target: Target| {
         let model = target.model.as_deref().unwrap_or(named).to_owned();
-        let price = snapshot
-            .price(accepted.dialect, &model)
-            .map(|price| Arc::clone(price.tier(payload.request.premium)));
-        if price.is_none() && !is_free(accepted) {
-            return unknown(asked, target, model);
-        }
-        Ok(Priced { target, model, price })
+        let (premium, sound) = (payload.request.premium, payload.request.sound);
+        let plain = snapshot.price(accepted.dialect, &model);
+        let price = plain.as_ref().and_then(|price| price.tier(premium));
+        let price = match price {
+            Some(price) => Some(Arc::clone(price)),
+            None if accepted.billing == Billing::Free => None,
+            // Should the answer tell what it used, that has its price.
+            None if accepted.billing == Billing::Unknown => match snapshot.settings.unknown_price {
+                UnknownPrice::Estimate => Some(Arc::clone(&snapshot.settings.assumed_price)),
+                UnknownPrice::Deny | UnknownPrice::Zero => None,
+            },
+            None => unknown(asked, &target, &model, plain.as_deref())?,
+        };
+        Ok(Priced::new(target, model, price, sound))
     };
     plan.into_iter().map(priced).collect()
 }
 
-/// What the configuration says of a model without a price. Strict mode with a budget in money always refuses: it could
-/// not keep its promise.
-fn unknown(asked: Asked<'_>, target: Target, model: String) -> Result<Priced, Refusal> {
+/// What the configuration says of a model without a price, or without one for the faster service that is asked for:
+/// then its plain price is known. Strict mode with a budget in money always refuses: it could not keep its promise.
+fn unknown(
+    asked: Asked<'_>,
+    target: &Target,
+    model: &str,
+    plain: Option<&Price>,
+) -> Result<Option<Arc<Price>>, Refusal> {
     let Asked { gateway, snapshot, .. } = asked;
     gateway.metrics().unpriced.with_label_values(&[target.upstream.settings.name.as_str()]).inc();
     let strict = asked.policy().mode == Mode::Strict && gateway.has_money_limit();
     match snapshot.settings.unknown_price {
-        UnknownPrice::Estimate if !strict => {
-            Ok(Priced { target, model, price: Some(Arc::clone(&snapshot.settings.assumed_price)) })
+        UnknownPrice::Estimate | UnknownPrice::Zero if !strict && plain.is_some() => {
+            Ok(plain.map(|plain| Arc::new(plain.assumed_premium())))
         }
-        UnknownPrice::Zero if !strict => Ok(Priced { target, model, price: None }),
+        UnknownPrice::Estimate if !strict => Ok(Some(Arc::clone(&snapshot.settings.assumed_price))),
+        UnknownPrice::Zero if !strict => Ok(None),
         _ => Err(Refusal::new(
             Code::PriceUnknown,
             format!(
-                "the price of the model {model:?} is not known, and a budget in money can't be kept without it"
+                "the price of the model {model:?}{} is not known, and a budget in money can't be kept without it",
+                if plain.is_some() { ", in the faster service asked for," } else { "" },
             ),
             "add it to the file named by prices.file, or set prices.unknown",
         )),

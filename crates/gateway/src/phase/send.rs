@@ -159,7 +159,7 @@ impl<'a> Sending<'a> {
             settings: &self.snapshot.settings,
             idle: upstream.settings.timeouts.idle,
             end: self.end,
-            strip_usage: self.edits.include_usage,
+            strip_usage: self.edits.include_usage && upstream.settings.include_usage,
         }
     }
 
@@ -172,7 +172,7 @@ impl<'a> Sending<'a> {
             Ok(request) => request,
             Err(refusal) => return failed(Failure::new(meter, refusal, Cause::Request)),
         };
-        meter.attempt(&one.target, &one.model, one.price.clone(), place);
+        meter.attempt(one, place);
         let dialect = meter.accepted().dialect;
         let guard = ProbeGuard(Some(&upstream));
         let sent = if meter.accepted().handshake.is_some() {

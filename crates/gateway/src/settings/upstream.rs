@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use seawall_base::config::Reader;
+use seawall_llm::request::LimitName;
 use seawall_llm::wire::Dialect;
 use seawall_llm_client::{BaseUrl, BreakerSettings, Credentials, Timeouts, UpstreamSettings};
 use seawall_types::Secret;
@@ -61,6 +62,9 @@ pub(super) fn declare(reader: &mut Reader<'_>) -> UpstreamEntry {
         failures: number(breaker, "failures", "Failures in a row that open it; 0: never.", 5, 0),
         open: breaker.duration("open", "How long before one call probes.", 30 * SECOND, SECOND / 10..=DAY),
     });
+    let output_limit = output_limit(reader, base_url.as_ref());
+    let include_usage =
+        reader.boolean("include_usage", "Whether it may be asked for usage in streams.", true);
     let settings = UpstreamSettings {
         name,
         dialect,
@@ -74,8 +78,26 @@ pub(super) fn declare(reader: &mut Reader<'_>) -> UpstreamEntry {
         retry_attempts,
         retry_budget,
         breaker,
+        output_limit,
+        include_usage,
     };
     UpstreamEntry { settings, base_url }
+}
+
+/// What the upstream calls the limit of an answer. OpenAI refuses the older name for models that reason; of the many
+/// that speak like it, most know that name only, and ignore or refuse the other.
+fn output_limit(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> LimitName {
+    let is_openai = base_url.is_none_or(|url| {
+        let host = url.host().to_ascii_lowercase();
+        ["openai.com", "openai.azure.com"]
+            .iter()
+            .any(|known| host.strip_suffix(known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    });
+    let names =
+        [("max_tokens", LimitName::MaxTokens), ("max_completion_tokens", LimitName::MaxCompletionTokens)];
+    let doc = "What it calls the output limit of a chat, where we put one in; default: max_completion_tokens for OpenAI, Azure and sim:, max_tokens for all others.";
+    let default = if is_openai { LimitName::MaxCompletionTokens } else { LimitName::MaxTokens };
+    reader.optional_choice("output_limit", doc, &names).unwrap_or(default)
 }
 
 fn number(reader: &mut Reader<'_>, key: &str, doc: &str, default: u64, least: u64) -> u32 {

@@ -31,6 +31,8 @@ fn upstream(transport: Transport) -> Upstream {
         retry_attempts: 0,
         retry_budget: 0.0,
         breaker: BreakerSettings { failures: 0, open: second },
+        output_limit: seawall_llm::LimitName::default(),
+        include_usage: true,
     };
     Upstream::new(settings, transport, 1)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use seawall_types::Usd;
 
-use super::{Price, Prices, Source, Tier};
+use super::{Price, Prices, Sound, Source, Tier};
 use crate::json::{ANSWER_DEPTH, Kind, Object, Value};
 
 /// The digits from a price per million to pico-dollars per token: 12 − 6.
@@ -54,7 +54,7 @@ pub(super) fn table(json: &str, origin: &str) -> Result<Prices, PriceError> {
 /// The simulated provider's models: a dollar per million tokens read, two per million written.
 fn simulated() -> Price {
     let (input, output) = (Usd::from_picos(1_000_000), Usd::from_picos(2_000_000));
-    Price {
+    let plain = Price {
         id: "sim-*".into(),
         input,
         output,
@@ -63,9 +63,14 @@ fn simulated() -> Price {
         cache_write_1h: input,
         long_context: None,
         premium: None,
+        sound: None,
+        search: Usd::ZERO,
+        may_reason: false,
         max_input: Some(1_000_000),
         max_output: Some(8_192),
-    }
+    };
+    // It sells no faster service, so asking for one changes nothing.
+    Price { premium: Some(Arc::new(plain.clone())), ..plain }
 }
 
 fn read_source(source: &Object<'_>) -> Source {
@@ -84,11 +89,34 @@ struct Rates<'a> {
     above: Option<u64>,
     max_in: Option<u64>,
     max_out: Option<u64>,
+    sound_in: Option<Usd>,
+    sound_out: Option<Usd>,
+    search: Option<Usd>,
+    reasons: Option<bool>,
     long: Option<Object<'a>>,
     premium: Option<Object<'a>>,
     /// A key was named as a problem already.
     faulty: bool,
 }
+
+/// What a model may say, and what its premium may.
+const PLAIN_KEYS: &[&str] = &[
+    "in",
+    "out",
+    "cached",
+    "write",
+    "write_1h",
+    "sound_in",
+    "sound_out",
+    "search",
+    "long",
+    "premium",
+    "reasons",
+    "max_in",
+    "max_out",
+];
+const PREMIUM_KEYS: &[&str] =
+    &["in", "out", "cached", "write", "write_1h", "sound_in", "sound_out", "search", "long"];
 
 struct Reader {
     problems: Vec<String>,
@@ -120,14 +148,10 @@ impl Reader {
     }
 
     fn model(&mut self, id: &Arc<str>, object: &Object<'_>) -> Option<Price> {
-        let rates = self.rates(
-            id,
-            object,
-            &["in", "out", "cached", "write", "write_1h", "long", "premium", "max_in", "max_out"],
-        );
+        let rates = self.rates(id, object, PLAIN_KEYS);
         let plain = self.price(id, &rates, None)?;
         let premium = rates.premium.as_ref().and_then(|object| {
-            let rates = self.rates(id, object, &["in", "out", "cached", "write", "write_1h", "long"]);
+            let rates = self.rates(id, object, PREMIUM_KEYS);
             self.price(id, &rates, Some(&plain))
         });
         Some(Price { premium: premium.map(Arc::new), ..plain })
@@ -151,6 +175,9 @@ impl Reader {
             cache_write_1h: rates.write_1h.unwrap_or(cache_write),
             long_context: None,
             premium: None,
+            sound: sound(rates, input, output, plain),
+            search: rates.search.or_else(|| Some(plain?.search)).unwrap_or(Usd::ZERO),
+            may_reason: rates.reasons.or_else(|| Some(plain?.may_reason)).unwrap_or(true),
             max_input: rates.max_in.or_else(|| plain?.max_input),
             max_output: rates.max_out.or_else(|| plain?.max_output),
         };
@@ -193,6 +220,10 @@ impl Reader {
                 "write_1h" => set(&mut rates.write_1h, per_million(value)),
                 "above" => set(&mut rates.above, value.as_u64().ok_or("is not a count")),
                 "max_in" => set(&mut rates.max_in, value.as_u64().ok_or("is not a count")),
+                "sound_in" => set(&mut rates.sound_in, per_million(value)),
+                "sound_out" => set(&mut rates.sound_out, per_million(value)),
+                "search" => set(&mut rates.search, per_thousand(value)),
+                "reasons" => set(&mut rates.reasons, value.as_bool().ok_or("is neither true nor false")),
                 "max_out" => set(&mut rates.max_out, value.as_u64().ok_or("is not a count")),
                 "long" => set(&mut rates.long, value.as_object().ok_or("is not an object")),
                 _ => set(&mut rates.premium, value.as_object().ok_or("is not an object")),
@@ -204,6 +235,28 @@ impl Reader {
         }
         rates
     }
+}
+
+/// What sound costs. What is not said costs what text does; of a premium at least as many times more than its text as
+/// the plain price says.
+fn sound(rates: &Rates<'_>, input: Usd, output: Usd, plain: Option<&Price>) -> Option<Sound> {
+    let inherited = plain.and_then(|plain| {
+        let sound = plain.sound?;
+        let times = |premium: Usd, plain: Usd| {
+            u64::try_from(premium.as_picos().div_ceil(plain.as_picos().max(1))).unwrap_or(u64::MAX).max(1)
+        };
+        Some(Sound {
+            input: sound.input.times(times(input, plain.input)),
+            output: sound.output.times(times(output, plain.output)),
+        })
+    });
+    if rates.sound_in.is_none() && rates.sound_out.is_none() {
+        return inherited;
+    }
+    Some(Sound {
+        input: rates.sound_in.unwrap_or_else(|| inherited.map_or(input, |sound| sound.input)),
+        output: rates.sound_out.unwrap_or_else(|| inherited.map_or(output, |sound| sound.output)),
+    })
 }
 
 /// The tier with every price at least as high as in `price`.
@@ -236,6 +289,11 @@ fn per_million(value: Value<'_>) -> Result<Usd, &'static str> {
         return Err("is negative; a price is zero or more");
     }
     picos(&text).map(Usd::from_picos).ok_or("is not a price like 2.5")
+}
+
+/// A price of a thousand calls, for one call.
+fn per_thousand(value: Value<'_>) -> Result<Usd, &'static str> {
+    per_million(value).map(|price| price.times(1_000))
 }
 
 fn picos(text: &str) -> Option<u128> {

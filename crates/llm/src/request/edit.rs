@@ -16,8 +16,20 @@ pub struct Edits<'a> {
     pub include_usage: bool,
     /// The most tokens that a choice may have, whatever the request says.
     pub max_output: Option<u64>,
+    /// What a chat upstream calls it, where the request has no word for it.
+    pub limit_name: LimitName,
     /// Another model. Gemini's is in the path, so that its bodies stay as they are.
     pub model: Option<&'a str>,
+}
+
+/// What an upstream calls the most tokens of a chat's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LimitName {
+    /// `max_completion_tokens`: OpenAI, which refuses the older name for models that reason.
+    #[default]
+    MaxCompletionTokens,
+    /// `max_tokens`: what nearly all others know, and often the only name they know.
+    MaxTokens,
 }
 
 /// Applies `edits` to `body`; gives the same `Bytes` when there is nothing to do.
@@ -25,7 +37,7 @@ pub struct Edits<'a> {
 /// # Errors
 /// When the body is not a JSON object, or an object to be changed has a key twice.
 pub fn edit(wire: Wire, body: &Bytes, edits: &Edits<'_>) -> Result<Bytes, JsonError> {
-    if *edits == Edits::default() {
+    if *edits == (Edits { limit_name: edits.limit_name, ..Edits::default() }) {
         return Ok(body.clone());
     }
     let object = Object::parse(body, ANSWER_DEPTH)?;
@@ -35,7 +47,7 @@ pub fn edit(wire: Wire, body: &Bytes, edits: &Edits<'_>) -> Result<Bytes, JsonEr
         set_model(wire, &mut top, model, &mut splices);
     }
     if let Some(limit) = edits.max_output {
-        set_limit(wire, &mut top, limit, &mut splices)?;
+        set_limit(wire, &mut top, (limit, edits.limit_name), &mut splices)?;
     }
     if edits.include_usage && matches!(wire, Wire::OpenAiChat | Wire::OpenAiCompletions) {
         include_usage(&mut top, &mut splices)?;
@@ -58,11 +70,11 @@ fn set_model(wire: Wire, top: &mut Target<'_, '_>, model: &str, splices: &mut Sp
 fn set_limit(
     wire: Wire,
     top: &mut Target<'_, '_>,
-    limit: u64,
+    (limit, name): (u64, LimitName),
     splices: &mut Splices,
 ) -> Result<(), JsonError> {
     match wire {
-        Wire::OpenAiChat => set_chat_limit(top, limit, splices),
+        Wire::OpenAiChat => set_chat_limit(top, limit, name, splices),
         Wire::OpenAiCompletions | Wire::AnthropicMessages => {
             top.set("max_tokens", limit.to_string(), splices);
         }
@@ -78,14 +90,20 @@ fn set_limit(
     Ok(())
 }
 
-/// `max_tokens` is the old name; an upstream that knows only one of the two must find the one its client used.
-fn set_chat_limit(top: &mut Target<'_, '_>, limit: u64, splices: &mut Splices) {
-    let old_name = top.object.some("max_tokens").is_some();
-    if old_name {
-        top.set("max_tokens", limit.to_string(), splices);
+/// The limit goes under the names that the client used; under the upstream's where it used none.
+fn set_chat_limit(top: &mut Target<'_, '_>, limit: u64, name: LimitName, splices: &mut Splices) {
+    let (old, new) = ("max_tokens", "max_completion_tokens");
+    let has = |key| top.object.some(key).is_some();
+    let names_none = !has(old) && !has(new);
+    let (sets_old, sets_new) = (
+        has(old) || names_none && name == LimitName::MaxTokens,
+        has(new) || names_none && name == LimitName::MaxCompletionTokens,
+    );
+    if sets_old {
+        top.set(old, limit.to_string(), splices);
     }
-    if !old_name || top.object.some("max_completion_tokens").is_some() {
-        top.set("max_completion_tokens", limit.to_string(), splices);
+    if sets_new {
+        top.set(new, limit.to_string(), splices);
     }
 }
 

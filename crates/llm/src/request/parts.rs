@@ -120,6 +120,7 @@ impl<'a> Reader<'_, 'a> {
             b"name" => facts.name = Some(walk.value()),
             b"content" | b"output" | b"parts" | b"requests" => self.nested(walk, depth),
             b"image_url" => self.image_url(walk.value(), facts),
+            b"input_audio" => self.request.sound |= !walk.value().is_null(),
             b"detail" => facts.original |= is_original(walk.value()),
             b"result" => facts.images += u32::from(walk.value().kind() == Kind::String),
             b"source" => self.source(walk, depth, facts),
@@ -172,7 +173,8 @@ impl<'a> Reader<'_, 'a> {
         let media = data.and_then(|data| data.some("mimeType").or_else(|| data.some("mime_type"))?.as_str());
         match media.as_deref().unwrap_or_default() {
             media if media.starts_with("image/") => facts.images += 1,
-            media if media.starts_with("audio/") || media.starts_with("text/") => {}
+            media if media.starts_with("audio/") => self.request.sound = true,
+            media if media.starts_with("text/") => {}
             _ => self.request.hidden_input = true,
         }
     }

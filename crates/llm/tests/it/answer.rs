@@ -150,3 +150,55 @@ fn what_is_no_json_is_told_and_what_only_repeats_itself_is_read() {
     let twice = read_json_answer(Wire::OpenAiChat, br#"{"model":"a","model":"b"}"#).unwrap();
     assert_eq!(twice.model.as_deref(), Some("b"));
 }
+
+#[test]
+fn the_service_that_answered_is_read_from_the_answer() {
+    for (wire, body, premium) in [
+        (Wire::OpenAiChat, r#"{"service_tier":"priority"}"#, Some(true)),
+        (Wire::OpenAiChat, r#"{"service_tier":"default"}"#, Some(false)),
+        (Wire::OpenAiChat, r#"{"service_tier":"auto"}"#, None),
+        (Wire::OpenAiChat, r#"{"service_tier":null}"#, None),
+        (Wire::OpenAiResponses, r#"{"service_tier":"priority"}"#, Some(true)),
+        (Wire::AnthropicMessages, r#"{"usage":{"output_tokens":1,"speed":"fast"}}"#, Some(true)),
+        (Wire::AnthropicMessages, r#"{"usage":{"output_tokens":1,"service_tier":"priority"}}"#, None),
+        (Wire::GeminiGenerate, r#"{"usageMetadata":{"trafficType":"ON_DEMAND_PRIORITY"}}"#, Some(true)),
+        (Wire::GeminiGenerate, r#"{"usageMetadata":{"trafficType":"ON_DEMAND"}}"#, Some(false)),
+    ] {
+        assert_eq!(read_answer(wire, body.as_bytes()).premium, premium, "{body}");
+    }
+}
+
+#[test]
+fn sound_and_searches_are_counted() {
+    let usage = |wire, body: &str| read_answer(wire, body.as_bytes()).usage.unwrap();
+    let chat = usage(
+        Wire::OpenAiChat,
+        r#"{"usage":{"prompt_tokens":9,"completion_tokens":8,"prompt_tokens_details":{"audio_tokens":7},
+        "completion_tokens_details":{"audio_tokens":6}}}"#,
+    );
+    assert_eq!((chat.sound_in, chat.sound_out), (7, 6));
+    let gemini = usage(
+        Wire::GeminiGenerate,
+        r#"{"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":8,
+        "promptTokensDetails":[{"modality":"TEXT","tokenCount":2},{"modality":"AUDIO","tokenCount":7}],
+        "candidatesTokensDetails":[{"modality":"AUDIO","tokenCount":8}]}}"#,
+    );
+    assert_eq!((gemini.sound_in, gemini.sound_out), (7, 8));
+    let anthropic = usage(
+        Wire::AnthropicMessages,
+        r#"{"usage":{"input_tokens":1,"output_tokens":1,"server_tool_use":{"web_search_requests":3}}}"#,
+    );
+    assert_eq!(anthropic.searches, 3);
+    let searches = |wire, body: &str| read_answer(wire, body.as_bytes()).searches;
+    assert_eq!(
+        searches(Wire::OpenAiResponses, r#"{"output":[{"type":"web_search_call"},{"type":"message"}]}"#),
+        1
+    );
+    assert_eq!(
+        searches(
+            Wire::GeminiGenerate,
+            r#"{"candidates":[{"groundingMetadata":{"webSearchQueries":["a","b"]}}]}"#
+        ),
+        2
+    );
+}

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use seawall_llm::json::Object;
-use seawall_llm::{Edits, Wire, edit};
+use seawall_llm::{Edits, LimitName, Wire, edit};
 
 use crate::json::any_json;
 
@@ -85,7 +85,12 @@ fn the_limit_is_set_under_the_name_that_the_client_uses() {
 
 #[test]
 fn several_edits_at_once_and_names_that_need_escapes() {
-    let edits = Edits { include_usage: true, max_output: Some(5), model: Some("a\"b") };
+    let edits = Edits {
+        include_usage: true,
+        max_output: Some(5),
+        limit_name: LimitName::default(),
+        model: Some("a\"b"),
+    };
     let wanted = "{\"model\":\"a\\\"b\",\"stream\":true,\"max_completion_tokens\":5,\
                   \"stream_options\":{\"include_usage\":true}}";
     assert_eq!(edited(Wire::OpenAiChat, r#"{"model":"fast","stream":true}"#, &edits), wanted);
@@ -100,7 +105,15 @@ fn nothing_to_do_gives_the_same_bytes_back() {
     let body = Bytes::from_static(
         br#"{"model":"m","max_tokens":5,"stream":true,"stream_options":{"include_usage":true}}"#,
     );
-    for edits in [Edits::default(), Edits { include_usage: true, max_output: Some(5), model: Some("m") }] {
+    for edits in [
+        Edits::default(),
+        Edits {
+            include_usage: true,
+            max_output: Some(5),
+            limit_name: LimitName::default(),
+            model: Some("m"),
+        },
+    ] {
         assert_eq!(edit(Wire::OpenAiChat, &body, &edits).unwrap().as_ptr(), body.as_ptr());
     }
 }
@@ -141,4 +154,20 @@ proptest! {
         };
         prop_assert_eq!(result, [&text[..span.start], &added, &text[span.end..]].concat());
     }
+}
+
+#[test]
+fn a_limit_of_ours_has_the_name_that_the_upstream_knows() {
+    let edits = Edits { max_output: Some(50), limit_name: LimitName::MaxTokens, ..Edits::default() };
+    for (body, wanted) in [
+        (r#"{"a":1}"#, r#"{"a":1,"max_tokens":50}"#),
+        (r#"{"max_completion_tokens":900}"#, r#"{"max_completion_tokens":50}"#),
+        (r#"{"max_tokens":900}"#, r#"{"max_tokens":50}"#),
+    ] {
+        assert_eq!(edited(Wire::OpenAiChat, body, &edits), wanted);
+    }
+    let nothing = Edits { limit_name: LimitName::MaxTokens, ..Edits::default() };
+    assert_eq!(edited(Wire::OpenAiChat, "not even JSON", &nothing), "not even JSON");
+    let compact = edited(Wire::OpenAiCompact, r#"{"model":"m"}"#, &edits);
+    assert_eq!(compact, r#"{"model":"m"}"#);
 }

@@ -27,7 +27,7 @@ fn the_built_in_table_is_whole_and_says_where_it_is_from() {
     let price = prices.find(Provider::OpenAi, "gpt-4o").unwrap();
     assert_eq!((price.input, price.output, price.cached), (usd("2.5e-6"), usd("1e-5"), usd("1.25e-6")));
     assert_eq!((price.max_input, price.max_output), (Some(128_000), Some(16_384)));
-    assert_eq!(price.tier(true).input, usd("4.25e-6"));
+    assert_eq!(price.tier(true).unwrap().input, usd("4.25e-6"));
     let claude = prices.find(Provider::Anthropic, "claude-opus-4-8").unwrap();
     assert_eq!((claude.cache_write, claude.cache_write_1h), (usd("6.25e-6"), usd("1e-5")));
     let gemini = prices.find(Provider::Gemini, "models/gemini-2.5-pro").unwrap();
@@ -118,7 +118,7 @@ fn what_a_price_leaves_out_is_charged_in_full() {
     );
     let long = price.long_context.unwrap();
     assert_eq!((long.cached, long.cache_write, long.output), (usd("6e-6"), usd("6e-6"), usd("8e-6")));
-    let premium = price.tier(true).long_context.unwrap();
+    let premium = price.tier(true).unwrap().long_context.unwrap();
     assert_eq!((premium.input, premium.output), (usd("9e-6"), usd("18e-6")));
 }
 
@@ -193,7 +193,7 @@ proptest! {
         ] {
             let usage = Usage { input, output, cached, cache_write, cache_write_1h, ..Usage::default() };
             for premium in [false, true] {
-                let price = PRICES.find(provider, model).unwrap().tier(premium);
+                let price = PRICES.find(provider, model).unwrap().tier(premium).unwrap();
                 prop_assert!(price.cost(&usage) <= price.upper(input + slack, output + slack));
                 if let Some(bought) = price.output_for(usd("0.25")) {
                     prop_assert!(price.upper(0, bought) <= usd("0.25"));
@@ -215,4 +215,52 @@ fn the_embedded_table_says_whose_it_is_and_comes_with_its_licence() {
     ] {
         assert!(notice.contains(words), "{words}");
     }
+}
+
+#[test]
+fn a_faster_service_without_a_price_is_not_taken_for_the_plain_one() {
+    let prices = table(r#""m":{"in":1,"out":5,"cached":0.1,"search":10,"long":{"above":9,"in":2}}"#);
+    let price = prices.find(Provider::Other, "m").unwrap();
+    assert_eq!(price.tier(false), Some(price));
+    assert_eq!(price.tier(true), None);
+    let assumed = price.assumed_premium();
+    assert_eq!((assumed.input, assumed.output, assumed.cached), (usd("6e-6"), usd("3e-5"), usd("6e-7")));
+    assert_eq!(assumed.long_context.map(|long| long.input), Some(usd("1.2e-5")));
+    let embedded = Prices::embedded().unwrap();
+    let opus = embedded.find(Provider::Anthropic, "claude-opus-4-6").unwrap();
+    let fast = opus.tier(true).unwrap();
+    assert_eq!((fast.input, fast.output), (usd("3e-5"), usd("1.5e-4")));
+}
+
+#[test]
+fn sound_and_searches_have_prices_of_their_own() {
+    let prices = table(
+        r#""m":{"in":1,"out":2,"sound_in":16,"sound_out":32,"search":10,"premium":{"in":2,"out":4}},
+        "ears":{"in":1,"out":2,"sound_in":3}"#,
+    );
+    let price = prices.find(Provider::Other, "m").unwrap();
+    let usage =
+        Usage { input: 100, output: 50, sound_in: 40, sound_out: 50, searches: 2, ..Usage::default() };
+    // 60 at 1, 40 at 16, 50 at 32 millionths of a dollar, and two searches at a hundredth.
+    assert_eq!(price.cost(&usage), usd("0.0223"));
+    assert_eq!(price.with_sound().upper(100, 50), usd("0.0032"));
+    assert_eq!(price.tier(true).unwrap().sound.map(|sound| sound.input), Some(usd("3.2e-5")));
+    let ears = prices.find(Provider::Other, "ears").unwrap();
+    assert_eq!(ears.sound.map(|sound| sound.output), Some(usd("2e-6")));
+    let embedded = Prices::embedded().unwrap();
+    let audio = embedded.find(Provider::OpenAi, "gpt-audio").unwrap();
+    assert_eq!(audio.sound.map(|sound| sound.output), Some(usd("6.4e-5")));
+    assert_eq!(embedded.find(Provider::Anthropic, "claude-opus-4-8").unwrap().search, usd("0.01"));
+}
+
+#[test]
+fn a_model_may_reason_unless_the_table_says_that_it_does_not() {
+    let prices = table(r#""m":{"in":1,"out":2},"plain":{"in":1,"out":2,"reasons":false}"#);
+    let may_reason = |prices: &Prices, model| prices.find(Provider::OpenAi, model).unwrap().may_reason;
+    assert!(may_reason(&prices, "m") && !may_reason(&prices, "plain") && !may_reason(&prices, "sim-x"));
+    let embedded = Prices::embedded().unwrap();
+    for model in ["gpt-5", "o3-pro", "gpt-5-search-api", "o4-mini-deep-research"] {
+        assert!(may_reason(&embedded, model), "{model}");
+    }
+    assert!(!may_reason(&embedded, "gpt-4o") && !may_reason(&embedded, "gpt-4.1-mini"));
 }

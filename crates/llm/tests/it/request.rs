@@ -361,3 +361,50 @@ fn an_item_that_is_only_an_id_stands_for_what_the_provider_keeps() {
             .hidden_input
     );
 }
+
+#[test]
+fn a_key_that_only_some_parsers_take_for_another_is_refused() {
+    for (wire, body) in [
+        (Wire::OpenAiChat, r#"{"model":"gpt-4o-mini","Model":"gpt-4o"}"#),
+        (Wire::OpenAiChat, r#"{"model":"m","max_tokens":1,"MAX_TOKENS":100000}"#),
+        (Wire::OpenAiChat, r#"{"model":"m","max_to\u212aens":9}"#),
+        (Wire::OpenAiChat, r#"{"model":"m","\u017ftream":true}"#),
+        (Wire::OpenAiChat, r#"{"model":"m","\u0053tream":true}"#),
+        (Wire::OpenAiChat, r#"{"model":"m","stream_options":{"Include_Usage":true}}"#),
+        (Wire::OpenAiCompletions, r#"{"model":"m","N":100}"#),
+        (Wire::OpenAiResponses, r#"{"model":"m","Max_Output_Tokens":9}"#),
+        (Wire::AnthropicMessages, r#"{"model":"m","max_tokens":1,"Max_Tokens":9}"#),
+        (Wire::GeminiGenerate, r#"{"GenerationConfig":{}}"#),
+        (Wire::GeminiGenerate, r#"{"generationConfig":{"maxOutputTokens":1,"maxoutputtokens":9}}"#),
+        (Wire::Other, r#"{"model":"m","MODEL":"n"}"#),
+    ] {
+        let error = read_request(wire, None, body.as_bytes(), 64).unwrap_err();
+        assert_eq!(error.kind, JsonErrorKind::LookalikeKey, "{body}");
+    }
+    for (wire, body) in [
+        (Wire::OpenAiChat, r#"{"model":"m","metadata":{"Model":"x"},"X-Model":1,"models":[]}"#),
+        (Wire::GeminiGenerate, r#"{"generationConfig":{"maxOutputTokens":1},"generation":1}"#),
+        (Wire::Other, r#"{"model":"m","Input":"x"}"#),
+    ] {
+        assert!(read_request(wire, None, body.as_bytes(), 64).is_ok(), "{body}");
+    }
+}
+
+#[test]
+fn sound_and_the_number_of_answers_are_noticed() {
+    let read = |wire, body: &str| read_request(wire, None, body.as_bytes(), 64).unwrap();
+    let chat = |body| read(Wire::OpenAiChat, body);
+    assert!(!chat(r#"{"messages":[{"role":"user","content":"x"}]}"#).sound);
+    assert!(chat(r#"{"modalities":["text","audio"]}"#).sound);
+    assert!(
+        chat(r#"{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}]}"#).sound
+    );
+    let gemini =
+        read(Wire::GeminiGenerate, r#"{"contents":[{"parts":[{"inlineData":{"mimeType":"audio/mp3"}}]}]}"#);
+    assert!(gemini.sound);
+    assert_eq!(chat(r#"{"n":3}"#).answers, 3);
+    let plain = read(Wire::OpenAiCompletions, r#"{"n":2,"best_of":5,"prompt":["a","b"]}"#);
+    assert_eq!((plain.choices, plain.answers), (10, 4));
+    assert_eq!(read(Wire::GeminiGenerate, r#"{"generationConfig":{"candidateCount":2}}"#).answers, 2);
+    assert!(read(Wire::GeminiGenerate, r#"{"serviceTier":"PRIORITY"}"#).premium);
+}

@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
+use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
 use seawall_llm::request::input_bound;
-use seawall_types::{Amount, Scope, Usd};
+use seawall_types::{Amount, Scope, Usage, Usd};
 
 use super::{Payload, Priced};
 use crate::accepted::Accepted;
+use crate::meter::Most;
 use crate::phase::Asked;
 
 /// What an answer may have when neither the request nor the price table says: the usual default of providers is lower.
 const DEFAULT_OUTPUT: u64 = 8_192;
+
+/// How many searches of the provider are reserved for a request that lets it search. No request says how many there
+/// will be: answers with more are rare, and settled at what they cost.
+const SEARCHES: u64 = 16;
 
 /// What is left of budgets that are none.
 pub(super) const UNLIMITED: Amount = Amount { usd: Usd::MAX, tokens: u64::MAX };
@@ -36,15 +42,13 @@ impl Output {
         }
         let Asked { gateway, payload, .. } = asked;
         let policy = asked.policy().max_output_tokens.unwrap_or(u64::MAX);
+        if !accepted.wire.takes_output_limit() {
+            return Self { bound: most_output_of(plan), edit: None };
+        }
         if let Some(requested) = payload.request.max_output {
             return Self { bound: requested.min(policy), edit: (requested > policy).then_some(policy) };
         }
-        let known = plan
-            .iter()
-            .map(|one| one.price.as_ref().and_then(|price| price.max_output))
-            .collect::<Option<Vec<_>>>();
-        let most = known.and_then(|all| all.into_iter().max());
-        let natural = most.unwrap_or(DEFAULT_OUTPUT).min(policy);
+        let natural = most_output_of(plan).min(policy);
         let headroom = gateway.checkpoint().ledger().headroom(scopes, gateway.clock().now());
         let affordable = affordable_output(payload, plan, headroom);
         if affordable < natural {
@@ -58,16 +62,19 @@ impl Output {
     }
 }
 
+/// The longest answer that any of the targets gives.
+fn most_output_of(plan: &[Priced]) -> u64 {
+    let known = plan.iter().map(|one| one.price.as_ref().and_then(|price| price.max_output));
+    known.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()).unwrap_or(DEFAULT_OUTPUT)
+}
+
 /// Tokens of answer, for each choice, that the budgets can still pay for at every target. Never nothing: a budget that
 /// can't pay for one token refuses, with its reasons, instead of asking for an empty answer.
 fn affordable_output(payload: &Payload, plan: &[Priced], headroom: Amount) -> u64 {
-    let by_money = plan.iter().filter_map(|one| {
-        let price = one.price.as_ref()?;
-        let input = price.upper(prompt_bound(payload, Some(price)), 0);
-        price.output_for(headroom.usd.saturating_sub(input))
-    });
-    let input = plan.iter().map(|one| prompt_bound(payload, one.price.as_ref())).max().unwrap_or(0);
-    let by_tokens = headroom.tokens.saturating_sub(input);
+    let nothing_written = upper_bound(payload, plan, &most(payload, plan, 0));
+    let left = headroom.usd.saturating_sub(nothing_written.usd);
+    let by_money = plan.iter().filter_map(|one| one.dearest.as_ref()?.output_for(left));
+    let by_tokens = headroom.tokens.saturating_sub(nothing_written.tokens);
     let all = by_money.fold(by_tokens, u64::min);
     (all / payload.request.choices.max(1)).max(1)
 }
@@ -76,14 +83,40 @@ fn prompt_bound(payload: &Payload, price: Option<&Arc<Price>>) -> u64 {
     input_bound(&payload.request, payload.text.len() as u64, price.and_then(|price| price.max_input))
 }
 
-/// The most that the call can cost, at the dearest target.
-pub(super) fn upper_bound(payload: &Payload, plan: &[Priced], output: u64) -> Amount {
-    let written = output.saturating_mul(payload.request.choices.max(1));
-    let mut amount = Amount::ZERO;
+/// The most that the call can use at any target, when each choice has at most `output` tokens.
+pub(super) fn most(payload: &Payload, plan: &[Priced], output: u64) -> Most {
+    let read = plan.iter().map(|one| prompt_bound(payload, one.price.as_ref())).max().unwrap_or(0);
+    Most {
+        input: read,
+        output: output.saturating_mul(payload.request.choices.max(1)),
+        searches: if payload.request.server_tools > 0 { SEARCHES } else { 0 },
+        flat: Usd::ZERO,
+    }
+}
+
+/// How often the call may go out, over all targets.
+pub(super) fn tries(plan: &[Priced]) -> u32 {
+    let tries = |one: &Priced| one.target.upstream.settings.retry_attempts.saturating_add(1);
+    plan.iter().map(tries).fold(0, u32::saturating_add)
+}
+
+/// The most that the call can cost, at the dearest target: one try that is answered, and the prompts of all tries
+/// before it that may be billed although nothing came of them.
+pub(super) fn upper_bound(payload: &Payload, plan: &[Priced], most: &Most) -> Amount {
+    let prompt = Usage { input: estimate_tokens(payload.text.len() as u64), ..Usage::default() };
+    let failed = u64::from(tries(plan).saturating_sub(1));
+    let (mut answered, mut refused) = (Usd::ZERO, Usd::ZERO);
+    let mut tokens = 0_u64;
     for one in plan {
         let read = prompt_bound(payload, one.price.as_ref());
-        let usd = one.price.as_ref().map_or(Usd::ZERO, |price| price.upper(read, written));
-        amount = Amount { usd: amount.usd.max(usd), tokens: amount.tokens.max(read.saturating_add(written)) };
+        tokens = tokens.max(read.saturating_add(most.output));
+        let Some(price) = &one.dearest else { continue };
+        let searches = price.search.times(most.searches);
+        answered = answered.max(price.upper(read, most.output).saturating_add(searches));
+        refused = refused.max(price.cost(&prompt));
     }
-    amount
+    Amount {
+        usd: answered.saturating_add(refused.times(failed)),
+        tokens: tokens.saturating_add(prompt.input.saturating_mul(failed)),
+    }
 }

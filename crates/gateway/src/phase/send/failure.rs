@@ -91,9 +91,14 @@ impl Cause {
         }
     }
 
-    /// An upstream that fell silent after it got the request may have worked on it, and bill that.
+    /// An upstream that failed or fell silent after it got the request may have worked on it, and bill that. What it
+    /// refuses it does not bill.
     pub(super) fn may_be_billed(self) -> bool {
-        matches!(self, Self::Broken | Self::Timeout)
+        match self {
+            Self::Broken | Self::Timeout | Self::Overloaded => true,
+            Self::Status(status) => status.is_server_error(),
+            Self::Request | Self::Full | Self::Connect => false,
+        }
     }
 }
 

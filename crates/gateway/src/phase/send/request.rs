@@ -34,7 +34,12 @@ impl Sending<'_> {
             )
         };
         let renamed = one.target.model.as_deref();
-        let edits = Edits { model: renamed.filter(|_| accepted.handshake.is_none()), ..self.edits };
+        let edits = Edits {
+            model: renamed.filter(|_| accepted.handshake.is_none()),
+            include_usage: self.edits.include_usage && upstream.settings.include_usage,
+            limit_name: upstream.settings.output_limit,
+            ..self.edits
+        };
         let edited = edit(accepted.wire, &self.payload.text, &edits).map_err(|error| internal(&error))?;
         let unchanged = edited == self.payload.text;
         let body = if unchanged { self.payload.raw.clone() } else { edited };

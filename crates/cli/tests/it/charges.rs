@@ -1,0 +1,454 @@
+//! What a call is charged whose cost does not simply stand in its answer: never less than it can have cost.
+
+use std::io::Write;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use seawall_types::{Usd, Window};
+use serde_json::{Value, json};
+
+use crate::support::client::{self, Call};
+use crate::support::eventually;
+use crate::support::format::Format;
+use crate::support::program::{Program, Setup, one_upstream};
+use crate::support::raw::{self, Answer};
+use crate::support::trace::Trace;
+use crate::support::upstream::{Reply, Upstream};
+
+const CHAT: &str = "/v1/chat/completions";
+const IMAGES: &str = "/v1/images/generations";
+
+fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A strict proxy with a budget before this upstream.
+fn strict(upstream: &Upstream, config: &str, budget: &str) -> Program {
+    let config = format!("{config}\n{}", one_upstream(&upstream.url()));
+    Setup::proxy(&config).args(["--mode", "strict", "--budget", budget]).start()
+}
+
+fn code(answer: &Answer) -> Value {
+    answer.json()["error"]["seawall"]["code"].clone()
+}
+
+async fn spent(proxy: &Program) -> Usd {
+    proxy.settled("global", Window::Total).await.spent_usd
+}
+
+/// The trace of one call, once it is settled there.
+async fn trace_of_one(proxy: &Program) -> Trace {
+    let trace = eventually("the call is settled", async || {
+        let trace = Trace::of(&proxy.setup);
+        if trace.count("action.settled") > 0 { Ok(trace) } else { Err("nothing is settled") }
+    });
+    let trace = trace.await;
+    assert_eq!(trace.count("action.admitted"), 1);
+    trace
+}
+
+fn chunk(value: &Value) -> String {
+    format!("data: {value}\n\n")
+}
+
+fn said(model: &str, text: &str) -> String {
+    chunk(&json!({ "model": model, "choices": [{ "index": 0, "delta": { "content": text } }] }))
+}
+
+fn stopped(model: &str) -> String {
+    chunk(&json!({ "model": model, "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] }))
+}
+
+fn used(model: &str, input: u64, output: u64) -> String {
+    let usage = json!({ "prompt_tokens": input, "completion_tokens": output });
+    chunk(&json!({ "model": model, "choices": [], "usage": usage }))
+}
+
+fn answer(model: &str, input: u64, output: u64) -> Value {
+    json!({
+        "model": model,
+        "choices": [{ "index": 0, "message": { "role": "assistant", "content": "hi" }, "finish_reason": "stop" }],
+        "usage": { "prompt_tokens": input, "completion_tokens": output },
+    })
+}
+
+fn ask(model: &str, stream: bool) -> String {
+    let messages = json!([{ "role": "user", "content": "hi" }]);
+    json!({ "model": model, "stream": stream, "max_completion_tokens": 1000, "messages": messages })
+        .to_string()
+}
+
+/// Begins a stream, reads until `last` has come, hangs up, and gives what was settled.
+async fn hung_up_at(proxy: &Program, model: &str, last: &str) -> Value {
+    let mut answering = client::begin(proxy.address, Call::post(CHAT, ask(model, true))).await;
+    let mut seen = String::new();
+    while !seen.contains(last) {
+        let piece = answering.piece().await.expect("more of the stream");
+        seen.push_str(std::str::from_utf8(&piece).unwrap());
+    }
+    drop(answering);
+    trace_of_one(proxy).await.of_kind("action.settled").next().unwrap().data.clone()
+}
+
+#[tokio::test]
+async fn strict_mode_refuses_what_nobody_can_price_where_a_budget_would_pay() {
+    let upstream = Upstream::always(Reply::json("{}"));
+    let proxy = strict(&upstream, "", "10");
+    for path in [IMAGES, "/v1/messages/batches", "/v1/engines/gpt-4o/completions", "/v1/realtime/sessions"] {
+        let answer = proxy.ask(raw::post(path, r#"{"model":"gpt-image-1"}"#)).await;
+        assert_eq!(answer.status, 403, "{path}: {answer:?}");
+        assert!(answer.text().contains("prices.other_request"), "{answer:?}");
+    }
+    let refused = proxy.ask(raw::post(IMAGES, r#"{"model":"gpt-image-1"}"#)).await;
+    assert_eq!(code(&refused), "PRICE_UNKNOWN");
+    assert!(upstream.seen().is_empty());
+    for (method, path) in [
+        ("GET", "/v1/models"),
+        ("GET", "/v1/batches/b1"),
+        ("DELETE", "/v1/files/f1"),
+        ("POST", "/v1/moderations"),
+        ("POST", "/v1/messages/count_tokens"),
+        ("POST", "/v1/files"),
+    ] {
+        let body = if method == "POST" { "{}" } else { "" };
+        assert_eq!(proxy.ask(raw::request(method, path, &[], body)).await.status, 200, "{method} {path}");
+    }
+    assert_eq!(spent(&proxy).await, Usd::ZERO);
+}
+
+#[tokio::test]
+async fn without_a_budget_or_in_warn_mode_what_nobody_can_price_passes() {
+    let upstream = Upstream::always(Reply::json("{}"));
+    let request = raw::post(IMAGES, r#"{"model":"gpt-image-1"}"#);
+    let free = Setup::proxy(&one_upstream(&upstream.url())).args(["--mode", "strict"]).start();
+    assert_eq!(free.ask(&request).await.status, 200);
+    let warn = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "10"]).start();
+    assert_eq!(warn.ask(&request).await.status, 200);
+    warn.wait_for_metric("seawall_unpriced_total", &[("upstream", "main")], 1.0).await;
+}
+
+#[tokio::test]
+async fn a_flat_price_is_reserved_and_charged_at_least() {
+    let upstream = Upstream::in_turn(vec![
+        Reply::json("{}"),
+        Reply::whole(400, &[("content-type", "application/json")], "{}"),
+        Reply::json(r#"{"model":"gpt-4o","usage":{"input_tokens":0,"output_tokens":50000}}"#),
+    ]);
+    let proxy = strict(&upstream, "prices: { other_request: \"0.40\" }", "1.00");
+    let ask = || proxy.ask(raw::post(IMAGES, r#"{"model":"gpt-image-1"}"#));
+    assert_eq!(ask().await.status, 200);
+    assert_eq!(spent(&proxy).await, usd("0.40"), "nothing is told, so the flat price is charged");
+    assert_eq!(ask().await.status, 400);
+    assert_eq!(spent(&proxy).await, usd("0.40"), "what is refused costs nothing");
+    assert_eq!(ask().await.status, 200);
+    assert_eq!(spent(&proxy).await, usd("0.90"), "what is told and more is charged");
+    let refused = ask().await;
+    assert_eq!((refused.status, code(&refused)), (402, "BUDGET_EXCEEDED".into()), "{refused:?}");
+    assert_eq!(upstream.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn usage_is_read_from_streams_that_no_wire_format_claims() {
+    let events = [
+        "event: x\ndata: not even JSON\n\n".to_owned(),
+        chunk(&json!({ "model": "gpt-4o", "usage": { "input_tokens": 1000, "output_tokens": 500 } })),
+    ];
+    let upstream = Upstream::always(Reply::events(events.clone()));
+    let proxy = strict(&upstream, "prices: { other_request: \"0.001\" }", "10");
+    let answer = proxy.ask(raw::post("/v1/audio/transcriptions", r#"{"model":"gpt-4o"}"#)).await;
+    assert_eq!(answer.text(), events.concat());
+    assert_eq!(spent(&proxy).await, usd("0.0075"));
+}
+
+#[tokio::test]
+async fn a_compressed_answer_that_is_passed_through_is_charged_by_what_it_says() {
+    let part = json!([{ "modelVersion": "gemini-2.5-flash", "usageMetadata":
+        { "promptTokenCount": 1_000_000, "candidatesTokenCount": 1_000_000 } }]);
+    let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    let upstream = Upstream::always(Reply::whole(200, &headers, gzip(&part.to_string())));
+    let proxy = strict(&upstream, "", "10");
+    let path = "/v1beta/models/gemini-2.5-flash:streamGenerateContent";
+    assert_eq!(proxy.ask(raw::post(path, r#"{"contents":[]}"#)).await.status, 200);
+    assert_eq!(spent(&proxy).await, usd("2.80"));
+}
+
+#[tokio::test]
+async fn compaction_is_reserved_for_and_charged() {
+    let reply =
+        json!({ "model": "gpt-4o", "output": [], "usage": { "input_tokens": 1000, "output_tokens": 500 } });
+    let upstream = Upstream::always(Reply::json(reply.to_string()));
+    let proxy = strict(&upstream, "", "0.50");
+    let body = r#"{"model":"gpt-4o","input":"hi"}"#;
+    assert_eq!(proxy.ask(raw::post("/v1/responses/compact", body)).await.status, 200);
+    assert_eq!(spent(&proxy).await, usd("0.0075"));
+    assert_eq!(upstream.only().text(), body, "it takes no output limit");
+    let poor = strict(&upstream, "", "0.01");
+    assert_eq!(poor.ask(raw::post("/v1/responses/compact", body)).await.status, 402);
+}
+
+#[tokio::test]
+async fn googles_openai_paths_lead_to_google_at_its_prices() {
+    let upstream = Upstream::always(Reply::json(answer("gemini-2.5-flash", 1_000_000, 0).to_string()));
+    let config = format!(
+        "upstreams:\n  - {{ name: g, kind: gemini, base_url: \"{}\", api_key: their-key }}\n",
+        upstream.url()
+    );
+    let proxy = Setup::proxy(&config).args(["--budget", "10"]).start();
+    let path = "/v1beta/openai/chat/completions";
+    assert_eq!(proxy.ask(raw::post(path, ask("gemini-2.5-flash", false))).await.status, 200);
+    assert_eq!(upstream.only().header("authorization"), Some("Bearer their-key"));
+    assert_eq!(spent(&proxy).await, usd("0.30"));
+}
+
+#[tokio::test]
+async fn a_failure_of_the_upstream_costs_the_prompt_and_a_refusal_nothing() {
+    for (status, is_charged) in
+        [(500, true), (502, true), (503, true), (429, false), (400, false), (404, false)]
+    {
+        let upstream = Upstream::always(Reply::whole(status, &[], "no"));
+        let proxy = strict(&upstream, "", "10");
+        assert_eq!(proxy.ask(raw::post(CHAT, ask("gpt-4o", false))).await.status, status);
+        let cost = spent(&proxy).await;
+        assert_eq!(cost > Usd::ZERO, is_charged, "{status}: {cost}");
+        assert!(cost < usd("0.001"), "{status}: {cost} is more than the prompt");
+    }
+}
+
+#[tokio::test]
+async fn the_prompts_of_all_tries_are_held() {
+    let upstream = Upstream::always(Reply::whole(500, &[("retry-after", "0")], "no"));
+    let config = |attempts: u32| {
+        format!(
+            "upstreams:\n  - name: main\n    base_url: \"{}\"\n    retries: {{ attempts: {attempts}, budget: 1 }}\n",
+            upstream.url()
+        )
+    };
+    let mut reserved = Vec::new();
+    for attempts in [0, 2] {
+        let proxy = Setup::proxy(&config(attempts)).args(["--budget", "10"]).start();
+        assert_eq!(proxy.ask(raw::post(CHAT, ask("gpt-4o", false))).await.status, 500);
+        let cost = spent(&proxy).await;
+        let admitted = trace_of_one(&proxy).await.reserved();
+        assert!(cost <= admitted, "{cost} of {admitted}");
+        reserved.push((admitted, cost));
+    }
+    let [(one, prompt), (three, prompts)] = reserved[..] else { unreachable!("two proxies") };
+    assert_eq!(prompts, prompt.times(3), "each try may have been billed");
+    assert_eq!(three, one.saturating_add(prompt.times(2)));
+}
+
+#[tokio::test]
+async fn who_hangs_up_on_a_model_that_may_reason_pays_what_was_reserved() {
+    for (model, may_reason) in [("gpt-5", true), ("nobody-knows-it", true), ("gpt-4o", false)] {
+        let upstream = Upstream::always(Reply::begin_events([said(model, "hello")]).hang());
+        let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "10"]).start();
+        let data = hung_up_at(&proxy, model, "hello").await;
+        let output = data["usage"]["output_tokens"].as_u64().unwrap();
+        assert_eq!(output == 1000, may_reason, "{model}: {data}");
+        assert!(may_reason || output < 100, "{model}: {data}");
+        let reserved = trace_of_one(&proxy).await.reserved();
+        assert_eq!(spent(&proxy).await == reserved, may_reason, "{model}: {data}");
+    }
+}
+
+#[tokio::test]
+async fn who_hangs_up_before_anything_came_pays_what_was_reserved() {
+    let upstream = Upstream::always(Reply::nothing().hang());
+    let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "10"]).start();
+    let call = client::try_begin(proxy.address, Call::post(CHAT, ask("gpt-4o", false)));
+    tokio::select! {
+        _ = call => unreachable!("the upstream says nothing"),
+        () = upstream.wait_for_requests(1) => {}
+    }
+    assert_eq!(spent(&proxy).await, trace_of_one(&proxy).await.reserved());
+}
+
+#[tokio::test]
+async fn the_usage_after_the_last_word_is_waited_for_when_the_client_has_gone() {
+    let reply = Reply::begin_events([said("gpt-5", "hello"), stopped("gpt-5")])
+        .pause(Duration::from_millis(150))
+        .chunk(used("gpt-5", 10, 700))
+        .chunk("data: [DONE]\n\n")
+        .end();
+    let upstream = Upstream::always(reply);
+    let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "10"]).start();
+    let data = hung_up_at(&proxy, "gpt-5", "stop").await;
+    assert_eq!(data["usage"]["output_tokens"], 700, "{data}");
+    assert_eq!(data["usage"]["estimated"], false, "{data}");
+}
+
+#[tokio::test]
+async fn a_usage_that_does_not_come_after_the_last_word_is_not_waited_for_long() {
+    let upstream = Upstream::always(Reply::begin_events([said("gpt-5", "hello"), stopped("gpt-5")]).hang());
+    let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "10"]).start();
+    let data = hung_up_at(&proxy, "gpt-5", "stop").await;
+    assert_eq!(data["usage"]["output_tokens"], 1000, "{data}");
+    upstream.wait_for_hang_ups(1).await;
+}
+
+#[tokio::test]
+async fn a_faster_service_is_charged_as_such() {
+    let body = |model: &str, tier: &str| {
+        json!({ "model": model, "service_tier": tier, "max_completion_tokens": 10, "messages": [] })
+            .to_string()
+    };
+    let tell = |model: &str, tier: &str| {
+        let mut reply = answer(model, 1_000_000, 0);
+        reply["service_tier"] = tier.into();
+        Reply::json(reply.to_string())
+    };
+    // gpt-4o costs 2.50, and 4.25 with priority, which nobody need have asked for; gpt-4-turbo's is not known.
+    for (model, asked, got, cost) in [
+        ("gpt-4o", "priority", "priority", "4.25"),
+        ("gpt-4o", "priority", "default", "2.50"),
+        ("gpt-4o", "auto", "priority", "4.25"),
+        ("gpt-4-turbo", "priority", "priority", "60"),
+    ] {
+        let upstream = Upstream::always(tell(model, got));
+        let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "100"]).start();
+        assert_eq!(proxy.ask(raw::post(CHAT, body(model, asked))).await.status, 200);
+        assert_eq!(spent(&proxy).await, usd(cost), "{model} {asked} {got}");
+    }
+    let upstream = Upstream::always(tell("gpt-4-turbo", "priority"));
+    let proxy = strict(&upstream, "", "100");
+    let refused = proxy.ask(raw::post(CHAT, body("gpt-4-turbo", "priority"))).await;
+    assert_eq!(code(&refused), "PRICE_UNKNOWN", "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_providers_searches_are_charged_one_by_one() {
+    let reply = json!({
+        "model": "claude-opus-4-8", "type": "message", "content": [], "stop_reason": "end_turn",
+        "usage": { "input_tokens": 0, "output_tokens": 0, "server_tool_use": { "web_search_requests": 3 } },
+    });
+    let upstream = Upstream::always(Reply::json(reply.to_string()));
+    let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "100"]).start();
+    let body = json!({
+        "model": "claude-opus-4-8", "max_tokens": 10, "messages": [],
+        "tools": [{ "type": "web_search_20250305", "name": "web_search" }],
+    });
+    assert_eq!(proxy.ask(raw::post("/v1/messages", body.to_string())).await.status, 200);
+    assert_eq!(spent(&proxy).await, usd("0.03"));
+}
+
+#[tokio::test]
+async fn a_call_is_charged_at_the_prices_that_it_began_with() {
+    let upstream = Upstream::always(
+        Reply::begin_events([said("m", "hello")])
+            .pause(Duration::from_secs(1))
+            .chunk(stopped("m"))
+            .chunk(used("m", 0, 1_000_000))
+            .end(),
+    );
+    let setup = Setup::proxy("");
+    let prices = |dollars: u32| format!("{{\"models\":{{\"m\":{{\"in\":{dollars},\"out\":{dollars}}}}}}}");
+    let file = setup.write("prices.json", &prices(1));
+    let config = format!("prices: {{ file: {file:?} }}\n{}", one_upstream(&upstream.url()));
+    let proxy = setup.config(&config).args(["--budget", "100"]).start();
+    let mut answering = client::begin(proxy.address, Call::post(CHAT, ask("m", true))).await;
+    answering.piece().await.expect("the beginning");
+    std::fs::write(&file, prices(50)).unwrap();
+    proxy.signal(rustix::process::Signal::HUP);
+    let rest = answering.rest().await;
+    assert!(rest.text().contains("stop"), "{rest:?}");
+    assert_eq!(spent(&proxy).await, usd("1"));
+}
+
+#[tokio::test]
+async fn an_upstream_gets_the_output_limit_under_the_name_that_it_knows() {
+    let body = r#"{"model":"sim-x","stream":true,"messages":[]}"#;
+    for (settings, wanted, usage) in [
+        ("", "max_tokens", true),
+        ("output_limit: max_completion_tokens", "max_completion_tokens", true),
+        ("include_usage: false", "max_tokens", false),
+    ] {
+        let events =
+            [said("sim-x", "hi"), stopped("sim-x"), used("sim-x", 1, 1), "data: [DONE]\n\n".to_owned()];
+        let upstream = Upstream::always(Reply::events(events));
+        let config = format!("{}    {settings}\n", one_upstream(&upstream.url()));
+        let proxy = Setup::proxy(&config).args(["--budget", "10"]).start();
+        let answer = proxy.ask(raw::post(CHAT, body)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let seen: Value = serde_json::from_slice(&upstream.only().body).unwrap();
+        let limits = ["max_tokens", "max_completion_tokens"].map(|name| seen.get(name).map(|_| name));
+        assert_eq!(limits.iter().flatten().collect::<Vec<_>>(), [&wanted], "{settings}: {seen}");
+        assert_eq!(seen.get("stream_options").is_some(), usage, "{settings}: {seen}");
+        assert_eq!(
+            answer.text().contains("usage"),
+            !usage,
+            "only what we asked for is taken out: {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_for_some_models_opens_no_path_whose_model_cannot_be_seen() {
+    let upstream = Upstream::always(Reply::json("{}"));
+    let setup = Setup::proxy(&one_upstream(&upstream.url()));
+    let key = format!("Bearer {}", setup.key(&["--name", "ci", "--models", "gpt-4o-mini"]));
+    let proxy = setup.start();
+    let form = |model: &str| {
+        format!(
+            "--xx\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nabc\r\n--xx\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--xx--\r\n"
+        )
+    };
+    let (json, multipart) = ("application/json", "multipart/form-data; boundary=xx");
+    let transcribe = "/v1/audio/transcriptions";
+    for (path, kind, encoding, body, status) in [
+        (IMAGES, json, "identity", br#"{"model":"gpt-4o-mini"}"#.to_vec(), 200),
+        (IMAGES, json, "identity", br#"{"model":"gpt-image-1"}"#.to_vec(), 403),
+        (IMAGES, json, "identity", b"{}".to_vec(), 403),
+        (IMAGES, json, "identity", br#"{"model":"gpt-4o-mini","model":"gpt-image-1"}"#.to_vec(), 400),
+        (IMAGES, json, "identity", br#"{"model":"gpt-4o-mini","Model":"gpt-image-1"}"#.to_vec(), 400),
+        (IMAGES, json, "identity", b"\xef\xbb\xbf{}".to_vec(), 400),
+        (IMAGES, json, "gzip", gzip(r#"{"model":"gpt-image-1"}"#), 403),
+        (IMAGES, json, "gzip", gzip(r#"{"model":"gpt-4o-mini"}"#), 200),
+        (IMAGES, json, "br", b"whatever".to_vec(), 400),
+        (IMAGES, "text/plain", "identity", b"model=gpt-4o-mini".to_vec(), 403),
+        (transcribe, multipart, "identity", form("gpt-4o-mini").into_bytes(), 200),
+        (transcribe, multipart, "identity", form("whisper-1").into_bytes(), 403),
+        (
+            transcribe,
+            multipart,
+            "identity",
+            form("gpt-4o-mini").replace("\"model\"", "model").into_bytes(),
+            400,
+        ),
+        (transcribe, multipart, "identity", b"--xx--\r\n".to_vec(), 403),
+        ("/v1/files", multipart, "identity", b"--xx--\r\n".to_vec(), 200),
+        ("/v1beta/models/veo-3:predict", json, "identity", b"{}".to_vec(), 403),
+        ("/v1beta/models/gpt-4o-mini:predict", json, "identity", b"{}".to_vec(), 200),
+    ] {
+        let headers =
+            [("authorization", key.as_str()), ("content-type", kind), ("content-encoding", encoding)];
+        let answer = proxy.ask(raw::request("POST", path, &headers, &body)).await;
+        assert_eq!(
+            answer.status,
+            status,
+            "{path} {kind} {encoding} {:?}: {answer:?}",
+            String::from_utf8_lossy(&body)
+        );
+    }
+    let listed = raw::request("GET", "/v1/models", &[("authorization", key.as_str())], "");
+    assert_eq!(proxy.ask(listed).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_upstreams_may_read_in_two_ways_is_refused_with_a_remedy() {
+    let server = Setup::simulated("").start();
+    for format in Format::ALL {
+        let body = format.body("hi", false);
+        let twice =
+            format!("{},\"Messages\":[],\"Contents\":[]}}", body.trim_end().strip_suffix('}').unwrap());
+        let answer = server.ask(raw::post(format.path(false), twice)).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(format.error(&answer)["remedy"].as_str().unwrap().contains("same case"), "{answer:?}");
+    }
+}
