@@ -5,7 +5,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use seawall_fuzz::{Input, WIRES};
 use seawall_llm::json::Kind;
-use seawall_llm::{Edits, Object, Wire, edit, input_bound, read_request};
+use seawall_llm::{Edits, LimitName, Object, Wire, edit, input_bound, read_request};
 
 const DEPTH: usize = 128;
 /// The members that an edit may touch.
@@ -25,6 +25,7 @@ fuzz_target!(|data: &[u8]| {
     let edits = Edits {
         include_usage: input.flag(),
         max_output: input.pick(&[None, Some(1), Some(u64::MAX), Some(4096)]),
+        limit_name: input.pick(&[LimitName::MaxTokens, LimitName::MaxCompletionTokens]),
         model: input.pick(&[None, Some("gpt-4o-mini"), Some(""), Some("a\"\\\u{7}b")]),
     };
     let path_model = input.pick(&[None, Some("gemini-2.5-pro")]);
@@ -89,5 +90,5 @@ fn names_its_model(wire: Wire) -> bool {
 }
 
 fn has_a_limit(wire: Wire) -> bool {
-    wire.has_output()
+    wire.takes_output_limit()
 }
