@@ -1,6 +1,7 @@
 //! Reserve: the most the call can cost is held in every budget that pays for it, or the call is refused.
 
 mod output;
+mod pricing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +11,19 @@ use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
 use seawall_llm::request::Edits;
 use seawall_llm::wire::Billing;
-use seawall_types::{Amount, Code, Finding, Mode, Scope, Usd, Verdict};
+use seawall_types::{Amount, Finding, Scope, Verdict};
 use smallvec::SmallVec;
 
-use self::output::{Output, UNLIMITED};
+use self::output::Output;
+pub(crate) use self::pricing::Priced;
+use self::pricing::{flat_price, price, refuse_unseen_cost};
 use super::{Asked, Payload, Recalled, choose};
 use crate::accepted::Accepted;
 use crate::cache::Kept;
-use crate::directory::{Plan, Target};
 use crate::meter::{Meter, Most};
 use crate::rates::{Rated, Taken, refused};
 use crate::refusal::Refusal;
-use crate::settings::UnknownPrice;
-use crate::{tool, websocket};
+use crate::tool;
 
 /// A call that was admitted: where it may go, what is to be changed in its body, and what settles it.
 #[derive(Debug)]
@@ -37,23 +38,6 @@ pub(crate) struct Reserved {
     pub(crate) kept: Option<Arc<Kept>>,
     /// When the call must be over, from now.
     pub(crate) total: Duration,
-}
-
-/// A target with the price of the model there.
-#[derive(Debug)]
-pub(crate) struct Priced {
-    pub(crate) target: Target,
-    pub(crate) model: String,
-    pub(crate) price: Option<Arc<Price>>,
-    /// The same, if every token were of the dearest kind that the request may bring about.
-    pub(crate) dearest: Option<Arc<Price>>,
-}
-
-impl Priced {
-    fn new(target: Target, model: String, price: Option<Arc<Price>>, sound: bool) -> Self {
-        let dearest = price.as_ref().map(|price| if sound { price.with_sound() } else { Arc::clone(price) });
-        Self { target, model, price, dearest }
-    }
 }
 
 /// Reserves what the call may cost. What is recalled costs nothing.
@@ -99,7 +83,9 @@ impl Bid {
             }
             Billing::Unknown => {
                 let flat = flat_price(asked, &plan, &scopes)?;
-                let usd = flat.times(u64::from(output::tries(&plan)));
+                // What can't be sent twice without having twice the effect goes out once.
+                let tries = if accepted.is_repeatable() { output::tries(&plan) } else { 1 };
+                let usd = flat.times(u64::from(tries));
                 (Most { flat, ..Most::default() }, Amount { usd, tokens: 0 })
             }
             Billing::Free => (Most::default(), Amount::ZERO),
@@ -203,101 +189,6 @@ fn admit(
             gateway.rates().correct(&rates, 0);
             Err(Refusal { denial_is_recorded: true, ..Refusal::from(denial) })
         }
-    }
-}
-
-/// What a session over a websocket costs can't be seen, so no budget can be kept with one: where a budget would pay for it,
-/// it is refused, unless the configuration says that what is not known costs nothing.
-fn refuse_unseen_cost(asked: Asked<'_>, scopes: &[Scope]) -> Result<(), Refusal> {
-    let Asked { gateway, snapshot, .. } = asked;
-    let headroom = gateway.checkpoint().ledger().headroom(scopes, gateway.clock().now());
-    let limited = headroom != UNLIMITED;
-    let passes = match snapshot.settings.unknown_price {
-        UnknownPrice::Deny => false,
-        UnknownPrice::Estimate => !limited,
-        UnknownPrice::Zero => !(limited && asked.policy().mode == Mode::Strict),
-    };
-    if passes {
-        return Ok(());
-    }
-    Err(websocket::refused(
-        "what a session over a websocket costs can't be seen, and a budget can't be kept without it",
-        "use plain HTTP, or set prices.unknown: zero to let websockets pass without a charge (not in strict mode)",
-    ))
-}
-
-/// What a request costs whose cost can't be seen. Where a budget in money would pay for it and nobody has said what it
-/// costs, strict mode refuses: it could not keep its promise.
-fn flat_price(asked: Asked<'_>, plan: &[Priced], scopes: &[Scope]) -> Result<Usd, Refusal> {
-    let Asked { gateway, snapshot, .. } = asked;
-    if let Some(price) = snapshot.settings.other_request {
-        return Ok(price);
-    }
-    let headroom = gateway.checkpoint().ledger().headroom(scopes, gateway.clock().now());
-    if headroom.usd == UNLIMITED.usd {
-        return Ok(Usd::ZERO);
-    }
-    let upstream = plan.first().map_or("", |one| one.target.upstream.settings.name.as_str());
-    gateway.metrics().unpriced.with_label_values(&[upstream]).inc();
-    if asked.policy().mode == Mode::Warn {
-        return Ok(Usd::ZERO);
-    }
-    Err(Refusal::new(
-        Code::PriceUnknown,
-        "what a request to this path costs can't be seen, and a budget in money can't be kept without it",
-        "set prices.other_request to the most that one such request costs",
-    ))
-}
-
-/// Finds the price of the model at each target.
-fn price(asked: Asked<'_>, accepted: &Accepted, plan: Plan) -> Result<SmallVec<[Priced; 2]>, Refusal> {
-    let Asked { snapshot, payload, .. } = asked;
-    let named = payload.model().unwrap_or_default();
-    let priced = |target: Target| {
-        let model = target.model.as_deref().unwrap_or(named).to_owned();
-        let (premium, sound) = (payload.request.premium, payload.request.sound);
-        let plain = snapshot.price(accepted.dialect, &model);
-        let price = plain.as_ref().and_then(|price| price.tier(premium));
-        let price = match price {
-            Some(price) => Some(Arc::clone(price)),
-            None if accepted.billing == Billing::Free => None,
-            // Should the answer tell what it used, that has its price.
-            None if accepted.billing == Billing::Unknown => match snapshot.settings.unknown_price {
-                UnknownPrice::Estimate => Some(Arc::clone(&snapshot.settings.assumed_price)),
-                UnknownPrice::Deny | UnknownPrice::Zero => None,
-            },
-            None => unknown(asked, &target, &model, plain.as_deref())?,
-        };
-        Ok(Priced::new(target, model, price, sound))
-    };
-    plan.into_iter().map(priced).collect()
-}
-
-/// What the configuration says of a model without a price, or without one for the faster service that is asked for:
-/// then its plain price is known. Strict mode with a budget in money always refuses: it could not keep its promise.
-fn unknown(
-    asked: Asked<'_>,
-    target: &Target,
-    model: &str,
-    plain: Option<&Price>,
-) -> Result<Option<Arc<Price>>, Refusal> {
-    let Asked { gateway, snapshot, .. } = asked;
-    gateway.metrics().unpriced.with_label_values(&[target.upstream.settings.name.as_str()]).inc();
-    let strict = asked.policy().mode == Mode::Strict && gateway.has_money_limit();
-    match snapshot.settings.unknown_price {
-        UnknownPrice::Estimate | UnknownPrice::Zero if !strict && plain.is_some() => {
-            Ok(plain.map(|plain| Arc::new(plain.assumed_premium())))
-        }
-        UnknownPrice::Estimate if !strict => Ok(Some(Arc::clone(&snapshot.settings.assumed_price))),
-        UnknownPrice::Zero if !strict => Ok(None),
-        _ => Err(Refusal::new(
-            Code::PriceUnknown,
-            format!(
-                "the price of the model {model:?}{} is not known, and a budget in money can't be kept without it",
-                if plain.is_some() { ", in the faster service asked for," } else { "" },
-            ),
-            "add it to the file named by prices.file, or set prices.unknown",
-        )),
     }
 }
 
