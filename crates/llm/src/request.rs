@@ -79,7 +79,8 @@ impl Request {
 ///
 /// # Errors
 /// When the body is not one valid JSON object, or when an object that decides about money says something twice,
-/// also under two spellings, or under a key that only some parsers take for it: the gateway and the upstream must not read different numbers.
+/// also under two spellings, or under a key that only some parsers take for it: the gateway and the upstream must not
+/// read different numbers.
 pub fn read_request(
     wire: Wire,
     path_model: Option<&str>,

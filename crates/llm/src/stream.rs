@@ -145,7 +145,8 @@ impl StreamReader {
 
     /// The answer is whole, or ended in an error that the client has seen. By wire format: `[DONE]` or a finish reason
     /// on every choice (some servers send no `[DONE]`); `message_stop`; `response.completed`, `failed` or
-    /// `incomplete`; a `finishReason` of every candidate. Usage may still follow. Other formats have no end, so they are always whole.
+    /// `incomplete`; a `finishReason` of every candidate. Usage may still follow. Other formats have no end, so they are
+    /// always whole.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let progress = &self.progress;

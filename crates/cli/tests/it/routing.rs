@@ -278,7 +278,10 @@ async fn a_prefix_always_chooses_and_the_credential_is_in_the_header_of_the_chos
         let key = format!("key-of-{}", kinds[chosen]);
         let mut wanted = [None; 3];
         let bearer = format!("Bearer {key}");
-        wanted[chosen] = Some(if chosen == 0 { bearer.as_str() } else { key.as_str() });
+        // Google wants its key in OpenAI's manner where it speaks OpenAI's wire formats.
+        let in_openais_manner = chosen == 0 || expected.starts_with("/v1beta/openai/");
+        let (header, value) = if in_openais_manner { (0, bearer.as_str()) } else { (chosen, key.as_str()) };
+        wanted[header] = Some(value);
         assert_eq!(found, wanted, "{path}");
     }
     assert_eq!(server.ask(raw::post("/upload/v1beta/files", "{}")).await.status, 404, "only behind a prefix");
