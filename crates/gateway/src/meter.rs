@@ -95,6 +95,8 @@ pub(crate) struct Meter {
     premium: bool,
     /// The answer is made after the connection has ended.
     background: bool,
+    /// The answer is to come as a stream.
+    is_stream: bool,
     /// How many answers were asked for.
     answers: u64,
     /// The provider may search for the model.
@@ -140,6 +142,7 @@ impl Meter {
             prompt_bytes,
             premium: false,
             background: false,
+            is_stream: false,
             answers: 1,
             may_search: false,
             most: Most::default(),
@@ -171,7 +174,7 @@ impl Meter {
 
     pub(crate) fn for_request(mut self: Box<Self>, request: &Request) -> Box<Self> {
         (self.premium, self.background) = (request.premium, request.background);
-        self.answers = request.answers;
+        (self.is_stream, self.answers) = (request.stream, request.answers);
         self.may_search = request.server_tools > 0;
         self
     }

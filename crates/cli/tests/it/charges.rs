@@ -245,16 +245,17 @@ async fn the_prompts_of_all_tries_are_held() {
 }
 
 #[tokio::test]
-async fn who_hangs_up_on_a_model_that_may_reason_pays_what_was_reserved() {
+async fn who_hangs_up_on_a_model_that_may_reason_pays_what_it_had_the_time_to_write() {
     for (model, may_reason) in [("gpt-5", true), ("nobody-knows-it", true), ("gpt-4o", false)] {
-        let upstream = Upstream::always(Reply::begin_events([said(model, "hello")]).hang());
+        let thinking = Duration::from_millis(150);
+        let reply = Reply::begin_events([said(model, "")]).pause(thinking).chunk(said(model, "hello")).hang();
+        let upstream = Upstream::always(reply);
         let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "10"]).start();
         let data = hung_up_at(&proxy, model, "hello").await;
         let output = data["usage"]["output_tokens"].as_u64().unwrap();
-        assert_eq!(output == 1000, may_reason, "{model}: {data}");
+        assert_eq!(output >= 150, may_reason, "{model}: {data}");
         assert!(may_reason || output < 100, "{model}: {data}");
-        let reserved = trace_of_one(&proxy).await.reserved();
-        assert_eq!(spent(&proxy).await == reserved, may_reason, "{model}: {data}");
+        assert!(output < 1000, "less than was reserved: {model}: {data}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is charged for a call: what the provider said that it used, else what was seen of it, else what was reserved.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
@@ -12,12 +13,25 @@ use super::{Current, Ending, Meter};
 /// Tokens that an upstream may have produced between the last piece we saw and its noticing that we hung up.
 const UNDER_WAY_TOKENS: u64 = 32;
 
+/// More than any model whose reasoning is hidden is known to write in a second.
+const HIDDEN_TOKENS_A_SECOND: u64 = 1_000;
+
 /// What one try is charged.
 #[derive(Debug, Default)]
 pub(super) struct Bill {
     pub(super) usage: Usage,
     /// It costs no less, whatever the usage makes.
     pub(super) least: Usd,
+}
+
+/// What the model may have written that nobody saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unseen {
+    Nothing,
+    /// What it had the time for.
+    Hidden,
+    /// All that it was allowed to write.
+    All,
 }
 
 impl Bill {
@@ -75,39 +89,53 @@ impl Meter {
         let is_final = |usage: &Usage| {
             ending == Ending::Complete || usage.output >= seen && self.answer.finish.is_some()
         };
-        match self.answer.usage {
-            Some(usage) if is_final(&usage) => Bill { usage, least: Usd::ZERO },
-            reported if self.wrote_out_of_sight(current, is_answered, ending) => {
-                self.reserved(current, reported)
-            }
-            reported => {
-                let margin = if ending == Ending::Complete { 0 } else { UNDER_WAY_TOKENS };
-                let output = if self.accepted.wire.has_output() { seen + margin } else { 0 };
-                let reported = reported.unwrap_or_default();
-                let input =
-                    if reported.input > 0 { reported.input } else { estimate_tokens(self.prompt_bytes) };
-                let output = output.max(reported.output);
-                Bill { usage: Usage { input, output, estimated: true, ..reported }, least: Usd::ZERO }
-            }
+        if let Some(usage) = self.answer.usage.filter(is_final) {
+            return Bill { usage, least: Usd::ZERO };
         }
+        let reported = self.answer.usage.unwrap_or_default();
+        let unseen = self.unseen(current, is_answered, ending);
+        if unseen == Unseen::All {
+            return self.reserved(current, reported);
+        }
+        let margin = if ending == Ending::Complete { 0 } else { UNDER_WAY_TOKENS };
+        let hidden = if unseen == Unseen::Hidden { self.hidden_since(current.since) } else { 0 };
+        let output = if self.accepted.wire.has_output() { (seen + margin).max(hidden) } else { 0 };
+        let input = if reported.input > 0 { reported.input } else { estimate_tokens(self.prompt_bytes) };
+        let usage = Usage { input, output: output.max(reported.output), estimated: true, ..reported };
+        Bill { usage, least: Usd::ZERO }
     }
 
     /// Whether the model may have written what nobody saw: it reasons, or it goes on after the connection has ended, or
     /// the call was broken off before anything came.
-    fn wrote_out_of_sight(&self, current: &Current, is_answered: bool, ending: Ending) -> bool {
+    fn unseen(&self, current: &Current, is_answered: bool, ending: Ending) -> Unseen {
         let may_reason = current.price.as_ref().is_none_or(|price| price.may_reason);
         let saw_something = self.answer.output_bytes > 0;
-        let unseen = match ending {
+        let broken_off = match ending {
             Ending::Complete | Ending::Failed => false,
             Ending::Cancelled | Ending::TimedOut => may_reason || !saw_something,
             Ending::Cut => may_reason && saw_something,
         };
-        unseen || self.wrote_unseen || self.background && is_answered && self.answer.usage.is_none()
+        if self.wrote_unseen || self.background && is_answered && self.answer.usage.is_none() {
+            Unseen::All
+        } else if !broken_off {
+            Unseen::Nothing
+        } else if self.is_stream {
+            Unseen::Hidden
+        } else {
+            Unseen::All
+        }
+    }
+
+    /// The most that was written since then, and no more than was allowed. A stream is read as it is written, so what is
+    /// not seen of it was hidden, and written in the time that passed.
+    fn hidden_since(&self, since: Duration) -> u64 {
+        let millis = u64::try_from(self.now().saturating_sub(since).as_millis()).unwrap_or(u64::MAX);
+        let written = millis.saturating_mul(HIDDEN_TOKENS_A_SECOND) / 1_000;
+        written.saturating_mul(self.answers.max(1)).min(self.most.output)
     }
 
     /// All that was reserved for one try. What the provider has said of the prompt is known better.
-    fn reserved(&self, current: &Current, reported: Option<Usage>) -> Bill {
-        let reported = reported.unwrap_or_default();
+    fn reserved(&self, current: &Current, reported: Usage) -> Bill {
         let output = self.most.output.max(reported.output);
         if reported.input > 0 {
             return Bill { usage: Usage { output, estimated: true, ..reported }, least: Usd::ZERO };
