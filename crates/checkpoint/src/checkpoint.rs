@@ -183,7 +183,7 @@ impl Checkpoint {
         if verdict == Verdict::Deny {
             return Err(Denial::by_policy(call.findings.to_vec()));
         }
-        let take = |most| self.places.take(&call.policy.name, most).ok_or_else(|| Denial::too_many(most));
+        let take = |most| self.places.take(&call.policy.source, most).ok_or_else(|| Denial::too_many(most));
         let place = call.policy.limits.concurrent.map(take).transpose()?;
         if call.estimate == Amount::ZERO {
             return Ok((place, None));

@@ -1,6 +1,6 @@
 //! How many actions are under way under each policy that limits their number.
 //!
-//! Counted by the policy's name, so that the count goes on when a reload puts a changed policy of that name into force.
+//! Counted by where the policy stands, so that the count goes on when a reload puts its changed text into force.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -7,6 +7,8 @@ use seawall_types::{Code, Finding, Mode, Pattern, Severity, Tokens, Usd, Verdict
 pub struct Policy {
     /// Its name.
     pub name: String,
+    /// Where it stands: the path of its file, or what else tells it from the others. Its places are counted by it.
+    pub source: String,
     /// Whether findings refuse.
     pub mode: Mode,
     /// Models that may be called. `None`: any; empty: none.
@@ -36,6 +38,7 @@ impl Policy {
     pub fn off(mode: Mode) -> Self {
         Self {
             name: "off".to_owned(),
+            source: "off".to_owned(),
             mode,
             models: None,
             max_output_tokens: None,

@@ -57,10 +57,11 @@ impl PolicyFile {
         Self { name, mode, models, max_output_tokens, limits }
     }
 
-    /// The policy, in `mode` unless the file names one.
+    /// The policy, in `mode` unless the file names one. `source` tells it from others of its name.
     #[must_use]
-    pub fn compile(self, mode: Mode) -> Policy {
+    pub fn compile(self, mode: Mode, source: &str) -> Policy {
         let Self { name, mode: own, models, max_output_tokens, limits } = self;
-        Policy { name, mode: own.unwrap_or(mode), models, max_output_tokens, limits }
+        let source = source.to_owned();
+        Policy { name, source, mode: own.unwrap_or(mode), models, max_output_tokens, limits }
     }
 }

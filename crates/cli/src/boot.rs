@@ -68,6 +68,8 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     let runs = data_dir.join("runs");
     close_crashed_runs(&runs, &*heads, &*clock)?;
     let (writer, trace) = Writer::start(trace_options(plan, runs.clone()), heads, Arc::clone(&clock))?;
+    // Read before the keys: what changes them from here on is taken over by the housekeeper.
+    let changes_at_start = store.changes()?;
     let callers = callers::read(&*store, &plan.settings.gateway, &request.environment)?;
     let ledger = open_ledger(plan, run, &data_dir, &store, &callers.policies, &*clock)?;
     let checkpoint = Arc::new(Checkpoint::new(Arc::new(ledger), trace, Arc::clone(&clock)));
@@ -102,6 +104,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         Arc::clone(&store),
         housekeeping::Retention::of(&plan.settings.trace, runs),
         Arc::clone(&reloading),
+        changes_at_start,
     )?;
     let token = new_token()?;
     let for_keys = Arc::clone(&reloading);

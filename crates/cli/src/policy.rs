@@ -19,7 +19,7 @@ pub(crate) fn load(
         PolicySource::Inline(value) => {
             let file = read(&Document::from_value(value), PolicyFile::declare)
                 .map_err(|errors| format!("policy: {errors}"))?;
-            Ok((file.compile(settings.mode), None))
+            Ok((file.compile(settings.mode, "the configuration"), None))
         }
         PolicySource::Named(name) => named(name, settings.mode, environment),
     }
@@ -41,7 +41,7 @@ pub(crate) fn named(
     let text = std::fs::read_to_string(path).map_err(|error| unknown(name, &error))?;
     let document = Document::from_text(path, &text, environment).map_err(|errors| errors.to_string())?;
     let file = read(&document, PolicyFile::declare).map_err(|errors| errors.to_string())?;
-    Ok((file.compile(mode), Some(path.to_owned())))
+    Ok((file.compile(mode, name), Some(path.to_owned())))
 }
 
 fn unknown(name: &str, error: &std::io::Error) -> String {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::gauges::Shown;
 use prometheus::{
     CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry,
@@ -45,6 +46,8 @@ pub struct Metrics {
     pub(crate) cache_bytes: IntGauge,
     pub(crate) panics: IntCounter,
     pub(crate) jwt_refresh_failures: IntCounter,
+    /// What the gauges stand under.
+    pub(crate) shown: Shown,
     models: LabelValues,
     tenants: LabelValues,
 }
@@ -154,6 +157,7 @@ impl Metrics {
                 "seawall_jwt_refresh_failures_total",
                 "Attempts to read a key set of the tokens' issuer that failed.",
             )?,
+            shown: Shown::default(),
             models: LabelValues::at_most(MAX_MODEL_LABELS),
             tenants: LabelValues::at_most(MAX_TENANT_LABELS),
         })

@@ -21,8 +21,9 @@ use crate::{App, api};
 
 /// Scrapers at the same time: a handful is usual.
 const CONNECTIONS: usize = 64;
-/// How long one may take over the head of a request, and idle between two.
-const HEADER_READ: Duration = Duration::from_secs(75);
+/// How long one may take, from its connection to the last byte of its answer. Each connection is for one request, so that
+/// nobody keeps the others out.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A listening socket for scrapers.
 #[derive(Debug)]
@@ -67,10 +68,11 @@ async fn scrape(stream: TcpStream, peer: SocketAddr, routes: Router) {
         let routes = routes.clone();
         async move { Ok::<_, Infallible>(own(routes, request.map(axum::body::Body::new)).await) }
     });
-    let ended = http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ)
-        .serve_connection(TokioIo::new(stream), answer)
-        .await;
+        .header_read_timeout(None)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), answer);
+    let ended = tokio::time::timeout(PATIENCE, connection).await;
     tracing::trace!(%peer, ?ended, "scraper's connection ended");
 }

@@ -48,13 +48,14 @@ impl Housekeeper {
         store: Arc<dyn Store>,
         retention: Retention,
         reloading: Arc<Reloading>,
+        changes: u64,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let mut chores = Chores {
             syncing: Trouble::default(),
             keeping: Trouble::default(),
             taking_over: Trouble::default(),
-            changes: store.changes().unwrap_or_default(),
+            changes,
             gateway,
             store,
             retention,

@@ -4,11 +4,11 @@
 //! although somebody moved a file.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use seawall_base::config::Environment;
-use seawall_checkpoint::Policy;
+use seawall_checkpoint::{PRESETS, Policy};
 use seawall_store::KeyRow;
 use seawall_types::Mode;
 
@@ -16,13 +16,7 @@ use crate::policy;
 
 /// The policies of keys, by the name that the keys have for them.
 #[derive(Debug, Default)]
-pub(crate) struct KeyPolicies(BTreeMap<String, Result<Found, String>>);
-
-#[derive(Debug)]
-struct Found {
-    policy: Arc<Policy>,
-    file: Option<PathBuf>,
-}
+pub(crate) struct KeyPolicies(BTreeMap<String, Result<Arc<Policy>, String>>);
 
 impl KeyPolicies {
     /// Reads the policies that these keys name; one that says no mode has that of the gateway.
@@ -31,7 +25,7 @@ impl KeyPolicies {
         for name in rows.iter().filter_map(|row| row.policy.as_ref()) {
             policies.entry(name.clone()).or_insert_with(|| {
                 policy::named(name, mode, environment)
-                    .map(|(policy, file)| Found { policy: Arc::new(policy), file })
+                    .map(|(policy, _file)| Arc::new(policy))
                     .inspect_err(|error| tracing::error!(%error, "keys with this policy can't be used"))
             });
         }
@@ -44,14 +38,13 @@ impl KeyPolicies {
     /// Why it can't be read.
     pub(crate) fn find(&self, name: &str) -> Result<Arc<Policy>, String> {
         match self.0.get(name) {
-            Some(Ok(found)) => Ok(Arc::clone(&found.policy)),
-            Some(Err(error)) => Err(error.clone()),
+            Some(found) => found.clone(),
             None => Err(format!("the policy {name:?} was not read")),
         }
     }
 
-    /// The files that they are in.
+    /// The files that they are in, or should be: one that can't be read now may be mended.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        self.0.values().flatten().filter_map(|found| found.file.as_deref())
+        self.0.keys().filter(|name| !PRESETS.contains(&name.as_str())).map(Path::new)
     }
 }

@@ -1,6 +1,7 @@
 //! Reading the configuration again while running: checked first, then swapped at once; requests under way keep the old.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seawall_base::config::{Document, show};
@@ -41,7 +42,18 @@ struct InForce {
     /// The effective configuration.
     keys: BTreeMap<String, Value>,
     /// Its files.
-    files: Vec<std::path::PathBuf>,
+    files: Vec<PathBuf>,
+    /// Those of the keys' policies.
+    policies: Vec<PathBuf>,
+    /// Those among them that have nothing in them, on purpose as it seems.
+    empty: Vec<PathBuf>,
+}
+
+impl InForce {
+    fn of(plan: &Plan, policies: Vec<PathBuf>) -> Self {
+        let empty = plan.document.empty_files().to_vec();
+        Self { keys: effective(&plan.document), files: plan.files.clone(), policies, empty }
+    }
 }
 
 impl Reloading {
@@ -54,43 +66,58 @@ impl Reloading {
         store: Arc<dyn Store>,
         watching: Watching,
     ) -> Self {
-        let in_force = Mutex::new(InForce { keys: effective(&plan.document), files: plan.files.clone() });
+        let in_force = Mutex::new(InForce::of(plan, Vec::new()));
         Self { request, gateway, sim, store, watching, in_force }
     }
 
     /// Watches the files of the configuration, and those of the keys' policies.
     pub(crate) fn follow(&self, policies: &KeyPolicies) {
-        self.follow_all(&self.lock(), policies);
+        let mut in_force = self.lock();
+        in_force.policies = policies.files().map(Path::to_owned).collect();
+        self.watch(&in_force.files, &in_force.policies);
     }
 
-    fn follow_all(&self, in_force: &InForce, policies: &KeyPolicies) {
-        let files = in_force.files.iter().map(std::path::PathBuf::as_path);
-        self.watching.follow(files.chain(policies.files()));
+    fn watch(&self, files: &[PathBuf], policies: &[PathBuf]) {
+        self.watching.follow(files.iter().chain(policies).map(PathBuf::as_path));
+    }
+
+    /// Reads everything. Files that are named for the first time are read again once they are watched, so that no change of
+    /// theirs falls in between.
+    fn plan(&self, in_force: &InForce) -> Result<Plan, String> {
+        let plan = self.request.plan().map_err(|failure| failure.to_string())?;
+        if plan.files == in_force.files {
+            return Ok(plan);
+        }
+        self.watch(&plan.files, &in_force.policies);
+        self.request.plan().map_err(|failure| failure.to_string())
     }
 
     /// Reads everything again and puts it into force, or says what is wrong and changes nothing.
     pub(crate) fn reload(&self) -> Result<ReloadOutcome, String> {
         let mut in_force = self.lock();
-        let plan = self.request.plan().map_err(|failure| failure.to_string())?;
+        let plan = self.plan(&in_force)?;
         // Many programs empty a file before they write it. What is read in between would be the defaults, and calls would go
         // wherever those lead.
-        if let Some(file) = plan.document.empty_files().first() {
+        let emptied = |file: &&PathBuf| !in_force.empty.contains(file);
+        if let Some(file) = plan.document.empty_files().iter().find(emptied) {
             let file = file.display();
             return Err(format!("{file}: the file is empty; write it, or restart to run with the defaults"));
         }
         let secrets = changed_secrets(&self.gateway.snapshot().directory, &plan.settings.gateway.upstreams);
         let policies = self.put_into_force(&plan).map_err(|error| format!("{error:#}"))?;
-        in_force.files.clone_from(&plan.files);
-        self.follow_all(&in_force, &policies);
-        Ok(outcome(&mut in_force.keys, &plan.document, secrets))
+        let policies = policies.files().map(Path::to_owned).collect();
+        let before = std::mem::replace(&mut *in_force, InForce::of(&plan, policies));
+        self.watch(&in_force.files, &in_force.policies);
+        Ok(outcome(&before.keys, &in_force.keys, secrets))
     }
 
     /// Takes over the keys that another process (the command line) changed in the store.
     pub(crate) fn keys_changed(&self) -> Result<usize, String> {
-        let in_force = self.lock();
+        let mut in_force = self.lock();
         let (count, policies) = callers::take_over(&self.gateway, &*self.store, &self.request.environment)
             .map_err(|error| format!("{error:#}"))?;
-        self.follow_all(&in_force, &policies);
+        in_force.policies = policies.files().map(Path::to_owned).collect();
+        self.watch(&in_force.files, &in_force.policies);
         Ok(count)
     }
 
@@ -116,7 +143,8 @@ impl Reloading {
     fn snapshot(&self, plan: &Plan) -> anyhow::Result<Snapshot> {
         let old = self.gateway.snapshot();
         let mut settings = plan.settings.gateway.clone();
-        // It goes with the writer's durability, which needs a restart.
+        // What needs a restart stays as it is, or the next reload would take it for what is in force.
+        settings.listen.clone_from(&old.settings.listen);
         settings.trace_before_sending = old.settings.trace_before_sending;
         let directory = directory::build(&settings, &self.sim, self.request.workers, Some(&old.directory))?;
         if let (Some(tokens), Some(earlier)) = (&plan.tokens, &old.tokens) {
@@ -155,13 +183,15 @@ fn changed_secrets(old: &Directory, new: &[UpstreamEntry]) -> Vec<String> {
     changed
 }
 
-/// What differs, and whether it holds already. `keys` become those of the document.
-fn outcome(keys: &mut BTreeMap<String, Value>, document: &Document, secrets: Vec<String>) -> ReloadOutcome {
-    let new = effective(document);
-    let differs = |key: &&String| keys.get(*key) != new.get(*key);
-    let mut changed: BTreeSet<String> = keys.keys().chain(new.keys()).filter(differs).cloned().collect();
+/// What differs, and whether it holds already.
+fn outcome(
+    old: &BTreeMap<String, Value>,
+    new: &BTreeMap<String, Value>,
+    secrets: Vec<String>,
+) -> ReloadOutcome {
+    let differs = |key: &&String| old.get(*key) != new.get(*key);
+    let mut changed: BTreeSet<String> = old.keys().chain(new.keys()).filter(differs).cloned().collect();
     changed.extend(secrets);
-    *keys = new;
     let (needs_restart, changed) = changed.into_iter().partition(|key| is_among(&NEEDS_RESTART, key));
     ReloadOutcome { changed, needs_restart }
 }

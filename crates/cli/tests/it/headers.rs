@@ -334,6 +334,13 @@ async fn tenants_do_not_reach_each_others_files_and_a_list_says_what_passes() {
     let answer = get(&server, &tenants, "/v1/files").await;
     assert_eq!((answer.status, Format::Chat.error(&answer)["code"].as_str()), (404, Some("NOT_FOUND")));
     assert!(answer.text().contains("gateway.passthrough"), "{answer:?}");
+    let bearer = format!("Bearer {tenants}");
+    let upgrade = [("authorization", bearer.as_str()), ("connection", "upgrade"), ("upgrade", "websocket")];
+    let answer = server.ask(raw::request("GET", "/v1/files", &upgrade, "")).await;
+    assert_eq!(
+        answer.status, 404,
+        "an upstream may answer as if nobody had asked for a websocket: {answer:?}"
+    );
     assert!(upstream.seen().is_empty());
     assert_eq!(get(&server, &tenants, "/v1/models").await.status, 200);
     assert_eq!(get(&server, &teams, "/v1/files").await.status, 200);

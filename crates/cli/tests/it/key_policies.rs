@@ -1,9 +1,12 @@
 //! A key's own policy: named when the key is made, obeyed when it is used, and nobody else's.
 
+use seawall_types::Window;
+
 use crate::support::eventually;
 use crate::support::format::Format;
-use crate::support::program::{Program, Setup};
+use crate::support::program::{Program, Setup, one_upstream};
 use crate::support::raw::{self, Answer};
+use crate::support::upstream::{Reply, Upstream};
 
 const SMALL: &str = "
 name: small
@@ -99,4 +102,59 @@ async fn a_policy_that_cannot_be_read_stops_its_keys_and_nothing_else() {
     assert!(!answer.text().contains("small.yaml"), "where it is, is the operator's: {answer:?}");
     assert_eq!(call(&server, &free, "sim-x-small").await.status, 200);
     server.stderr.wait_for("keys with this policy can't be used").expect("a word about it in the log");
+
+    setup.write("small.yaml", SMALL);
+    eventually("the mended policy", async || {
+        let answer = call(&server, &bound, "sim-x-small").await;
+        if answer.status == 200 { Ok(()) } else { Err(answer) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_policy_tightens_what_is_configured_for_its_key_and_loosens_nothing() {
+    let setup =
+        Setup::simulated("budgets: [ { scope: \"key:a\", usd: \"1\", tokens: 1000, on_store_down: open } ]");
+    setup.write("wide.yaml", "name: wide\nlimits: { usd: \"100\", tokens: 900 }");
+    setup.key(&["--name", "a", "--policy", "wide.yaml"]);
+    let account = setup.start().budget("key:a", Window::Total).await;
+    assert_eq!(
+        (account.limit_usd.map(|usd| usd.to_string()), account.limit_tokens),
+        (Some("1.000000".to_owned()), Some(900))
+    );
+}
+
+#[tokio::test]
+async fn a_revoked_key_has_no_say_in_what_the_next_of_its_name_may_spend() {
+    let setup = Setup::simulated("");
+    setup.write("small.yaml", SMALL);
+    setup.key(&["--name", "a", "--policy", "small.yaml"]);
+    setup.cli_well(&["keys", "revoke", "a"]);
+    setup.key(&["--name", "a"]);
+    let shown = setup.start().get("/api/budgets").await;
+    let budgets = shown.text();
+    assert!(!budgets.contains("2.000000"), "{budgets}");
+}
+
+#[tokio::test]
+async fn policies_of_one_name_in_two_files_count_their_actions_apart() {
+    let upstream = Upstream::always(Reply::nothing().hang());
+    let setup = Setup::proxy(&one_upstream(&upstream.url()));
+    setup.write("a.yaml", "limits: { concurrent: 2 }");
+    setup.write("b.yaml", "limits: { concurrent: 1 }");
+    let a = setup.key(&["--name", "a", "--policy", "a.yaml"]);
+    let b = setup.key(&["--name", "b", "--policy", "b.yaml"]);
+    let server = setup.start();
+    let begin = async |key: &str| {
+        let mut client = server.connect().await;
+        let bearer = format!("Bearer {key}");
+        let body = r#"{"model":"m","messages":[]}"#;
+        client.send(raw::request("POST", "/v1/chat/completions", &[("authorization", &bearer)], body)).await;
+        client
+    };
+    let _of_a = begin(&a).await;
+    upstream.wait_for_requests(1).await;
+    let _of_b = begin(&b).await;
+    upstream.wait_for_requests(2).await;
+    assert_eq!(call(&server, &b, "m").await.status, 503, "one is b's limit");
 }

@@ -188,6 +188,10 @@ async fn a_port_of_their_own_has_the_metrics_and_the_main_one_has_not() {
         assert_eq!(raw::exchange(address, raw::get(path)).await.status, 404, "{path}");
     }
     assert_eq!(server.get("/metrics").await.status, 404);
+    let mut scraper = raw::Connection::open(address).await;
+    scraper.send(raw::get("/metrics")).await;
+    assert_eq!(scraper.answer().await.header("connection"), Some("close"));
+    assert!(scraper.is_closed().await, "nobody keeps the port from the others");
     assert!(server.stop().success());
 }
 

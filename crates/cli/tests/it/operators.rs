@@ -207,3 +207,17 @@ async fn a_body_of_an_operator_must_arrive_too() {
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (413, Some("BODY_TOO_LARGE")), "{answer:?}");
 }
+
+#[tokio::test]
+async fn what_is_removed_by_hand_lays_the_configured_limit_bare_with_all_that_was_spent() {
+    let setup = Setup::simulated("budgets: [ { scope: global, window: day, usd: \"1\" } ]");
+    let server = setup.start();
+    assert_eq!(ask(&server, None).await.status, 200);
+    let before = server.settled("global", Window::Day).await.spent_usd;
+    assert!(before > Usd::ZERO);
+    setup.cli_well(&["budget", "set", "global", "--usd", "2", "--window", "day"]);
+    assert_eq!(server.budget("global", Window::Day).await.limit_usd, Some(usd("2")));
+    setup.cli_well(&["budget", "remove", "global", "--window", "day"]);
+    let account = server.budget("global", Window::Day).await;
+    assert_eq!((account.limit_usd, account.spent_usd), (Some(usd("1")), before));
+}

@@ -314,3 +314,51 @@ async fn a_new_key_of_an_upstream_is_told_without_being_shown_and_used_at_once()
     assert_eq!(server.ask(Format::Chat.request("hi", false)).await.status, 200);
     assert_eq!(upstream.seen()[1].header("authorization"), Some("Bearer sk-second"));
 }
+
+#[tokio::test]
+async fn an_address_that_waits_for_a_restart_decides_nothing_before() {
+    let config =
+        |listen: &str, upstream: &str| format!("gateway: {{ listen: \"{listen}\" }}\n{}", named(upstream));
+    let setup = Setup::new("proxy").config(&config("0.0.0.0:0", "first"));
+    let key = setup.key(&["--name", "ci"]);
+    let server = setup.start();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.address.port()));
+    let bearer = format!("Bearer {key}");
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+    let ask = raw::request("POST", "/v1/chat/completions", &[("authorization", &bearer)], body);
+    for name in ["second", "third", "fourth"] {
+        setup.replace("config.yaml", &config("127.0.0.1:0", name));
+        eventually("the new configuration", async || {
+            let answer = raw::exchange(address, &ask).await;
+            if answer.header("x-seawall-upstream") == Some(name) { Ok(()) } else { Err(answer) }
+        })
+        .await;
+        let stranger = raw::exchange(address, Format::Chat.request("hi", false)).await;
+        assert_eq!(stranger.status, 401, "the socket is where it was: {stranger:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_empty_from_the_start_may_stay_so() {
+    let setup = Setup::proxy(&named("own"));
+    let site = setup.write("site.yaml", "# nothing of this site's own\n");
+    let setup = setup.args(["--config", site.to_str().unwrap()]);
+    let server = setup.start();
+    setup.replace("config.yaml", &named("other"));
+    wait_for_upstream(&server, "other").await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_gone_is_gone_from_the_metrics() {
+    let setup = Setup::proxy(&named("old"));
+    let server = setup.start();
+    let shown = async |name: &str| {
+        let metrics = server.metrics().await;
+        ["seawall_upstream_available", "seawall_breaker_state"]
+            .map(|gauge| metrics.has_labels(gauge, &[("upstream", name)]))
+    };
+    assert_eq!(shown("old").await, [true, true]);
+    setup.replace("config.yaml", &named("new"));
+    wait_for_upstream(&server, "new").await;
+    assert_eq!((shown("old").await, shown("new").await), ([false, false], [true, true]));
+}

@@ -25,9 +25,12 @@ const HOLDING_NOTHING: [&str; 8] = [
 /// Stored, but under names that nobody can guess or list.
 const NAMED_IN_SECRET: &str = "/v1/responses";
 
+/// Where OpenAI takes websockets for its realtime models.
+const REALTIME: &str = "/v1/realtime";
+
 /// Whether the request may pass, as far as its path tells.
 pub(crate) fn pass(snapshot: &Snapshot, accepted: &Accepted, caller: &Caller) -> Result<(), Refusal> {
-    if !accepted.is_passed_through() {
+    if !reaches_the_account(accepted) {
         return Ok(());
     }
     let may = match &snapshot.settings.passthrough {
@@ -41,6 +44,15 @@ pub(crate) fn pass(snapshot: &Snapshot, accepted: &Accepted, caller: &Caller) ->
     let remedy =
         "it reaches the whole account at the provider; the operator can list it in gateway.passthrough";
     Err(Refusal::new(Code::NotFound, message, remedy))
+}
+
+/// Whether it is what the wire formats don't claim. Asking for a websocket changes nothing: an upstream may answer as if
+/// nobody had. The one path of websockets that calls a model and nothing else is free of this.
+fn reaches_the_account(accepted: &Accepted) -> bool {
+    match &accepted.handshake {
+        None => accepted.is_passed_through(),
+        Some(handshake) => handshake.query_names_model && accepted.path != REALTIME,
+    }
 }
 
 /// Whether nothing of the account can be seen or changed by it. Other spellings of these paths don't count as them.

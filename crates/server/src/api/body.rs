@@ -20,9 +20,13 @@ pub(crate) async fn arrive(State(app): State<Arc<App>>, request: Request, next: 
     let (parts, body) = request.into_parts();
     match tokio::time::timeout(patience, to_bytes(body, MOST)).await {
         Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
-        Ok(Err(_broken_or_too_large)) => {
-            let detail = format!("the body broke off, or has more than {MOST} bytes");
-            Problem::new(Code::BodyTooLarge, detail, "send the whole of a smaller body").into_response()
+        Ok(Err(error)) if is_too_large(&error) => {
+            let detail = format!("the body has more than {MOST} bytes");
+            Problem::new(Code::BodyTooLarge, detail, "send a smaller body").into_response()
+        }
+        Ok(Err(_broken)) => {
+            let remedy = "send all of it, as its length or its chunks announce it";
+            Problem::new(Code::BadRequest, "the body broke off", remedy).into_response()
         }
         Err(_elapsed) => {
             let detail = format!("the body did not arrive within {}s", patience.as_secs_f64());
@@ -30,4 +34,15 @@ pub(crate) async fn arrive(State(app): State<Arc<App>>, request: Request, next: 
             Problem::new(Code::RequestTimeout, detail, remedy).into_response()
         }
     }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -59,12 +59,7 @@ pub(crate) async fn set(State(app): State<Arc<App>>, body: Input<Wanted>) -> Res
     may_block(move || {
         let now = app.parts.clock.now();
         Limits::set(&*app.parts.store, &limit, now).map_err(|error| stored(&error))?;
-        let ledger = app.gateway().checkpoint().ledger();
-        ledger.set_limit(limit, now).map_err(|error| {
-            tracing::error!(%error, "a limit could not be journalled");
-            journal_unavailable()
-        })?;
-        Ok(budgets(&app))
+        take_over(&app)
     })
     .await
 }
@@ -81,10 +76,19 @@ pub(crate) async fn remove(
             let remedy = "see GET /api/budgets; a limit of the configuration is removed there";
             return Err(Problem::new(Code::NotFound, detail, remedy));
         }
-        app.gateway().checkpoint().ledger().remove_limit(&scope, window);
-        Ok(budgets(&app))
+        take_over(&app)
     })
     .await
+}
+
+/// Works all limits out anew: what was set by hand stands above what is configured, and what is removed lays that bare
+/// again, with what was spent under both.
+fn take_over(app: &App) -> Result<Json<Budgets>, Problem> {
+    (app.parts.keys_changed)().map_err(|error| {
+        tracing::error!(%error, "limits can't be taken over");
+        Problem::new(Code::LedgerUnavailable, "the limit is stored and not yet in force", "see the log")
+    })?;
+    Ok(budgets(app))
 }
 
 pub(crate) async fn reset(

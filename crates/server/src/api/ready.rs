@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use seawall_base::tasks::Group;
 use seawall_llm_client::BreakerState;
 use serde::Serialize;
 
@@ -73,6 +74,7 @@ impl Checks {
 pub(crate) struct Readiness {
     last: Mutex<Option<(Duration, Report)>>,
     looking: tokio::sync::Mutex<()>,
+    looks: Group,
     database: AtomicBool,
     upstreams: AtomicBool,
     disk: AtomicBool,
@@ -106,14 +108,18 @@ async fn current(app: &Arc<App>) -> Report {
     if let Some(report) = app.readiness.fresh(now) {
         return report;
     }
-    // Probes that come together share one look.
-    let _alone = app.readiness.looking.lock().await;
-    if let Some(report) = app.readiness.fresh(now) {
-        return report;
-    }
-    let report = look(app).await;
-    app.readiness.keep(now, &report);
-    report
+    // A probe that gives up leaves the look to those who come after it.
+    let for_look = Arc::clone(app);
+    let shared = app.readiness.looks.spawn("readiness", async move {
+        // Probes that come together share one look.
+        let _alone = for_look.readiness.looking.lock().await;
+        if for_look.readiness.fresh(now).is_none() {
+            let report = look(&for_look).await;
+            for_look.readiness.keep(now, &report);
+        }
+    });
+    let _the_group_counts_panics = shared.await;
+    app.readiness.fresh(now).unwrap_or_else(|| draining(app))
 }
 
 fn draining(app: &App) -> Report {
@@ -159,14 +165,22 @@ async fn bounded(app: &Arc<App>, running: fn(&Readiness) -> &AtomicBool, check: 
     }
     let for_check = Arc::clone(app);
     let checking = tokio::task::spawn_blocking(move || {
-        let checked = timed(|| check(&for_check));
-        running(&for_check.readiness).store(false, Ordering::Release);
-        checked
+        let _until_it_ends = Running(running(&for_check.readiness));
+        timed(|| check(&for_check))
     });
     match tokio::time::timeout(PATIENCE, checking).await {
         Ok(Ok(checked)) => checked,
         Ok(Err(_panicked)) => Check::bad("the check broke off; see the log"),
         Err(_elapsed) => Check::bad(format!("no answer within {}s", PATIENCE.as_secs())),
+    }
+}
+
+/// Says that a check has come back, also when it broke off.
+struct Running<'a>(&'a AtomicBool);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
@@ -183,7 +197,8 @@ fn database(app: &App) -> Check {
     }
 }
 
-/// One upstream that rests is a degradation, all of them the end.
+/// Upstreams that rest are a degradation, also all of them: what is cached or passed elsewhere still works, and no balancer
+/// can mend it.
 fn upstreams(app: &App) -> Check {
     let snapshot = app.gateway().snapshot();
     let upstreams = &snapshot.directory.upstreams;

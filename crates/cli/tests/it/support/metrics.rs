@@ -21,11 +21,20 @@ impl Metrics {
 
     /// The sum of the series of this name with these labels, others whatever they are.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let has = |series: &&Series, (label, value): (&str, &str)| {
+        self.with(name, labels).map(|series| series.value).sum()
+    }
+
+    pub(crate) fn has_labels(&self, name: &str, labels: &[(&str, &str)]) -> bool {
+        self.with(name, labels).next().is_some()
+    }
+
+    fn with<'a>(&'a self, name: &'a str, labels: &'a [(&str, &str)]) -> impl Iterator<Item = &'a Series> {
+        let has = |series: &Series, (label, value): (&str, &str)| {
             series.labels.get(label).is_some_and(|is| is == value)
         };
-        let matches = |series: &&Series| series.name == name && labels.iter().all(|&pair| has(series, pair));
-        self.0.iter().filter(matches).map(|series| series.value).sum()
+        self.0
+            .iter()
+            .filter(move |series| series.name == name && labels.iter().all(|&pair| has(series, pair)))
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
