@@ -89,7 +89,8 @@ for (const [status, name] of [
       assert.ok(raised instanceof Anthropic[name], `${raised}`)
       assert.equal(raised.status, status)
       const call = await record.one()
-      assert.deepEqual([call.status, call.cost], [status, 0n])
+      // A provider may have read the prompt before it failed, and bills what it likes of a 5xx.
+      assert.deepEqual([call.status, call.cost > 0n], [status, status >= 500])
     }))
 }
 

@@ -112,7 +112,8 @@ for (const [status, name] of [
       assert.ok(raised instanceof OpenAI[name], `${raised}`)
       const call = await record.one()
       assert.equal(raised.headers.get('x-seawall-action'), call.action)
-      assert.deepEqual([call.status, call.cost], [status, 0n])
+      // A provider may have read the prompt before it failed, and bills what it likes of a 5xx.
+      assert.deepEqual([call.status, call.cost > 0n], [status, status >= 500])
     }))
 }
 

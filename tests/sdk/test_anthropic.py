@@ -158,7 +158,8 @@ def test_an_error_of_the_provider_is_its_own_exception(
     assert raised.value.status_code == status
     call = record.one()
     assert raised.value.response.headers["x-seawall-action"] == call.action
-    assert (call.status, call.cost_usd) == (status, 0)
+    # A provider may have read the prompt before it failed, and bills what it likes of a 5xx.
+    assert (call.status, call.cost_usd > 0) == (status, status >= 500)
 
 
 def test_a_spent_budget_is_refused_with_its_numbers(poor_gateway: Gateway, sim: Simulator) -> None:

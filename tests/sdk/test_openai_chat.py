@@ -169,7 +169,8 @@ def test_an_error_of_the_provider_is_its_own_exception(
     assert raised.value.status_code == status
     call = record.one()
     assert raised.value.response.headers["x-seawall-action"] == call.action
-    assert (call.status, call.cost_usd) == (status, 0)
+    # A provider may have read the prompt before it failed, and bills what it likes of a 5xx.
+    assert (call.status, call.cost_usd > 0) == (status, status >= 500)
 
 
 def test_an_error_in_place_of_a_stream_is_its_own_exception(own_gateway: Gateway) -> None:
