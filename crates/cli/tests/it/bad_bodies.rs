@@ -7,28 +7,13 @@ use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 
 use crate::support::format::Format;
-use crate::support::program::{Program, Setup, one_upstream};
-use crate::support::raw::{self, Answer};
+use crate::support::guarded::{guarded, is_alive, refused};
+use crate::support::program::{Setup, one_upstream};
+use crate::support::raw;
 use crate::support::upstream::{Reply, Upstream};
 
 const MIB: usize = 1024 * 1024;
 const JSON: (&str, &str) = ("content-type", "application/json");
-
-/// A proxy whose upstream must never be asked.
-fn guarded(config: &str) -> (Program, Upstream) {
-    let upstream = Upstream::always(Reply::json("{}"));
-    (Setup::proxy(&format!("{config}\n{}", one_upstream(&upstream.url()))).start(), upstream)
-}
-
-fn refused(format: Format, answer: &Answer, status: u16, code: &str) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    assert_eq!(format.error(answer)["code"], code, "{answer:?}");
-}
-
-async fn is_alive(server: &Program) {
-    assert_eq!(server.get("/health").await.json()["status"], "healthy");
-    assert_eq!(server.metrics().await.sum("seawall_panics_total", &[]), 0.0);
-}
 
 #[tokio::test]
 async fn a_body_that_is_no_json_object_is_a_400_with_the_position() {

@@ -2,6 +2,7 @@
 
 use crate::support::eventually;
 use crate::support::format::Format;
+use crate::support::guarded::refused;
 use crate::support::program::{Program, Setup, one_upstream};
 use crate::support::raw::{self, Answer};
 
@@ -14,11 +15,6 @@ fn with_key(format: Format, key: &str) -> Vec<u8> {
         Format::Gemini => ("x-goog-api-key", key),
     };
     raw::request("POST", format.path(false), &[header], format.body("hi", false))
-}
-
-fn refused(format: Format, answer: &Answer, status: u16, code: &str) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    assert_eq!(format.error(answer)["code"], code, "{answer:?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 pub(crate) mod child;
 pub(crate) mod client;
 pub(crate) mod format;
+pub(crate) mod guarded;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 pub(crate) mod program;
