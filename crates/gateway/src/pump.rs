@@ -188,9 +188,17 @@ impl Pump {
         Ok(())
     }
 
-    /// The answer broke off, unless the model has said its last word: what goes wrong after that spoils nothing.
+    /// The answer broke off. Once the model has said its last word the client has all of it, so that is no error; but half
+    /// an event is nobody's, nothing is kept of such a stream, and without its usage it is not known what it cost.
     fn broke_off(&mut self, refusal: Refusal) -> Result<(), Refusal> {
-        if self.reader.is_complete() { self.end() } else { Err(refusal) }
+        if !self.reader.is_complete() {
+            return Err(refusal);
+        }
+        self.upstream = None;
+        self.recorder = None;
+        let is_told = self.reader.answer().usage.is_some();
+        self.settle(if is_told { Ending::Complete } else { Ending::Cut });
+        Ok(())
     }
 
     /// Bytes for the client.

@@ -135,6 +135,20 @@ async fn a_stream_is_given_again_byte_for_byte_in_every_format() {
 }
 
 #[tokio::test]
+async fn a_stream_that_broke_off_after_its_last_word_is_not_kept() {
+    for format in Format::ALL {
+        let events = format.events(true);
+        let broken = Reply::begin_events(&events).chunk("data: {\"torn\":\"").close();
+        let upstream = Upstream::in_turn(vec![broken, Reply::events(&events)]);
+        let server = proxy(&upstream, "");
+        let first = send(&server, Call::say(format, "hi", true)).await;
+        assert!(!first.text().contains("torn"), "half an event is nobody's: {first:?}");
+        assert_eq!(told(&send(&server, Call::say(format, "hi", true)).await), Some("miss"), "{format:?}");
+        assert_eq!(upstream.seen().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn embeddings_are_kept_and_what_is_not_metered_is_not() {
     let upstream = Upstream::start(|seen, _| {
         let usage = json!({ "prompt_tokens": 1, "total_tokens": 1 });

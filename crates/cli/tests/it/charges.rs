@@ -295,6 +295,30 @@ async fn a_usage_that_does_not_come_after_the_last_word_is_not_waited_for_long()
 }
 
 #[tokio::test]
+async fn a_stream_that_breaks_between_its_last_word_and_its_usage_is_charged_as_cut() {
+    for (model, may_reason) in [("gpt-5", true), ("gpt-4o", false)] {
+        let usage = used(model, 10, 700);
+        let reply = Reply::begin_events([said(model, "hello"), stopped(model)])
+            .pause(Duration::from_millis(150))
+            .chunk(&usage[..usage.len() / 2])
+            .close();
+        let upstream = Upstream::always(reply);
+        let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "10"]).start();
+        let answer = proxy.ask(raw::post(CHAT, ask(model, true))).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(
+            answer.text(),
+            [said(model, "hello"), stopped(model)].concat(),
+            "whole events, and no error after the last word"
+        );
+        let data = trace_of_one(&proxy).await.of_kind("action.settled").next().unwrap().data.clone();
+        assert_eq!(data["ended"], "cut", "{data}");
+        let output = data["usage"]["output_tokens"].as_u64().unwrap();
+        assert!(output >= if may_reason { 150 } else { 32 } && output < 1000, "{model}: {data}");
+    }
+}
+
+#[tokio::test]
 async fn a_faster_service_is_charged_as_such() {
     let body = |model: &str, tier: &str| {
         json!({ "model": model, "service_tier": tier, "max_completion_tokens": 10, "messages": [] })
