@@ -107,6 +107,8 @@ pub(crate) struct RecordedUsage {
     sound_tokens: u64,
     #[serde(skip_serializing_if = "is_zero")]
     searches: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    tool_runs: u64,
     estimated: bool,
 }
 
@@ -120,6 +122,7 @@ impl From<Usage> for RecordedUsage {
             reasoning_tokens: usage.reasoning,
             sound_tokens: usage.sound_in.saturating_add(usage.sound_out),
             searches: usage.searches,
+            tool_runs: usage.tool_runs,
             estimated: usage.estimated,
         }
     }

@@ -62,6 +62,8 @@ pub(crate) struct Most {
     pub(crate) output: u64,
     /// Searches of the provider.
     pub(crate) searches: u64,
+    /// Runs of other tools of the provider that have a fee.
+    pub(crate) tool_runs: u64,
     /// What a try costs whose cost can't be seen.
     pub(crate) flat: Usd,
 }
@@ -101,6 +103,8 @@ pub(crate) struct Meter {
     answers: u64,
     /// The provider may search for the model.
     may_search: bool,
+    /// The provider may run other tools for it, at a fee that is not known.
+    unpriced_tools: bool,
     /// What was reserved.
     most: Most,
     /// It wrote more than we could see.
@@ -145,6 +149,7 @@ impl Meter {
             is_stream: false,
             answers: 1,
             may_search: false,
+            unpriced_tools: false,
             most: Most::default(),
             wrote_unseen: false,
             current: None,
@@ -175,7 +180,7 @@ impl Meter {
     pub(crate) fn for_request(mut self: Box<Self>, request: &Request) -> Box<Self> {
         (self.premium, self.background) = (request.premium, request.background);
         (self.is_stream, self.answers) = (request.stream, request.answers);
-        self.may_search = request.server_tools > 0;
+        (self.may_search, self.unpriced_tools) = (request.may_search, request.unpriced_tools);
         self
     }
 

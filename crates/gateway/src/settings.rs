@@ -271,7 +271,7 @@ fn assumed(input: Usd, output: Usd) -> Price {
         long_context: None,
         premium: None,
         sound: None,
-        search: Usd::ZERO,
+        search: None,
         may_reason: true,
         max_input: None,
         max_output: None,

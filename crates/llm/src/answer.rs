@@ -27,6 +27,8 @@ pub struct Answer {
     pub premium: Option<bool>,
     /// Searches of the provider that the answer shows, where its usage does not count them.
     pub searches: u64,
+    /// Runs of other tools of the provider that cost more than their tokens.
+    pub tool_runs: u64,
     /// The provider reported an error in the answer itself.
     pub failed: bool,
 }

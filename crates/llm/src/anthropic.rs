@@ -30,6 +30,13 @@ fn read_block(block: &Object<'_>, answer: &mut Answer) {
             block.get("input").filter(|input| input.as_object().is_some_and(|input| !input.is_empty()));
         input.into_iter().for_each(|input| answer.wrote_raw(input));
     }
+    if kind.as_deref() == Some("server_tool_use") {
+        let name = block.get("name").and_then(text).unwrap_or_default();
+        // The usage counts searches; reading a page and finding a tool cost nothing but tokens.
+        let is_known =
+            ["web_search", "web_fetch", "tool_search_tool"].iter().any(|tool| name.starts_with(tool));
+        answer.tool_runs += u64::from(!is_known);
+    }
     if kind.as_deref() == Some("tool_use") {
         let name = block.get("name").and_then(text).unwrap_or_default();
         answer.tool_calls.push(ToolCall { id: block.get("id").and_then(text), name });

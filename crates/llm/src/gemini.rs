@@ -47,12 +47,19 @@ fn read_tier(object: &Object<'_>, answer: &mut Answer) {
     }
 }
 
-/// The searches behind an answer: each query counts, though some models are billed by the prompt.
+/// The searches behind an answer: each query counts, though some models are billed by the prompt. Maps are billed by the
+/// prompt too, at a fee of their own.
 fn count_searches(candidate: &Object<'_>, answer: &mut Answer) {
     let grounding = candidate.some("groundingMetadata").and_then(|grounding| grounding.as_object());
-    let queries = grounding.and_then(|grounding| grounding.get("webSearchQueries"));
+    let queries = grounding.as_ref().and_then(|grounding| grounding.get("webSearchQueries"));
     let count = queries.map_or(0, |queries| queries.elements().count());
     answer.searches = answer.searches.max(u64::try_from(count).unwrap_or(u64::MAX));
+    let mut chunks = grounding.and_then(|grounding| grounding.get("groundingChunks")).into_iter();
+    let has_maps = chunks.any(|chunks| {
+        let mut chunks = chunks.elements().filter_map(|chunk| chunk.as_object());
+        chunks.any(|chunk| chunk.some("maps").is_some())
+    });
+    answer.tool_runs = answer.tool_runs.max(u64::from(has_maps));
 }
 
 fn read_content(candidate: &Object<'_>, answer: &mut Answer) {

@@ -11,14 +11,17 @@ pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
     for item in items(object) {
         read_call(&item, answer);
         read_item(&item, answer);
-        count_search(&item, answer);
+        count_tool(&item, answer);
     }
 }
 
-/// The provider bills each search that it made for the model.
-fn count_search(item: &Object<'_>, answer: &mut Answer) {
-    let kind = item.get("type").and_then(text);
-    answer.searches += u64::from(matches!(kind.as_deref(), Some("web_search_call" | "file_search_call")));
+/// The provider bills each search that it made for the model, and each run of most other tools of its own.
+fn count_tool(item: &Object<'_>, answer: &mut Answer) {
+    match item.get("type").and_then(text).as_deref() {
+        Some("web_search_call") => answer.searches += 1,
+        Some("file_search_call" | "code_interpreter_call" | "image_generation_call") => answer.tool_runs += 1,
+        _ => {}
+    }
 }
 
 /// Model, usage, status: what the object says besides its output.
@@ -87,7 +90,7 @@ pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
             if let Some(item) = object.get("item").and_then(|item| item.as_object()) {
                 read_call(&item, &mut progress.answer);
                 if kind == "response.output_item.done" {
-                    count_search(&item, &mut progress.answer);
+                    count_tool(&item, &mut progress.answer);
                 }
             }
         }
@@ -118,10 +121,11 @@ fn read_response(response: Option<Value<'_>>, progress: &mut Progress) {
     let mut whole = Answer::default();
     for item in items(&response) {
         read_call(&item, &mut progress.answer);
-        count_search(&item, &mut whole);
+        count_tool(&item, &mut whole);
         if no_deltas {
             read_item(&item, &mut progress.answer);
         }
     }
     progress.answer.searches = progress.answer.searches.max(whole.searches);
+    progress.answer.tool_runs = progress.answer.tool_runs.max(whole.tool_runs);
 }

@@ -67,6 +67,10 @@ pub struct Sound {
 /// known is six times (Anthropic's fast mode of Opus 4.6).
 const UNKNOWN_PREMIUM: u64 = 6;
 
+/// What one run of a provider's tool is taken to cost whose fee is not known: the dearest that is known, which is
+/// Google's $35 for a thousand searches.
+pub const UNKNOWN_FEE: Usd = Usd::from_picos(35_000_000_000);
+
 /// What one model costs per token, and how much it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Price {
@@ -88,8 +92,8 @@ pub struct Price {
     pub premium: Option<Arc<Price>>,
     /// Tokens of sound, where they have a price of their own.
     pub sound: Option<Sound>,
-    /// One search that the provider makes for the model.
-    pub search: Usd,
+    /// One search that the provider makes for the model, where that is known.
+    pub search: Option<Usd>,
     /// It may reason out of sight, so that what was seen of an answer does not say what was written. Of a model that
     /// the table does not tell it is taken for granted.
     pub may_reason: bool,
@@ -111,7 +115,7 @@ impl Price {
         [
             sound.input.times(usage.sound_in),
             sound.output.times(usage.sound_out),
-            self.search.times(usage.searches),
+            self.fees(usage.searches, usage.tool_runs),
             rates.input.times(usage.input.saturating_sub(special)),
             rates.cached.times(usage.cached),
             rates.cache_write.times(usage.cache_write),
@@ -120,6 +124,14 @@ impl Price {
         ]
         .into_iter()
         .sum()
+    }
+
+    /// What so many searches and runs of other tools cost beside their tokens. A fee that is not known is taken for the
+    /// dearest that is.
+    #[must_use]
+    pub fn fees(&self, searches: u64, tool_runs: u64) -> Usd {
+        let search = self.search.unwrap_or(UNKNOWN_FEE);
+        search.times(searches).saturating_add(UNKNOWN_FEE.times(tool_runs))
     }
 
     /// The most that a call can cost whose prompt has at most `input_bound` tokens and whose answers have, all
@@ -237,11 +249,14 @@ impl Prices {
     }
 
     /// Reads a table:
-    /// `{"models":{"NAME":{"in":2.5,"out":10,"cached":1.25,"write":…,"write_1h":…,"long":{"above":200000,"in":…},
-    /// "premium":{…},"max_in":128000,"max_out":16384}}}`, in US dollars per million tokens, as numbers or as strings.
+    /// `{"models":{"NAME":{"in":2.5,"out":10,"cached":1.25,"write":…,"write_1h":…,"sound_in":…,"sound_out":…,
+    /// "search":10,"long":{"above":200000,"in":…},"premium":{…},"reasons":false,"max_in":128000,"max_out":16384}}}`, in
+    /// US dollars per million tokens, `search` per thousand searches, as numbers or as strings.
     ///
     /// Read exactly, and rounded up to the pico-dollar per token. `cached` and `write` are `in` when missing,
-    /// `write_1h` is `write`; a tier's prices are the model's. `origin` names the table in errors.
+    /// `write_1h` is `write`, sound costs what text does, a tier's prices are the model's, and a premium's `sound_in`,
+    /// `sound_out`, `search` and `long` follow the plain ones. Without `search` the fee is not known; without
+    /// `reasons: false` the model may reason out of sight. `origin` names the table in errors.
     ///
     /// # Errors
     /// All that is wrong with it at once: unknown keys, missing or negative prices, models named twice.

@@ -46,6 +46,10 @@ pub struct Request {
     pub background: bool,
     /// How many tools the provider itself would run.
     pub server_tools: u32,
+    /// One of them searches the web, and each search has its fee.
+    pub may_search: bool,
+    /// One of them has, or may have, a fee that no price table tells.
+    pub unpriced_tools: bool,
     /// Images that lie in the body.
     pub inline_images: u32,
     /// Of those: how many are to be read at their original size, which costs more.
@@ -121,7 +125,7 @@ fn read_chat(body: &[u8], object: &Object<'_>, request: &mut Request) -> Result<
     request.wants_usage = asks_for_usage(body, object)?;
     request.premium = is_premium_tier(object);
     request.sound = object.some("audio").is_some() || names_sound(object.some("modalities"));
-    request.server_tools = tools::count_openai(object);
+    tools::read_openai(object, request);
     parts::read(object, &["messages"], request);
     Ok(())
 }
@@ -130,7 +134,7 @@ fn read_responses(object: &Object<'_>, request: &mut Request) {
     request.max_output = largest(object, &["max_output_tokens"]);
     request.background = flag(object, "background");
     request.premium = is_premium_tier(object);
-    request.server_tools = tools::count_openai(object);
+    tools::read_openai(object, request);
     request.hidden_input |= ["previous_response_id", "conversation", "prompt"].iter().any(|key| {
         // A stored prompt is an object with an id.
         object.some(key).is_some()
@@ -157,7 +161,7 @@ fn prompts(prompt: Value<'_>) -> u64 {
 fn read_anthropic(object: &Object<'_>, request: &mut Request) {
     request.max_output = largest(object, &["max_tokens"]);
     request.premium = string(object, "speed").is_some_and(|speed| speed != "standard");
-    request.server_tools = tools::count_anthropic(object);
+    tools::read_anthropic(object, request);
     // A container brings skills, which are read as prompt; it is a string (only an id) or an object.
     request.hidden_input |= object.some("container").is_some();
     parts::read(object, &["messages", "system"], request);
@@ -179,7 +183,7 @@ fn read_gemini(body: &[u8], object: &Object<'_>, request: &mut Request) -> Resul
     request.premium = tier.is_some_and(|tier| is_premium_name(&tier));
     request.hidden_input |= object.some("cachedContent").or_else(|| object.some("cached_content")).is_some();
     request.inputs = object.get("requests").map_or(1, prompts);
-    request.server_tools = tools::count_gemini(object);
+    tools::read_gemini(object, request);
     let prompt = ["contents", "content", "systemInstruction", "system_instruction", "requests"];
     parts::read(object, &prompt, request);
     Ok(())

@@ -164,6 +164,7 @@ pub(crate) fn larger(first: Option<Usage>, second: Option<Usage>) -> Option<Usag
         sound_in: a.sound_in.max(b.sound_in),
         sound_out: a.sound_out.max(b.sound_out),
         searches: a.searches.max(b.searches),
+        tool_runs: a.tool_runs.max(b.tool_runs),
         estimated: a.estimated && b.estimated,
     })
 }

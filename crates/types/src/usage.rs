@@ -30,6 +30,9 @@ pub struct Usage {
     /// Searches that the provider made for the model and bills one by one.
     #[serde(default)]
     pub searches: u64,
+    /// Runs of other tools of the provider, which it bills one by one at a fee that no price table tells.
+    #[serde(default)]
+    pub tool_runs: u64,
     /// We counted this ourselves, from what we saw, because the provider did not say.
     pub estimated: bool,
 }

@@ -364,6 +364,43 @@ async fn the_providers_searches_are_charged_one_by_one() {
 }
 
 #[tokio::test]
+async fn a_fee_that_is_not_known_is_a_price_that_is_not_known() {
+    let output = |kind: &str| vec![json!({ "type": kind }); 10];
+    // gpt-4o has no fee for searches in the table, gpt-5 has one, and no model has one for anything else.
+    for (model, tool, item, fee) in [
+        ("gpt-4o", "web_search", "web_search_call", "0.35"),
+        ("gpt-5", "code_interpreter", "code_interpreter_call", "0.35"),
+        ("gpt-5", "file_search", "file_search_call", "0.35"),
+        ("gpt-5", "image_generation", "image_generation_call", "0.35"),
+    ] {
+        let reply = json!({ "model": model, "output": output(item), "usage": { "input_tokens": 0, "output_tokens": 0 } });
+        let upstream = Upstream::always(Reply::json(reply.to_string()));
+        let body =
+            json!({ "model": model, "max_output_tokens": 10, "input": "hi", "tools": [{ "type": tool }] });
+        let ask = async |proxy: &Program| proxy.ask(raw::post("/v1/responses", body.to_string())).await;
+        let poor = strict(&upstream, "", "100");
+        let refused = ask(&poor).await;
+        assert_eq!((refused.status, code(&refused)), (403, "PRICE_UNKNOWN".into()), "{tool}: {refused:?}");
+        assert!(upstream.seen().is_empty(), "{tool}");
+        let warn = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "100"]).start();
+        assert_eq!(ask(&warn).await.status, 200, "{tool}");
+        assert_eq!(spent(&warn).await, usd(fee), "{model} {tool}");
+        assert!(trace_of_one(&warn).await.reserved() > usd(fee), "{model} {tool}");
+        warn.wait_for_metric("seawall_unpriced_total", &[("upstream", "main")], 1.0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_tool_of_the_provider_that_costs_its_tokens_alone_passes_in_strict_mode() {
+    let upstream = Upstream::always(Reply::json(r#"{"model":"gpt-4o","output":[{"type":"mcp_call"}]}"#));
+    let proxy = strict(&upstream, "", "100");
+    for tools in [r#"[{"type":"mcp"}]"#, r#"[{"type":"function","name":"f"}]"#] {
+        let body = format!(r#"{{"model":"gpt-4o","max_output_tokens":9,"input":"hi","tools":{tools}}}"#);
+        assert_eq!(proxy.ask(raw::post("/v1/responses", body)).await.status, 200, "{tools}");
+    }
+}
+
+#[tokio::test]
 async fn a_call_is_charged_at_the_prices_that_it_began_with() {
     let upstream = Upstream::always(
         Reply::begin_events([said("m", "hello")])

@@ -78,6 +78,7 @@ impl Meter {
             (Billing::ByToken, status) => {
                 let mut bill = self.bill_of_tokens(current, status.is_some(), ending);
                 bill.usage.searches = bill.usage.searches.max(self.searches());
+                bill.usage.tool_runs = bill.usage.tool_runs.max(self.tool_runs());
                 bill
             }
         }
@@ -150,6 +151,12 @@ impl Meter {
         let untold = self.may_search && self.accepted.wire == Wire::OpenAiChat;
         self.answer.searches.max(u64::from(untold))
     }
+
+    /// The same of other tools of the provider.
+    fn tool_runs(&self) -> u64 {
+        let untold = self.unpriced_tools && self.accepted.wire == Wire::OpenAiChat;
+        self.answer.tool_runs.max(u64::from(untold))
+    }
 }
 
 /// The sum of two usages.
@@ -164,6 +171,7 @@ pub(super) fn add(a: Usage, b: &Usage) -> Usage {
         sound_in: a.sound_in.saturating_add(b.sound_in),
         sound_out: a.sound_out.saturating_add(b.sound_out),
         searches: a.searches.saturating_add(b.searches),
+        tool_runs: a.tool_runs.saturating_add(b.tool_runs),
         estimated: a.estimated || b.estimated,
     }
 }

@@ -194,6 +194,14 @@ fn sound_and_searches_are_counted() {
         searches(Wire::OpenAiResponses, r#"{"output":[{"type":"web_search_call"},{"type":"message"}]}"#),
         1
     );
+    let tool_runs = |wire, body: &str| read_answer(wire, body.as_bytes()).tool_runs;
+    let calls = r#"{"output":[{"type":"file_search_call"},{"type":"code_interpreter_call"},{"type":"image_generation_call"},{"type":"mcp_call"},{"type":"function_call"}]}"#;
+    assert_eq!((searches(Wire::OpenAiResponses, calls), tool_runs(Wire::OpenAiResponses, calls)), (0, 3));
+    let blocks = r#"{"content":[{"type":"server_tool_use","name":"web_search"},{"type":"server_tool_use","name":"bash_code_execution"},{"type":"tool_use","name":"x"}]}"#;
+    assert_eq!(tool_runs(Wire::AnthropicMessages, blocks), 1);
+    let maps =
+        r#"{"candidates":[{"groundingMetadata":{"groundingChunks":[{"web":{}},{"maps":{}},{"maps":{}}]}}]}"#;
+    assert_eq!(tool_runs(Wire::GeminiGenerate, maps), 1);
     assert_eq!(
         searches(
             Wire::GeminiGenerate,

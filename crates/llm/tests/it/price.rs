@@ -250,7 +250,22 @@ fn sound_and_searches_have_prices_of_their_own() {
     let embedded = Prices::embedded().unwrap();
     let audio = embedded.find(Provider::OpenAi, "gpt-audio").unwrap();
     assert_eq!(audio.sound.map(|sound| sound.output), Some(usd("6.4e-5")));
-    assert_eq!(embedded.find(Provider::Anthropic, "claude-opus-4-8").unwrap().search, usd("0.01"));
+    assert_eq!(embedded.find(Provider::Anthropic, "claude-opus-4-8").unwrap().search, Some(usd("0.01")));
+}
+
+#[test]
+fn a_fee_that_is_not_known_is_taken_for_the_dearest_that_is() {
+    let prices =
+        table(r#""m":{"in":0,"out":0,"premium":{"in":0,"out":0}},"free":{"in":0,"out":0,"search":0}"#);
+    let unknown = prices.find(Provider::Other, "m").unwrap();
+    assert_eq!((unknown.search, unknown.tier(true).unwrap().search), (None, None));
+    let usage = Usage { searches: 2, tool_runs: 3, ..Usage::default() };
+    assert_eq!(unknown.cost(&usage), usd("0.175"));
+    assert_eq!(prices.find(Provider::Other, "free").unwrap().cost(&usage), usd("0.105"));
+    let table = include_str!("../../data/prices.json");
+    let table: serde_json::Value = serde_json::from_str(table).unwrap();
+    let fees = table["models"].as_object().unwrap().values().filter_map(|model| model["search"].as_f64());
+    assert_eq!(fees.reduce(f64::max), Some(35.0), "for a thousand: the dearest of the table");
 }
 
 #[test]

@@ -408,3 +408,33 @@ fn sound_and_the_number_of_answers_are_noticed() {
     assert_eq!(read(Wire::GeminiGenerate, r#"{"generationConfig":{"candidateCount":2}}"#).answers, 2);
     assert!(read(Wire::GeminiGenerate, r#"{"serviceTier":"PRIORITY"}"#).premium);
 }
+
+#[test]
+fn what_the_providers_tools_cost_beside_tokens_is_known_or_not() {
+    use Wire::{AnthropicMessages, GeminiGenerate, OpenAiChat, OpenAiResponses};
+    for (wire, body, server_tools, may_search, unpriced) in [
+        (OpenAiChat, r#"{"web_search_options":{}}"#, 1, true, false),
+        (OpenAiResponses, r#"{"tools":[{"type":"web_search_preview"},{"type":"mcp"}]}"#, 2, true, false),
+        (OpenAiResponses, r#"{"tools":[{"type":"function"},{"type":"mcp"}]}"#, 1, false, false),
+        (OpenAiResponses, r#"{"tools":[{"type":"code_interpreter"}]}"#, 1, false, true),
+        (OpenAiResponses, r#"{"tools":[{"type":"file_search"},{"type":"web_search"}]}"#, 2, true, true),
+        (OpenAiResponses, r#"{"tools":[{"type":"image_generation"}]}"#, 1, false, true),
+        (OpenAiResponses, r#"{"tools":[{"type":"of tomorrow"},{}]}"#, 2, false, true),
+        (AnthropicMessages, r#"{"tools":[{"type":"web_search_20250305"},{"name":"mine"}]}"#, 1, true, false),
+        (
+            AnthropicMessages,
+            r#"{"tools":[{"type":"web_fetch_20250910"}],"mcp_servers":[{}]}"#,
+            2,
+            false,
+            false,
+        ),
+        (AnthropicMessages, r#"{"tools":[{"type":"code_execution_20250825"}]}"#, 1, false, true),
+        (GeminiGenerate, r#"{"tools":[{"googleSearch":{},"functionDeclarations":[]}]}"#, 1, true, false),
+        (GeminiGenerate, r#"{"tools":[{"url_context":{}},{"codeExecution":{}}]}"#, 2, false, false),
+        (GeminiGenerate, r#"{"tools":[{"googleMaps":{}}]}"#, 1, false, true),
+    ] {
+        let request = read(wire, body);
+        let found = (request.server_tools, request.may_search, request.unpriced_tools);
+        assert_eq!(found, (server_tools, may_search, unpriced), "{body}");
+    }
+}

@@ -15,9 +15,9 @@ use crate::phase::Asked;
 /// What an answer may have when neither the request nor the price table says: the usual default of providers is lower.
 const DEFAULT_OUTPUT: u64 = 8_192;
 
-/// How many searches of the provider are reserved for a request that lets it search. No request says how many there
-/// will be: answers with more are rare, and settled at what they cost.
-const SEARCHES: u64 = 16;
+/// How many searches of the provider, and runs of other tools of its own, are reserved for a request that lets it make
+/// them. No request says how many there will be: answers with more are rare, and settled at what they cost.
+const TOOL_RUNS: u64 = 16;
 
 /// What is left of budgets that are none.
 pub(super) const UNLIMITED: Amount = Amount { usd: Usd::MAX, tokens: u64::MAX };
@@ -89,7 +89,8 @@ pub(super) fn most(payload: &Payload, plan: &[Priced], output: u64) -> Most {
     Most {
         input: read,
         output: output.saturating_mul(payload.request.choices.max(1)),
-        searches: if payload.request.server_tools > 0 { SEARCHES } else { 0 },
+        searches: if payload.request.may_search { TOOL_RUNS } else { 0 },
+        tool_runs: if payload.request.unpriced_tools { TOOL_RUNS } else { 0 },
         flat: Usd::ZERO,
     }
 }
@@ -111,8 +112,8 @@ pub(super) fn upper_bound(payload: &Payload, plan: &[Priced], most: &Most) -> Am
         let read = prompt_bound(payload, one.price.as_ref());
         tokens = tokens.max(read.saturating_add(most.output));
         let Some(price) = &one.dearest else { continue };
-        let searches = price.search.times(most.searches);
-        answered = answered.max(price.upper(read, most.output).saturating_add(searches));
+        let fees = price.fees(most.searches, most.tool_runs);
+        answered = answered.max(price.upper(read, most.output).saturating_add(fees));
         refused = refused.max(price.cost(&prompt));
     }
     Amount {

@@ -89,7 +89,12 @@ pub(super) fn price(
         let plain = snapshot.price(accepted.dialect, &model);
         let price = plain.as_ref().and_then(|price| price.tier(premium));
         let price = match price {
-            Some(price) => Some(Arc::clone(price)),
+            Some(price) => {
+                if accepted.billing == Billing::ByToken {
+                    check_fees(asked, &target, &model, price)?;
+                }
+                Some(Arc::clone(price))
+            }
             None if accepted.billing == Billing::Free => None,
             // Should the answer tell what it used, that has its price.
             None if accepted.billing == Billing::Unknown => match snapshot.settings.unknown_price {
@@ -103,8 +108,35 @@ pub(super) fn price(
     plan.into_iter().map(priced).collect()
 }
 
+/// A fee that is not known is a price that is not known: where one may be guessed, the fee of each search, and of each run
+/// of another tool of the provider's own, is taken for the dearest that is known.
+fn check_fees(asked: Asked<'_>, target: &Target, model: &str, price: &Price) -> Result<(), Refusal> {
+    let request = &asked.payload.request;
+    let what = match (request.unpriced_tools, request.may_search && price.search.is_none()) {
+        (true, _) => "of a tool that the provider runs itself".to_owned(),
+        (false, true) => format!("of the searches of the model {model:?}"),
+        (false, false) => return Ok(()),
+    };
+    asked.gateway.metrics().unpriced.with_label_values(&[target.upstream.settings.name.as_str()]).inc();
+    if may_be_guessed(asked) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::PriceUnknown,
+        format!("the fee {what} is not known, and a budget in money can't be kept without it"),
+        "add search to the model's price in the file named by prices.file, leave the tool out, or set prices.unknown",
+    ))
+}
+
+/// Whether a price that is not known may be guessed. Strict mode with a budget in money always refuses: it could not keep
+/// its promise.
+fn may_be_guessed(asked: Asked<'_>) -> bool {
+    let strict = asked.policy().mode == Mode::Strict && asked.gateway.has_money_limit();
+    !strict && asked.snapshot.settings.unknown_price != UnknownPrice::Deny
+}
+
 /// What the configuration says of a model without a price, or without one for the faster service that is asked for:
-/// then its plain price is known. Strict mode with a budget in money always refuses: it could not keep its promise.
+/// then its plain price is known.
 fn unknown(
     asked: Asked<'_>,
     target: &Target,
@@ -113,20 +145,19 @@ fn unknown(
 ) -> Result<Option<Arc<Price>>, Refusal> {
     let Asked { gateway, snapshot, .. } = asked;
     gateway.metrics().unpriced.with_label_values(&[target.upstream.settings.name.as_str()]).inc();
-    let strict = asked.policy().mode == Mode::Strict && gateway.has_money_limit();
-    match snapshot.settings.unknown_price {
-        UnknownPrice::Estimate | UnknownPrice::Zero if !strict && plain.is_some() => {
-            Ok(plain.map(|plain| Arc::new(plain.assumed_premium())))
-        }
-        UnknownPrice::Estimate if !strict => Ok(Some(Arc::clone(&snapshot.settings.assumed_price))),
-        UnknownPrice::Zero if !strict => Ok(None),
-        _ => Err(Refusal::new(
+    if !may_be_guessed(asked) {
+        return Err(Refusal::new(
             Code::PriceUnknown,
             format!(
                 "the price of the model {model:?}{} is not known, and a budget in money can't be kept without it",
                 if plain.is_some() { ", in the faster service asked for," } else { "" },
             ),
             "add it to the file named by prices.file, or set prices.unknown",
-        )),
+        ));
     }
+    Ok(match (plain, snapshot.settings.unknown_price) {
+        (Some(plain), _) => Some(Arc::new(plain.assumed_premium())),
+        (None, UnknownPrice::Estimate) => Some(Arc::clone(&snapshot.settings.assumed_price)),
+        (None, UnknownPrice::Zero | UnknownPrice::Deny) => None,
+    })
 }
