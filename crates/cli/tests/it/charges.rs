@@ -483,6 +483,20 @@ async fn a_key_for_some_models_opens_no_path_whose_model_cannot_be_seen() {
             form("gpt-4o-mini").replace("\"model\"", "model").into_bytes(),
             400,
         ),
+        (
+            transcribe,
+            "multipart/form-data; boundary=xx; boundary=yy",
+            "identity",
+            [form("gpt-4o-mini"), form("whisper-1").replace("--xx", "--yy")].concat().into_bytes(),
+            403,
+        ),
+        (
+            transcribe,
+            multipart,
+            "identity",
+            [form("whisper-1").replace("--xx", "--yy"), form("gpt-4o-mini")].concat().into_bytes(),
+            403,
+        ),
         (transcribe, multipart, "identity", b"--xx--\r\n".to_vec(), 403),
         ("/v1/files", multipart, "identity", b"--xx--\r\n".to_vec(), 200),
         ("/v1beta/models/veo-3:predict", json, "identity", b"{}".to_vec(), 403),
@@ -498,6 +512,12 @@ async fn a_key_for_some_models_opens_no_path_whose_model_cannot_be_seen() {
             String::from_utf8_lossy(&body)
         );
     }
+    let twice = [
+        ("authorization", key.as_str()),
+        ("content-type", multipart),
+        ("content-type", "multipart/form-data; boundary=yy"),
+    ];
+    assert_eq!(proxy.ask(raw::request("POST", transcribe, &twice, form("gpt-4o-mini"))).await.status, 403);
     let listed = raw::request("GET", "/v1/models", &[("authorization", key.as_str())], "");
     assert_eq!(proxy.ask(listed).await.status, 200);
 }

@@ -50,6 +50,6 @@ fn unseen_model(accepted: &Accepted) -> Refusal {
     Refusal::new(
         Code::Forbidden,
         message,
-        "name the model, in JSON or in a form, or use a key for all models",
+        "name the model, in JSON or in a form (one boundary, nothing before its parts or after them), or use a key for all models",
     )
 }

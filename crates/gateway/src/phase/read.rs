@@ -91,8 +91,10 @@ async fn understand(
     memory: Share,
 ) -> Result<Payload, Refusal> {
     let (wire, calls_a_model) = (accepted.wire, accepted.calls_a_model());
-    let (encoding, content_type) =
-        (accepted.headers.get(CONTENT_ENCODING), accepted.headers.get(CONTENT_TYPE));
+    let encoding = accepted.headers.get(CONTENT_ENCODING);
+    // Of two types another reader may take the other one.
+    let mut types = accepted.headers.get_all(CONTENT_TYPE).iter();
+    let content_type = types.next().filter(|_| types.next().is_none());
     let at_once = if encoding.is_some() { AT_ONCE_COMPRESSED } else { AT_ONCE };
     if raw.len() <= at_once {
         let path_model = accepted.path_model.as_deref();
