@@ -109,6 +109,8 @@ pub(crate) struct Meter {
     most: Most,
     /// It wrote more than we could see.
     wrote_unseen: bool,
+    /// The call ended for want of memory here, which is not the upstream's doing.
+    lacked_memory: bool,
     current: Option<Current>,
     attempts: Vec<Attempt>,
     usage: Usage,
@@ -152,6 +154,7 @@ impl Meter {
             unpriced_tools: false,
             most: Most::default(),
             wrote_unseen: false,
+            lacked_memory: false,
             current: None,
             attempts: Vec::new(),
             usage: Usage::default(),
@@ -283,6 +286,11 @@ impl Meter {
         self.wrote_unseen = true;
     }
 
+    /// There is no memory left here for the answer: the upstream's breaker is to hear nothing of how the call ended.
+    pub(crate) fn lacked_memory(&mut self) {
+        self.lacked_memory = true;
+    }
+
     /// The answer is one that was kept, in which the model asks for these tools.
     pub(crate) fn gives_again(&mut self, tools: &[ToolCall]) {
         self.cached = true;
@@ -310,6 +318,7 @@ impl Meter {
         let Some(permit) = self.permit.take() else { return };
         if let Some(current) = self.current.take() {
             match (ending, current.status) {
+                _ if self.lacked_memory => current.upstream.breaker.forget_probe(),
                 (Ending::Cut, _) => current.upstream.breaker.report(true, self.now()),
                 (Ending::Complete | Ending::TimedOut, Some(..400)) => {
                     current.upstream.breaker.report(false, self.now())

@@ -145,6 +145,56 @@ async fn what_is_the_clients_fault_does_not_open_it() {
 }
 
 #[tokio::test]
+async fn want_of_memory_here_does_not_open_it() {
+    let mut answer = Format::Chat.answer();
+    answer.push_str(&" ".repeat(2 * 1024 * 1024));
+    let upstream = Upstream::in_turn(vec![
+        failure(),
+        Reply::json(&answer),
+        Reply::json(&answer),
+        Reply::json(Format::Chat.answer()),
+    ]);
+    let server = Setup::proxy(&format!(
+        "gateway: {{ limits: {{ buffer: 1M }} }}\nupstreams: [ {{ name: main, base_url: \"{}\", retries: {{ attempts: 0 }}, breaker: {{ failures: 1, open: 200ms }} }} ]",
+        upstream.url()
+    ))
+    .start();
+    server.ask(Format::Chat.request("hi", false)).await;
+    wait_for_state(&server, 1.0).await;
+    // A probe tells nothing when its answer is not heard out, so the next call probes again.
+    for _ in 0..2 {
+        let answer = server.ask(Format::Chat.request("hi", false)).await;
+        assert_eq!(Format::Chat.error(&answer)["code"], "OVERLOADED", "{answer:?}");
+        assert_eq!(state(&server).await, 1.0, "as before");
+    }
+    assert_eq!(server.ask(Format::Chat.request("hi", false)).await.status, 200);
+    assert_eq!(state(&server).await, 0.0);
+}
+
+#[tokio::test]
+async fn a_websocket_that_finds_no_memory_does_not_open_it() {
+    let switched = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let upstream = Upstream::always(Reply::nothing().send(switched).hang());
+    let server = Setup::proxy(&format!(
+        "gateway: {{ limits: {{ buffer: 16K }} }}\nupstreams: [ {{ name: main, base_url: \"{}\", breaker: {{ failures: 1 }} }} ]",
+        upstream.url()
+    ))
+    .start();
+    let headers = [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    for number in 1..=2 {
+        let answer = server.ask(raw::request("GET", "/v1/realtime?model=sim-x", &headers, "")).await;
+        assert_eq!(Format::Chat.error(&answer)["code"], "OVERLOADED", "{answer:?}");
+        assert_eq!(upstream.seen().len(), number, "asked once, and not again in vain");
+    }
+    assert_eq!(state(&server).await, 0.0);
+}
+
+#[tokio::test]
 async fn a_client_that_hangs_up_does_not_open_it() {
     let upstream = Upstream::always(Reply::nothing().hang());
     let server = proxy(&upstream.url(), 2, "30s");

@@ -274,7 +274,10 @@ fn inflater(headers: &HeaderMap) -> Result<Option<StreamInflater>, Refusal> {
 }
 
 /// The answer broke off or can't be read: what was seen of it is charged.
-fn settle_cut(meter: Box<Meter>, refusal: Refusal) -> Refusal {
+fn settle_cut(mut meter: Box<Meter>, refusal: Refusal) -> Refusal {
+    if refusal.code() == Code::Overloaded {
+        meter.lacked_memory();
+    }
     meter.finish(refusal.denial.code.http_status(), Ending::Cut);
     refusal
 }

@@ -211,6 +211,7 @@ impl<'a> Sending<'a> {
             Err((Some(meter), refusal)) => {
                 let cause = match refusal.code() {
                     Code::UpstreamUnavailable => Cause::Overloaded,
+                    Code::Overloaded => Cause::NoMemory,
                     _ => Cause::Broken,
                 };
                 failed(Failure::new(meter, refusal, cause))

@@ -35,6 +35,8 @@ pub(super) enum Cause {
     Broken,
     /// No answer in time.
     Timeout,
+    /// There is no memory left here for its answer.
+    NoMemory,
     /// An answer that is an error worth another try.
     Status(StatusCode),
     /// A stream that began with nothing but the news that the provider is overloaded.
@@ -50,6 +52,7 @@ impl Cause {
             Self::Connect => "connect",
             Self::Broken => "broken",
             Self::Timeout => "timeout",
+            Self::NoMemory => "memory",
             Self::Overloaded => "overloaded",
             Self::Status(status) => match status.as_u16() {
                 401 | 403 => "credential",
@@ -67,13 +70,13 @@ impl Cause {
         match self {
             Self::Connect | Self::Broken | Self::Overloaded => true,
             Self::Status(status) => status_is_retryable(status),
-            Self::Request | Self::Full | Self::Timeout => false,
+            Self::Request | Self::Full | Self::Timeout | Self::NoMemory => false,
         }
     }
 
     /// Whether another upstream may do better.
     pub(super) fn elsewhere(self) -> bool {
-        self != Self::Request
+        !matches!(self, Self::Request | Self::NoMemory)
     }
 
     /// Whether nothing of the request can have reached the upstream.
@@ -82,10 +85,10 @@ impl Cause {
     }
 
     /// Whether it was the upstream's doing: its breaker counts it, once for all tries of a call. `None`: it was never
-    /// asked, so there is nothing to tell.
+    /// asked, or not heard out, so there is nothing to tell.
     pub(super) fn upstream_failed(self) -> Option<bool> {
         match self {
-            Self::Request | Self::Full => None,
+            Self::Request | Self::Full | Self::NoMemory => None,
             Self::Connect | Self::Broken | Self::Timeout | Self::Overloaded => Some(true),
             Self::Status(status) => Some(status.is_server_error()),
         }
@@ -95,7 +98,7 @@ impl Cause {
     /// refuses it does not bill.
     pub(super) fn may_be_billed(self) -> bool {
         match self {
-            Self::Broken | Self::Timeout | Self::Overloaded => true,
+            Self::Broken | Self::Timeout | Self::Overloaded | Self::NoMemory => true,
             Self::Status(status) => status.is_server_error(),
             Self::Request | Self::Full | Self::Connect => false,
         }
