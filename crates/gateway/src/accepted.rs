@@ -1,6 +1,7 @@
 //! A request as far as its head tells: what every phase after the first knows of it.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
@@ -37,6 +38,8 @@ pub(crate) struct Accepted {
     pub(crate) upstream: Option<String>,
     /// The model that the path names.
     pub(crate) path_model: Option<String>,
+    /// Where in the path.
+    pub(crate) model_place: Option<Range<usize>>,
     pub(crate) headers: HeaderMap,
     pub(crate) address: IpAddr,
     /// Whether there is anything at its path.

@@ -4,9 +4,14 @@
 //! regard to case and to one slash at the end, because upstreams differ in that: a spelling that an upstream
 //! understands and we do not would pass unmetered. Choosing an upstream for a path is the gateway's.
 
+mod model;
+
 use std::borrow::Cow;
+use std::ops::Range;
 
 use smallvec::SmallVec;
+
+pub use self::model::with_model;
 
 /// Whose error shape, authentication header and price names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -133,6 +138,8 @@ pub struct Endpoint<'p> {
     pub dialect: Dialect,
     /// The model, where the path names it (Gemini), percent-decoded.
     pub model: Option<Cow<'p, str>>,
+    /// Where that stands in the path, for [`with_model`].
+    pub model_place: Option<Range<usize>>,
     /// The path as a template: a bounded label.
     pub route: &'static str,
     /// The methods that exist; empty when that is the upstream's business.
@@ -143,7 +150,8 @@ pub struct Endpoint<'p> {
 
 impl Endpoint<'_> {
     const fn new(wire: Wire, route: &'static str, allowed: &'static [&'static str]) -> Self {
-        Self { wire, dialect: wire.dialect(), model: None, route, allowed, free: false }
+        let dialect = wire.dialect();
+        Self { wire, dialect, model: None, model_place: None, route, allowed, free: false }
     }
 
     /// Whether a call with this method costs money. Looking and deleting are free everywhere; whatever else no wire
@@ -179,7 +187,10 @@ pub fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     let lower: SmallVec<[&str; 8]> = lower.iter().map(String::as_str).collect();
     match lower.as_slice() {
         ["v1" | "v1beta", ..] => {
-            Some(fixed(&lower).or_else(|| gemini(&segments)).unwrap_or_else(|| other(&segments, &lower)))
+            let found =
+                fixed(&lower).or_else(|| gemini(&segments)).unwrap_or_else(|| other(&segments, &lower));
+            let model_place = found.model.as_ref().and_then(|_| model::place(path));
+            Some(Endpoint { model_place, ..found })
         }
         ["upload", "v1" | "v1beta", ..] => {
             let upload = Endpoint::new(Wire::Other, "/upload/{other}", &[]);

@@ -61,6 +61,28 @@ async fn a_route_renames_the_model_in_a_path_too() {
 }
 
 #[tokio::test]
+async fn a_route_that_renames_leaves_the_rest_of_every_path_as_it_is() {
+    for (model, path, renamed) in [
+        ("sim-g", "/v1/engines/sim-g/completions", "/v1/engines/sim-other/completions"),
+        ("sim-g", "/v1beta/MODELS/sim-g:generateContent", "/v1beta/models/sim-other:generateContent"),
+        ("sim-g", "/v1beta/models/sim-g%3AgenerateContent", "/v1beta/models/sim-other%3AgenerateContent"),
+        (
+            "tunedModels/t",
+            "/v1beta/tunedModels/t:generateContent",
+            "/v1beta/models/sim-other:generateContent",
+        ),
+    ] {
+        let upstream = answering(Format::Gemini);
+        let routes =
+            format!("routes: [ {{ model: \"{model}\", to: [ {{ upstream: a, model: sim-other }} ] }} ]\n");
+        let server = proxy(&[entry("a", &upstream.url(), "")], &routes);
+        let answer = server.ask(raw::post(path, Format::Gemini.body("hi", false))).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        assert_eq!(upstream.only().line(), format!("POST {renamed} HTTP/1.1"));
+    }
+}
+
+#[tokio::test]
 async fn when_the_first_fails_the_fallback_answers() {
     let broken = [
         upstream::refusing(),

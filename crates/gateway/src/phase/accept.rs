@@ -58,6 +58,7 @@ pub(crate) fn accept(
         query: parts.uri.query().map(str::to_owned),
         upstream: chosen.into_name(),
         path_model: endpoint.as_ref().and_then(|endpoint| endpoint.model.as_deref().map(str::to_owned)),
+        model_place: endpoint.as_ref().and_then(|endpoint| endpoint.model_place.clone()),
         address: client_address(peer, &parts.headers, &snapshot.settings.trusted_proxies),
         headers: parts.headers,
         known: endpoint.is_some(),

@@ -1,6 +1,6 @@
 //! Paths lead to the wire format that an upstream would read in them.
 
-use seawall_llm::wire::Billing;
+use seawall_llm::wire::{Billing, with_model};
 use seawall_llm::{Dialect, Wire, endpoint};
 
 #[test]
@@ -73,6 +73,31 @@ fn the_path_names_geminis_model() {
         assert_eq!(endpoint(path).unwrap().model.as_deref(), Some(model));
     }
     assert_eq!(endpoint("/v1/chat/completions").unwrap().model, None);
+}
+
+#[test]
+fn another_model_takes_the_place_of_the_one_in_the_path_and_of_nothing_else() {
+    for (path, model, renamed) in [
+        ("/v1beta/models/m:generateContent", "n", "/v1beta/models/n:generateContent"),
+        ("/v1beta/MODELS/m:streamGenerateContent/", "n", "/v1beta/models/n:streamGenerateContent/"),
+        ("/v1beta/models/m%3AgenerateContent", "n", "/v1beta/models/n%3AgenerateContent"),
+        ("/v1beta/models/a:b%3agenerateContent", "n", "/v1beta/models/n%3agenerateContent"),
+        ("/V1/models/m:generateContent", "n", "/V1/models/n:generateContent"),
+        ("/v1beta/models/m:predict", "n", "/v1beta/models/n:predict"),
+        ("/v1beta/models/m:generateContent", "models/n", "/v1beta/models/n:generateContent"),
+        ("/v1beta/models/m:generateContent", "tunedModels/n", "/v1beta/tunedModels/n:generateContent"),
+        ("/v1beta/tunedModels/m:generateContent", "n", "/v1beta/models/n:generateContent"),
+        ("/v1beta/tunedModels/m:generateContent", "tunedModels/n", "/v1beta/tunedModels/n:generateContent"),
+        ("/v1/engines/gpt-4o/completions", "n", "/v1/engines/n/completions"),
+        ("/v1/Engines/ft:gpt-4o:acme::id/embeddings", "n", "/v1/Engines/n/embeddings"),
+        ("/v1/engines/gpt-4o", "n", "/v1/engines/n"),
+    ] {
+        let place = endpoint(path).unwrap().model_place.unwrap();
+        assert_eq!(with_model(path, &place, model), renamed, "{path}");
+    }
+    for path in ["/v1/chat/completions", "/v1/models/gpt-4o", "/v1beta/models", "/upload/v1beta/files"] {
+        assert_eq!(endpoint(path).unwrap().model_place, None, "{path}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use seawall_llm::request::{Edits, edit};
-use seawall_llm::wire::percent_decode;
+use seawall_llm::wire::{percent_decode, with_model};
 use seawall_llm_client::{Credentials, Upstream};
 use seawall_types::Code;
 
@@ -66,12 +66,8 @@ impl Sending<'_> {
 /// Where the request goes at the provider: its path, with another model where the target renames it, and its query without
 /// the key of the caller that may stand in it.
 fn path_and_query(accepted: &Accepted, renamed: Option<&str>, passthrough: bool) -> String {
-    let mut path = match (&accepted.path_model, renamed) {
-        (Some(_), Some(model)) => {
-            let verb = accepted.path.rsplit_once(':').map_or("", |(_, verb)| verb);
-            let base = accepted.path.split_once("/models/").map_or("", |(base, _)| base);
-            format!("{base}/models/{model}:{verb}")
-        }
+    let mut path = match (&accepted.model_place, renamed) {
+        (Some(place), Some(model)) => with_model(&accepted.path, place, model),
         _ => accepted.path.clone(),
     };
     let keep = |pair: &&str| {
