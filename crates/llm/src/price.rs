@@ -105,21 +105,29 @@ pub struct Price {
 
 impl Price {
     /// What a call cost. Sums that are out of range give the largest amount.
+    ///
+    /// Sound has its full price wherever it was read from, since what it costs from a cache is in no table. Of what came
+    /// from a cache as little is taken for sound as can be, and no token is charged twice.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Usd {
         let rates = self.rates(usage.input);
         let sound = self.sound.unwrap_or(Sound { input: rates.input, output: rates.output });
         let special = usage.cached.saturating_add(usage.cache_write).saturating_add(usage.cache_write_1h);
-        // Sound that came from a cache is charged twice: no provider says how much of it there was.
         let special = special.saturating_add(usage.sound_in);
+        let mut twice = special.saturating_sub(usage.input).min(usage.sound_in);
+        let mut once = |tokens: u64| {
+            let rest = tokens.saturating_sub(twice);
+            twice -= tokens - rest;
+            rest
+        };
         [
             sound.input.times(usage.sound_in),
             sound.output.times(usage.sound_out),
             self.fees(usage.searches, usage.tool_runs),
             rates.input.times(usage.input.saturating_sub(special)),
-            rates.cached.times(usage.cached),
-            rates.cache_write.times(usage.cache_write),
-            rates.cache_write_1h.times(usage.cache_write_1h),
+            rates.cached.times(once(usage.cached)),
+            rates.cache_write.times(once(usage.cache_write)),
+            rates.cache_write_1h.times(once(usage.cache_write_1h)),
             rates.output.times(usage.output.saturating_sub(usage.sound_out)),
         ]
         .into_iter()

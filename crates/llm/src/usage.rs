@@ -34,7 +34,8 @@ pub(crate) fn openai(value: Value<'_>) -> Option<Usage> {
     })
 }
 
-/// Gemini's counts: thoughts stand outside the candidates, tool prompts outside the prompt, the cache inside it.
+/// Gemini's counts: thoughts stand outside the candidates, tool prompts outside the prompt, the cache inside it, and sound
+/// inside both the prompt and the cache.
 pub(crate) fn gemini(value: Value<'_>) -> Option<Usage> {
     let usage = value.as_object()?;
     let prompt = number(&usage, &["promptTokenCount"]);
@@ -44,10 +45,12 @@ pub(crate) fn gemini(value: Value<'_>) -> Option<Usage> {
     let input = prompt.unwrap_or(0).saturating_add(of("toolUsePromptTokenCount"));
     let reasoning = of("thoughtsTokenCount");
     let output = of("candidatesTokenCount").saturating_add(reasoning);
+    // It is charged as sound then, and is not to be charged as cached too.
+    let cached_sound = sound(&usage, &["cacheTokensDetails"]);
     Some(Usage {
         input,
         output: output.max(total.unwrap_or(0).saturating_sub(input)),
-        cached: of("cachedContentTokenCount").min(input),
+        cached: of("cachedContentTokenCount").saturating_sub(cached_sound).min(input),
         reasoning,
         sound_in: sound(&usage, &["promptTokensDetails", "toolUsePromptTokensDetails"]).min(input),
         sound_out: sound(&usage, &["candidatesTokensDetails", "responseTokensDetails"]),

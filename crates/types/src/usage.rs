@@ -13,7 +13,7 @@ pub struct Usage {
     pub input: u64,
     /// All tokens written, reasoning included.
     pub output: u64,
-    /// Of `input`: read from a cache.
+    /// Of `input`: read from a cache; sound among it is not counted where the provider tells how much there was.
     pub cached: u64,
     /// Of `input`: written to a short-lived cache.
     pub cache_write: u64,

@@ -184,6 +184,13 @@ fn sound_and_searches_are_counted() {
         "candidatesTokensDetails":[{"modality":"AUDIO","tokenCount":8}]}}"#,
     );
     assert_eq!((gemini.sound_in, gemini.sound_out), (7, 8));
+    let from_a_cache = usage(
+        Wire::GeminiGenerate,
+        r#"{"usageMetadata":{"promptTokenCount":9,"cachedContentTokenCount":6,
+        "promptTokensDetails":[{"modality":"AUDIO","tokenCount":7}],
+        "cacheTokensDetails":[{"modality":"AUDIO","tokenCount":5},{"modality":"TEXT","tokenCount":1}]}}"#,
+    );
+    assert_eq!((from_a_cache.sound_in, from_a_cache.cached), (7, 1), "sound is sound, also from a cache");
     let anthropic = usage(
         Wire::AnthropicMessages,
         r#"{"usage":{"input_tokens":1,"output_tokens":1,"server_tool_use":{"web_search_requests":3}}}"#,

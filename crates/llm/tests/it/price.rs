@@ -182,6 +182,7 @@ proptest! {
     fn the_upper_bound_is_never_below_the_cost(
         parts in prop::array::uniform4(0_u64..700_000),
         output in 0_u64..200_000,
+        sound in 0_u64..2_000_000,
         slack in 0_u64..1_000_000,
     ) {
         static PRICES: LazyLock<Prices> = LazyLock::new(|| Prices::embedded().unwrap());
@@ -189,12 +190,15 @@ proptest! {
         let input = fresh + cached + cache_write + cache_write_1h;
         for (provider, model) in [
             (Provider::OpenAi, "gpt-4o"), (Provider::OpenAi, "gpt-5.4"), (Provider::Anthropic, "claude-opus-4-8"),
-            (Provider::Gemini, "gemini-2.5-pro"), (Provider::Other, "sim-x"),
+            (Provider::Gemini, "gemini-2.5-pro"), (Provider::Gemini, "gemini-2.5-flash"),
+            (Provider::OpenAi, "gpt-audio"), (Provider::Other, "sim-x"),
         ] {
             let usage = Usage { input, output, cached, cache_write, cache_write_1h, ..Usage::default() };
             for premium in [false, true] {
-                let price = PRICES.find(provider, model).unwrap().tier(premium).unwrap();
+                let Some(price) = PRICES.find(provider, model).unwrap().tier(premium) else { continue };
                 prop_assert!(price.cost(&usage) <= price.upper(input + slack, output + slack));
+                let spoken = Usage { sound_in: sound.min(input), sound_out: sound.min(output), ..usage };
+                prop_assert!(price.cost(&spoken) <= price.with_sound().upper(input + slack, output + slack));
                 if let Some(bought) = price.output_for(usd("0.25")) {
                     prop_assert!(price.upper(0, bought) <= usd("0.25"));
                 }
@@ -251,6 +255,17 @@ fn sound_and_searches_have_prices_of_their_own() {
     let audio = embedded.find(Provider::OpenAi, "gpt-audio").unwrap();
     assert_eq!(audio.sound.map(|sound| sound.output), Some(usd("6.4e-5")));
     assert_eq!(embedded.find(Provider::Anthropic, "claude-opus-4-8").unwrap().search, Some(usd("0.01")));
+}
+
+#[test]
+fn sound_from_a_cache_is_charged_once() {
+    let prices = table(r#""m":{"in":1,"out":2,"cached":0.1,"sound_in":16}"#);
+    let price = prices.find(Provider::Gemini, "m").unwrap();
+    let usage = Usage { input: 100, sound_in: 60, cached: 50, ..Usage::default() };
+    // 60 at 16; of the 40 others all may be from the cache, and no more.
+    assert_eq!(price.cost(&usage), usd("0.000964"));
+    let usage = Usage { cached: 30, ..usage };
+    assert_eq!(price.cost(&usage), usd("0.000973"), "what need not be sound is not taken for it");
 }
 
 #[test]
