@@ -349,18 +349,32 @@ async fn a_faster_service_is_charged_as_such() {
 
 #[tokio::test]
 async fn the_providers_searches_are_charged_one_by_one() {
-    let reply = json!({
+    let claude = json!({
         "model": "claude-opus-4-8", "type": "message", "content": [], "stop_reason": "end_turn",
         "usage": { "input_tokens": 0, "output_tokens": 0, "server_tool_use": { "web_search_requests": 3 } },
     });
-    let upstream = Upstream::always(Reply::json(reply.to_string()));
-    let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "100"]).start();
-    let body = json!({
-        "model": "claude-opus-4-8", "max_tokens": 10, "messages": [],
-        "tools": [{ "type": "web_search_20250305", "name": "web_search" }],
+    let gpt = json!({
+        "model": "gpt-5", "output": vec![json!({ "type": "web_search_call" }); 3],
+        "usage": { "input_tokens": 0, "output_tokens": 0 },
     });
-    assert_eq!(proxy.ask(raw::post("/v1/messages", body.to_string())).await.status, 200);
-    assert_eq!(spent(&proxy).await, usd("0.03"));
+    let gemini = json!({
+        "modelVersion": "gemini-2.5-flash", "usageMetadata": { "promptTokenCount": 0, "candidatesTokenCount": 0 },
+        "candidates": [{ "groundingMetadata": { "webSearchQueries": ["a", "b", "c"] }, "finishReason": "STOP" }],
+    });
+    let gemini_path = "/v1beta/models/gemini-2.5-flash:generateContent";
+    for (path, tool, reply, fees) in [
+        ("/v1/messages", json!({ "type": "web_search_20250305", "name": "web_search" }), claude, "0.03"),
+        ("/v1/responses", json!({ "type": "web_search" }), gpt, "0.03"),
+        (gemini_path, json!({ "googleSearch": {} }), gemini, "0.105"),
+    ] {
+        let upstream = Upstream::always(Reply::json(reply.to_string()));
+        let proxy = strict(&upstream, "", "100");
+        let mut body = json!({ "max_tokens": 10, "max_output_tokens": 10, "messages": [], "tools": [tool] });
+        body["model"] = reply["model"].clone();
+        let answer = proxy.ask(raw::post(path, body.to_string())).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        assert_eq!(spent(&proxy).await, usd(fees), "{path}");
+    }
 }
 
 #[tokio::test]
