@@ -131,7 +131,63 @@ async fn without_a_budget_or_in_warn_mode_what_nobody_can_price_passes() {
     assert_eq!(free.ask(&request).await.status, 200);
     let warn = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "10"]).start();
     assert_eq!(warn.ask(&request).await.status, 200);
+    assert_eq!(spent(&warn).await, Usd::ZERO, "it tells of no usage");
     warn.wait_for_metric("seawall_unpriced_total", &[("upstream", "main")], 1.0).await;
+}
+
+/// A path that no wire format claims, and what is asked there.
+const ENGINE: &str = "/v1/engines/gpt-4o/completions";
+
+fn ask_engine() -> Vec<u8> {
+    raw::post(ENGINE, r#"{"model":"gpt-4o","prompt":"hi"}"#)
+}
+
+#[tokio::test]
+async fn what_a_path_that_nobody_can_price_tells_is_charged_in_warn_mode_and_at_no_flat_price() {
+    for (prices, mode) in [("", "warn"), ("prices: { other_request: \"0\" }\n", "strict")] {
+        let upstream = Upstream::always(Reply::json(answer("gpt-4o", 10, 100_000).to_string()));
+        let config = format!("{prices}{}", one_upstream(&upstream.url()));
+        let proxy = Setup::proxy(&config).args(["--mode", mode, "--budget", "1.5"]).start();
+        assert_eq!(proxy.ask(ask_engine()).await.status, 200, "{mode}");
+        assert_eq!(spent(&proxy).await, usd("1.000025"), "{mode}");
+        let settled = trace_of_one(&proxy).await;
+        let told: Usd = settled.of_kind("action.settled").map(|event| event.usd("cost_usd")).sum();
+        assert_eq!(told, usd("1.000025"), "the trace and the ledger agree in {mode}");
+        assert_eq!(proxy.ask(ask_engine()).await.status, 200, "{mode}");
+        assert_eq!(spent(&proxy).await, usd("2.00005"), "{mode}");
+        let refused = proxy.ask(ask_engine()).await;
+        assert_eq!((refused.status, code(&refused)), (402, "BUDGET_EXCEEDED".into()), "{mode}: {refused:?}");
+        assert_eq!(upstream.seen().len(), 2, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_budget_that_can_pay_for_no_token_refuses_what_nobody_can_price() {
+    for budget in ["0", "0.0000001"] {
+        let upstream = Upstream::always(Reply::json("{}"));
+        let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", budget]).start();
+        let refused = proxy.ask(ask_engine()).await;
+        assert_eq!(
+            (refused.status, code(&refused)),
+            (402, "BUDGET_EXCEEDED".into()),
+            "{budget}: {refused:?}"
+        );
+        assert!(upstream.seen().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_budget_of_tokens_pays_for_what_nobody_can_price() {
+    let upstream = Upstream::always(Reply::json(answer("gpt-4o", 10, 100_000).to_string()));
+    let config = format!(
+        "budgets: [ {{ scope: global, window: total, tokens: 1000 }} ]\n{}",
+        one_upstream(&upstream.url())
+    );
+    let proxy = Setup::proxy(&config).args(["--mode", "strict"]).start();
+    assert_eq!(proxy.ask(ask_engine()).await.status, 200);
+    assert_eq!(proxy.settled("global", Window::Total).await.spent_tokens, 100_010);
+    let refused = proxy.ask(ask_engine()).await;
+    assert_eq!((refused.status, code(&refused)), (402, "TOKENS_EXCEEDED".into()), "{refused:?}");
 }
 
 #[tokio::test]

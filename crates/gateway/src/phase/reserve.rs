@@ -85,8 +85,9 @@ impl Bid {
                 let flat = flat_price(asked, &plan, &scopes)?;
                 // What can't be sent twice without having twice the effect goes out once.
                 let tries = if accepted.is_repeatable() { output::tries(&plan) } else { 1 };
-                let usd = flat.times(u64::from(tries));
-                (Most { flat, ..Most::default() }, Amount { usd, tokens: 0 })
+                let Amount { usd: least, tokens } = output::least(&plan);
+                let usd = flat.times(u64::from(tries)).max(least);
+                (Most { flat, ..Most::default() }, Amount { usd, tokens })
             }
             Billing::Free => (Most::default(), Amount::ZERO),
         };

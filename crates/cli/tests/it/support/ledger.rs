@@ -15,6 +15,7 @@ pub(crate) struct Account {
     pub(crate) limit_usd: Option<Usd>,
     pub(crate) limit_tokens: Option<u64>,
     pub(crate) spent_usd: Usd,
+    pub(crate) spent_tokens: u64,
     pub(crate) held_usd: Usd,
     pub(crate) holds: u64,
     pub(crate) refusals: Vec<Value>,

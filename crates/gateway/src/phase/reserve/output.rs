@@ -95,6 +95,14 @@ pub(super) fn most(payload: &Payload, plan: &[Priced], output: u64) -> Most {
     }
 }
 
+/// The least that is held for a call that may cost anything: one token of the answer. What it tells of its usage is
+/// charged where something was held, and a budget with nothing left refuses it.
+pub(super) fn least(plan: &[Priced]) -> Amount {
+    let token = |one: &Priced| one.dearest.as_ref().map(|price| price.upper(0, 1));
+    let usd = plan.iter().filter_map(token).max().unwrap_or_default();
+    Amount { usd: usd.max(Usd::from_picos(1)), tokens: 1 }
+}
+
 /// How often the call may go out, over all targets.
 pub(super) fn tries(plan: &[Priced]) -> u32 {
     let tries = |one: &Priced| one.target.upstream.settings.retry_attempts.saturating_add(1);
