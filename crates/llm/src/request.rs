@@ -27,6 +27,8 @@ pub struct Request {
     pub stream: bool,
     /// The most tokens that one choice may have, when the request says so.
     pub max_output: Option<u64>,
+    /// The name under which a chat says so, where it is one alone: an upstream may know the other one only.
+    pub limit_name: Option<LimitName>,
     /// How many answers are written at once, each with up to `max_output` tokens. At least 1.
     pub choices: u64,
     /// How many answers come back: `choices`, without those that the provider makes and drops. At least 1.
@@ -119,7 +121,13 @@ pub fn read_request(
 }
 
 fn read_chat(body: &[u8], object: &Object<'_>, request: &mut Request) -> Result<(), JsonError> {
-    request.max_output = largest(object, &["max_completion_tokens", "max_tokens"]);
+    let (old, new) = (largest(object, &["max_tokens"]), largest(object, &["max_completion_tokens"]));
+    request.max_output = old.max(new);
+    request.limit_name = match (old, new) {
+        (Some(_), None) => Some(LimitName::MaxTokens),
+        (None, Some(_)) => Some(LimitName::MaxCompletionTokens),
+        _ => None,
+    };
     request.choices = count(object, "n");
     request.answers = answers(object, "n");
     request.wants_usage = asks_for_usage(body, object)?;

@@ -521,6 +521,30 @@ async fn an_upstream_gets_the_output_limit_under_the_name_that_it_knows() {
 }
 
 #[tokio::test]
+async fn a_limit_of_the_clients_reaches_the_upstream_under_the_name_that_it_knows() {
+    let body = |limits: &str| format!(r#"{{"model":"gpt-4o",{limits},"messages":[]}}"#);
+    let (old, new) = (r#""max_tokens":7"#, r#""max_completion_tokens":7"#);
+    let budget = ["--budget", "10"];
+    let policy = "policy: { models: { max_output_tokens: 50 } }\n";
+    for (known, sent, before, args, wanted) in [
+        ("max_tokens", new, "", &budget[..], format!(r#"{{"model":"gpt-4o",{new},"messages":[],{old}}}"#)),
+        ("max_tokens", new, policy, &[], format!(r#"{{"model":"gpt-4o",{new},"messages":[],{old}}}"#)),
+        ("max_completion_tokens", old, "", &budget, body(new)),
+        ("max_completion_tokens", old, policy, &[], body(new)),
+        ("max_tokens", old, policy, &budget, body(old)),
+        ("max_tokens", new, "", &[], body(new)),
+    ] {
+        let upstream = Upstream::always(Reply::json(answer("gpt-4o", 1, 1).to_string()));
+        let config = format!("{before}{}    output_limit: {known}\n", one_upstream(&upstream.url()));
+        let proxy = Setup::proxy(&config).args(args.iter().copied()).start();
+        let answer = proxy.ask(raw::post(CHAT, body(sent))).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(upstream.only().text(), wanted, "{known}, {before:?} {args:?}");
+        assert_eq!(answer.header("x-seawall-output-limit"), None, "it is the client's own: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_for_some_models_opens_no_path_whose_model_cannot_be_seen() {
     let upstream = Upstream::always(Reply::json("{}"));
     let setup = Setup::proxy(&one_upstream(&upstream.url()));

@@ -131,7 +131,7 @@ impl Bid {
         let include_usage =
             payload.request.stream && accepted.wire.is_metered() && !payload.request.wants_usage;
         let size = payload.text.len() as u64;
-        let limited = self.output.edit.is_some();
+        let limited = self.output.is_ours;
         let shared = (Arc::clone(gateway), Arc::clone(snapshot));
         let mut meter = Meter::new(shared, accepted, self.permit, caller.actor.tenant.clone(), size)
             .with_rates(self.rates)

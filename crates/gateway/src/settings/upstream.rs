@@ -95,7 +95,7 @@ fn output_limit(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> LimitNam
     });
     let names =
         [("max_tokens", LimitName::MaxTokens), ("max_completion_tokens", LimitName::MaxCompletionTokens)];
-    let doc = "What it calls the output limit of a chat, where we put one in; default: max_completion_tokens for OpenAI, Azure and sim:, max_tokens for all others.";
+    let doc = "What it calls the output limit of a chat: where a budget or a policy relies on one, it stands in the request under this name; default: max_completion_tokens for OpenAI, Azure and sim:, max_tokens for all others.";
     let default = if is_openai { LimitName::MaxCompletionTokens } else { LimitName::MaxTokens };
     reader.optional_choice("output_limit", doc, &names).unwrap_or(default)
 }

@@ -140,6 +140,12 @@ impl<'a> Object<'a> {
         self.members.iter().map(|member| (text::decode(self.raw_key(*member)), self.value_of(*member)))
     }
 
+    /// Where `key` itself lies in the text, between its quotes.
+    #[must_use]
+    pub fn key_span_of(&self, key: &str) -> Option<Range<usize>> {
+        self.member(key).map(|member| member.key_start..member.key_end)
+    }
+
     /// Where the value of `key` lies in the text.
     #[must_use]
     pub fn span_of(&self, key: &str) -> Option<Range<usize>> {

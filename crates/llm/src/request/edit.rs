@@ -16,7 +16,7 @@ pub struct Edits<'a> {
     pub include_usage: bool,
     /// The most tokens that a choice may have, whatever the request says.
     pub max_output: Option<u64>,
-    /// What a chat upstream calls it, where the request has no word for it.
+    /// What a chat upstream calls it: the limit stands there under this name, whatever the request calls it.
     pub limit_name: LimitName,
     /// Another model. Gemini's is in the path, so that its bodies stay as they are.
     pub model: Option<&'a str>,
@@ -90,20 +90,23 @@ fn set_limit(
     Ok(())
 }
 
-/// The limit goes under the names that the client used; under the upstream's where it used none.
+/// The limit goes under the upstream's own name, which is the one that it surely heeds, and under the other where the
+/// client used it. An upstream of the older name may well know both. One of the newer name is like OpenAI, which
+/// refuses both at a time: there the client's name becomes the upstream's.
 fn set_chat_limit(top: &mut Target<'_, '_>, limit: u64, name: LimitName, splices: &mut Splices) {
     let (old, new) = ("max_tokens", "max_completion_tokens");
-    let has = |key| top.object.some(key).is_some();
-    let names_none = !has(old) && !has(new);
-    let (sets_old, sets_new) = (
-        has(old) || names_none && name == LimitName::MaxTokens,
-        has(new) || names_none && name == LimitName::MaxCompletionTokens,
-    );
-    if sets_old {
-        top.set(old, limit.to_string(), splices);
+    let (own, other) = match name {
+        LimitName::MaxTokens => (old, new),
+        LimitName::MaxCompletionTokens => (new, old),
+    };
+    let has_other = top.object.some(other).is_some();
+    if has_other {
+        top.set(other, limit.to_string(), splices);
     }
-    if sets_new {
-        top.set(new, limit.to_string(), splices);
+    let renames = has_other && name == LimitName::MaxCompletionTokens && top.object.get(own).is_none();
+    match top.object.key_span_of(other).filter(|_| renames) {
+        Some(key) => splices.0.push((key, own.to_owned())),
+        None => top.set(own, limit.to_string(), splices),
     }
 }
 

@@ -51,12 +51,18 @@ fn usage_is_asked_for_in_streams_only() {
 }
 
 #[test]
-fn the_limit_is_set_under_the_name_that_the_client_uses() {
+fn the_limit_is_set_where_the_wire_format_has_it() {
     let edits = Edits { max_output: Some(50), ..Edits::default() };
     for (wire, body, wanted) in [
         (Wire::OpenAiChat, r#"{"a":1}"#, r#"{"a":1,"max_completion_tokens":50}"#),
         (Wire::OpenAiChat, r#"{}"#, r#"{"max_completion_tokens":50}"#),
-        (Wire::OpenAiChat, r#"{"max_tokens":900,"a":1}"#, r#"{"max_tokens":50,"a":1}"#),
+        (Wire::OpenAiChat, r#"{"max_tokens":900,"a":1}"#, r#"{"max_completion_tokens":50,"a":1}"#),
+        (Wire::OpenAiChat, r#"{ "max_\u0074okens" : 9 }"#, r#"{ "max_completion_tokens" : 50 }"#),
+        (
+            Wire::OpenAiChat,
+            r#"{"max_tokens":9,"max_completion_tokens":null}"#,
+            r#"{"max_tokens":50,"max_completion_tokens":50}"#,
+        ),
         (Wire::OpenAiChat, r#"{"max_tokens":null}"#, r#"{"max_tokens":null,"max_completion_tokens":50}"#),
         (
             Wire::OpenAiChat,
@@ -110,7 +116,7 @@ fn nothing_to_do_gives_the_same_bytes_back() {
         Edits {
             include_usage: true,
             max_output: Some(5),
-            limit_name: LimitName::default(),
+            limit_name: LimitName::MaxTokens,
             model: Some("m"),
         },
     ] {
@@ -161,8 +167,13 @@ fn a_limit_of_ours_has_the_name_that_the_upstream_knows() {
     let edits = Edits { max_output: Some(50), limit_name: LimitName::MaxTokens, ..Edits::default() };
     for (body, wanted) in [
         (r#"{"a":1}"#, r#"{"a":1,"max_tokens":50}"#),
-        (r#"{"max_completion_tokens":900}"#, r#"{"max_completion_tokens":50}"#),
+        (r#"{"max_completion_tokens":900}"#, r#"{"max_completion_tokens":50,"max_tokens":50}"#),
+        (r#"{"max_completion_tokens":50}"#, r#"{"max_completion_tokens":50,"max_tokens":50}"#),
         (r#"{"max_tokens":900}"#, r#"{"max_tokens":50}"#),
+        (
+            r#"{"max_tokens":null,"max_completion_tokens":9}"#,
+            r#"{"max_tokens":50,"max_completion_tokens":50}"#,
+        ),
     ] {
         assert_eq!(edited(Wire::OpenAiChat, body, &edits), wanted);
     }

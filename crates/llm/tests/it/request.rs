@@ -1,7 +1,7 @@
 //! The facts of a request: bodies of real clients, and every trap that would make a reservation too small.
 
 use seawall_llm::json::JsonErrorKind;
-use seawall_llm::{Request, Wire, input_bound, read_request};
+use seawall_llm::{LimitName, Request, Wire, input_bound, read_request};
 
 fn read(wire: Wire, body: &str) -> Request {
     read_request(wire, None, body.as_bytes(), 64).unwrap()
@@ -96,6 +96,19 @@ fn every_name_of_the_output_limit_is_known() {
         (Wire::GeminiGenerate, r#"{"generation_config":{"max_output_tokens":11}}"#, Some(11)),
     ] {
         assert_eq!(read(wire, body).max_output, limit, "{body}");
+    }
+}
+
+#[test]
+fn the_one_name_of_a_chats_limit_is_known() {
+    for (body, name) in [
+        (r#"{"max_tokens":5}"#, Some(LimitName::MaxTokens)),
+        (r#"{"max_completion_tokens":6}"#, Some(LimitName::MaxCompletionTokens)),
+        (r#"{"max_tokens":0,"max_completion_tokens":6}"#, Some(LimitName::MaxCompletionTokens)),
+        (r#"{"max_tokens":5,"max_completion_tokens":6}"#, None),
+        ("{}", None),
+    ] {
+        assert_eq!(read(Wire::OpenAiChat, body).limit_name, name, "{body}");
     }
 }
 

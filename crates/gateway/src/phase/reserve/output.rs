@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
-use seawall_llm::request::input_bound;
+use seawall_llm::request::{LimitName, input_bound};
 use seawall_types::{Amount, Scope, Usage, Usd};
 
 use super::{Payload, Priced};
@@ -29,10 +29,21 @@ pub(super) struct Output {
     pub(super) bound: u64,
     /// The limit to put into the body; `None`: what stands there holds.
     pub(super) edit: Option<u64>,
+    /// That limit is ours, and not only the client's own under another name.
+    pub(super) is_ours: bool,
 }
 
 impl Output {
-    pub(super) const NONE: Self = Self { bound: 0, edit: None };
+    pub(super) const NONE: Self = Self { bound: 0, edit: None, is_ours: false };
+
+    const fn ours(bound: u64) -> Self {
+        Self { bound, edit: Some(bound), is_ours: true }
+    }
+
+    /// What stands in the body, or what the model can give.
+    const fn as_it_is(bound: u64) -> Self {
+        Self { bound, edit: None, is_ours: false }
+    }
 
     /// The request's own limit holds, under the policy's. A request without one may have what the model can give, or, when
     /// the budget can't pay for that, what it can pay for.
@@ -43,23 +54,36 @@ impl Output {
         let Asked { gateway, payload, .. } = asked;
         let policy = asked.policy().max_output_tokens.unwrap_or(u64::MAX);
         if !accepted.wire.takes_output_limit() {
-            return Self { bound: most_output_of(plan), edit: None };
+            return Self::as_it_is(most_output_of(plan));
         }
+        let headroom = || gateway.checkpoint().ledger().headroom(scopes, gateway.clock().now());
         if let Some(requested) = payload.request.max_output {
-            return Self { bound: requested.min(policy), edit: (requested > policy).then_some(policy) };
+            // An upstream that does not know the client's name for it would write as much as it likes.
+            let is_relied_on = || policy < u64::MAX || headroom() != UNLIMITED;
+            return match requested {
+                _ if requested > policy => Self::ours(policy),
+                _ if is_unknown_to_any(payload.request.limit_name, plan) && is_relied_on() => {
+                    Self { bound: requested, edit: Some(requested), is_ours: false }
+                }
+                _ => Self::as_it_is(requested),
+            };
         }
         let natural = most_output_of(plan).min(policy);
-        let headroom = gateway.checkpoint().ledger().headroom(scopes, gateway.clock().now());
+        let headroom = headroom();
         let affordable = affordable_output(payload, plan, headroom);
         if affordable < natural {
-            return Self { bound: affordable, edit: Some(affordable) };
+            return Self::ours(affordable);
         }
         // A bound that a budget or the policy relies on has to stand in the body: what the model can give is the
         // provider's word, and not every upstream keeps it.
-        let limited = headroom != UNLIMITED;
-        let must_say = policy < u64::MAX || limited;
-        Self { bound: natural, edit: must_say.then_some(natural) }
+        let must_say = policy < u64::MAX || headroom != UNLIMITED;
+        if must_say { Self::ours(natural) } else { Self::as_it_is(natural) }
     }
+}
+
+/// Whether the limit of a chat has a name that some target may not know.
+fn is_unknown_to_any(name: Option<LimitName>, plan: &[Priced]) -> bool {
+    name.is_some_and(|name| plan.iter().any(|one| one.target.upstream.settings.output_limit != name))
 }
 
 /// The longest answer that any of the targets gives.
