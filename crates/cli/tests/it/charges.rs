@@ -315,6 +315,54 @@ async fn who_hangs_up_on_a_model_that_may_reason_pays_what_it_had_the_time_to_wr
     }
 }
 
+/// What is settled when an upstream falls silent after this, on a call that may have 1000 tokens.
+async fn fell_silent(model: &str, stream: bool, reply: Reply) -> Value {
+    let upstream = Upstream::always(reply.hang());
+    let config = format!("{}    timeouts: {{ idle: 250ms }}\n", one_upstream(&upstream.url()));
+    let proxy = Setup::proxy(&config).args(["--budget", "10"]).start();
+    proxy.ask(raw::post(CHAT, ask(model, stream))).await;
+    let trace = trace_of_one(&proxy).await;
+    let settled = trace.of_kind("action.settled").next().unwrap();
+    assert_eq!(settled.data["ended"], "cut", "{settled:?}");
+    assert_eq!(spent(&proxy).await, settled.usd("cost_usd"));
+    assert!(settled.usd("cost_usd") <= trace.reserved(), "{settled:?}");
+    settled.data.clone()
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_before_its_first_word_pays_what_the_model_had_the_time_to_write() {
+    for model in ["gpt-5", "gpt-4o"] {
+        let data = fell_silent(model, true, Reply::begin_events([said(model, "")])).await;
+        let output = data["usage"]["output_tokens"].as_u64().unwrap();
+        assert!((250..=1000).contains(&output), "{model}: {data}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_pays_for_what_its_model_may_have_thought() {
+    for (model, may_reason) in [("gpt-5", true), ("gpt-4o", false)] {
+        let data = fell_silent(model, true, Reply::begin_events([said(model, "hello")])).await;
+        let output = data["usage"]["output_tokens"].as_u64().unwrap();
+        assert_eq!(output >= 250, may_reason, "{model}: {data}");
+        assert!(may_reason || output < 50, "{model}: {data}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_one_piece_that_is_cut_pays_what_it_can_have_cost() {
+    let begun = |body: &str| Reply::chunked(200, &[("content-type", "application/json")]).chunk(body);
+    for (model, reply, is_all) in [
+        ("gpt-5", Reply::chunked(200, &[("content-type", "application/json")]), true),
+        ("gpt-4o", Reply::chunked(200, &[("content-type", "application/json")]), true),
+        ("gpt-5", begun("{\"choices\":["), true),
+        ("gpt-4o", begun("{\"choices\":["), false),
+    ] {
+        let data = fell_silent(model, false, reply).await;
+        let output = data["usage"]["output_tokens"].as_u64().unwrap();
+        assert!(if is_all { output == 1000 } else { (32..50).contains(&output) }, "{model}: {data}");
+    }
+}
+
 #[tokio::test]
 async fn who_hangs_up_before_anything_came_pays_what_was_reserved() {
     let upstream = Upstream::always(Reply::nothing().hang());

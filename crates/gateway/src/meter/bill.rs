@@ -113,8 +113,7 @@ impl Meter {
         let saw_something = self.answer.output_bytes > 0;
         let broken_off = match ending {
             Ending::Complete | Ending::Failed => false,
-            Ending::Cancelled | Ending::TimedOut => may_reason || !saw_something,
-            Ending::Cut => may_reason && saw_something,
+            Ending::Cancelled | Ending::TimedOut | Ending::Cut => may_reason || !saw_something,
         };
         if self.wrote_unseen || self.background && is_answered && self.answer.usage.is_none() {
             Unseen::All
