@@ -247,14 +247,14 @@ impl Meter {
     }
 
     /// The attempt came to nothing and another may follow. `maybe_billed`: the upstream may have worked on it before it
-    /// fell silent; then the prompt is charged. An answer that is an error is not billed by any provider.
+    /// fell silent, or answered with an error of its own (5xx); then that is charged.
     pub(crate) fn attempt_failed(&mut self, error: Option<String>, maybe_billed: bool) {
         let Some(current) = self.current.take() else { return };
         let now = self.now();
         if current.status.is_none() {
             self.waited += now.saturating_sub(current.since);
         }
-        let bill = if maybe_billed { self.bill_of_nothing() } else { Bill::default() };
+        let bill = if maybe_billed { self.bill_of_nothing(&current) } else { Bill::default() };
         self.charge(current, &bill, error);
     }
 

@@ -375,6 +375,66 @@ async fn who_hangs_up_before_anything_came_pays_what_was_reserved() {
     assert_eq!(spent(&proxy).await, trace_of_one(&proxy).await.reserved());
 }
 
+/// A call whose answer is made in the background.
+fn ask_in_background(stream: bool) -> String {
+    json!({ "model": "gpt-5", "background": true, "stream": stream, "max_output_tokens": 100_000, "input": "hi" })
+        .to_string()
+}
+
+#[tokio::test]
+async fn who_leaves_a_call_in_the_background_before_its_headers_pays_all_that_was_reserved() {
+    for stream in [false, true] {
+        let upstream = Upstream::always(Reply::nothing().hang());
+        let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "10"]).start();
+        let call = client::try_begin(proxy.address, Call::post("/v1/responses", ask_in_background(stream)));
+        tokio::select! {
+            _ = call => unreachable!("the upstream says nothing"),
+            () = upstream.wait_for_requests(1) => {}
+        }
+        assert_eq!(spent(&proxy).await, trace_of_one(&proxy).await.reserved(), "stream: {stream}");
+    }
+}
+
+#[tokio::test]
+async fn each_try_of_a_call_in_the_background_is_reserved_and_charged_in_full_when_nobody_answers() {
+    let upstreams = [(); 2].map(|()| Upstream::always(Reply::nothing().hang()));
+    let entry = |upstream: &Upstream| {
+        format!(
+            "  - {{ name: \"{0}\", base_url: \"{0}\", timeouts: {{ first_byte: 200ms }} }}\n",
+            upstream.url()
+        )
+    };
+    for count in [1, 2] {
+        let config = format!("upstreams:\n{}", upstreams[..count].iter().map(entry).collect::<String>());
+        let proxy = Setup::proxy(&config).args(["--budget", "10"]).start();
+        let answer = proxy.ask(raw::post("/v1/responses", ask_in_background(false))).await;
+        assert_eq!(answer.status, 504, "{answer:?}");
+        let trace = trace_of_one(&proxy).await;
+        let settled = &trace.of_kind("action.settled").next().unwrap().data;
+        assert_eq!(settled["usage"]["output_tokens"], 100_000 * count, "{settled}");
+        let cost = spent(&proxy).await;
+        assert!(cost <= trace.reserved(), "{cost} of {}", trace.reserved());
+    }
+}
+
+#[tokio::test]
+async fn a_call_in_the_background_without_a_limit_gets_what_the_budget_can_pay_for_in_every_try() {
+    let upstream = Upstream::always(Reply::json(
+        r#"{"model":"gpt-5","status":"completed","output":[],"usage":{"input_tokens":1,"output_tokens":1}}"#,
+    ));
+    let config = format!(
+        "upstreams:\n  - {{ name: main, base_url: \"{}\", retries: {{ attempts: 2, budget: 1 }} }}\n",
+        upstream.url()
+    );
+    let proxy = Setup::proxy(&config).args(["--budget", "0.5"]).start();
+    let body = r#"{"model":"gpt-5","background":true,"input":"hi"}"#;
+    assert_eq!(proxy.ask(raw::post("/v1/responses", body)).await.status, 200);
+    let sent: Value = serde_json::from_slice(&upstream.only().body).unwrap();
+    let limit = sent["max_output_tokens"].as_u64().unwrap();
+    // Three tries at ten dollars for a million tokens; the prompts take less than a tenth of it.
+    assert!((15_000..=16_667).contains(&limit), "{sent}");
+}
+
 #[tokio::test]
 async fn the_usage_after_the_last_word_is_waited_for_when_the_client_has_gone() {
     let reply = Reply::begin_events([said("gpt-5", "hello"), stopped("gpt-5")])

@@ -41,8 +41,12 @@ impl Bill {
 }
 
 impl Meter {
-    /// For a try that came to nothing, though the upstream may have worked on it: the prompt.
-    pub(super) fn bill_of_nothing(&self) -> Bill {
+    /// For a try that came to nothing, though the upstream may have worked on it: the prompt. What was to go on without a
+    /// connection may go on, so that is charged whole.
+    pub(super) fn bill_of_nothing(&self, current: &Current) -> Bill {
+        if self.background && current.status.is_none_or(|status| status < 400) {
+            return self.reserved(current, Usage::default());
+        }
         let usage = if self.metered { self.prompt_only() } else { Usage::default() };
         Bill { usage, least: self.most.flat }
     }
@@ -65,18 +69,18 @@ impl Meter {
         Some(plain.tier(premium).cloned().unwrap_or_else(|| Arc::new(plain.assumed_premium())))
     }
 
-    /// For the answer: what the provider said; else, for a call that was answered, what we saw; else, for one that was
-    /// broken off while we could not see what was written, all that was reserved.
+    /// For the answer: what the provider said; else what we saw; else, where more may have been written than we could see,
+    /// what there was the time for, or all that was reserved. What never went out costs nothing.
     pub(super) fn bill_of_answer(&self, current: &Current, ending: Ending) -> Bill {
         match (self.accepted.billing, current.status) {
             (Billing::Free, _) => Bill::default(),
-            (_, Some(500..)) => self.bill_of_nothing(),
+            (_, Some(500..)) => self.bill_of_nothing(current),
             (_, Some(400..)) => Bill { usage: self.answer.usage.unwrap_or_default(), least: Usd::ZERO },
             (Billing::Unknown, _) => {
                 Bill { usage: self.answer.usage.unwrap_or_default(), least: self.most.flat }
             }
-            (Billing::ByToken, status) => {
-                let mut bill = self.bill_of_tokens(current, status.is_some(), ending);
+            (Billing::ByToken, _) => {
+                let mut bill = self.bill_of_tokens(current, ending);
                 bill.usage.searches = bill.usage.searches.max(self.searches());
                 bill.usage.tool_runs = bill.usage.tool_runs.max(self.tool_runs());
                 bill
@@ -84,7 +88,7 @@ impl Meter {
         }
     }
 
-    fn bill_of_tokens(&self, current: &Current, is_answered: bool, ending: Ending) -> Bill {
+    fn bill_of_tokens(&self, current: &Current, ending: Ending) -> Bill {
         // A stream that was cut tells its usage so far in some formats; what was written since then is not in it.
         let seen = estimate_tokens(self.answer.output_bytes);
         let is_final = |usage: &Usage| {
@@ -94,7 +98,7 @@ impl Meter {
             return Bill { usage, least: Usd::ZERO };
         }
         let reported = self.answer.usage.unwrap_or_default();
-        let unseen = self.unseen(current, is_answered, ending);
+        let unseen = self.unseen(current, ending);
         if unseen == Unseen::All {
             return self.reserved(current, reported);
         }
@@ -108,14 +112,14 @@ impl Meter {
 
     /// Whether the model may have written what nobody saw: it reasons, or it goes on after the connection has ended, or
     /// the call was broken off before anything came.
-    fn unseen(&self, current: &Current, is_answered: bool, ending: Ending) -> Unseen {
+    fn unseen(&self, current: &Current, ending: Ending) -> Unseen {
         let may_reason = current.price.as_ref().is_none_or(|price| price.may_reason);
         let saw_something = self.answer.output_bytes > 0;
         let broken_off = match ending {
             Ending::Complete | Ending::Failed => false,
             Ending::Cancelled | Ending::TimedOut | Ending::Cut => may_reason || !saw_something,
         };
-        if self.wrote_unseen || self.background && is_answered && self.answer.usage.is_none() {
+        if self.wrote_unseen || self.background && self.answer.usage.is_none() {
             Unseen::All
         } else if !broken_off {
             Unseen::Nothing

@@ -100,7 +100,9 @@ fn affordable_output(payload: &Payload, plan: &[Priced], headroom: Amount) -> u6
     let by_money = plan.iter().filter_map(|one| one.dearest.as_ref()?.output_for(left));
     let by_tokens = headroom.tokens.saturating_sub(nothing_written.tokens);
     let all = by_money.fold(by_tokens, u64::min);
-    (all / payload.request.choices.max(1)).max(1)
+    // In the background each try may be written to its end.
+    let tries = if payload.request.background { u64::from(tries(plan)) } else { 1 };
+    (all / payload.request.choices.max(1) / tries.max(1)).max(1)
 }
 
 fn prompt_bound(payload: &Payload, price: Option<&Arc<Price>>) -> u64 {
@@ -134,22 +136,26 @@ pub(super) fn tries(plan: &[Priced]) -> u32 {
 }
 
 /// The most that the call can cost, at the dearest target: one try that is answered, and the prompts of all tries
-/// before it that may be billed although nothing came of them.
+/// before it that may be billed although nothing came of them. What goes on in the background may be answered each time.
 pub(super) fn upper_bound(payload: &Payload, plan: &[Priced], most: &Most) -> Amount {
     let prompt = Usage { input: estimate_tokens(payload.text.len() as u64), ..Usage::default() };
     let failed = u64::from(tries(plan).saturating_sub(1));
     let (mut answered, mut refused) = (Usd::ZERO, Usd::ZERO);
-    let mut tokens = 0_u64;
+    let (mut tokens, mut lost) = (0_u64, 0_u64);
+    let background = payload.request.background;
     for one in plan {
         let read = prompt_bound(payload, one.price.as_ref());
-        tokens = tokens.max(read.saturating_add(most.output));
+        let whole = read.saturating_add(most.output);
+        tokens = tokens.max(whole);
+        lost = lost.max(if background { whole } else { prompt.input });
         let Some(price) = &one.dearest else { continue };
         let fees = price.fees(most.searches, most.tool_runs);
-        answered = answered.max(price.upper(read, most.output).saturating_add(fees));
-        refused = refused.max(price.cost(&prompt));
+        let whole = price.upper(read, most.output).saturating_add(fees);
+        answered = answered.max(whole);
+        refused = refused.max(if background { whole } else { price.cost(&prompt) });
     }
     Amount {
         usd: answered.saturating_add(refused.times(failed)),
-        tokens: tokens.saturating_add(prompt.input.saturating_mul(failed)),
+        tokens: tokens.saturating_add(lost.saturating_mul(failed)),
     }
 }
