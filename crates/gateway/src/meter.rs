@@ -15,7 +15,7 @@ use seawall_checkpoint::{Attempt, Outcome, Passed, Permit};
 use seawall_llm::answer::{Answer, ToolCall};
 use seawall_llm::price::Price;
 use seawall_llm::request::Request;
-use seawall_llm_client::{Place, Upstream};
+use seawall_llm_client::{Dispatch, Place, Upstream};
 use seawall_types::{Finding, Usage, Usd};
 
 use self::bill::Bill;
@@ -79,6 +79,8 @@ struct Current {
     dearest: Option<Arc<Price>>,
     status: Option<u16>,
     since: Duration,
+    /// Whether the request has gone out.
+    dispatch: Dispatch,
     _place: Place,
 }
 
@@ -224,8 +226,9 @@ impl Meter {
         self.gateway.clock().monotonic()
     }
 
-    /// A request goes out.
-    pub(crate) fn attempt(&mut self, one: &Priced, place: Place) {
+    /// A request goes out; what sends it tells when.
+    pub(crate) fn attempt(&mut self, one: &Priced, place: Place) -> Dispatch {
+        let dispatch = Dispatch::default();
         self.current = Some(Current {
             upstream: Arc::clone(&one.target.upstream),
             model: one.model.clone(),
@@ -233,8 +236,10 @@ impl Meter {
             dearest: one.dearest.clone(),
             status: None,
             since: self.now(),
+            dispatch: dispatch.clone(),
             _place: place,
         });
+        dispatch
     }
 
     /// The answer's headers came.

@@ -12,6 +12,9 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::connect::InTime;
+use crate::dispatch::{Dispatch, WatchedBody};
+
 /// How long an idle connection is kept. Below the sixty seconds after which common balancers close theirs, so that we
 /// seldom write into a connection that is being closed.
 const IDLE_CONNECTION: Duration = Duration::from_secs(45);
@@ -19,7 +22,9 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(45);
 /// A pool of connections to one upstream, used by one worker thread: a connection never moves between threads, so an
 /// answer needs no wake-up across cores.
 #[derive(Debug, Clone)]
-pub(crate) struct HttpClient(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub(crate) struct HttpClient(legacy::Client<Connector, WatchedBody>);
+
+type Connector = InTime<HttpsConnector<HttpConnector>>;
 
 impl HttpClient {
     pub(crate) fn new(tls: &rustls::ClientConfig, connect_timeout: Duration) -> Self {
@@ -32,7 +37,7 @@ impl HttpClient {
             .pool_idle_timeout(IDLE_CONNECTION)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
-            .build(connector);
+            .build(InTime::new(connector, connect_timeout));
         Self(client)
     }
 
@@ -44,14 +49,22 @@ impl HttpClient {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp(connect_timeout));
+        let connector = InTime::new(connector, connect_timeout);
         Self(legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
     }
 
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, SendError> {
+    /// Sends a request; `dispatch` tells when it goes out.
+    pub(crate) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        dispatch: &Dispatch,
+    ) -> Result<Response<Incoming>, SendError> {
+        let request = request.map(|body| WatchedBody::new(body, dispatch.clone()));
         self.0.request(request).await.map_err(|error| SendError::classify(&error))
     }
 }
 
+/// Of several addresses each gets a part of the time.
 fn tcp(connect_timeout: Duration) -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);

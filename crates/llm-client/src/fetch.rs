@@ -10,8 +10,8 @@ use http::header::ACCEPT;
 use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 
-use crate::SendError;
 use crate::client::HttpClient;
+use crate::{Dispatch, SendError};
 
 /// How much of anything reading a document may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub async fn fetch(url: &Uri, tls: &rustls::ClientConfig, limits: FetchLimits) -
     *request.uri_mut() = url.clone();
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
     let reading = async {
-        let answer = client.send(request).await?;
+        let answer = client.send(request, &Dispatch::default()).await?;
         if answer.status() != StatusCode::OK {
             return Err(FetchError::Status(answer.status()));
         }

@@ -7,6 +7,8 @@
 mod body;
 mod breaker;
 mod client;
+mod connect;
+mod dispatch;
 mod fetch;
 mod retry;
 pub mod sim;
@@ -16,6 +18,7 @@ mod upstream;
 pub use body::{AnswerBody, BodyError};
 pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
 pub use client::SendError;
+pub use dispatch::Dispatch;
 pub use fetch::{FetchError, FetchLimits, fetch};
 pub use retry::{RetryBudget, backoff, retry_after, status_is_retryable};
 pub use tls::{TlsError, client_config};

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::client::HttpClient;
 use crate::sim::Sim;
-use crate::{AnswerBody, Breaker, BreakerSettings, RetryBudget, SendError};
+use crate::{AnswerBody, Breaker, BreakerSettings, Dispatch, RetryBudget, SendError};
 
 /// Where credentials of an upstream come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Credentials {
 /// How long to wait for an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a connection.
+    /// For a connection, TLS included.
     pub connect: Duration,
     /// From the request until the answer begins.
     pub first_byte: Duration,
@@ -188,7 +188,7 @@ impl Upstream {
 
     /// Sends one attempt and waits for the beginning of the answer, `until` then at the latest. `request.uri` is a path with
     /// a query; address and credentials are put in here, in the header that its kind wants (where it is of any kind,
-    /// `dialect`). Dropping the future cancels the call.
+    /// `dialect`). `dispatch` tells from then on whether it has gone out. Dropping the future cancels the call.
     ///
     /// # Errors
     /// When no answer begins, with the reason. Nothing is retried here.
@@ -198,16 +198,22 @@ impl Upstream {
         dialect: Dialect,
         mut request: Request<Full<Bytes>>,
         until: Instant,
+        dispatch: &Dispatch,
     ) -> Result<Response<AnswerBody>, SendError> {
         self.prepare(dialect, &mut request);
         match &self.carrier {
-            Carrier::Sim(sim) => self.simulated(sim, request, until).await,
+            Carrier::Sim(sim) => {
+                dispatch.begin();
+                self.simulated(sim, request, until).await
+            }
             Carrier::Http(network) => {
                 let Some(pool) = network.pools.get(worker % network.pools.len()) else {
                     return Err(SendError::Connect("no connection pool".to_owned()));
                 };
                 network.base.apply(&mut request)?;
-                self.in_time(until, pool.send(request)).await.map(|answer| answer.map(AnswerBody::Http))
+                self.in_time(until, pool.send(request, dispatch))
+                    .await
+                    .map(|answer| answer.map(AnswerBody::Http))
             }
         }
     }
@@ -222,13 +228,17 @@ impl Upstream {
         dialect: Dialect,
         mut request: Request<Full<Bytes>>,
         until: Instant,
+        dispatch: &Dispatch,
     ) -> Result<Response<AnswerBody>, SendError> {
         self.prepare(dialect, &mut request);
         match &self.carrier {
-            Carrier::Sim(sim) => self.simulated(sim, request, until).await,
+            Carrier::Sim(sim) => {
+                dispatch.begin();
+                self.simulated(sim, request, until).await
+            }
             Carrier::Http(network) => {
                 network.base.apply(&mut request)?;
-                let sent = network.upgrades.send(request);
+                let sent = network.upgrades.send(request, dispatch);
                 self.in_time(until, sent).await.map(|answer| answer.map(AnswerBody::Http))
             }
         }

@@ -7,6 +7,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use seawall_types::{Usd, Window};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 
 use crate::support::client::{self, Call};
 use crate::support::eventually;
@@ -433,6 +435,48 @@ async fn a_call_in_the_background_without_a_limit_gets_what_the_budget_can_pay_f
     let limit = sent["max_output_tokens"].as_u64().unwrap();
     // Three tries at ten dollars for a million tokens; the prompts take less than a tenth of it.
     assert!((15_000..=16_667).contains(&limit), "{sent}");
+}
+
+/// A listener that takes connections and never says a word: no handshake of TLS comes to its end.
+async fn mute() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = one_upstream(&format!("https://{}", listener.local_addr().unwrap()));
+    (listener, config)
+}
+
+#[tokio::test]
+async fn a_call_that_was_never_sent_costs_nothing_when_its_client_leaves() {
+    for stream in [false, true] {
+        let (listener, config) = mute().await;
+        let proxy = Setup::proxy(&config).args(["--budget", "10"]).start();
+        let call = client::try_begin(proxy.address, Call::post(CHAT, ask("gpt-5", stream)));
+        let handshake = async {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            peer.read_u8().await.unwrap();
+            peer
+        };
+        let _peer = tokio::select! {
+            _ = call => unreachable!("the upstream says nothing"),
+            peer = handshake => peer,
+        };
+        let trace = trace_of_one(&proxy).await;
+        let settled = trace.of_kind("action.settled").next().unwrap();
+        assert_eq!(settled.data["status"], 499, "{settled:?}");
+        assert_eq!(settled.usd("cost_usd"), Usd::ZERO, "{settled:?}");
+        assert_eq!(spent(&proxy).await, Usd::ZERO);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_never_sent_costs_nothing_when_its_time_is_over() {
+    for timeouts in ["first_byte: 300ms", "connect: 300ms", "total: 300ms"] {
+        let (_listener, config) = mute().await;
+        let config = format!("{config}    timeouts: {{ {timeouts} }}\n");
+        let proxy = Setup::proxy(&config).args(["--budget", "10"]).start();
+        let answer = proxy.ask(raw::post(CHAT, ask("gpt-5", false))).await;
+        assert!(matches!(answer.status, 502 | 504), "{timeouts}: {answer:?}");
+        assert_eq!(spent(&proxy).await, Usd::ZERO, "{timeouts}");
+    }
 }
 
 #[tokio::test]

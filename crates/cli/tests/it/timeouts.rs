@@ -36,6 +36,17 @@ async fn a_connection_that_is_not_made_in_time_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_tls_is_not_made_in_time_is_given_up() {
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", mute.local_addr().unwrap());
+    let begun = Instant::now();
+    let answer = proxy(&url, "connect: 200ms", 0).ask(Format::Chat.request("hi", false)).await;
+    assert_eq!(answer.status, 502, "{answer:?}");
+    assert_eq!(Format::Chat.error(&answer)["code"], "UPSTREAM_UNREACHABLE");
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn an_upstream_that_hangs_before_its_headers_is_a_504() {
     for format in Format::ALL {
         for stream in [false, true] {

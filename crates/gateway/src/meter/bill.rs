@@ -44,6 +44,9 @@ impl Meter {
     /// For a try that came to nothing, though the upstream may have worked on it: the prompt. What was to go on without a
     /// connection may go on, so that is charged whole.
     pub(super) fn bill_of_nothing(&self, current: &Current) -> Bill {
+        if !current.dispatch.has_begun() {
+            return Bill::default();
+        }
         if self.background && current.status.is_none_or(|status| status < 400) {
             return self.reserved(current, Usage::default());
         }
@@ -74,6 +77,7 @@ impl Meter {
     pub(super) fn bill_of_answer(&self, current: &Current, ending: Ending) -> Bill {
         match (self.accepted.billing, current.status) {
             (Billing::Free, _) => Bill::default(),
+            (_, None) if !current.dispatch.has_begun() => Bill::default(),
             (_, Some(500..)) => self.bill_of_nothing(current),
             (_, Some(400..)) => Bill { usage: self.answer.usage.unwrap_or_default(), least: Usd::ZERO },
             (Billing::Unknown, _) => {

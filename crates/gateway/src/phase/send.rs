@@ -172,13 +172,13 @@ impl<'a> Sending<'a> {
             Ok(request) => request,
             Err(refusal) => return failed(Failure::new(meter, refusal, Cause::Request)),
         };
-        meter.attempt(one, place);
+        let dispatch = meter.attempt(one, place);
         let dialect = meter.accepted().dialect;
         let guard = ProbeGuard(Some(&upstream));
         let sent = if meter.accepted().handshake.is_some() {
-            upstream.send_upgrade(dialect, request, self.end).await
+            upstream.send_upgrade(dialect, request, self.end, &dispatch).await
         } else {
-            upstream.send(self.worker, dialect, request, self.end).await
+            upstream.send(self.worker, dialect, request, self.end, &dispatch).await
         };
         guard.done();
         match sent {

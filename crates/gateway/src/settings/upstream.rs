@@ -159,7 +159,7 @@ fn timeouts(reader: &mut Reader<'_>) -> Timeouts {
     let standard = default_timeouts();
     let least = SECOND / 100;
     Timeouts {
-        connect: reader.duration("connect", "For a connection.", standard.connect, least..=DAY),
+        connect: reader.duration("connect", "For a connection, TLS included.", standard.connect, least..=DAY),
         first_byte: reader.duration(
             "first_byte",
             "Until its answer begins.",

@@ -19,7 +19,7 @@ use seawall_types::Code;
 use tokio::time::Instant;
 
 use super::{Recorder, Recording};
-use crate::{AnswerBody, Upstream};
+use crate::{AnswerBody, Dispatch, Upstream};
 
 /// A request that is longer is refused: no provider takes one.
 const LIMIT: usize = 128 * 1024 * 1024;
@@ -77,17 +77,18 @@ impl Relay {
         head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let sent = Request::from_parts(head.clone(), Full::new(body.clone()));
         let until = Instant::now() + self.upstream.settings.timeouts.total;
-        let (mut answered, answer) = match self.upstream.send(0, dialect, sent, until).await {
-            Ok(response) => response.into_parts(),
-            Err(error) => {
-                return refused(
-                    dialect,
-                    Code::UpstreamUnreachable,
-                    &error,
-                    "check the URL given to --record",
-                );
-            }
-        };
+        let (mut answered, answer) =
+            match self.upstream.send(0, dialect, sent, until, &Dispatch::default()).await {
+                Ok(response) => response.into_parts(),
+                Err(error) => {
+                    return refused(
+                        dialect,
+                        Code::UpstreamUnreachable,
+                        &error,
+                        "check the URL given to --record",
+                    );
+                }
+            };
         make_anew(&mut answered.headers);
         let recording = self.recorder.record(&head, &body, &answered, answer);
         Response::from_parts(answered, Either::Left(recording))
