@@ -240,6 +240,29 @@ async fn every_byte_passes_in_both_directions_and_is_counted() {
 }
 
 #[tokio::test]
+async fn on_the_path_of_a_wire_format_too_nothing_is_reserved_and_nothing_charged() {
+    for more in
+        ["", "prices: { unknown: zero }\nbudgets: [ { scope: global, window: total, tokens: 1000 } ]\n"]
+    {
+        let echo = Echo::start();
+        let server = proxy(&echo, more);
+        let mut socket = Socket::open(&server, "/v1/responses").await;
+        socket.echo(b"hi").await;
+        drop(socket);
+        let settled = settled(&server, 1).await;
+        assert_eq!(
+            (&settled[0]["cost_usd"], settled[0].get("usage")),
+            (&"0.000000".into(), None),
+            "{settled:?}"
+        );
+        let trace = Trace::of(&server.setup);
+        let admitted = &trace.of_kind("action.admitted").next().unwrap().data;
+        let reserved = (&admitted["reserved_usd"], &admitted["reserved_tokens"]);
+        assert_eq!(reserved, (&"0.000000".into(), &0.into()), "{admitted}");
+    }
+}
+
+#[tokio::test]
 async fn what_comes_right_behind_the_handshake_is_not_lost() {
     let echo = Echo::start();
     let server = proxy(&echo, "");

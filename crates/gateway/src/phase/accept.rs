@@ -35,7 +35,10 @@ pub(crate) fn accept(
     let spoken = endpoint.as_ref().map_or(Wire::Other, |endpoint| endpoint.wire);
     let handshake =
         websocket::is_handshake(&parts).then_some(Handshake { query_names_model: spoken == Wire::Other });
+    // What passes through a websocket can't be seen: it has no wire format, and nothing is charged for it.
     let wire = if handshake.is_some() { Wire::Other } else { spoken };
+    let billed = endpoint.as_ref().filter(|_| handshake.is_none());
+    let billing = billed.map_or(Billing::Free, |endpoint| endpoint.billing(parts.method.as_str()));
     // Two providers have the same path for their models.
     let is_for_anthropic = chosen == Chosen::ByPath
         && spoken == Wire::Other
@@ -49,7 +52,7 @@ pub(crate) fn accept(
         action: id::new_action(&**clock),
         since: clock.monotonic(),
         wire,
-        billing: endpoint.as_ref().map_or(Billing::Free, |endpoint| endpoint.billing(parts.method.as_str())),
+        billing,
         handshake,
         dialect,
         kind,
