@@ -48,11 +48,21 @@ pub fn read_answer(wire: Wire, body: &[u8]) -> Answer {
     read_json_answer(wire, body).unwrap_or_default()
 }
 
-/// Reads a whole answer body that must be JSON: a provider's answer that was cut off is none.
+/// Reads a whole answer body that must be JSON: a provider's answer that was cut off is none. A byte that is no UTF-8
+/// spoils the text it stands in, not the usage beside it.
 ///
 /// # Errors
-/// When it is no JSON, or nothing that is read here.
+/// When it is no JSON, or nests deeper than [`ANSWER_DEPTH`].
 pub fn read_json_answer(wire: Wire, body: &[u8]) -> Result<Answer, JsonError> {
+    match read_text(wire, body) {
+        Err(error) if error.kind == JsonErrorKind::Utf8 => {
+            read_text(wire, String::from_utf8_lossy(body).as_bytes())
+        }
+        read => read,
+    }
+}
+
+fn read_text(wire: Wire, body: &[u8]) -> Result<Answer, JsonError> {
     let mut answer = Answer::default();
     match Object::parse_repeating(body, ANSWER_DEPTH) {
         Ok(object) => answer.take(wire, &object),

@@ -21,8 +21,9 @@ use scan::Scanner;
 pub use value::{Elements, Kind, Value};
 pub(crate) use walk::Walk;
 
-/// How deep answers of upstreams may nest. Scanning needs no stack, so this bounds nothing but nonsense.
-pub const ANSWER_DEPTH: usize = 512;
+/// How deep answers of upstreams may nest. Scanning needs no stack and a byte of memory for each level, so this bounds
+/// nothing but nonsense.
+pub const ANSWER_DEPTH: usize = 65_536;
 
 /// What is wrong with a JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -480,6 +480,32 @@ async fn a_call_that_was_never_sent_costs_nothing_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nests_deep_or_is_not_quite_utf8_is_charged_by_what_it_tells() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
+    let strange = |extra: &[u8]| {
+        let usage = r#","usage":{"prompt_tokens":10,"completion_tokens":900}}"#;
+        [br#"{"model":"gpt-4o","choices":[],"extra":"#, extra, usage.as_bytes()].concat()
+    };
+    for (extra, output, estimated) in
+        [(nested(600), 900, false), (b"\"\xff\"".to_vec(), 900, false), (nested(100_000), 1000, true)]
+    {
+        let body = strange(&extra);
+        let upstream = Upstream::always(Reply::json(&body));
+        let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "10"]).start();
+        let answer = proxy.ask(raw::post(CHAT, ask("gpt-4o", false))).await;
+        assert_eq!((answer.status, &answer.body), (200, &body), "it is the client's to judge");
+        let trace = trace_of_one(&proxy).await;
+        let usage = &trace.of_kind("action.settled").next().unwrap().data["usage"];
+        assert_eq!(
+            (&usage["output_tokens"], &usage["estimated"]),
+            (&output.into(), &estimated.into()),
+            "{usage}"
+        );
+        assert!(spent(&proxy).await >= usd("0.009"));
+    }
+}
+
+#[tokio::test]
 async fn the_usage_after_the_last_word_is_waited_for_when_the_client_has_gone() {
     let reply = Reply::begin_events([said("gpt-5", "hello"), stopped("gpt-5")])
         .pause(Duration::from_millis(150))

@@ -141,7 +141,7 @@ impl Answering<'_> {
         let mut memory = self.gateway.memory().share();
         let collected = self.collect(&mut body, &mut memory, &mut meter).await;
         let read = collected.and_then(|bytes| self.inflate(&parts.headers, bytes)).and_then(|text| {
-            let answer = read(meter.accepted().wire, &text)?;
+            let answer = read(&mut meter, &text)?;
             Ok((text, answer))
         });
         let (text, answer) = match read {
@@ -213,12 +213,13 @@ impl Answering<'_> {
     }
 }
 
-/// What an answer says that must be a JSON document: one that was cut off is none. What nests deeper than is read here, or
-/// has a byte that is no UTF-8, is the client's to judge.
-fn read(wire: Wire, text: &[u8]) -> Result<Answer, Refusal> {
-    match read_json_answer(wire, text) {
+/// What an answer says that must be a JSON document: one that was cut off is none. What nests deeper than is read here is
+/// the client's to judge, and charged as what can't be seen.
+fn read(meter: &mut Meter, text: &[u8]) -> Result<Answer, Refusal> {
+    match read_json_answer(meter.accepted().wire, text) {
         Ok(answer) => Ok(answer),
-        Err(error) if matches!(error.kind, JsonErrorKind::Depth | JsonErrorKind::Utf8) => {
+        Err(error) if error.kind == JsonErrorKind::Depth => {
+            meter.wrote_unseen();
             Ok(Answer::default())
         }
         Err(error) => Err(unreadable(&format!("it is not JSON ({error})"))),
