@@ -639,6 +639,22 @@ async fn a_fee_that_is_not_known_is_a_price_that_is_not_known() {
 }
 
 #[tokio::test]
+async fn a_chat_tells_of_no_tools_so_one_run_is_charged() {
+    for (tools, fee) in [
+        (json!({ "web_search_options": {} }), "0.025"),
+        (json!({ "tools": [{ "type": "x_search" }] }), "0.035"),
+        (json!({ "tools": [{ "type": "function" }] }), "0"),
+    ] {
+        let upstream = Upstream::always(Reply::json(answer("gpt-4.1", 0, 0).to_string()));
+        let proxy = Setup::proxy(&one_upstream(&upstream.url())).args(["--budget", "100"]).start();
+        let mut body: Value = serde_json::from_str(&ask("gpt-4.1", false)).unwrap();
+        body.as_object_mut().unwrap().extend(tools.as_object().unwrap().clone());
+        assert_eq!(proxy.ask(raw::post(CHAT, body.to_string())).await.status, 200);
+        assert_eq!(spent(&proxy).await, usd(fee), "{tools}");
+    }
+}
+
+#[tokio::test]
 async fn a_tool_of_the_provider_that_costs_its_tokens_alone_passes_in_strict_mode() {
     let upstream = Upstream::always(Reply::json(r#"{"model":"gpt-4o","output":[{"type":"mcp_call"}]}"#));
     let proxy = strict(&upstream, "", "100");
