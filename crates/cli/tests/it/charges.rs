@@ -721,8 +721,8 @@ async fn a_limit_of_the_clients_reaches_the_upstream_under_the_name_that_it_know
     let budget = ["--budget", "10"];
     let policy = "policy: { models: { max_output_tokens: 50 } }\n";
     for (known, sent, before, args, wanted) in [
-        ("max_tokens", new, "", &budget[..], format!(r#"{{"model":"gpt-4o",{new},"messages":[],{old}}}"#)),
-        ("max_tokens", new, policy, &[], format!(r#"{{"model":"gpt-4o",{new},"messages":[],{old}}}"#)),
+        ("max_tokens", new, "", &budget[..], body(old)),
+        ("max_tokens", new, policy, &[], body(old)),
         ("max_completion_tokens", old, "", &budget, body(new)),
         ("max_completion_tokens", old, policy, &[], body(new)),
         ("max_tokens", old, policy, &budget, body(old)),

@@ -90,23 +90,32 @@ fn set_limit(
     Ok(())
 }
 
-/// The limit goes under the upstream's own name, which is the one that it surely heeds, and under the other where the
-/// client used it. An upstream of the older name may well know both. One of the newer name is like OpenAI, which
-/// refuses both at a time: there the client's name becomes the upstream's.
+/// The limit goes under the upstream's own name, which is the one that it surely heeds, and under that alone: several
+/// providers (OpenAI, Google, Volcengine) refuse a request with both. Only who sends both gets both on.
 fn set_chat_limit(top: &mut Target<'_, '_>, limit: u64, name: LimitName, splices: &mut Splices) {
     let (old, new) = ("max_tokens", "max_completion_tokens");
     let (own, other) = match name {
         LimitName::MaxTokens => (old, new),
         LimitName::MaxCompletionTokens => (new, old),
     };
-    let has_other = top.object.some(other).is_some();
-    if has_other {
-        top.set(other, limit.to_string(), splices);
-    }
-    let renames = has_other && name == LimitName::MaxCompletionTokens && top.object.get(own).is_none();
-    match top.object.key_span_of(other).filter(|_| renames) {
-        Some(key) => splices.0.push((key, own.to_owned())),
-        None => top.set(own, limit.to_string(), splices),
+    let limit = limit.to_string();
+    let Some(key) = top.object.key_span_of(other).filter(|_| top.object.some(other).is_some()) else {
+        top.set(own, limit, splices);
+        return;
+    };
+    match top.object.get(own) {
+        None => {
+            splices.0.push((key, own.to_owned()));
+            top.set(other, limit, splices);
+        }
+        Some(absent) if absent.is_null() => {
+            top.set(own, limit, splices);
+            top.set(other, "null".to_owned(), splices);
+        }
+        Some(_) => {
+            top.set(own, limit.clone(), splices);
+            top.set(other, limit, splices);
+        }
     }
 }
 

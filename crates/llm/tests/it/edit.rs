@@ -61,7 +61,7 @@ fn the_limit_is_set_where_the_wire_format_has_it() {
         (
             Wire::OpenAiChat,
             r#"{"max_tokens":9,"max_completion_tokens":null}"#,
-            r#"{"max_tokens":50,"max_completion_tokens":50}"#,
+            r#"{"max_tokens":null,"max_completion_tokens":50}"#,
         ),
         (Wire::OpenAiChat, r#"{"max_tokens":null}"#, r#"{"max_tokens":null,"max_completion_tokens":50}"#),
         (
@@ -167,12 +167,12 @@ fn a_limit_of_ours_has_the_name_that_the_upstream_knows() {
     let edits = Edits { max_output: Some(50), limit_name: LimitName::MaxTokens, ..Edits::default() };
     for (body, wanted) in [
         (r#"{"a":1}"#, r#"{"a":1,"max_tokens":50}"#),
-        (r#"{"max_completion_tokens":900}"#, r#"{"max_completion_tokens":50,"max_tokens":50}"#),
-        (r#"{"max_completion_tokens":50}"#, r#"{"max_completion_tokens":50,"max_tokens":50}"#),
+        (r#"{"max_completion_tokens":900}"#, r#"{"max_tokens":50}"#),
+        (r#"{"max_completion_tokens":50}"#, r#"{"max_tokens":50}"#),
         (r#"{"max_tokens":900}"#, r#"{"max_tokens":50}"#),
         (
             r#"{"max_tokens":null,"max_completion_tokens":9}"#,
-            r#"{"max_tokens":50,"max_completion_tokens":50}"#,
+            r#"{"max_tokens":50,"max_completion_tokens":null}"#,
         ),
     ] {
         assert_eq!(edited(Wire::OpenAiChat, body, &edits), wanted);
