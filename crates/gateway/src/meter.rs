@@ -263,6 +263,20 @@ impl Meter {
         self.charge(current, &bill, error);
     }
 
+    /// The same for a stream that had come to its headers, which a model may have been writing. Nothing follows it: for
+    /// tries before the last only the prompts are held.
+    pub(crate) fn stream_failed(&mut self, error: Option<String>) {
+        let Some(current) = self.current.take() else { return };
+        let bill = self.bill_of_answer(&current, Ending::Cut);
+        self.charge(current, &bill, error);
+    }
+
+    /// Whether the headers of a stream have come.
+    pub(crate) fn has_begun_stream(&self) -> bool {
+        let status = self.current.as_ref().and_then(|current| current.status);
+        self.is_stream && matches!(status, Some(200..=299))
+    }
+
     /// Adds one attempt's usage and cost to the call's.
     fn charge(&mut self, current: Current, bill: &Bill, error: Option<String>) {
         let price = self.price_of(&current);

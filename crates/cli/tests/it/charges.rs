@@ -341,6 +341,26 @@ async fn a_stream_that_is_cut_before_its_first_word_pays_what_the_model_had_the_
 }
 
 #[tokio::test]
+async fn a_stream_that_falls_silent_after_its_headers_pays_what_the_model_had_the_time_to_write() {
+    for (attempts, tries) in [(0, 1), (1, 2)] {
+        let headers = Reply::chunked(200, &[("content-type", "text/event-stream")]);
+        let upstream = Upstream::always(headers.hang());
+        let config = format!(
+            "upstreams:\n  - name: main\n    base_url: \"{}\"\n    retries: {{ attempts: {attempts}, budget: 1 }}\n    timeouts: {{ idle: 250ms }}\n",
+            upstream.url()
+        );
+        let proxy = Setup::proxy(&config).args(["--budget", "10"]).start();
+        assert_eq!(proxy.ask(raw::post(CHAT, ask("gpt-5", true))).await.status, 504);
+        assert_eq!(upstream.seen().len(), tries);
+        let trace = trace_of_one(&proxy).await;
+        let settled = trace.of_kind("action.settled").next().unwrap();
+        let output = settled.data["usage"]["output_tokens"].as_u64().unwrap();
+        assert!((250..=1000).contains(&output), "{settled:?}");
+        assert!(settled.usd("cost_usd") <= trace.reserved(), "{settled:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_is_cut_pays_for_what_its_model_may_have_thought() {
     for (model, may_reason) in [("gpt-5", true), ("gpt-4o", false)] {
         let data = fell_silent(model, true, Reply::begin_events([said(model, "hello")])).await;

@@ -148,7 +148,12 @@ impl<'a> Sending<'a> {
         refusal: Refusal,
         cause: Cause,
     ) -> Result<Response<GatewayBody>, Refusal> {
-        meter.attempt_failed(Some(refusal.denial.message.clone()), cause.may_be_billed());
+        let error = Some(refusal.denial.message.clone());
+        if cause == Cause::Broken && meter.has_begun_stream() {
+            meter.stream_failed(error);
+        } else {
+            meter.attempt_failed(error, cause.may_be_billed());
+        }
         meter.finish(refusal.denial.code.http_status(), Ending::Failed);
         Err(refusal)
     }
