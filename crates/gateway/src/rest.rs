@@ -16,8 +16,8 @@ use tokio::time::{Instant, timeout_at};
 const MOMENT: Duration = Duration::from_millis(2);
 /// An upstream is cancelled within a tenth of a second of the hang-up; this leaves room for the cancelling.
 const AT_MOST: Duration = Duration::from_millis(50);
-/// A piece may come just when we look; so many in a row are a heap of them.
-const HEAP: usize = 4;
+/// A piece may come just when we look, also several times when the machine is busy; so many in a row are a heap of them.
+const HEAP: usize = 32;
 
 /// How long the end of an answer is waited for whose last word has been said. The model writes no more, so the call
 /// need not be cancelled at once.
