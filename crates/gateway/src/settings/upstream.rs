@@ -89,7 +89,7 @@ pub(super) fn declare(reader: &mut Reader<'_>) -> UpstreamEntry {
 fn output_limit(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> LimitName {
     let is_openai = base_url.is_none_or(|url| {
         let host = url.host().to_ascii_lowercase();
-        ["openai.com", "openai.azure.com"]
+        ["openai.com", "azure.com"]
             .iter()
             .any(|known| host.strip_suffix(known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
     });
