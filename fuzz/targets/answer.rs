@@ -13,8 +13,10 @@ fuzz_target!(|data: &[u8]| {
     let code = input.pick(Code::ALL);
     let body = input.rest();
     let answer = read_answer(wire, body);
-    assert!(answer.output_bytes <= body.len() as u64, "more was written than has come");
-    if Value::parse(body, usize::MAX).is_err() {
+    // A byte that is no UTF-8 is read as the sign for that, which is longer.
+    let text = String::from_utf8_lossy(body);
+    assert!(answer.output_bytes <= text.len() as u64, "more was written than has come");
+    if Value::parse(text.as_bytes(), usize::MAX).is_err() {
         assert_eq!(answer, Default::default(), "facts were read in what is no JSON");
     }
     let error = WireError {
