@@ -196,26 +196,14 @@ impl Upstream {
         &self,
         worker: usize,
         dialect: Dialect,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
         until: Instant,
         dispatch: &Dispatch,
     ) -> Result<Response<AnswerBody>, SendError> {
-        self.prepare(dialect, &mut request);
-        match &self.carrier {
-            Carrier::Sim(sim) => {
-                dispatch.begin();
-                self.simulated(sim, request, until).await
-            }
-            Carrier::Http(network) => {
-                let Some(pool) = network.pools.get(worker % network.pools.len()) else {
-                    return Err(SendError::Connect("no connection pool".to_owned()));
-                };
-                network.base.apply(&mut request)?;
-                self.in_time(until, pool.send(request, dispatch))
-                    .await
-                    .map(|answer| answer.map(AnswerBody::Http))
-            }
-        }
+        self.carry(dialect, request, until, dispatch, |network| {
+            network.pools.get(worker % network.pools.len())
+        })
+        .await
     }
 
     /// Sends a request for a protocol upgrade, on a connection of its own, and waits for the answer's head. After a 101,
@@ -226,9 +214,21 @@ impl Upstream {
     pub async fn send_upgrade(
         &self,
         dialect: Dialect,
+        request: Request<Full<Bytes>>,
+        until: Instant,
+        dispatch: &Dispatch,
+    ) -> Result<Response<AnswerBody>, SendError> {
+        self.carry(dialect, request, until, dispatch, |network| Some(&network.upgrades)).await
+    }
+
+    /// Puts in what is ours and sends it, over the network by the client that `choose` gives.
+    async fn carry(
+        &self,
+        dialect: Dialect,
         mut request: Request<Full<Bytes>>,
         until: Instant,
         dispatch: &Dispatch,
+        choose: impl FnOnce(&Network) -> Option<&HttpClient>,
     ) -> Result<Response<AnswerBody>, SendError> {
         self.prepare(dialect, &mut request);
         match &self.carrier {
@@ -237,8 +237,11 @@ impl Upstream {
                 self.simulated(sim, request, until).await
             }
             Carrier::Http(network) => {
+                let Some(client) = choose(network) else {
+                    return Err(SendError::Connect("no connection pool".to_owned()));
+                };
                 network.base.apply(&mut request)?;
-                let sent = network.upgrades.send(request, dispatch);
+                let sent = client.send(request, dispatch);
                 self.in_time(until, sent).await.map(|answer| answer.map(AnswerBody::Http))
             }
         }
