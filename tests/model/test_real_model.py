@@ -31,12 +31,17 @@ SCHEMA = {
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway in front of the model. Its money is no object here: the model has no price, so it is estimated."""
+    """A gateway in front of the model, which is said not to reason out of sight: what a stream that is left has cost is
+    then what was seen of it, however long the machine took."""
     folder = tmp_path_factory.mktemp("model")
+    prices = {"models": {MODEL: {"in": 0.1, "out": 0.2, "reasons": False}}}
+    (folder / "prices.json").write_text(json.dumps(prices))
+    config = folder / "seawall.json"
+    config.write_text(json.dumps({"prices": {"file": str(folder / "prices.json")}}))
     server = [str(TOOLS / "model/bin/python"), str(Path(__file__).with_name("serve.py"))]
     with (
         running(server, folder=folder, log="model.log", ready="ready ") as facts,
-        gating(folder, facts["listen"]) as gateway,
+        gating(folder, facts["listen"], "--config", str(config)) as gateway,
     ):
         yield gateway
         assert json.loads(gateway.seawall("trace", "verify", gateway.run))["ok"] is True
