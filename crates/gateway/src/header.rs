@@ -130,8 +130,7 @@ fn carries_our_key(value: &HeaderValue) -> bool {
 
 /// The headers of the answer as they go to the client. `same_body`: the body is passed on as it came, so that its length
 /// and encoding hold.
-pub(crate) fn towards_client(from_upstream: &HeaderMap, same_body: bool) -> HeaderMap {
-    let mut headers = from_upstream.clone();
+pub(crate) fn towards_client(mut headers: HeaderMap, same_body: bool) -> HeaderMap {
     strip_hop_by_hop(&mut headers);
     let ours: SmallVec<[HeaderName; 4]> = headers.keys().filter(|name| is_ours(name)).cloned().collect();
     for name in ours {
@@ -251,7 +250,7 @@ mod tests {
     fn an_upstream_says_nothing_in_our_name() {
         let answer =
             headers(&[("x-seawall-cost-usd", "0"), ("x-seawall-verdict", "allow"), ("x-other", "1")]);
-        assert_eq!(towards_client(&answer, true), headers(&[("x-other", "1")]));
+        assert_eq!(towards_client(answer, true), headers(&[("x-other", "1")]));
     }
 
     #[test]
@@ -259,6 +258,6 @@ mod tests {
         let mut answer = HeaderMap::new();
         answer.append("set-cookie", HeaderValue::from_static("a=1"));
         answer.append("set-cookie", HeaderValue::from_static("b=2"));
-        assert_eq!(towards_client(&answer, true).get_all("set-cookie").iter().count(), 2);
+        assert_eq!(towards_client(answer, true).get_all("set-cookie").iter().count(), 2);
     }
 }

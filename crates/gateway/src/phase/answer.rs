@@ -63,23 +63,23 @@ impl Answering<'_> {
         match kind {
             Kind::Events => {
                 let memory = std::mem::replace(&mut payload.memory, self.gateway.memory().share());
-                self.events(&parts, body, meter, memory).await
+                self.events(parts, body, meter, memory).await
             }
-            Kind::Json => self.whole(&parts, body, meter).await,
-            Kind::Bytes | Kind::Websocket => Ok(self.through(&parts, body, meter)),
+            Kind::Json => self.whole(parts, body, meter).await,
+            Kind::Bytes | Kind::Websocket => Ok(self.through(parts, body, meter)),
         }
     }
 
     /// Passes an answer on as it is: one that is an error, or that nothing better came after.
     pub(super) fn pass_on(&self, response: Response<AnswerBody>, meter: Box<Meter>) -> Response<GatewayBody> {
         let (parts, body) = response.into_parts();
-        self.through(&parts, body, meter)
+        self.through(parts, body, meter)
     }
 
     /// A stream: event by event.
     async fn events(
         &self,
-        parts: &Parts,
+        parts: Parts,
         body: AnswerBody,
         mut meter: Box<Meter>,
         memory: Share,
@@ -89,11 +89,11 @@ impl Answering<'_> {
             Err(refusal) => return Err((Some(meter), refusal)),
         };
         let timers = Timers::new(self.idle, self.end);
-        let recorder = self.recorder(parts, &mut meter);
+        let recorder = self.recorder(&parts, &mut meter);
         let pump = Pump::new(body, inflater, self.strip_usage, meter, timers, memory).recorded(recorder);
         let mut pump = Box::new(pump).prime().await?;
         pump.begin();
-        let headers = header::towards_client(&parts.headers, false);
+        let headers = header::towards_client(parts.headers, false);
         Ok(respond(parts.status, headers, GatewayBody::Events(Some(pump))))
     }
 
@@ -125,7 +125,7 @@ impl Answering<'_> {
         memory: Share,
     ) -> Response<GatewayBody> {
         let upstream = hyper::upgrade::on(&mut response);
-        let mut headers = header::towards_client(response.headers(), true);
+        let mut headers = header::towards_client(std::mem::take(response.headers_mut()), true);
         websocket::say_upgrade(&mut headers);
         let tunnel = Tunnel::new(upstream, meter, Timers::new(self.idle, self.end), memory);
         respond(response.status(), headers, GatewayBody::Tunnel(Some(Box::new(tunnel))))
@@ -134,7 +134,7 @@ impl Answering<'_> {
     /// A JSON answer: read whole, so that its usage is known before the first byte goes to the client.
     async fn whole(
         &self,
-        parts: &Parts,
+        parts: Parts,
         mut body: AnswerBody,
         mut meter: Box<Meter>,
     ) -> Result<Response<GatewayBody>, Unanswered> {
@@ -149,13 +149,13 @@ impl Answering<'_> {
             Err(refusal) => return Err((None, settle_cut(meter, refusal))),
         };
         meter.saw(&answer);
-        if let (Some(content_type), Some(ticket)) = (kept_type(parts), meter.take_ticket())
+        if let (Some(content_type), Some(ticket)) = (kept_type(&parts), meter.take_ticket())
             && ticket.is_for(&answer)
         {
             let body = Bytes::copy_from_slice(&text);
             ticket.keep(Kept { content_type, body, tools: answer.tool_calls });
         }
-        let mut headers = header::towards_client(&parts.headers, false);
+        let mut headers = header::towards_client(parts.headers, false);
         header::put(&mut headers, header::COST, meter.cost_so_far(Ending::Complete).to_string());
         meter.finish(parts.status.as_u16(), Ending::Complete);
         Ok(respond(parts.status, headers, GatewayBody::full(text)))
@@ -204,11 +204,11 @@ impl Answering<'_> {
     }
 
     /// Bytes as they come.
-    fn through(&self, parts: &Parts, body: AnswerBody, meter: Box<Meter>) -> Response<GatewayBody> {
-        let headers = header::towards_client(&parts.headers, true);
+    fn through(&self, parts: Parts, body: AnswerBody, meter: Box<Meter>) -> Response<GatewayBody> {
         let timers = Timers::new(self.idle, self.end);
         let memory = self.gateway.memory().share();
         let through = Through::new(body, meter, (parts.status.as_u16(), &parts.headers), timers, memory);
+        let headers = header::towards_client(parts.headers, true);
         respond(parts.status, headers, GatewayBody::Through(Some(Box::new(through))))
     }
 }
