@@ -36,6 +36,8 @@ pub struct Through {
     timers: Timers,
     reading: Reading,
     bytes: u64,
+    /// It broke off, which is told when asked again.
+    broken: Option<BrokenAnswer>,
     _memory: Share,
 }
 
@@ -52,7 +54,16 @@ impl Through {
             Billing::Free => Reading::Nothing,
             Billing::ByToken | Billing::Unknown => Reading::of(headers, meter.accepted().wire),
         };
-        Self { upstream, meter: Some(meter), status, timers, reading, bytes: 0, _memory: memory }
+        Self {
+            upstream,
+            meter: Some(meter),
+            status,
+            timers,
+            reading,
+            bytes: 0,
+            broken: None,
+            _memory: memory,
+        }
     }
 
     pub(crate) fn ends_at(&self) -> Instant {
@@ -63,6 +74,9 @@ impl Through {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenAnswer>>> {
+        if let Some(broken) = self.broken.take() {
+            return Poll::Ready(Some(Err(broken)));
+        }
         match Pin::new(&mut self.upstream).poll_frame(context) {
             Poll::Pending => {
                 self.timers.poll(context).map(|refusal| Some(Err(self.break_off(refusal.denial.message))))
@@ -71,7 +85,13 @@ impl Through {
                 self.settle(Ending::Complete);
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.break_off(error.to_string())))),
+            Poll::Ready(Some(Err(error))) => {
+                // What came before is still to be sent, and an error would end the connection without it: the client
+                // gets to see how far the answer came.
+                self.broken = Some(self.break_off(error.to_string()));
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 self.timers.progress();
                 if let Some(chunk) = frame.data_ref() {
