@@ -7,13 +7,16 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::Http1Body;
 use crate::sim::SimBody;
 
 /// An answer's body. Dropping it before its end cancels the call upstream: the connection (HTTP/1) or the stream
 /// (HTTP/2) is closed at once.
 #[derive(Debug)]
 pub enum AnswerBody {
-    /// From the network.
+    /// From the network, in clear.
+    Http1(Http1Body),
+    /// From the network, over TLS, or for an upgrade.
     Http(Incoming),
     /// From the simulated provider in this process.
     Sim(SimBody),
@@ -33,6 +36,9 @@ impl Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
+            Self::Http1(body) => {
+                Pin::new(body).poll_frame(context).map_err(|error| BodyError(error.to_string()))
+            }
             Self::Http(body) => {
                 Pin::new(body).poll_frame(context).map_err(|error| BodyError(error.to_string()))
             }
@@ -44,6 +50,7 @@ impl Body for AnswerBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
+            Self::Http1(body) => body.is_end_stream(),
             Self::Http(body) => body.is_end_stream(),
             Self::Sim(body) => body.is_end_stream(),
         }
@@ -51,6 +58,7 @@ impl Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
+            Self::Http1(body) => body.size_hint(),
             Self::Http(body) => body.size_hint(),
             Self::Sim(body) => body.size_hint(),
         }

@@ -1,4 +1,4 @@
-//! One pooled HTTP client, and what can go wrong before an answer begins.
+//! HTTP over TLS, as 1.1 or 2, and connections that are upgraded; and what can go wrong before an answer begins.
 
 use std::error::Error;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::dispatch::{Dispatch, WatchedBody};
 
 /// How long an idle connection is kept. Below the sixty seconds after which common balancers close theirs, so that we
 /// seldom write into a connection that is being closed.
-const IDLE_CONNECTION: Duration = Duration::from_secs(45);
+pub(crate) const IDLE_CONNECTION: Duration = Duration::from_secs(45);
 
 /// A pool of connections to one upstream, used by one worker thread: a connection never moves between threads, so an
 /// answer needs no wake-up across cores.
@@ -56,16 +56,16 @@ impl HttpClient {
     /// Sends a request; `dispatch` tells when it goes out.
     pub(crate) async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
         dispatch: &Dispatch,
     ) -> Result<Response<Incoming>, SendError> {
-        let request = request.map(|body| WatchedBody::new(body, dispatch.clone()));
+        let request = request.map(|body| WatchedBody::new(Full::new(body), dispatch.clone()));
         self.0.request(request).await.map_err(|error| SendError::classify(&error))
     }
 }
 
 /// Of several addresses each gets a part of the time.
-fn tcp(connect_timeout: Duration) -> HttpConnector {
+pub(crate) fn tcp(connect_timeout: Duration) -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(connect_timeout));
@@ -96,7 +96,7 @@ impl SendError {
 }
 
 /// The text of the innermost cause: the outer ones repeat that a request failed.
-fn innermost(error: &dyn Error) -> String {
+pub(crate) fn innermost(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderValue, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 
 use crate::client::HttpClient;
 use crate::{Dispatch, SendError};
@@ -45,7 +45,7 @@ pub enum FetchError {
 /// When there is none, or not within the limits.
 pub async fn fetch(url: &Uri, tls: &rustls::ClientConfig, limits: FetchLimits) -> Result<Bytes, FetchError> {
     let client = HttpClient::new(tls, limits.time);
-    let mut request = Request::new(Full::new(Bytes::new()));
+    let mut request = Request::new(Bytes::new());
     *request.uri_mut() = url.clone();
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
     let reading = async {

@@ -10,6 +10,7 @@ mod client;
 mod connect;
 mod dispatch;
 mod fetch;
+mod http1;
 mod retry;
 pub mod sim;
 mod tls;
@@ -20,6 +21,7 @@ pub use breaker::{Admission, Breaker, BreakerSettings, BreakerState};
 pub use client::SendError;
 pub use dispatch::Dispatch;
 pub use fetch::{FetchError, FetchLimits, fetch};
+pub use http1::Http1Body;
 pub use retry::{RetryBudget, backoff, retry_after, status_is_retryable};
 pub use tls::{TlsError, client_config};
 pub use upstream::{

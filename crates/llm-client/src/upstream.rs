@@ -17,6 +17,7 @@ use seawall_types::{Pattern, Secret};
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::HttpClient;
+use crate::http1::Pool;
 use crate::sim::Sim;
 use crate::{AnswerBody, Breaker, BreakerSettings, Dispatch, RetryBudget, SendError};
 
@@ -105,12 +106,21 @@ enum Carrier {
     Sim(Sim),
 }
 
-/// What carries requests over the network: one pool for each worker, and connections that are upgraded.
+/// What carries requests over the network: connections for each worker, and those that are upgraded.
 #[derive(Debug)]
 struct Network {
     base: BaseUrl,
-    pools: Vec<HttpClient>,
+    roads: Vec<Road>,
     upgrades: HttpClient,
+}
+
+/// How a worker's requests go.
+#[derive(Debug)]
+enum Road {
+    /// In clear, which is HTTP/1.1.
+    Clear(Pool),
+    /// Over TLS, where both sides agree on the version.
+    Tls(Box<HttpClient>),
 }
 
 /// A place that answers model calls, with its state of health. Shared by all workers.
@@ -142,10 +152,14 @@ impl Upstream {
     pub fn new(settings: UpstreamSettings, transport: Transport, workers: usize) -> Self {
         let carrier = match transport {
             Transport::Http { base, tls } => {
-                let pool = || HttpClient::new(&tls, settings.timeouts.connect);
-                let pools = std::iter::repeat_with(pool).take(workers.max(1)).collect();
-                let upgrades = HttpClient::for_upgrades(&tls, settings.timeouts.connect);
-                Carrier::Http(Box::new(Network { base, pools, upgrades }))
+                let connect = settings.timeouts.connect;
+                let road = || match base.is_clear() {
+                    true => Road::Clear(Pool::new(connect)),
+                    false => Road::Tls(Box::new(HttpClient::new(&tls, connect))),
+                };
+                let roads = std::iter::repeat_with(road).take(workers.max(1)).collect();
+                let upgrades = HttpClient::for_upgrades(&tls, connect);
+                Carrier::Http(Box::new(Network { base, roads, upgrades }))
             }
             Transport::Sim(sim) => Carrier::Sim(sim),
         };
@@ -196,14 +210,15 @@ impl Upstream {
         &self,
         worker: usize,
         dialect: Dialect,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Bytes>,
         until: Instant,
         dispatch: &Dispatch,
     ) -> Result<Response<AnswerBody>, SendError> {
-        self.carry(dialect, request, until, dispatch, |network| {
-            network.pools.get(worker % network.pools.len())
-        })
-        .await
+        self.prepare(dialect, &mut request);
+        match &self.carrier {
+            Carrier::Sim(sim) => self.simulated(sim, request, until, dispatch).await,
+            Carrier::Http(network) => self.in_time(until, network.send(worker, request, dispatch)).await,
+        }
     }
 
     /// Sends a request for a protocol upgrade, on a connection of its own, and waits for the answer's head. After a 101,
@@ -214,36 +229,14 @@ impl Upstream {
     pub async fn send_upgrade(
         &self,
         dialect: Dialect,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Bytes>,
         until: Instant,
         dispatch: &Dispatch,
-    ) -> Result<Response<AnswerBody>, SendError> {
-        self.carry(dialect, request, until, dispatch, |network| Some(&network.upgrades)).await
-    }
-
-    /// Puts in what is ours and sends it, over the network by the client that `choose` gives.
-    async fn carry(
-        &self,
-        dialect: Dialect,
-        mut request: Request<Full<Bytes>>,
-        until: Instant,
-        dispatch: &Dispatch,
-        choose: impl FnOnce(&Network) -> Option<&HttpClient>,
     ) -> Result<Response<AnswerBody>, SendError> {
         self.prepare(dialect, &mut request);
         match &self.carrier {
-            Carrier::Sim(sim) => {
-                dispatch.begin();
-                self.simulated(sim, request, until).await
-            }
-            Carrier::Http(network) => {
-                let Some(client) = choose(network) else {
-                    return Err(SendError::Connect("no connection pool".to_owned()));
-                };
-                network.base.apply(&mut request)?;
-                let sent = client.send(request, dispatch);
-                self.in_time(until, sent).await.map(|answer| answer.map(AnswerBody::Http))
-            }
+            Carrier::Sim(sim) => self.simulated(sim, request, until, dispatch).await,
+            Carrier::Http(network) => self.in_time(until, network.send_upgrade(request, dispatch)).await,
         }
     }
 
@@ -251,9 +244,12 @@ impl Upstream {
     async fn simulated(
         &self,
         sim: &Sim,
-        request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
         until: Instant,
+        dispatch: &Dispatch,
     ) -> Result<Response<AnswerBody>, SendError> {
+        dispatch.begin();
+        let request = request.map(Full::new);
         let call = Box::pin(async { Ok(sim.call(request).await.map(AnswerBody::Sim)) });
         self.in_time(until, call).await
     }
@@ -273,7 +269,7 @@ impl Upstream {
     }
 
     /// Puts our credentials and configured headers in. The caller has already dropped what must not pass.
-    fn prepare(&self, dialect: Dialect, request: &mut Request<Full<Bytes>>) {
+    fn prepare(&self, dialect: Dialect, request: &mut Request<Bytes>) {
         // Where Google speaks OpenAI's wire formats it wants its key in OpenAI's manner.
         let is_compatible = request
             .uri()
@@ -294,6 +290,41 @@ impl Upstream {
             }
         }
     }
+}
+
+impl Network {
+    async fn send(
+        &self,
+        worker: usize,
+        mut request: Request<Bytes>,
+        dispatch: &Dispatch,
+    ) -> Result<Response<AnswerBody>, SendError> {
+        match self.roads.get(worker % self.roads.len()) {
+            Some(Road::Clear(pool)) => {
+                let target = self.base.join(path_and_query(request.uri()));
+                let sent = pool.send(&self.base.address, &self.base.host, &target, request, dispatch);
+                Ok(sent.await?.map(AnswerBody::Http1))
+            }
+            Some(Road::Tls(client)) => {
+                self.base.apply(&mut request)?;
+                Ok(client.send(request, dispatch).await?.map(AnswerBody::Http))
+            }
+            None => Err(SendError::Connect("no connection pool".to_owned())),
+        }
+    }
+
+    async fn send_upgrade(
+        &self,
+        mut request: Request<Bytes>,
+        dispatch: &Dispatch,
+    ) -> Result<Response<AnswerBody>, SendError> {
+        self.base.apply(&mut request)?;
+        Ok(self.upgrades.send(request, dispatch).await?.map(AnswerBody::Http))
+    }
+}
+
+fn path_and_query(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |path| path.as_str())
 }
 
 /// The beginning of the paths under which Google speaks OpenAI's wire formats.
@@ -322,8 +353,8 @@ pub enum BaseUrlError {
 /// The address of an upstream: scheme, authority and the path before the provider's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
-    scheme: Scheme,
-    authority: Authority,
+    /// Scheme and authority, with the path `/`.
+    address: Uri,
     /// The authority as every request names it.
     host: HeaderValue,
     prefix: String,
@@ -333,22 +364,23 @@ impl BaseUrl {
     /// The host, without a port.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.authority.host()
+        self.address.host().unwrap_or("")
+    }
+
+    /// Whether it is called without TLS.
+    fn is_clear(&self) -> bool {
+        self.address.scheme() == Some(&Scheme::HTTP)
     }
 
     /// Makes the request's URI absolute and its `Host` that of the upstream.
-    fn apply(&self, request: &mut Request<Full<Bytes>>) -> Result<(), SendError> {
+    fn apply(&self, request: &mut Request<Bytes>) -> Result<(), SendError> {
         let refused = |error: &dyn fmt::Display| {
             SendError::Connect(format!("the request's path can't be sent: {error}"))
         };
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let uri = Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
-            .path_and_query(self.join(path))
-            .build()
-            .map_err(|error| refused(&error))?;
-        *request.uri_mut() = uri;
+        let path = self.join(path_and_query(request.uri()));
+        let mut parts = self.address.clone().into_parts();
+        parts.path_and_query = Some(path.parse().map_err(|error| refused(&error))?);
+        *request.uri_mut() = Uri::from_parts(parts).map_err(|error| refused(&error))?;
         request.headers_mut().insert(HOST, self.host.clone());
         Ok(())
     }
@@ -391,13 +423,16 @@ impl FromStr for BaseUrl {
         let prefix = parts
             .path_and_query
             .map_or_else(String::new, |path| path.path().trim_end_matches('/').to_owned());
-        Ok(Self { scheme, authority, host, prefix })
+        let address = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
+        Ok(Self { address: address.map_err(|_| BaseUrlError::NotAUrl)?, host, prefix })
     }
 }
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)
+        let scheme = self.address.scheme_str().unwrap_or("");
+        let authority = self.address.authority().map_or("", Authority::as_str);
+        write!(f, "{scheme}://{authority}{}", self.prefix)
     }
 }
 

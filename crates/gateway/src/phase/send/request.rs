@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
 use seawall_llm::request::{Edits, edit};
 use seawall_llm::wire::{percent_decode, with_model};
 use seawall_llm_client::{Credentials, Upstream};
@@ -24,7 +23,7 @@ impl Sending<'_> {
         one: &Priced,
         meter: &Meter,
         upstream: &Upstream,
-    ) -> Result<Request<Full<Bytes>>, Refusal> {
+    ) -> Result<Request<Bytes>, Refusal> {
         let accepted = meter.accepted();
         let internal = |error: &dyn std::fmt::Display| {
             Refusal::new(
@@ -56,7 +55,7 @@ impl Sending<'_> {
         let mut request = Request::builder()
             .method(accepted.method.clone())
             .uri(path)
-            .body(Full::new(body))
+            .body(body)
             .map_err(|error| internal(&error))?;
         *request.headers_mut() = headers;
         Ok(request)

@@ -75,7 +75,7 @@ impl Relay {
         make_anew(&mut head.headers);
         // Credentials in a compressed answer could not be found.
         head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let sent = Request::from_parts(head.clone(), Full::new(body.clone()));
+        let sent = Request::from_parts(head.clone(), body.clone());
         let until = Instant::now() + self.upstream.settings.timeouts.total;
         let (mut answered, answer) =
             match self.upstream.send(0, dialect, sent, until, &Dispatch::default()).await {
