@@ -5,6 +5,7 @@
 //! [`Medium`]: a folder of files, or in tests something that breaks on purpose.
 
 mod folder;
+mod mapped;
 mod replay;
 mod writer;
 
@@ -55,7 +56,7 @@ pub trait Medium: Send + Sync + fmt::Debug {
 
 /// A segment that is appended to.
 pub trait Segment: Send + Sync + fmt::Debug {
-    /// Appends these bytes, in one write; when they are written, they survive the end of the process.
+    /// Appends these bytes; when this returns, they survive the end of the process. Zeros may stand behind them.
     ///
     /// # Errors
     /// When not all of them could be written; some may have been.

@@ -1,7 +1,8 @@
 //! Records of the journal: what they say, and their bytes.
 //!
 //! A frame is `length: u32, payload, checksum: [u8; 8]`; the checksum is the beginning of the payload's
-//! BLAKE3 hash. A payload is a byte for the kind and the fields in the order in which they are declared,
+//! BLAKE3 hash. No payload is empty, so a length of zero is the end, and zeros follow it up to the end of the file: space
+//! that was allocated ahead. A payload is a byte for the kind and the fields in the order in which they are declared,
 //! integers little-endian. Scopes in reservations are numbers that a `Name` record before them explains, so
 //! that a reservation is short.
 
@@ -17,8 +18,8 @@ pub(crate) use encode::Encoder;
 use crate::books::ScopeId;
 use crate::limit::Limit;
 
-/// The format that is written, and the newest that is read.
-pub(crate) const FORMAT: u32 = 1;
+/// The format that is written, and the newest that is read. In the first one nothing stood behind the last record.
+pub(crate) const FORMAT: u32 = 2;
 
 /// Longer payloads are not written and not believed.
 const LONGEST: usize = 64 * 1024;

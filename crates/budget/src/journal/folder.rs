@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::mapped::{self, MappedSegment};
 use super::{Medium, Segment};
 use crate::Error;
 
@@ -14,6 +15,8 @@ use crate::Error;
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
+    /// Whether segments are appended to through memory.
+    is_mapped: bool,
     /// The kernel lets go of the lock when this is closed, however the process ends.
     _lock: File,
 }
@@ -26,7 +29,10 @@ impl Folder {
         let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
         let lock = lock.map_err(Error::journal("opening its lock"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => {
+                let is_mapped = mapped::is_possible_beside(&lock);
+                Ok(Self { path: path.to_owned(), is_mapped, _lock: lock })
+            }
             Err(TryLockError::WouldBlock) => Err(Error::InUse { path: lock_path }),
             Err(TryLockError::Error(source)) => Err(Error::journal("taking its lock")(source)),
         }
@@ -60,9 +66,21 @@ impl Medium for Folder {
     }
 
     fn create(&self, segment: u64) -> io::Result<Arc<dyn Segment>> {
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(self.file(segment))?;
+        let mut options = OpenOptions::new();
+        // A mapping has to be readable, too.
+        options
+            .create_new(true)
+            .mode(0o600)
+            .read(self.is_mapped)
+            .write(self.is_mapped)
+            .append(!self.is_mapped);
+        let file = options.open(self.file(segment))?;
         self.sync_names()?;
-        Ok(Arc::new(SegmentFile(file)))
+        if self.is_mapped {
+            Ok(Arc::new(MappedSegment::new(file)))
+        } else {
+            Ok(Arc::new(WrittenSegment(file)))
+        }
     }
 
     fn remove(&self, segment: u64) -> io::Result<()> {
@@ -80,10 +98,11 @@ impl Medium for Folder {
     }
 }
 
+/// A file that is appended to by writing.
 #[derive(Debug)]
-struct SegmentFile(File);
+struct WrittenSegment(File);
 
-impl Segment for SegmentFile {
+impl Segment for WrittenSegment {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         (&self.0).write_all(bytes)
     }
@@ -112,21 +131,26 @@ mod tests {
 
     #[test]
     fn segments_are_listed_read_cut_and_set_aside() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::open(temporary.path()).unwrap();
-        for number in [10, 9] {
-            folder.create(number).unwrap();
+        for is_mapped in [false, true] {
+            let temporary = tempfile::tempdir().unwrap();
+            let folder = Folder { is_mapped, ..Folder::open(temporary.path()).unwrap() };
+            for number in [10, 9] {
+                folder.create(number).unwrap();
+            }
+            assert!(folder.create(9).is_err(), "a segment is never begun twice");
+            let segment = folder.create(11).unwrap();
+            segment.append(b"0123456789").unwrap();
+            segment.truncate(8).unwrap();
+            segment.append(b"ab").unwrap();
+            segment.sync().unwrap();
+            folder.set_aside(11, 6).unwrap();
+            folder.remove(10).unwrap();
+            assert_eq!(folder.segments().unwrap(), [9, 11]);
+            let found = io::read_to_string(folder.read(11).unwrap()).unwrap();
+            assert_eq!(found.trim_end_matches('\0'), "01234567ab");
+            let aside = fs::read_to_string(temporary.path().join("journal.11.torn")).unwrap();
+            assert_eq!(aside.trim_end_matches('\0'), "67ab");
+            assert_eq!(found.ends_with('\0'), is_mapped, "space is allocated ahead of a mapping alone");
         }
-        assert!(folder.create(9).is_err(), "a segment is never begun twice");
-        let segment = folder.create(11).unwrap();
-        segment.append(b"0123456789").unwrap();
-        segment.truncate(8).unwrap();
-        segment.append(b"ab").unwrap();
-        segment.sync().unwrap();
-        folder.set_aside(11, 6).unwrap();
-        folder.remove(10).unwrap();
-        assert_eq!(folder.segments().unwrap(), [9, 11]);
-        assert_eq!(io::read_to_string(folder.read(11).unwrap()).unwrap(), "01234567ab");
-        assert_eq!(fs::read(temporary.path().join("journal.11.torn")).unwrap(), b"67ab");
     }
 }

@@ -14,7 +14,7 @@ use crate::limit::{Limit, OnStoreDown};
 pub(crate) enum Next {
     /// A record.
     Record(Record),
-    /// The end, where a record ended too.
+    /// The end, where a record ended too: of the segment, or of what was used of it.
     End,
     /// Bytes that are no record: a write that was cut off, or damage.
     Torn,
@@ -37,10 +37,12 @@ impl<R: Read> Decoder<R> {
     /// The next record. Foreign bytes are [`Next::Torn`], never an error; an error is the medium's.
     pub(crate) fn next(&mut self) -> io::Result<Next> {
         let mut length = [0; size_of::<u32>()];
-        match fill(&mut self.source, &mut length)? {
-            0 => return Ok(Next::End),
-            filled if filled < length.len() => return Ok(Next::Torn),
-            _ => {}
+        let filled = fill(&mut self.source, &mut length)?;
+        if length == [0; size_of::<u32>()] {
+            return Ok(if self.is_unused_to_the_end()? { Next::End } else { Next::Torn });
+        }
+        if filled < length.len() {
+            return Ok(Next::Torn);
         }
         let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
         if length > LONGEST {
@@ -57,6 +59,20 @@ impl<R: Read> Decoder<R> {
         };
         self.good += u64::try_from(size_of::<u32>() + length + CHECKSUM).unwrap_or(u64::MAX);
         Ok(Next::Record(record))
+    }
+
+    /// Whether nothing but zeros is left.
+    fn is_unused_to_the_end(&mut self) -> io::Result<bool> {
+        self.payload.resize(LONGEST, 0);
+        loop {
+            let filled = fill(&mut self.source, &mut self.payload)?;
+            if filled == 0 {
+                return Ok(true);
+            }
+            if self.payload.iter().take(filled).any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+        }
     }
 }
 

@@ -112,7 +112,23 @@ proptest! {
     }
 
     #[test]
-    fn foreign_bytes_are_no_records(bytes in prop::collection::vec(any::<u8>(), 1..200)) {
+    fn zeros_are_the_end_unless_something_follows(
+        records in prop::collection::vec(record(), 0..4),
+        zeros in 0..2 * LONGEST,
+        behind in 1_u8..,
+    ) {
+        let mut bytes = Vec::new();
+        records.iter().for_each(|record| Encoder(&mut bytes).push(record));
+        let good = bytes.len() as u64;
+        bytes.resize(bytes.len() + zeros, 0);
+        prop_assert_eq!(decode(&bytes), (records.clone(), false, good));
+        bytes.push(behind);
+        prop_assert_eq!(decode(&bytes), (records, true, good));
+    }
+
+    #[test]
+    fn foreign_bytes_are_no_records(mut bytes in prop::collection::vec(any::<u8>(), 0..200), end in 1_u8..) {
+        bytes.push(end);
         let (records, torn, good) = decode(&bytes);
         prop_assert_eq!((records.len(), torn, good), (0, true, 0));
     }

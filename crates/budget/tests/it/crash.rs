@@ -217,8 +217,10 @@ proptest! {
     #[test]
     fn foreign_bytes_in_the_journal_are_kept_aside_and_harm_nothing(
         changes in prop::collection::vec(change(), 0..8),
-        tail in prop::collection::vec(any::<u8>(), 1..300),
+        mut tail in prop::collection::vec(any::<u8>(), 0..300),
+        end in 1_u8..,
     ) {
+        tail.push(end);
         let life = live(&changes);
         let machine = life.disk.after_restart();
         machine.state().segments.values_mut().for_each(|bytes| bytes.extend(&tail));
@@ -228,6 +230,46 @@ proptest! {
         let aside = machine.state().set_aside.values().next().cloned();
         prop_assert_eq!(aside, Some(tail));
     }
+
+    #[test]
+    fn space_that_was_allocated_ahead_is_no_fault(
+        changes in prop::collection::vec(change(), 0..8),
+        ahead in 1_usize..200_000,
+    ) {
+        let life = live(&changes);
+        let machine = life.disk.after_restart();
+        machine.state().segments.values_mut().for_each(|bytes| bytes.resize(bytes.len() + ahead, 0));
+        let (next, recovery) = machine.open(limits(), after(life.end));
+        prop_assert_eq!(books(&next, after(life.end)), life.books);
+        prop_assert!(!recovery.torn);
+    }
+}
+
+/// The first record of a segment, as any version writes it.
+fn first_record(format: u32, segment: u64) -> Vec<u8> {
+    // Kind, format, segment: the format is the first field after the length and the kind.
+    let mut payload = vec![0];
+    payload.extend(format.to_le_bytes());
+    payload.extend(segment.to_le_bytes());
+    let mut bytes = (payload.len() as u32).to_le_bytes().to_vec();
+    bytes.extend(&payload);
+    bytes.extend(&blake3::hash(&payload).as_bytes()[..8]);
+    bytes
+}
+
+#[test]
+fn a_journal_of_the_first_format_is_read() {
+    let disk = Disk::default();
+    let (ledger, _) = disk.open(limits(), NOW);
+    steps().iter().take(5).for_each(|step| step(&ledger));
+    let machine = disk.after_restart();
+    for (number, bytes) in &mut machine.state().segments {
+        let old = first_record(1, *number);
+        bytes.splice(..old.len(), old);
+    }
+    let (next, recovery) = machine.open(limits_of(&ledger), after(304));
+    assert_eq!(books_now(&next), books_now(&ledger));
+    assert!(!recovery.torn);
 }
 
 #[test]
@@ -235,13 +277,7 @@ fn a_journal_of_a_newer_program_is_refused() {
     let disk = Disk::default();
     drop(disk.open(limits(), NOW));
     let machine = disk.after_restart();
-    // Kind, format, segment: the format is the first field after the length and the kind.
-    let mut payload = vec![0];
-    payload.extend(99_u32.to_le_bytes());
-    payload.extend(0_u64.to_le_bytes());
-    let mut bytes = (payload.len() as u32).to_le_bytes().to_vec();
-    bytes.extend(&payload);
-    bytes.extend(&blake3::hash(&payload).as_bytes()[..8]);
+    let bytes = first_record(99, 0);
     machine.state().segments.values_mut().for_each(|segment| segment.clone_from(&bytes));
     let error = machine.try_open(limits(), NOW).unwrap_err();
     assert!(matches!(error, Error::Newer { found: 99, .. }), "{error}");
