@@ -173,7 +173,7 @@ impl Permit {
             findings: &outcome.findings,
             attempts: &outcome.attempts,
         };
-        let event = Event::new(now, admission.run, EventKind::ActionSettled, &data);
+        let event = Event::new(now, admission.run, EventKind::ActionSettled, &data).charging(outcome.cost);
         checkpoint.trace().record(event.about(admission.action, admission.actor));
         checkpoint.counts().settled.fetch_add(1, Ordering::Relaxed);
         checkpoint.counts().open.fetch_sub(1, Ordering::Relaxed);
@@ -194,7 +194,8 @@ impl Drop for Permit {
             reason: "the permit was dropped before anybody said how the action ended",
             cost_usd: admission.estimate.usd,
         };
-        let event = Event::new(now, admission.run, EventKind::ActionAbandoned, &data);
+        let event = Event::new(now, admission.run, EventKind::ActionAbandoned, &data)
+            .charging(admission.estimate.usd);
         checkpoint.trace().record(event.about(admission.action, admission.actor));
         checkpoint.counts().abandoned.fetch_add(1, Ordering::Relaxed);
         checkpoint.counts().open.fetch_sub(1, Ordering::Relaxed);

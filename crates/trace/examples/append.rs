@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use seawall_trace::verify::verify_run;
 use seawall_trace::{Durability, Handle, Heads, MemoryHeads, OnUnavailable, Options, Writer};
-use seawall_types::{ActionId, Actor, Clock, Event, EventKind, RunId, Timestamp};
+use seawall_types::{ActionId, Actor, Clock, Event, EventKind, RunId, Timestamp, Usd};
 use serde_json::json;
 
 /// A clock whose day begins when the program does.
@@ -89,7 +89,8 @@ fn produce(handle: &Handle, clock: &dyn Clock, run: RunId, events: u64) {
         }
         let action = ActionId::from_parts(number, &[7; 10]);
         for (kind, data) in [(EventKind::ActionAdmitted, &admitted), (EventKind::ActionSettled, &settled)] {
-            handle.record(Event::new(clock.now(), run, kind, data).about(action, Arc::clone(&actor)));
+            let event = Event::new(clock.now(), run, kind, data).about(action, Arc::clone(&actor));
+            handle.record(event.charging(Usd::from_picos(1_350_000_000)));
         }
     }
 }

@@ -181,6 +181,7 @@ impl Closing<'_> {
         let mut event = Event::new(self.now, self.row.run, kind, data);
         if let Some((action, admission)) = about {
             event = event.about(action, admission.actor.clone());
+            event.charged = admission.reserved_usd.unwrap_or_default();
         }
         line::encode(lines, &mut self.history.tip, &event);
     }

@@ -1,7 +1,6 @@
 //! Running totals of one run, for the list of runs.
 
 use seawall_types::{EventKind, RunId, Usd};
-use serde::Deserialize;
 
 use crate::{Head, chain};
 
@@ -14,15 +13,9 @@ pub(crate) struct Totals {
     pub(crate) cost_usd: Usd,
 }
 
-/// The part of an ended action's `data` that is summed.
-#[derive(Deserialize)]
-struct Charged {
-    cost_usd: Option<Usd>,
-}
-
 impl Totals {
-    /// Counts one event.
-    pub(crate) fn count(&mut self, kind: EventKind, data: &str) {
+    /// Counts one event; `charged` is the cost of the action that ended with it.
+    pub(crate) fn count(&mut self, kind: EventKind, charged: Usd) {
         self.events += 1;
         match kind {
             EventKind::ActionAdmitted => self.actions += 1,
@@ -31,8 +24,7 @@ impl Totals {
                 self.denied += 1;
             }
             EventKind::ActionSettled | EventKind::ActionAbandoned => {
-                let cost = serde_json::from_str::<Charged>(data).ok().and_then(|charged| charged.cost_usd);
-                self.cost_usd = self.cost_usd.saturating_add(cost.unwrap_or_default());
+                self.cost_usd = self.cost_usd.saturating_add(charged);
             }
             _ => {}
         }

@@ -1,10 +1,14 @@
 //! Facts that happened in a run.
 
+mod data;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActionId, RunId, Timestamp};
+use crate::{ActionId, RunId, Timestamp, Usd};
+
+pub use data::EventData;
 
 /// What kind of fact an event states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -125,20 +129,25 @@ pub struct Event {
     pub parent: Option<ActionId>,
     /// On whose behalf.
     pub actor: Arc<Actor>,
-    /// What is to be said about it: the bytes of one JSON object, compact.
-    pub data: Box<str>,
+    /// What an ended action was charged, also where `data` says so: the trace's totals count it without reading `data`.
+    pub charged: Usd,
+    /// What is to be said about it.
+    pub data: EventData,
 }
 
 impl Event {
     /// An event whose data is `data` as JSON. Data that can't be written as an object is replaced by `{}`.
     #[must_use]
     pub fn new(ts: Timestamp, run: RunId, kind: EventKind, data: &impl Serialize) -> Self {
-        let data = serde_json::to_string(data)
-            .ok()
-            .filter(|text| text.starts_with('{'))
-            .unwrap_or_else(|| "{}".to_owned())
-            .into();
-        Self { ts, run, kind, action: None, parent: None, actor: Arc::default(), data }
+        let data = EventData::of(data);
+        Self { ts, run, kind, action: None, parent: None, actor: Arc::default(), charged: Usd::ZERO, data }
+    }
+
+    /// The same event, of an action that ended at this cost.
+    #[must_use]
+    pub fn charging(mut self, charged: Usd) -> Self {
+        self.charged = charged;
+        self
     }
 
     /// The same event, about this action on behalf of this actor.

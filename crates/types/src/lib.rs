@@ -17,7 +17,7 @@ mod verdict;
 
 pub use action::ActionKind;
 pub use clock::{Clock, ManualClock, ParseTimestampError, Timestamp};
-pub use event::{Actor, Event, EventKind};
+pub use event::{Actor, Event, EventData, EventKind};
 pub use id::{ActionId, HoldId, KeyId, ParseIdError, RequestId, RunId};
 pub use money::{Amount, ParseUsdError, Tokens, Usd};
 pub use pattern::{ParsePatternError, Pattern};

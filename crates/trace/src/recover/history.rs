@@ -37,6 +37,12 @@ pub(super) struct History {
     pub(super) broken: Option<String>,
 }
 
+/// The part of an ended action's `data` that is summed.
+#[derive(Deserialize)]
+struct Charged {
+    cost_usd: Option<Usd>,
+}
+
 /// The part of an admission's `data` that says what it holds.
 #[derive(Deserialize)]
 struct Admitted {
@@ -107,7 +113,7 @@ impl History {
     }
 
     fn event(&mut self, event: Parsed) {
-        self.tip.totals.count(event.kind, event.data.get());
+        self.tip.totals.count(event.kind, charged(event.data.get()));
         match (event.kind, event.action) {
             (EventKind::ActionAdmitted, Some(action)) => {
                 let admission = Admission::new(event.actor, event.data.get());
@@ -120,6 +126,10 @@ impl History {
             _ => {}
         }
     }
+}
+
+fn charged(data: &str) -> Usd {
+    serde_json::from_str::<Charged>(data).ok().and_then(|charged| charged.cost_usd).unwrap_or_default()
 }
 
 /// Whether more of such an event matters than that it is there; the others are not parsed.

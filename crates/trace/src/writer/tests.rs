@@ -4,6 +4,7 @@ mod fake;
 
 use std::task::Poll;
 
+use seawall_types::Usd;
 use serde_json::json;
 
 use self::fake::{NoStore, Stage, block_on, losses, numbers, poll_once, stage, stage_with};
@@ -285,7 +286,8 @@ fn the_end_of_a_run_reaches_the_store_with_its_totals() {
     let event = |kind, data| Event::new(stage.clock.now(), stage.run, kind, &data);
     stage.handle.start_run(stage.run, "proxy", &json!({ "kind": "other", "mode": "warn" }));
     stage.handle.record(event(EventKind::ActionAdmitted, json!({ "reserved_usd": "1.000000" })));
-    stage.handle.record(event(EventKind::ActionSettled, json!({ "cost_usd": "0.250000" })));
+    let cost = Usd::from_picos(250_000_000_000);
+    stage.handle.record(event(EventKind::ActionSettled, json!({ "cost_usd": cost })).charging(cost));
     stage.handle.record(event(EventKind::ActionDenied, json!({})));
     stage.handle.flush().unwrap();
     assert_eq!(heads.unfinished().unwrap().len(), 1);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use seawall_trace::verify::{Report, verify_run};
 use seawall_trace::{Durability, Handle, Heads, MemoryHeads, OnUnavailable, Options, RunRow, Writer};
-use seawall_types::{ActionId, Actor, Clock, Event, EventKind, ManualClock, RunId, Timestamp};
+use seawall_types::{ActionId, Actor, Clock, Event, EventKind, ManualClock, RunId, Timestamp, Usd};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -52,7 +52,8 @@ impl Stage {
     }
 
     pub(crate) fn event(&self, run: RunId, kind: EventKind, data: &Value) -> Event {
-        Event::new(self.clock.now(), run, kind, data)
+        let charged = data["cost_usd"].as_str().map_or(Usd::ZERO, |usd| usd.parse().unwrap());
+        Event::new(self.clock.now(), run, kind, data).charging(charged)
     }
 
     /// Writes an unfinished run whose lines are `run.started` and so many notes.
