@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 use fastrand::Rng;
-use seawall_types::{ActionId, Clock, HoldId, KeyId, RequestId, RunId};
+use seawall_types::{ActionId, Clock, HoldId, KeyId, RequestId, RunId, Timestamp};
 
 thread_local! {
     static RANDOM: RefCell<Rng> = RefCell::new(seeded());
@@ -22,8 +22,7 @@ fn seeded() -> Rng {
 ///
 /// The first two bytes, of which a UUIDv7 keeps twelve bits, hold the fraction of the millisecond (RFC 9562 §6.2,
 /// method 3), so that identifiers of one process sort by the microsecond. The other eight are random.
-fn parts(clock: &dyn Clock) -> (u64, [u8; 10]) {
-    let now = clock.now();
+fn parts(now: Timestamp) -> (u64, [u8; 10]) {
     let micros_of_milli = now.as_micros() % 1_000;
     let fraction = u16::try_from(micros_of_milli * 4_096 / 1_000).unwrap_or(0);
     let random = RANDOM.with_borrow_mut(|random| random.u64(..));
@@ -35,11 +34,19 @@ fn parts(clock: &dyn Clock) -> (u64, [u8; 10]) {
 }
 
 macro_rules! makers {
-    ($($(#[$doc:meta])* $function:ident => $id:ident;)*) => {$(
+    ($($(#[$doc:meta])* $function:ident, $function_at:ident => $id:ident;)*) => {$(
         $(#[$doc])*
         #[must_use]
         pub fn $function(clock: &dyn Clock) -> $id {
-            let (millis, bytes) = parts(clock);
+            $function_at(clock.now())
+        }
+
+        $(#[$doc])*
+        ///
+        /// For who has read the clock already.
+        #[must_use]
+        pub fn $function_at(now: Timestamp) -> $id {
+            let (millis, bytes) = parts(now);
             $id::from_parts(millis, &bytes)
         }
     )*};
@@ -47,15 +54,15 @@ macro_rules! makers {
 
 makers! {
     /// A name for a new run.
-    new_run => RunId;
+    new_run, new_run_at => RunId;
     /// A name for a new action.
-    new_action => ActionId;
+    new_action, new_action_at => ActionId;
     /// A name for a new hold in the ledger.
-    new_hold => HoldId;
+    new_hold, new_hold_at => HoldId;
     /// A name for a new API key (not the key itself, which is a secret).
-    new_key => KeyId;
+    new_key, new_key_at => KeyId;
     /// A name for a request that has just arrived.
-    new_request => RequestId;
+    new_request, new_request_at => RequestId;
 }
 
 #[cfg(test)]
@@ -63,7 +70,7 @@ mod tests {
     use std::collections::HashSet;
     use std::time::Duration;
 
-    use seawall_types::{ManualClock, Timestamp};
+    use seawall_types::ManualClock;
 
     use super::*;
 

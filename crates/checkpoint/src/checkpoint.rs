@@ -36,6 +36,8 @@ pub struct ModelCall<'a> {
     pub estimate: Amount,
     /// Whose budgets pay, every one of them.
     pub scopes: &'a [Scope],
+    /// What time it is.
+    pub now: Timestamp,
     /// When it will be over, whatever happens; then the reservation becomes spend.
     pub deadline: Timestamp,
     /// The policy that decides. Whoever asks knows whose it is, and keeps it from the action's beginning to its end.
@@ -145,10 +147,10 @@ impl Checkpoint {
             reserved_tokens: call.estimate.tokens,
             findings: call.findings,
         };
-        let event = Event::new(self.clock.now(), call.run, EventKind::ActionAdmitted, &data);
+        let event = Event::new(call.now, call.run, EventKind::ActionAdmitted, &data);
         let ticket = self.trace.record(event.about(action, Arc::clone(call.actor)));
         for returned in call.returned {
-            let event = Event::new(self.clock.now(), call.run, EventKind::ToolReturned, returned);
+            let event = Event::new(call.now, call.run, EventKind::ToolReturned, returned);
             self.trace.record(event.about(action, Arc::clone(call.actor)));
         }
         self.counts.admitted.fetch_add(1, Ordering::Relaxed);
@@ -188,8 +190,7 @@ impl Checkpoint {
         if call.estimate == Amount::ZERO {
             return Ok((place, None));
         }
-        let now = self.clock.now();
-        let hold = id::new_hold(&*self.clock);
+        let hold = id::new_hold_at(call.now);
         let reservation = Reservation {
             hold,
             run: call.run,
@@ -198,9 +199,9 @@ impl Checkpoint {
             amount: call.estimate,
             deadline: call.deadline,
         };
-        match self.ledger.reserve(&reservation, now) {
+        match self.ledger.reserve(&reservation, call.now) {
             Ok(()) => Ok((place, Some(hold))),
-            Err(refusal) => Err(Denial::by_ledger(refusal, now)),
+            Err(refusal) => Err(Denial::by_ledger(refusal, call.now)),
         }
     }
 

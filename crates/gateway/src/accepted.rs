@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use seawall_llm::wire::{Billing, Dialect, Wire};
-use seawall_types::{ActionId, RequestId};
+use seawall_types::{ActionId, RequestId, Timestamp};
 
 use crate::in_flight::InFlight;
 use crate::websocket::Handshake;
@@ -16,6 +16,8 @@ use crate::websocket::Handshake;
 pub(crate) struct Accepted {
     pub(crate) request_id: RequestId,
     pub(crate) action: ActionId,
+    /// The time of its arrival.
+    pub(crate) at: Timestamp,
     /// Monotonic reading at its arrival.
     pub(crate) since: Duration,
     /// That of its body; of a websocket it has none.

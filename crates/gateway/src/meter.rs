@@ -260,7 +260,7 @@ impl Meter {
             self.waited += now.saturating_sub(current.since);
         }
         let bill = if maybe_billed { self.bill_of_nothing(&current) } else { Bill::default() };
-        self.charge(current, &bill, error);
+        self.charge(current, &bill, error, now);
     }
 
     /// The same for a stream that had come to its headers, which a model may have been writing. Nothing follows it: for
@@ -268,7 +268,7 @@ impl Meter {
     pub(crate) fn stream_failed(&mut self, error: Option<String>) {
         let Some(current) = self.current.take() else { return };
         let bill = self.bill_of_answer(&current, Ending::Cut);
-        self.charge(current, &bill, error);
+        self.charge(current, &bill, error, self.now());
     }
 
     /// Whether the headers of a stream have come.
@@ -278,11 +278,12 @@ impl Meter {
     }
 
     /// Adds one attempt's usage and cost to the call's.
-    fn charge(&mut self, current: Current, bill: &Bill, error: Option<String>) {
+    fn charge(&mut self, current: Current, bill: &Bill, error: Option<String>, now: Duration) {
         let price = self.price_of(&current);
         let Current { upstream, model, status, since, .. } = current;
         let (usage, cost) = (&bill.usage, bill.cost(price.as_deref()));
-        self.observe(&upstream.settings.name, price.as_deref(), usage, cost, since);
+        let elapsed = now.saturating_sub(since);
+        self.observe(&upstream.settings.name, price.as_deref(), usage, cost, elapsed);
         self.cost = self.cost.saturating_add(cost);
         self.usage = bill::add(self.usage, usage);
         let price = price.map(|price| Arc::clone(&price.id));
@@ -335,21 +336,21 @@ impl Meter {
 
     fn settle(&mut self, status: u16, ending: Ending) {
         let Some(permit) = self.permit.take() else { return };
+        let now = self.now();
         if let Some(current) = self.current.take() {
             match (ending, current.status) {
                 _ if self.lacked_memory => current.upstream.breaker.forget_probe(),
-                (Ending::Cut, _) => current.upstream.breaker.report(true, self.now()),
+                (Ending::Cut, _) => current.upstream.breaker.report(true, now),
                 (Ending::Complete | Ending::TimedOut, Some(..400)) => {
-                    current.upstream.breaker.report(false, self.now())
+                    current.upstream.breaker.report(false, now)
                 }
                 _ => {}
             }
             self.observe_websocket(&current.upstream.settings.name);
             let bill = self.bill_of_answer(&current, ending);
             let error = ending.as_str().map(str::to_owned);
-            self.charge(current, &bill, error);
+            self.charge(current, &bill, error, now);
         }
-        let now = self.now();
         self.gateway.rates().correct(&self.rates, self.usage.total());
         permit.settle(&Outcome {
             usage: (self.usage != Usage::default()).then_some(self.usage),

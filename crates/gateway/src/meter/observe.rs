@@ -16,14 +16,11 @@ impl Meter {
         price: Option<&Price>,
         usage: &Usage,
         cost: Usd,
-        since: Duration,
+        elapsed: Duration,
     ) {
         let metrics = self.gateway.metrics();
         let model = price.map_or("other", |price| metrics.model_label(&price.id));
-        metrics
-            .upstream_duration
-            .with_label_values(&[upstream, model])
-            .observe(seconds(self.now().saturating_sub(since)));
+        metrics.upstream_duration.with_label_values(&[upstream, model]).observe(seconds(elapsed));
         for (kind, count) in [("input", usage.input), ("output", usage.output), ("cached", usage.cached)] {
             if count > 0 {
                 metrics.tokens.with_label_values(&[upstream, model, kind]).inc_by(count);

@@ -29,7 +29,7 @@ pub(crate) fn accept(
     peer: IpAddr,
     parts: Parts,
 ) -> Box<Accepted> {
-    let clock = gateway.clock();
+    let (at, since) = (gateway.clock().now(), gateway.clock().monotonic());
     let (chosen, path) = prefix::split(parts.uri.path(), &snapshot.directory);
     let endpoint = endpoint(&path);
     let spoken = endpoint.as_ref().map_or(Wire::Other, |endpoint| endpoint.wire);
@@ -48,9 +48,10 @@ pub(crate) fn accept(
     let kind = kind_of(endpoint.as_ref(), &chosen);
     let dialect = spoken_by(endpoint.as_ref(), &chosen);
     Box::new(Accepted {
-        request_id: id::new_request(&**clock),
-        action: id::new_action(&**clock),
-        since: clock.monotonic(),
+        request_id: id::new_request_at(at),
+        action: id::new_action_at(at),
+        at,
+        since,
         wire,
         billing,
         handshake,

@@ -32,7 +32,7 @@ pub(crate) fn authenticate(
 fn identify(gateway: &Gateway, snapshot: &Snapshot, accepted: &Accepted) -> Result<Arc<Caller>, Refusal> {
     let keys = gateway.keys();
     let register = Register { keys: &keys, tokens: snapshot.tokens.as_deref() };
-    let known = register.identify(&shown(accepted), accepted.address, gateway.clock().now());
+    let known = register.identify(&shown(accepted), accepted.address, accepted.at);
     match known {
         Ok(Some(caller)) => Ok(caller),
         Ok(None) => stranger(gateway, snapshot, accepted),

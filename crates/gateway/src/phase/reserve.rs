@@ -168,7 +168,7 @@ fn admit(
     rates: Taken,
 ) -> Result<(Permit, Taken), Refusal> {
     let Asked { gateway, snapshot, caller, payload } = asked;
-    let deadline = gateway.clock().now().saturating_add(terms.total);
+    let now = gateway.clock().now();
     let returned = tool::returned(&payload.request);
     let call = ModelCall {
         run: gateway.run(),
@@ -179,7 +179,8 @@ fn admit(
         cached: terms.cached,
         estimate: terms.estimate,
         scopes: terms.scopes,
-        deadline: deadline.saturating_add(snapshot.settings.hold_grace),
+        now,
+        deadline: now.saturating_add(terms.total).saturating_add(snapshot.settings.hold_grace),
         policy: asked.policy(),
         findings: terms.findings,
         returned: &returned,
