@@ -1,7 +1,7 @@
 //! The ledger: one lock around the state and the end of its journal.
 //!
 //! Each operation checks, journals and changes under the lock, in this order, so that the journal tells what
-//! happened in the order in which it happened. Under it there is no I/O but that one write into the page
+//! happened in the order in which it happened. Under it there is no I/O but that one record into the page
 //! cache; syncing and saving snapshots happen beside it.
 
 mod durable;

@@ -137,6 +137,43 @@ async fn where_each_admission_must_be_on_disk_nothing_goes_out_without() {
     assert!(sent >= 1 && admitted >= sent, "{sent} sent, {admitted} admitted on the disk");
 }
 
+/// The journal allocates its space ahead, so that a full disk is met when that is used up: by a refusal, not by a signal.
+#[tokio::test]
+async fn a_budget_that_can_not_be_written_refuses_and_goes_on_when_it_can() {
+    const ROUNDS: usize = 10;
+    let upstream = answering();
+    let server =
+        cramped("gateway: { mode: warn }\nbudgets: [ { scope: global, usd: \"10\" } ]", &upstream, 64);
+    wait_for_status(&server, 200).await;
+    fill(&server);
+    let mut connections = Vec::new();
+    for _ in 0..16 {
+        connections.push(server.connect().await);
+    }
+    let batch = Format::Chat.request("hi", false).repeat(50);
+    let mut refused = None;
+    for _ in 0..ROUNDS {
+        for connection in &mut connections {
+            connection.send(&batch).await;
+        }
+        for connection in &mut connections {
+            for _ in 0..50 {
+                let answer = connection.answer().await;
+                refused = refused.or_else(|| (answer.status != 200).then_some(answer));
+            }
+        }
+        if refused.is_some() {
+            break;
+        }
+    }
+    let refused = refused.expect("space that was allocated ahead ends");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(Format::Chat.error(&refused)["code"], "LEDGER_UNAVAILABLE");
+    make_room(&server);
+    wait_for_status(&server, 200).await;
+    assert!(server.stop().success());
+}
+
 #[tokio::test]
 async fn warn_goes_on_counts_what_is_lost_and_recovers() {
     const WAITING: usize = 65_536;
