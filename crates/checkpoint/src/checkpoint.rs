@@ -235,18 +235,20 @@ impl Checkpoint {
         self.counts.denied.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Turns reservations that outlived their deadline into spend, and writes each down. Call it about once a second.
-    pub fn sweep(&self) -> usize {
+    /// Turns reservations that outlived their deadline into spend, and writes each down in `run`, that of this process:
+    /// their own may have ended with the process that made them. Call it about once a second.
+    pub fn sweep(&self, run: RunId) -> usize {
         let now = self.clock.now();
         let swept = self.ledger.sweep(now);
         for one in &swept {
             let data = record::Swept {
                 hold: one.hold,
                 reason: "the deadline of the reservation passed",
+                of_run: one.run,
                 usd: one.amount.usd,
                 tokens: one.amount.tokens,
             };
-            let event = Event::new(now, one.run, EventKind::BudgetSettled, &data);
+            let event = Event::new(now, run, EventKind::BudgetSettled, &data);
             self.trace.record(event.about(one.action, Arc::default()));
         }
         swept.len()

@@ -1,6 +1,6 @@
 //! What the checkpoint writes into the trace: the shapes of `data`, field by field.
 
-use seawall_types::{ActionKind, Amount, Finding, HoldId, Usage, Usd, Verdict};
+use seawall_types::{ActionKind, Amount, Finding, HoldId, RunId, Usage, Usd, Verdict};
 use serde::Serialize;
 
 /// `data` of `action.admitted`.
@@ -88,6 +88,7 @@ pub(crate) struct Exceeded<'a> {
 pub(crate) struct Swept {
     pub(crate) hold: HoldId,
     pub(crate) reason: &'static str,
+    pub(crate) of_run: RunId,
     pub(crate) usd: Usd,
     pub(crate) tokens: u64,
 }

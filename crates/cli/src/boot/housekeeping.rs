@@ -116,7 +116,7 @@ impl Chores {
     fn round(&mut self, round: u32) {
         self.sync();
         if is_due(round, SWEEP) {
-            self.gateway.checkpoint().sweep();
+            self.gateway.checkpoint().sweep(self.gateway.run());
             self.take_over_changes();
         }
         if is_due(round, SNAPSHOT) {

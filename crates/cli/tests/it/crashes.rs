@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::support::client::{self, Call};
+use crate::support::eventually;
 use crate::support::format::Format;
 use crate::support::program::{Program, Setup};
 use crate::support::sim::Sim;
@@ -77,7 +78,14 @@ async fn a_killed_gateway_forgets_no_money_holds_none_for_ever_and_never_passes_
     let mut proxy = setup.start();
     for round in 1..=rounds() {
         call_a_little(&proxy).await;
+        let admitted = Trace::of(&setup).count("action.admitted");
         let (streams, running) = begin(&proxy).await;
+        // What is admitted while a busy disk is forced is not on it yet, and a kill loses that of the trace.
+        eventually("the admissions are on the disk", async || {
+            let more = Trace::of(&setup).count("action.admitted") - admitted;
+            if more >= running { Ok(()) } else { Err(more) }
+        })
+        .await;
         let before = proxy.total().await;
         assert!(before.committed() <= limit, "round {round}: {before:?}");
 
@@ -99,6 +107,9 @@ async fn a_killed_gateway_forgets_no_money_holds_none_for_ever_and_never_passes_
         assert!(in_the_end.spent_usd >= truth, "round {round}: {in_the_end:?}, truth {truth}");
         assert!(in_the_end.spent_usd <= limit, "round {round}: {in_the_end:?}");
         assert_verified(&setup);
+        // What the process before had reserved is written down in the run of this one: its own has ended.
+        let metrics = proxy.metrics().await;
+        assert_eq!(metrics.sum("seawall_trace_dropped_total", &[]), 0.0);
         ran.push(running);
     }
     assert_eq!(ran[0], STREAMS, "the first round is not short of money: {ran:?}");
