@@ -48,7 +48,7 @@ pub(crate) async fn read(upstream: &mut AnswerBody, mut take: impl FnMut(Bytes) 
         }
     }
     for _ in 0..HEAP {
-        // The task that reads the socket has its turn, and ours comes again at once.
+        // Whoever reads the socket has a turn, and ours comes again at once.
         yield_now().await;
         yield_now().await;
         let Ok(Some(Ok(frame))) = timeout_at(end, upstream.frame()).await else { return Rest::Seen };

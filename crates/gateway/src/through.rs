@@ -86,8 +86,8 @@ impl Through {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                // What came before is still to be sent, and an error would end the connection without it: the client
-                // gets to see how far the answer came.
+                // What came before is still to be sent, and an error would end the connection without it. One turn is
+                // enough for a client that reads; for one that does not, the end of what it was sent is lost.
                 self.broken = Some(self.break_off(error.to_string()));
                 context.waker().wake_by_ref();
                 Poll::Pending

@@ -25,6 +25,9 @@ pub enum Http1Error {
     /// The connection failed.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// It was closed before anything of the request went out: another connection can take it.
+    #[error("it was closed before the request went out")]
+    Unsent,
     /// It was closed before the answer began.
     #[error("it was closed before an answer began")]
     Unanswered,

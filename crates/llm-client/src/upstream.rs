@@ -153,9 +153,12 @@ impl Upstream {
         let carrier = match transport {
             Transport::Http { base, tls } => {
                 let connect = settings.timeouts.connect;
-                let road = || match base.is_clear() {
-                    true => Road::Clear(Pool::new(connect)),
-                    false => Road::Tls(Box::new(HttpClient::new(&tls, connect))),
+                let road = || {
+                    if base.is_clear() {
+                        Road::Clear(Pool::new(connect))
+                    } else {
+                        Road::Tls(Box::new(HttpClient::new(&tls, connect)))
+                    }
                 };
                 let roads = std::iter::repeat_with(road).take(workers.max(1)).collect();
                 let upgrades = HttpClient::for_upgrades(&tls, connect);

@@ -4,7 +4,8 @@
 //! the process as that does. It costs a twentieth of one. What a write tells by an error, that the disk is full, a
 //! store would tell by killing the process; so there is never a store into what was not allocated before, and only
 //! file systems are used this way on which allocated space is really kept ([`KEEPS_WHAT_IT_ALLOCATES`]). On others the
-//! journal writes.
+//! journal writes. What is left is a disk that fails, is taken away or is made read-only under a running process: then a
+//! store ends it, as it does for the shared memory of SQLite.
 //!
 //! This is the one place of the product with `unsafe` code, and a test holds that.
 
@@ -15,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memmap2::{MmapMut, MmapOptions};
 use rustix::fs::{FallocateFlags, FsWord, fallocate, fstatfs};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::Segment;
 
@@ -39,7 +40,8 @@ pub(super) fn is_possible_beside(file: &File) -> bool {
 }
 
 fn allocate(file: impl AsFd, from: u64, length: u64) -> Result<(), Errno> {
-    fallocate(file, FallocateFlags::empty(), from, length)
+    // On tmpfs any signal interrupts it.
+    retry_on_intr(|| fallocate(&file, FallocateFlags::empty(), from, length))
 }
 
 /// A file whose end is mapped.

@@ -256,7 +256,9 @@ impl Kind {
 
 /// The type of an answer that may be kept: one with this very status.
 fn kept_type(parts: &Parts) -> Option<HeaderValue> {
-    parts.headers.get(CONTENT_TYPE).filter(|_| parts.status == StatusCode::OK).cloned()
+    let kept = parts.headers.get(CONTENT_TYPE).filter(|_| parts.status == StatusCode::OK)?;
+    // Of its own, not a slice of all that was read with it.
+    HeaderValue::from_bytes(kept.as_bytes()).ok()
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Refusal> {

@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::Http1Error;
 use super::chunks::{Chunks, Step};
 use super::connection::Connection;
+use super::exchange::Outgoing;
 use super::head::Framing;
 use super::pool::Home;
 
@@ -28,18 +29,25 @@ pub struct Http1Body {
     reader: Reader,
     /// Where the connection goes afterwards; `None`: it carries no other request.
     home: Option<Home>,
+    /// The rest of the request, which goes out while the answer comes in.
+    unsent: Option<Outgoing>,
     /// Its end was seen. One that broke off never comes to it.
     is_whole: bool,
 }
 
 impl Http1Body {
-    pub(super) fn new(connection: Connection, framing: Framing, home: Option<Home>) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        framing: Framing,
+        home: Option<Home>,
+        unsent: Option<Outgoing>,
+    ) -> Self {
         let reader = match framing {
             Framing::Length(length) => Reader::Length(length),
             Framing::Chunked => Reader::Chunks(Chunks::default()),
             Framing::UntilClosed => Reader::UntilClosed,
         };
-        let mut body = Self { connection: Some(connection), reader, home, is_whole: false };
+        let mut body = Self { connection: Some(connection), reader, home, unsent, is_whole: false };
         if matches!(body.reader, Reader::Length(0)) {
             body.complete();
         }
@@ -49,12 +57,27 @@ impl Http1Body {
     /// All of it was read.
     fn complete(&mut self) {
         self.is_whole = true;
-        if let (Some(connection), Some(home)) = (self.connection.take(), self.home.take()) {
+        let (connection, home) = (self.connection.take(), self.home.take());
+        // The rest of a request would be taken for the next one.
+        if let (Some(connection), Some(home), None) = (connection, home, &self.unsent) {
             home.take_back(connection);
         }
     }
 
+    fn send_the_rest(&mut self, context: &mut Context<'_>) {
+        let (Some(connection), Some(unsent)) = (&mut self.connection, &mut self.unsent) else { return };
+        match unsent.poll_send(connection, context) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => self.unsent = None,
+            // The upstream wants no more of it; what it says is still worth hearing.
+            Poll::Ready(Err(_)) => (self.unsent, self.home) = (None, None),
+        }
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Http1Error>> {
+        if self.unsent.is_some() {
+            self.send_the_rest(context);
+        }
         while let Some(connection) = &mut self.connection {
             match self.reader.next(connection)? {
                 Step::Data(data) => {
@@ -70,6 +93,19 @@ impl Http1Body {
             }
         }
         Poll::Ready(Ok(None))
+    }
+}
+
+impl Drop for Http1Body {
+    /// What is there of an answer that nobody wants is passed over: when that is all of it, the connection can go on.
+    fn drop(&mut self) {
+        while let Some(connection) = &mut self.connection {
+            match self.reader.next(connection) {
+                Ok(Step::Data(_)) => {}
+                Ok(Step::End) => self.complete(),
+                Ok(Step::More) | Err(_) => return,
+            }
+        }
     }
 }
 

@@ -53,10 +53,13 @@ impl Chunks {
                     self.0 = if left == 0 { Place::AfterData } else { Place::Data(left) };
                     return Ok(Step::Data(data));
                 }
-                Place::AfterData => match line(unread, MAX_LINE)? {
-                    None => return Ok(Step::More),
-                    Some(line) if line.is_empty() => Place::Size,
-                    Some(_) => return Err(Http1Error::NotHttp("a chunk is longer than its size")),
+                Place::AfterData => match &unread[..] {
+                    [b'\r', b'\n', ..] => {
+                        unread.advance(2);
+                        Place::Size
+                    }
+                    [] | [b'\r'] => return Ok(Step::More),
+                    _ => return Err(Http1Error::NotHttp("a chunk is longer than its size")),
                 },
                 Place::Size => match line(unread, MAX_LINE)? {
                     None => return Ok(Step::More),
@@ -68,7 +71,8 @@ impl Chunks {
                 Place::Trailers(most) => match line(unread, most)? {
                     None => return Ok(Step::More),
                     Some(line) if line.is_empty() => Place::End,
-                    Some(line) => Place::Trailers(most.saturating_sub(line.len())),
+                    // Room for the line that ends them is left in any case.
+                    Some(line) => Place::Trailers(most.saturating_sub(line.len()).max(2)),
                 },
             };
         }

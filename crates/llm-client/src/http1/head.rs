@@ -68,9 +68,16 @@ fn write_header(head: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
 #[derive(Debug, Default)]
 pub(super) struct HeadReader {
     searched: usize,
+    /// An interim answer has come.
+    has_read: bool,
 }
 
 impl HeadReader {
+    /// Whether the upstream has said anything yet.
+    pub(super) const fn has_read(&self) -> bool {
+        self.has_read
+    }
+
     /// Takes the head from the beginning of `unread` when it is there whole; `None`: more must come. Interim answers
     /// (100, 103) are taken and dropped.
     pub(super) fn take(
@@ -82,7 +89,7 @@ impl HeadReader {
             if end > MAX_HEAD {
                 return Err(too_long());
             }
-            self.searched = 0;
+            (self.searched, self.has_read) = (0, true);
             let head = parse(&unread.split_to(end).freeze(), method)?;
             match head.status {
                 StatusCode::SWITCHING_PROTOCOLS => {
@@ -124,7 +131,8 @@ fn parse(head: &Bytes, method: &Method) -> Result<Head, Http1Error> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut answer = httparse::Response::new(&mut fields);
     match answer.parse(head) {
-        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+        Ok(httparse::Status::Complete(_)) => return Err(Http1Error::NotHttp("its head ends twice")),
         Ok(httparse::Status::Partial) => return Err(Http1Error::NotHttp("its head is empty")),
         Err(httparse::Error::TooManyHeaders) => return Err(Http1Error::NotHttp("too many headers")),
         Err(_) => return Err(Http1Error::NotHttp("its head can't be read")),
@@ -140,28 +148,33 @@ fn parse(head: &Bytes, method: &Method) -> Result<Head, Http1Error> {
         };
         headers.append(name, value);
     }
-    let keeps_open = keeps_open(&headers, answer.version == Some(1));
-    let framing = if *method == Method::HEAD || status == 204 || status == 304 || status.is_informational() {
-        Framing::Length(0)
-    } else {
-        framing(&mut headers)?
-    };
+    let is_1_1 = answer.version == Some(1);
+    let mut framing = framing(&mut headers, is_1_1)?;
+    if *method == Method::HEAD || status == 204 || status == 304 || status.is_informational() {
+        framing = Framing::Length(0);
+    }
+    // A body that ends with its connection leaves none.
+    let keeps_open = framing != Framing::UntilClosed && keeps_open(&headers, is_1_1);
     Ok(Head { status, headers, framing, keeps_open })
 }
 
 fn keeps_open(headers: &HeaderMap, is_1_1: bool) -> bool {
     let says = |word: &str| {
-        let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|named| named.trim().eq_ignore_ascii_case(word))
+        let values = headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
+        let mut named = values.flat_map(|value| value.split(|byte| *byte == b','));
+        named.any(|named| named.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
     };
-    if is_1_1 { !says("close") } else { says("keep-alive") }
+    !says("close") && (is_1_1 || says("keep-alive"))
 }
 
 /// How the body ends. A length beside chunks is how one reader is made to see another end than the next one: refused, and
 /// so is every coding but chunks, since nobody asks for one.
-fn framing(headers: &mut HeaderMap) -> Result<Framing, Http1Error> {
+fn framing(headers: &mut HeaderMap, is_1_1: bool) -> Result<Framing, Http1Error> {
     if let Some(coding) = headers.get(TRANSFER_ENCODING) {
         let is_alone = headers.get_all(TRANSFER_ENCODING).iter().count() == 1;
+        if !is_1_1 {
+            return Err(Http1Error::NotHttp("chunks, which its version does not have"));
+        }
         if !is_alone || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
             return Err(Http1Error::NotHttp("a transfer coding other than chunked"));
         }
@@ -224,13 +237,16 @@ mod tests {
     #[test]
     fn a_connection_stays_open_as_the_version_has_it() {
         for (head, expected) in [
-            ("HTTP/1.1 200 OK\r\n\r\n", true),
-            ("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n", false),
-            ("HTTP/1.1 200 OK\r\nconnection: x, Close\r\n\r\n", false),
-            ("HTTP/1.0 200 OK\r\n\r\n", false),
-            ("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\n\r\n", true),
+            ("HTTP/1.1 200 OK\r\n", true),
+            ("HTTP/1.1 200 OK\r\nconnection: close\r\n", false),
+            ("HTTP/1.1 200 OK\r\nconnection: x, Close\r\n", false),
+            ("HTTP/1.1 200 OK\r\nconnection: \u{e9},close\r\n", false),
+            ("HTTP/1.0 200 OK\r\n", false),
+            ("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\n", true),
+            ("HTTP/1.0 200 OK\r\nconnection: keep-alive, close\r\n", false),
         ] {
-            assert_eq!(read(head).unwrap().unwrap().keeps_open, expected, "{head:?}");
+            let head = format!("{head}content-length: 0\r\n\r\n");
+            assert_eq!(read(&head).unwrap().unwrap().keeps_open, expected, "{head:?}");
         }
     }
 
@@ -275,6 +291,8 @@ mod tests {
             "HTTP/1.1 200 OK\r\na: x\r\n folded\r\n\r\n",
             "HTTP/1.1 200 OK\r\na: \0\r\n\r\n",
             "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+            "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            "HTTP/1.1 304 Same\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
             "\r\n\r\n",
             &long,
             &many,

@@ -14,8 +14,8 @@ use tower_service::Service;
 
 use super::body::Http1Body;
 use super::connection::Connection;
-use super::exchange::Exchange;
-use super::head;
+use super::exchange::{Exchange, Outgoing};
+use super::{Http1Error, head};
 use crate::client::{IDLE_CONNECTION, SendError, innermost, tcp};
 use crate::connect::InTime;
 use crate::dispatch::Dispatch;
@@ -55,7 +55,8 @@ impl Pool {
     }
 
     /// Sends a request and waits for the head of its answer. `address` says where, `target` what is asked for there;
-    /// `dispatch` tells when the first byte may have gone out. Dropping the future, or the body, closes the connection.
+    /// `dispatch` tells when the first byte has gone out. Dropping the future, or the body, closes the connection.
+    /// Connections that turn out to be closed before that are passed over.
     pub(crate) async fn send(
         &self,
         address: &Uri,
@@ -64,18 +65,26 @@ impl Pool {
         request: Request<Bytes>,
         dispatch: &Dispatch,
     ) -> Result<Response<Http1Body>, SendError> {
-        let connection = match self.idle.take() {
-            Some(connection) => connection,
-            None => self.connect(address).await?,
-        };
         let (parts, body) = request.into_parts();
-        let head = head::write(&parts.method, target, host, &parts.headers, body.len());
-        dispatch.begin();
-        let exchange = Exchange::new(connection, parts.method, head, body);
-        let answered = exchange.run().await.map_err(|error| SendError::Broken(error.to_string()))?;
+        let answered = loop {
+            let kept = self.idle.take();
+            let is_new = kept.is_none();
+            let connection = match kept {
+                Some(connection) => connection,
+                None => self.connect(address).await?,
+            };
+            let head = head::write(&parts.method, target, host, &parts.headers, body.len());
+            let outgoing = Outgoing::new(head, body.clone());
+            match Exchange::new(connection, parts.method.clone(), outgoing, dispatch).run().await {
+                Ok(answered) => break answered,
+                Err(Http1Error::Unsent) if !is_new => {}
+                Err(error) => return Err(SendError::Broken(error.to_string())),
+            }
+        };
         let head::Head { status, headers, framing, keeps_open } = answered.head;
         let home = keeps_open.then(|| Home(Arc::clone(&self.idle)));
-        let mut response = Response::new(Http1Body::new(answered.connection, framing, home));
+        let body = Http1Body::new(answered.connection, framing, home, answered.unsent);
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         Ok(response)
@@ -103,7 +112,7 @@ impl Idle {
     /// The connection used last, if it still can carry a request.
     fn take(&self) -> Option<Connection> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((mut connection, since)) = kept.connections.pop() {
+        while let Some((connection, since)) = kept.connections.pop() {
             if since.elapsed() >= IDLE_CONNECTION {
                 // All before it have waited longer.
                 kept.connections.clear();
@@ -118,7 +127,7 @@ impl Idle {
     fn sweep(&self) -> bool {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.connections
-            .retain_mut(|(connection, since)| since.elapsed() < IDLE_CONNECTION && connection.is_quiet());
+            .retain(|(connection, since)| since.elapsed() < IDLE_CONNECTION && connection.is_quiet());
         kept.is_swept = !kept.connections.is_empty();
         kept.is_swept
     }

@@ -52,6 +52,17 @@ async fn answer_one(stream: &mut TcpStream, answer: &str) {
     stream.write_all(answer.as_bytes()).await.unwrap();
 }
 
+/// Waits until the ends of all connections have come in.
+async fn until_empty(pool: &Pool) {
+    let emptied = async {
+        while !pool.is_empty() {
+            pool.sweep();
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), emptied).await.unwrap();
+}
+
 async fn read(response: Response<Http1Body>) -> Result<String, String> {
     let body = response.into_body().collect().await.map_err(|error| error.to_string())?;
     Ok(String::from_utf8(body.to_bytes().to_vec()).unwrap())
@@ -103,15 +114,7 @@ async fn what_was_closed_or_said_too_much_is_not_used_again() {
         assert_eq!(read(first).await.unwrap(), "ok");
         stream.write_all(beyond.as_bytes()).await.unwrap();
         drop(stream);
-        // The connection's end must have come in before the next request looks at it.
-        tokio::time::timeout(Duration::from_secs(5), async {
-            while !stage.pool.is_empty() {
-                stage.pool.sweep();
-                tokio::task::yield_now().await;
-            }
-        })
-        .await
-        .unwrap();
+        until_empty(&stage.pool).await;
         let (second, _stream) = stage.exchange(WHOLE).await;
         assert_eq!(read(second).await.unwrap(), "ok");
     }
@@ -153,6 +156,7 @@ async fn without_a_length_the_end_of_the_connection_is_the_end() {
     let (response, stream) = stage.exchange("HTTP/1.1 200 OK\r\n\r\nall of it").await;
     drop(stream);
     assert_eq!(read(response).await.unwrap(), "all of it");
+    assert!(stage.pool.is_empty(), "its connection is gone");
 }
 
 #[tokio::test]
@@ -190,6 +194,51 @@ async fn an_answer_that_comes_before_the_request_is_sent_is_taken() {
     // The rest of the request would be the next one: the connection ends instead.
     let mut rest = Vec::new();
     assert!(stream.read_to_end(&mut rest).await.is_err() || rest.len() < LARGE.len());
+}
+
+#[tokio::test]
+async fn an_upstream_may_answer_while_it_reads() {
+    static LARGE: [u8; 16 << 20] = [b'x'; 16 << 20];
+    let stage = Stage::new().await;
+    let (read, mut stream) = tokio::join!(async { read(stage.send(&LARGE).await.unwrap()).await }, async {
+        let (mut stream, _) = stage.listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; 59]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n").await.unwrap();
+        // The head of the request is longer by three digits of its length, which were read with what follows.
+        let head = "POST /v1/x HTTP/1.1\r\nhost: here\r\ncontent-length: 16777216\r\n\r\n".len();
+        let mut rest = vec![0; LARGE.len() + head - 59];
+        stream.read_exact(&mut rest).await.unwrap();
+        stream.write_all(b"ok").await.unwrap();
+        stream
+    });
+    assert_eq!(read.unwrap(), "ok");
+    let again = stage.exchange_again(&mut stream, WHOLE).await;
+    assert_eq!(again.status(), 200, "the connection is as good as new");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_dropped_unread_but_has_come_whole_leaves_its_connection() {
+    let stage = Stage::new().await;
+    let (response, mut stream) = stage.exchange(CHUNKED).await;
+    drop(response);
+    let again = stage.exchange_again(&mut stream, WHOLE).await;
+    assert_eq!(read(again).await.unwrap(), "ok");
+}
+
+#[tokio::test]
+async fn many_connections_that_were_closed_are_all_passed_over() {
+    // More than a task may poll in one turn.
+    const MANY: usize = 300;
+    let stage = Stage::new().await;
+    let mut answers = Vec::new();
+    for _ in 0..MANY {
+        answers.push(stage.exchange(WHOLE).await);
+    }
+    let streams: Vec<TcpStream> = answers.into_iter().map(|(_answer, stream)| stream).collect();
+    drop(streams);
+    until_empty(&stage.pool).await;
+    let (response, _stream) = stage.exchange(WHOLE).await;
+    assert_eq!(read(response).await.unwrap(), "ok");
 }
 
 #[tokio::test]
