@@ -15,7 +15,7 @@ mod secret;
 mod usage;
 mod verdict;
 
-pub use action::ActionKind;
+pub use action::{ActionKind, Effect};
 pub use clock::{Clock, ManualClock, ParseTimestampError, Timestamp};
 pub use event::{Actor, Event, EventData, EventKind};
 pub use id::{ActionId, HoldId, KeyId, ParseIdError, RequestId, RunId};

@@ -84,6 +84,48 @@ macro_rules! codes {
 }
 
 codes! {
+    /// A path leads upwards, or is written so that it may.
+    FsTraversal = "FS_TRAVERSAL";
+    /// A path leads to a place that the policy does not open.
+    FsOutsideRoot = "FS_OUTSIDE_ROOT";
+    /// A link inside the root leads out of it.
+    FsSymlinkEscape = "FS_SYMLINK_ESCAPE";
+    /// A device, a socket, a pipe, or a window into the kernel.
+    FsDevice = "FS_DEVICE";
+    /// The file is larger than the policy allows.
+    FsTooLarge = "FS_TOO_LARGE";
+    /// The address is private, or otherwise not reachable from the internet.
+    NetPrivateAddress = "NET_PRIVATE_ADDRESS";
+    /// The address or name is that of a cloud's metadata service.
+    NetMetadataService = "NET_METADATA_SERVICE";
+    /// The host is not on the list of allowed ones.
+    NetHostNotAllowed = "NET_HOST_NOT_ALLOWED";
+    /// The scheme is not allowed, or the text is no URL.
+    NetScheme = "NET_SCHEME";
+    /// The port is not allowed.
+    NetPort = "NET_PORT";
+    /// The name led to another address than the one that was checked.
+    NetRebinding = "NET_REBINDING";
+    /// The name leads to no address, so that none could be checked.
+    NetUnresolved = "NET_UNRESOLVED";
+    /// The command is on the list of forbidden ones.
+    CmdForbidden = "CMD_FORBIDDEN";
+    /// The command is not on the list of allowed ones.
+    CmdNotAllowed = "CMD_NOT_ALLOWED";
+    /// The command uses the shell in a way that hides what it runs.
+    CmdShellMeta = "CMD_SHELL_META";
+    /// A secret: a key, a token, a password.
+    SecretFound = "SECRET_FOUND";
+    /// Data about a person.
+    PiiFound = "PII_FOUND";
+    /// A text that tries to instruct the model.
+    InjectionSuspected = "INJECTION_SUSPECTED";
+    /// Data of a sensitive source on its way out.
+    TaintLeak = "TAINT_LEAK";
+    /// The tool may not be called.
+    ToolNotAllowed = "TOOL_NOT_ALLOWED";
+    /// A tool's arguments or result are not what its contract says.
+    ToolContract = "TOOL_CONTRACT";
     /// The model is not on the list of allowed ones.
     ModelNotAllowed = "MODEL_NOT_ALLOWED";
     /// A budget in money has not enough left.
@@ -94,6 +136,20 @@ codes! {
     TokensExceeded = "TOKENS_EXCEEDED";
     /// Too many requests or tokens a minute.
     RateLimited = "RATE_LIMITED";
+    /// A tool gave more than the policy allows.
+    OutputTooLarge = "OUTPUT_TOO_LARGE";
+    /// A tool took longer than the policy allows.
+    Timeout = "TIMEOUT";
+    /// A person must approve the action first.
+    ApprovalRequired = "APPROVAL_REQUIRED";
+    /// A person has refused the action.
+    ApprovalDenied = "APPROVAL_DENIED";
+    /// Nobody decided on the action in time.
+    ApprovalExpired = "APPROVAL_EXPIRED";
+    /// The run does what the runs before it did not.
+    Drift = "DRIFT";
+    /// A confined program tried what it may not.
+    SandboxViolation = "SANDBOX_VIOLATION";
     /// The price of the model is not known and the configuration says to refuse then.
     PriceUnknown = "PRICE_UNKNOWN";
     /// The trace cannot be written and the configuration says to refuse then.
@@ -145,10 +201,39 @@ impl Code {
     #[must_use]
     pub const fn http_status(self) -> u16 {
         match self {
+            Self::ApprovalRequired => 202,
             Self::BadRequest => 400,
             Self::Unauthenticated | Self::KeyExpired | Self::KeyRevoked => 401,
             Self::BudgetExceeded | Self::TokensExceeded => 402,
-            Self::ModelNotAllowed | Self::PriceUnknown | Self::Forbidden => 403,
+            Self::FsTraversal
+            | Self::FsOutsideRoot
+            | Self::FsSymlinkEscape
+            | Self::FsDevice
+            | Self::FsTooLarge
+            | Self::NetPrivateAddress
+            | Self::NetMetadataService
+            | Self::NetHostNotAllowed
+            | Self::NetScheme
+            | Self::NetPort
+            | Self::NetRebinding
+            | Self::NetUnresolved
+            | Self::CmdForbidden
+            | Self::CmdNotAllowed
+            | Self::CmdShellMeta
+            | Self::SecretFound
+            | Self::PiiFound
+            | Self::InjectionSuspected
+            | Self::TaintLeak
+            | Self::ToolNotAllowed
+            | Self::ToolContract
+            | Self::OutputTooLarge
+            | Self::ApprovalDenied
+            | Self::ApprovalExpired
+            | Self::Drift
+            | Self::SandboxViolation
+            | Self::ModelNotAllowed
+            | Self::PriceUnknown
+            | Self::Forbidden => 403,
             Self::NotFound | Self::NoUpstream => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -163,7 +248,7 @@ impl Code {
             | Self::Overloaded
             | Self::Draining
             | Self::UpstreamUnavailable => 503,
-            Self::UpstreamTimeout => 504,
+            Self::Timeout | Self::UpstreamTimeout => 504,
         }
     }
 }

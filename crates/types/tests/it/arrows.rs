@@ -3,13 +3,15 @@
 use crate::workspace::{Dependency, linked_into, manifests};
 
 /// The house from the roof to the ground. A crate may use every crate of a lower floor, and none of its own.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 9] = [
     &["seawall"],
     &["seawall-server"],
     &["seawall-gateway"],
     &["seawall-store-sqlite"],
-    &["seawall-checkpoint", "seawall-store", "seawall-llm-client"],
-    &["seawall-budget", "seawall-trace", "seawall-llm", "seawall-base"],
+    &["seawall-checkpoint", "seawall-store", "seawall-llm-client", "seawall-sandbox"],
+    &["seawall-policy"],
+    &["seawall-budget", "seawall-trace", "seawall-llm", "seawall-base", "seawall-detect"],
+    &["seawall-config"],
     &["seawall-types"],
 ];
 

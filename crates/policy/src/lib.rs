@@ -1,0 +1,3 @@
+//! Policies: what is written becomes an immutable compiled object that judges actions.
+//!
+//! It performs nothing and keeps nothing: budgets, traces and approvals are the checkpoint's.
