@@ -1,0 +1,126 @@
+//! Paths that an agent names: whether they may be read, written or removed, and where they really lead.
+//!
+//! A path is judged twice. Its text is judged first, without asking the file system ([`lexical`]): nothing that could be
+//! read in two ways goes further. Then it is followed, component by component ([`resolve`]), and the rules are applied to
+//! where it leads. What was judged can be changed before it is used; only [`FileRules::open`] has no such gap. Nothing
+//! here confines a program that opens files by itself: that is the sandbox's work.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use seawall_types::Effect;
+
+use crate::Found;
+
+/// Which files may be touched, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRules {
+    /// The folder that relative paths are under, and all of which is open, but for what `also` closes. It must exist.
+    pub root: PathBuf,
+    /// More folders or files, and parts of the root that are read-only. The most specific rule decides; of two for the
+    /// same place, read-only wins.
+    pub also: Vec<Opened>,
+    /// How many bytes a file may have that is read, or that is opened for writing. `None`: any number.
+    pub max_file_bytes: Option<u64>,
+    /// What becomes of symbolic links below the root and the other opened places.
+    pub symlinks: Symlinks,
+}
+
+/// A place beside the root, or a part of it with a rule of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// Where; relative means under the root.
+    pub path: PathBuf,
+    /// Whether it may be read only.
+    pub read_only: bool,
+}
+
+/// What becomes of symbolic links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Symlinks {
+    /// They are followed while they stay inside of what is open.
+    #[default]
+    Inside,
+    /// A path with one in it is refused.
+    Never,
+}
+
+/// The text names no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an opened place needs a path, as in `/srv/data` or `/srv/data:ro`")]
+pub struct ParseOpenedError;
+
+/// `PATH`, `PATH:ro` (read-only) or `PATH:rw`.
+impl FromStr for Opened {
+    type Err = ParseOpenedError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (path, read_only) = match text.strip_suffix(":ro") {
+            Some(path) => (path, true),
+            None => (text.strip_suffix(":rw").unwrap_or(text), false),
+        };
+        if path.is_empty() {
+            return Err(ParseOpenedError);
+        }
+        Ok(Self { path: path.into(), read_only })
+    }
+}
+
+/// What came out about a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// Where the path leads: absolute, without links and `..`. It is what a tool gets instead of what was written.
+    /// `None` when the text can't be followed safely.
+    pub resolved: Option<PathBuf>,
+    /// Everything that speaks against it; empty when nothing does.
+    pub found: Vec<Found>,
+}
+
+/// How a file that is written is opened. For a reading effect nothing of it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OpenOptions {
+    /// Make the file when it isn't there. Folders are never made.
+    pub create: bool,
+    /// Only make it: refuse when it is there.
+    pub create_new: bool,
+    /// Empty it, once it is clear that it may be written.
+    pub truncate: bool,
+    /// Write at its end only.
+    pub append: bool,
+}
+
+/// Why a file was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenRefused {
+    /// The rules are against it; never empty.
+    #[error("the path is refused: {}", first(.0))]
+    Rules(Vec<Found>),
+    /// The kernel did not open it (there is none, no permission, no `openat2`).
+    #[error("the file could not be opened: {0}")]
+    Io(#[from] io::Error),
+}
+
+fn first(found: &[Found]) -> String {
+    found.first().map_or_else(String::new, |found| found.message.clone())
+}
+
+impl FileRules {
+    /// Judges a path as it was written. Reads the file system, opens nothing.
+    #[must_use]
+    pub fn judge(&self, effect: Effect, written: &str) -> Judged {
+        let _ = (effect, written);
+        Judged { resolved: None, found: Vec::new() }
+    }
+
+    /// Opens a file, without a gap between judging and opening: the kernel follows the path and refuses to leave what is
+    /// open, and what was opened is looked at once more before it is handed out.
+    ///
+    /// # Errors
+    /// [`OpenRefused::Rules`] when the rules are against it, [`OpenRefused::Io`] when the kernel is.
+    pub fn open(&self, effect: Effect, written: &str, options: OpenOptions) -> Result<File, OpenRefused> {
+        let _ = (effect, written, options);
+        Err(OpenRefused::Rules(Vec::new()))
+    }
+}
