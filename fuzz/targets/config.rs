@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use seawall_base::config::{self, Document, Environment, Reader};
+use seawall_config::{self as config, Document, Environment, Reader};
 use seawall_fuzz::Input;
 use seawall_types::Usd;
 

@@ -5,7 +5,7 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use libfuzzer_sys::fuzz_target;
-use seawall_base::units;
+use seawall_config::units;
 use seawall_llm_client::BaseUrl;
 use seawall_types::{RunId, Scope, Timestamp, Usd, Window};
 

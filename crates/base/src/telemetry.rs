@@ -9,7 +9,7 @@
 
 mod fields;
 mod layer;
-mod mask;
+
 mod output;
 
 use std::io;
@@ -24,7 +24,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, reload};
 
 use crate::clock::SystemClock;
-pub use mask::{REDACTED, mask};
 use output::Output;
 
 /// How a line is written.

@@ -2,7 +2,7 @@
 //!
 //! Only what can be enforced is declared; a key that belongs to a detector is refused as unknown rather than ignored.
 
-use seawall_base::config::Reader;
+use seawall_config::Reader;
 use seawall_types::{Mode, Pattern};
 
 use crate::{Policy, PolicyLimits};

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use seawall_base::config::Environment;
+use seawall_config::Environment;
 
 use crate::args::{Cli, Command, Global};
 use crate::exit::Outcome;

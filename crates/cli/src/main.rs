@@ -16,7 +16,7 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::Parser;
-use seawall_base::config::Environment;
+use seawall_config::Environment;
 
 use crate::args::Cli;
 

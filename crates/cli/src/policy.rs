@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use seawall_base::config::{Document, Environment, read};
 use seawall_checkpoint::{PRESETS, Policy, PolicyFile};
+use seawall_config::{Document, Environment, read};
 use seawall_gateway::{PolicySource, Settings};
 use seawall_types::Mode;
 

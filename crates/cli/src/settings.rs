@@ -5,8 +5,8 @@ mod elsewhere;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use seawall_base::config::{Document, Environment, Errors, Reader, Sources, attempt as attempt_keys, read};
 use seawall_base::telemetry;
+use seawall_config::{Document, Environment, Errors, Reader, Sources, attempt as attempt_keys, read};
 use seawall_gateway::Settings as GatewaySettings;
 use seawall_server::{MetricsPlace, Server};
 use seawall_trace::{Durability, OnUnavailable};

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use seawall_base::config::Reader;
 use seawall_budget::rate::Rate;
 use seawall_budget::{Limit, OnStoreDown};
+use seawall_config::Reader;
 use seawall_llm::price::Price;
 use seawall_llm::wire::Dialect;
 use seawall_types::{Mode, Pattern, Scope, Usd, Window};

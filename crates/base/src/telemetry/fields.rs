@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::fmt::{self, Debug, Write};
 
+use seawall_types::mask;
 use tracing::field::{Field, Visit};
 
-use super::{Format, mask};
+use super::Format;
 
 /// The field that `tracing` puts an event's words into.
 pub(crate) const MESSAGE: &str = "message";

@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
-use seawall_types::Clock;
+use seawall_types::{Clock, mask};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::Format;
 use super::fields::{FieldWriter, MessageReader, SpanFields, SpanRecorder, push_escaped};
 use super::output::Output;
-use super::{Format, mask};
 
 /// What a thread formats its lines in, kept so that a line costs no allocation.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! Putting the API keys of the store into force, with their policies and their budgets.
 
-use seawall_base::config::Environment;
+use seawall_config::Environment;
 use seawall_gateway::{Gateway, KeyRing, Settings};
 use seawall_store::{KeyRow, Keys, Store};
 

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use seawall_base::config::{Document, Environment, Errors};
 use seawall_checkpoint::Policy;
+use seawall_config::{Document, Environment, Errors};
 use seawall_gateway::{AuthMode, Tokens, TokensError};
 use seawall_llm::price::Prices;
 use seawall_server::Server;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use seawall_base::config::{Document, show};
+use seawall_config::{Document, show};
 use seawall_gateway::{Directory, Gateway, Snapshot, UpstreamEntry};
 use seawall_llm_client::sim::Sim;
 use seawall_server::ReloadOutcome;
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn every_key_is_known_to_hold_at_once_or_after_a_restart() {
-        let keys = seawall_base::config::keys(Settings::declare);
+        let keys = seawall_config::keys(Settings::declare);
         let leaves = keys.iter().filter(|key| key.type_name != "table");
         for key in leaves.map(|key| key.key.as_str()) {
             let (restart, at_once) = (is_among(&NEEDS_RESTART, key), is_among(&AT_ONCE, key));

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use seawall_base::config::{Document, schema, show};
+use seawall_config::{Document, schema, show};
 use serde_json::json;
 
 use super::{World, import};

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use seawall_base::clock::SystemClock;
-use seawall_base::units;
+use seawall_config::units;
 use seawall_trace::retention::{self, Policy};
 use seawall_trace::{read, verify};
 use seawall_types::Clock;

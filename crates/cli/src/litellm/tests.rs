@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use seawall_base::config::{Document, Environment, read};
+use seawall_config::{Document, Environment, read};
 
 use super::*;
 use crate::settings::Settings;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use seawall_base::units::format_duration;
+use seawall_config::units::format_duration;
 use seawall_llm_client::BaseUrl;
 use seawall_types::Pattern;
 use serde_json::{Map, Value, json};

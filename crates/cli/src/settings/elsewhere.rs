@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use seawall_base::config::Reader;
+use seawall_config::Reader;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);

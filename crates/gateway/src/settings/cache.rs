@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use seawall_base::config::Reader;
+use seawall_config::Reader;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MIB: u64 = 1024 * 1024;

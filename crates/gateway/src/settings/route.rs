@@ -1,6 +1,6 @@
 //! A route as it is configured: a name for a model, and what serves it.
 
-use seawall_base::config::Reader;
+use seawall_config::Reader;
 
 /// `routes[]`.
 #[derive(Debug, Clone, PartialEq, Eq)]

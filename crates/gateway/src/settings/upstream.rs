@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use seawall_base::config::Reader;
+use seawall_config::Reader;
 use seawall_llm::request::LimitName;
 use seawall_llm::wire::Dialect;
 use seawall_llm_client::{BaseUrl, BreakerSettings, Credentials, Timeouts, UpstreamSettings};

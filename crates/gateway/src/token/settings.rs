@@ -2,7 +2,7 @@
 
 use http::Uri;
 use http::uri::Scheme;
-use seawall_base::config::Reader;
+use seawall_config::Reader;
 use seawall_types::Secret;
 
 use super::{Algorithm, ClaimNames, Key, UnknownAlgorithm};

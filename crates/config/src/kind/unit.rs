@@ -7,7 +7,7 @@ use seawall_types::{ParseUsdError, Usd};
 use serde_json::{Number, Value, json};
 
 use super::{Fault, Kind, text_of};
-use crate::config::node::{Content, Node};
+use crate::node::{Content, Node};
 use crate::units::{format_duration, format_size, parse_duration, parse_size};
 
 /// A duration within a range, such as `10s`.

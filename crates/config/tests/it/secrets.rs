@@ -1,11 +1,11 @@
 //! No secret leaves through an error, a display or a debug.
 
 use proptest::prelude::*;
-use seawall_base::config::{self, Document, Environment, Sources};
+use seawall_config::{self as config, Document, Environment, Sources};
 use serde_json::{Value, json};
 use std::path::Path;
 
-use super::{declare, environment, read_with};
+use crate::sample::{declare, environment, read_with};
 
 const HUSH: &str = "hush-Zq7";
 

@@ -1,7 +1,7 @@
 //! `${VARIABLE}` in files.
 
-use super::{folder, read_with, sources};
-use seawall_base::config::{self, Document};
+use crate::sample::{folder, read_with, sources};
+use seawall_config::{self as config, Document};
 
 #[test]
 fn a_reference_takes_the_type_of_its_key() {
@@ -49,14 +49,17 @@ fn a_reference_that_a_higher_layer_replaced_need_not_resolve() {
         ("test.json", r#"{"gateway":{"listen":"127.0.0.1:1"}}"#),
     ]);
     let sources = sources(&[folder.path().to_owned()], &[("SEAWALL_ENV", "test")]);
-    assert_eq!(config::read(&Document::load(&sources).unwrap(), super::declare).unwrap().listen.port(), 1);
+    assert_eq!(
+        config::read(&Document::load(&sources).unwrap(), crate::sample::declare).unwrap().listen.port(),
+        1
+    );
 }
 
 #[test]
 fn what_variables_hold_is_not_resolved_again() {
     let document =
         Document::load(&sources(&[], &[("SEAWALL_SERVERS__A__URL", "${HOME}"), ("HOME", "/root")])).unwrap();
-    assert_eq!(config::read(&document, super::declare).unwrap().servers["a"], "${HOME}");
+    assert_eq!(config::read(&document, crate::sample::declare).unwrap().servers["a"], "${HOME}");
 }
 
 #[test]

@@ -6,10 +6,10 @@
 //! ([`keys`]).
 //!
 //! A document is made of layers, each over the one before: built-in defaults, `defaults.*`, `<environment>.*`,
-//! environment variables, flags. This module knows no key of the product and changes nothing outside of itself.
+//! environment variables, flags. This crate knows no key of the product and changes nothing outside of itself.
 //!
 //! ```
-//! use seawall_base::config::{self, Document, Reader};
+//! use seawall_config::{Document, Reader, read};
 //! use serde_json::json;
 //!
 //! fn declare(reader: &mut Reader<'_>) -> (String, u64) {
@@ -22,7 +22,7 @@
 //! }
 //!
 //! let document = Document::from_value(&json!({ "gateway": { "lisen": "[::]:80" } }));
-//! let errors = config::read(&document, declare).unwrap_err();
+//! let errors = read(&document, declare).unwrap_err();
 //! assert_eq!(errors.to_string(), "configuration: gateway.lisen: unknown key; did you mean gateway.listen?");
 //! ```
 
@@ -38,6 +38,7 @@ mod outcome;
 mod parse;
 mod reader;
 mod reference;
+pub mod units;
 
 pub use declaration::KeyDoc;
 pub use document::{Document, Sources};

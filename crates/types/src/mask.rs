@@ -3,7 +3,7 @@
 //! A hand-written scanner that knows the forms of keys by their beginnings: provider and API keys, bearer tokens,
 //! JWTs, private keys, and names and passwords in URLs. It errs on the safe side: a harmless word after `Bearer` is
 //! taken for a token. It can't know a password that looks like any other word; what is known to be a secret belongs
-//! into [`Secret`](seawall_types::Secret), which can't be formatted at all.
+//! into [`Secret`](crate::Secret), which can't be formatted at all.
 //!
 //! It is not the data-loss prevention of the gateway (crate `detect`), which works on streams and by policy.
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Fault, Kind, quoted, text_of};
-use crate::config::hint;
-use crate::config::node::Node;
+use crate::hint;
+use crate::node::Node;
 
 /// One of these names, each of which stands for a value.
 pub(crate) struct Choice<'a, T>(pub(crate) &'a [(&'a str, T)]);

@@ -1,10 +1,10 @@
 //! Which layer wins.
 
-use seawall_base::config::{self, Document, Origin};
+use seawall_config::{self as config, Document, Origin};
 use seawall_types::Usd;
 use serde_json::json;
 
-use super::{Mode, declare, folder, sources};
+use crate::sample::{Mode, declare, folder, sources};
 
 #[test]
 fn each_layer_lies_over_the_one_before() {
@@ -113,7 +113,7 @@ fn a_variable_reaches_into_an_element_of_a_list() {
 
 #[test]
 fn empty_and_absent_lists_differ() {
-    let models = |text: &str| super::read_text("c.yaml", text).unwrap().models;
+    let models = |text: &str| crate::sample::read_text("c.yaml", text).unwrap().models;
     assert_eq!(models("gateway: {}"), None);
     assert_eq!(models("gateway: { models: [] }"), Some(Vec::new()));
 }
@@ -121,7 +121,7 @@ fn empty_and_absent_lists_differ() {
 #[test]
 fn money_is_exact_in_every_spelling() {
     let budget = |text: &str| {
-        super::read_text("c.yaml", &format!("gateway: {{ budget: {text} }}")).unwrap().budget.unwrap()
+        crate::sample::read_text("c.yaml", &format!("gateway: {{ budget: {text} }}")).unwrap().budget.unwrap()
     };
     for (text, shown) in [
         ("100", "100.000000"),

@@ -105,7 +105,7 @@ impl Node {
     pub(crate) fn to_guarded_value(&self) -> Value {
         self.convert(&|text, spelling| match spelling {
             Spelling::Reference => HIDDEN.to_owned(),
-            Spelling::Literal | Spelling::Outside => crate::telemetry::mask(text).into_owned(),
+            Spelling::Literal | Spelling::Outside => seawall_types::mask(text).into_owned(),
         })
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::choice::Choice;
 use super::{Fault, Kind, quoted, text_of};
-use crate::config::node::{Content, Node};
+use crate::node::{Content, Node};
 
 const ABSENT: &str = "not in this build";
 

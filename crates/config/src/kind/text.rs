@@ -8,7 +8,7 @@ use seawall_types::Secret;
 use serde_json::{Value, json};
 
 use super::{Fault, Kind, text_of};
-use crate::config::node::{Content, HIDDEN, Node};
+use crate::node::{Content, HIDDEN, Node};
 
 /// Any text.
 pub(crate) struct Text;

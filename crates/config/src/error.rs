@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::node::Origin;
-use crate::telemetry::mask;
+use seawall_types::mask;
 
 /// One fault.
 ///

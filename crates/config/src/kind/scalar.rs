@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value, json};
 
 use super::{Fault, Kind, quoted};
-use crate::config::node::{Content, Node};
+use crate::node::{Content, Node};
 
 /// `true` or `false`.
 pub(crate) struct Boolean;

@@ -1,9 +1,9 @@
 //! What else comes out of the declaration: effective values, schema, list of keys.
 
-use seawall_base::config::{self, Document};
+use seawall_config::{self as config, Document};
 use serde_json::{Value, json};
 
-use super::declare;
+use crate::sample::declare;
 
 #[test]
 fn show_lists_every_key_with_its_effective_value() {

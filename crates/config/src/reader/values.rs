@@ -12,7 +12,7 @@ use seawall_types::{Secret, Usd};
 use serde_json::Value;
 
 use super::Reader;
-use crate::config::kind::{
+use crate::kind::{
     Absent, Boolean, Choice, Integer, Items, Map, Money, Parsed, Partly, Ratio, Raw, SecretMap, SecretText,
     Size, Text, Time,
 };

@@ -7,7 +7,7 @@ use seawall_types::Secret;
 use serde_json::{Value, json};
 
 use super::{Fault, Kind};
-use crate::config::node::{Content, HIDDEN, Node};
+use crate::node::{Content, HIDDEN, Node};
 
 /// A list of values of one kind. From outside: JSON, or the values with commas between them.
 pub(crate) struct Items<K>(pub(crate) K);

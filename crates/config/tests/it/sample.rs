@@ -1,10 +1,4 @@
-//! Configuration: one declaration over files, variables and flags.
-
-mod errors;
-mod outputs;
-mod precedence;
-mod references;
-mod secrets;
+//! A configuration with every kind of key, and short ways to read it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,48 +6,48 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use seawall_base::config::{self, Document, Environment, Errors, Reader, Sources};
+use seawall_config::{self as config, Document, Environment, Errors, Reader, Sources};
 use seawall_types::{Secret, Usd};
 use serde_json::Value;
 use tempfile::TempDir;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
     Warn,
     Strict,
 }
 
-const MODES: [(&str, Mode); 2] = [("warn", Mode::Warn), ("strict", Mode::Strict)];
+pub(crate) const MODES: [(&str, Mode); 2] = [("warn", Mode::Warn), ("strict", Mode::Strict)];
 
 /// A configuration with every kind of key, much like the product's.
 #[derive(Debug)]
-struct Sample {
-    listen: SocketAddr,
-    mode: Mode,
-    body: u64,
-    in_flight: u64,
-    drain: Duration,
-    trusted_proxies: Vec<String>,
-    models: Option<Vec<String>>,
-    upstreams: Vec<Upstream>,
-    servers: BTreeMap<String, String>,
-    issuer: Option<String>,
-    budget: Option<Usd>,
-    share: f64,
-    enabled: bool,
-    policy: Option<Value>,
+pub(crate) struct Sample {
+    pub(crate) listen: SocketAddr,
+    pub(crate) mode: Mode,
+    pub(crate) body: u64,
+    pub(crate) in_flight: u64,
+    pub(crate) drain: Duration,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) models: Option<Vec<String>>,
+    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) servers: BTreeMap<String, String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) budget: Option<Usd>,
+    pub(crate) share: f64,
+    pub(crate) enabled: bool,
+    pub(crate) policy: Option<Value>,
 }
 
 #[derive(Debug)]
-struct Upstream {
-    name: String,
-    mode: Mode,
-    api_key: Option<Secret<String>>,
-    headers: BTreeMap<String, Secret<String>>,
-    labels: BTreeMap<String, String>,
+pub(crate) struct Upstream {
+    pub(crate) name: String,
+    pub(crate) mode: Mode,
+    pub(crate) api_key: Option<Secret<String>>,
+    pub(crate) headers: BTreeMap<String, Secret<String>>,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
-fn declare(reader: &mut Reader<'_>) -> Sample {
+pub(crate) fn declare(reader: &mut Reader<'_>) -> Sample {
     let mut sample = reader.section("gateway", "The proxy.", gateway);
     sample.upstreams = reader.list("upstreams", "Providers.", upstream);
     sample.servers =
@@ -64,7 +58,7 @@ fn declare(reader: &mut Reader<'_>) -> Sample {
     sample
 }
 
-fn gateway(reader: &mut Reader<'_>) -> Sample {
+pub(crate) fn gateway(reader: &mut Reader<'_>) -> Sample {
     let sample = Sample {
         listen: reader.parsed("listen", "Address and port.", SocketAddr::from(([127, 0, 0, 1], 8000))),
         mode: reader.choice("mode", "Whether findings refuse.", Mode::Warn, &MODES),
@@ -93,7 +87,7 @@ fn gateway(reader: &mut Reader<'_>) -> Sample {
     sample
 }
 
-fn upstream(reader: &mut Reader<'_>) -> Upstream {
+pub(crate) fn upstream(reader: &mut Reader<'_>) -> Upstream {
     Upstream {
         name: reader.required_text("name", "Its name."),
         mode: reader.required_choice("mode", "How.", Mode::Strict, &MODES),
@@ -103,21 +97,21 @@ fn upstream(reader: &mut Reader<'_>) -> Upstream {
     }
 }
 
-fn read_text(name: &str, text: &str) -> Result<Sample, Errors> {
+pub(crate) fn read_text(name: &str, text: &str) -> Result<Sample, Errors> {
     read_with(name, text, &[])
 }
 
-fn read_with(name: &str, text: &str, variables: &[(&str, &str)]) -> Result<Sample, Errors> {
+pub(crate) fn read_with(name: &str, text: &str, variables: &[(&str, &str)]) -> Result<Sample, Errors> {
     let environment = environment(variables);
     config::read(&Document::from_text(Path::new(name), text, &environment)?, declare)
 }
 
-fn environment(variables: &[(&str, &str)]) -> Environment {
+pub(crate) fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().copied().collect()
 }
 
 /// A folder with these files in it.
-fn folder(files: &[(&str, &str)]) -> TempDir {
+pub(crate) fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
@@ -125,6 +119,6 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-fn sources(files: &[PathBuf], variables: &[(&str, &str)]) -> Sources {
+pub(crate) fn sources(files: &[PathBuf], variables: &[(&str, &str)]) -> Sources {
     Sources { files: files.to_vec(), environment: environment(variables), ..Sources::default() }
 }

@@ -16,7 +16,7 @@ use super::hint;
 use super::kind::{Fault, Kind};
 use super::node::{Content, Node, Origin};
 use super::outcome::Entry;
-use crate::telemetry::mask;
+use seawall_types::mask;
 
 /// Why the reading code runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

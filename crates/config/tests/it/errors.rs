@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use proptest::prelude::*;
-use seawall_base::config::{self, Document};
+use seawall_config::{self as config, Document};
 use serde_json::{Map, Value, json};
 
-use super::{declare, folder, read_text, sources};
+use crate::sample::{declare, folder, read_text, sources};
 
 #[test]
 fn every_fault_has_its_line() {
@@ -293,7 +293,8 @@ fn what_is_faulty_has_its_default_and_the_rest_is_read_all_the_same() {
 fn what_this_build_does_not_do_is_refused_by_name_and_asking_for_nothing_is_not() {
     let read = |text: &str| {
         let document =
-            Document::from_text(std::path::Path::new("c.yaml"), text, &super::environment(&[])).unwrap();
+            Document::from_text(std::path::Path::new("c.yaml"), text, &crate::sample::environment(&[]))
+                .unwrap();
         config::read(&document, |reader| {
             reader.absent("servers", "", "leave it out");
             reader.partial_choice("shared", "", 0, &[("none", 0)], &["redis"])
