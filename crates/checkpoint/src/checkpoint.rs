@@ -15,7 +15,9 @@ use serde::Serialize;
 use crate::permit::Admission;
 use crate::places::{Place, Places};
 use crate::record;
-use crate::{Denial, Permit, Policy, ToolReturn};
+use seawall_policy::Policy;
+
+use crate::{Denial, Permit, ToolReturn};
 
 /// A model call that is about to be made.
 #[derive(Debug, Clone, Copy)]

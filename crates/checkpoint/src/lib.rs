@@ -11,12 +11,8 @@ mod checkpoint;
 mod denial;
 mod permit;
 mod places;
-mod policy;
-mod policy_file;
 mod record;
 
 pub use checkpoint::{Checkpoint, Counts, ModelCall};
 pub use denial::{Denial, ExhaustedBudget};
 pub use permit::{Attempt, Outcome, Passed, Permit, ToolRequest, ToolReturn};
-pub use policy::{Policy, PolicyLimits};
-pub use policy_file::{PRESETS, PolicyFile};

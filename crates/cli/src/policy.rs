@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use seawall_checkpoint::{PRESETS, Policy, PolicyFile};
 use seawall_config::{Document, Environment, read};
 use seawall_gateway::{PolicySource, Settings};
+use seawall_policy::{PRESETS, Policy, PolicyFile};
 use seawall_types::Mode;
 
 /// Loads the configured policy. With it comes the file it was in, if it was in one.

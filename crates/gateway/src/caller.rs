@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use seawall_budget::rate::Rate;
-use seawall_checkpoint::Policy;
+use seawall_policy::Policy;
 use seawall_store::KeyRow;
 use seawall_types::{Actor, KeyId, ParsePatternError, Pattern, RunId, Scope, Timestamp};
 use smallvec::SmallVec;

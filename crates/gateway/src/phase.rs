@@ -24,7 +24,7 @@ pub(crate) use read::{Payload, discard, read};
 pub(crate) use recall::{Recalled, recall};
 pub(crate) use reserve::{Priced, Reserved, reserve};
 
-use seawall_checkpoint::Policy;
+use seawall_policy::Policy;
 
 use crate::meter::Ending;
 use crate::refusal::Refusal;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use seawall_checkpoint::Policy;
 use seawall_llm::price::{Price, Prices};
 use seawall_llm::wire::Dialect;
+use seawall_policy::Policy;
 
 use crate::{Directory, Settings, Tokens};
 

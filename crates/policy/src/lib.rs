@@ -1,3 +1,9 @@
 //! Policies: what is written becomes an immutable compiled object that judges actions.
 //!
 //! It performs nothing and keeps nothing: budgets, traces and approvals are the checkpoint's.
+
+mod file;
+mod policy;
+
+pub use file::{PRESETS, PolicyFile};
+pub use policy::{Policy, PolicyLimits};

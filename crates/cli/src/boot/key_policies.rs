@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use seawall_checkpoint::{PRESETS, Policy};
 use seawall_config::Environment;
+use seawall_policy::{PRESETS, Policy};
 use seawall_store::KeyRow;
 use seawall_types::Mode;
 

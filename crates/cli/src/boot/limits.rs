@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use seawall_budget::{Limit, OnStoreDown};
-use seawall_checkpoint::{Policy, PolicyLimits};
 use seawall_gateway::Settings;
+use seawall_policy::{Policy, PolicyLimits};
 use seawall_store::{KeyRow, Keys, Limits, Store, StoreError};
 use seawall_types::{RunId, Scope, Usd, Window};
 

@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use seawall_checkpoint::Policy;
 use seawall_config::{Document, Environment, Errors};
 use seawall_gateway::{AuthMode, Tokens, TokensError};
 use seawall_llm::price::Prices;
+use seawall_policy::Policy;
 use seawall_server::Server;
 use seawall_store::Keys;
 use seawall_store_sqlite::SqliteStore;

@@ -1,6 +1,6 @@
 //! Inspect: what policy and key say to the request. Detectors on prompt and tool results have their place here.
 
-use seawall_checkpoint::Policy;
+use seawall_policy::Policy;
 use seawall_types::{Code, Finding, Pattern, Verdict};
 
 use super::Payload;

@@ -1,4 +1,4 @@
-//! The part of a policy that needs no detector: mode, model lists and limits.
+//! The compiled policy: mode, model lists and limits.
 
 use seawall_types::{Code, Finding, Mode, Pattern, Severity, Tokens, Usd, Verdict};
 
