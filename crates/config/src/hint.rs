@@ -4,7 +4,7 @@
 ///
 /// Few edits count as a slip of the fingers (`lisen`), a long common beginning as a word that was ended otherwise
 /// (`trusted_proxy` for `trusted_proxies`).
-pub(crate) fn nearest<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = 1 + key.chars().count() / 4;
     known
         .into_iter()

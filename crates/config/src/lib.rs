@@ -44,6 +44,7 @@ pub use declaration::KeyDoc;
 pub use document::{Document, Sources};
 pub use environment::Environment;
 pub use error::{ConfigError, Errors};
+pub use hint::nearest;
 pub use node::Origin;
 pub use outcome::{Entry, attempt, keys, read, schema, show};
 pub use reader::Reader;

@@ -4,6 +4,8 @@
 
 mod file;
 mod policy;
+mod when;
 
 pub use file::{PRESETS, PolicyFile};
 pub use policy::{Policy, PolicyLimits};
+pub use when::{Condition, Facts, LONGEST_LIST, ParseConditionError, UndecidedError};
