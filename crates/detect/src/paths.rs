@@ -1,18 +1,27 @@
 //! Paths that an agent names: whether they may be read, written or removed, and where they really lead.
 //!
-//! A path is judged twice. Its text is judged first, without asking the file system ([`lexical`]): nothing that could be
-//! read in two ways goes further. Then it is followed, component by component ([`resolve`]), and the rules are applied to
+//! A path is judged twice. Its text is judged first, without asking the file system (`lexical`): nothing that could be
+//! read in two ways goes further. Then it is followed, component by component (`resolved`), and the rules are applied to
 //! where it leads. What was judged can be changed before it is used; only [`FileRules::open`] has no such gap. Nothing
 //! here confines a program that opens files by itself: that is the sandbox's work.
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use seawall_types::Effect;
+use seawall_types::{Code, Effect, Severity};
 
 use crate::Found;
+
+mod encoding;
+mod follow;
+mod lexical;
+mod lookalike;
+mod open;
+mod places;
+mod resolved;
+mod windows;
 
 /// Which files may be touched, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,19 +117,93 @@ fn first(found: &[Found]) -> String {
 
 impl FileRules {
     /// Judges a path as it was written. Reads the file system, opens nothing.
+    ///
+    /// What comes out holds for the moment of judging. A tool that opens the file itself leaves a gap in which somebody
+    /// could put a link in its way; [`Self::open`] leaves none.
     #[must_use]
     pub fn judge(&self, effect: Effect, written: &str) -> Judged {
-        let _ = (effect, written);
-        Judged { resolved: None, found: Vec::new() }
+        let troubles = lexical::troubles(written);
+        if !troubles.is_empty() {
+            let found = troubles.into_iter().map(|trouble| trouble.found(written)).collect();
+            return Judged { resolved: None, found };
+        }
+        match resolved::judge(self, effect, written) {
+            Ok((path, found)) => Judged { resolved: Some(path), found },
+            Err(unfollowable) => Judged { resolved: None, found: vec![unfollowable.found(written)] },
+        }
     }
 
-    /// Opens a file, without a gap between judging and opening: the kernel follows the path and refuses to leave what is
-    /// open, and what was opened is looked at once more before it is handed out.
+    /// Opens a file, without a gap between judging and opening: the kernel follows the path and refuses every link and
+    /// every way out, and what was opened is looked at once more before it is handed out.
+    ///
+    /// A file is opened for writing only, or for reading only; a folder for reading. For this a kernel with `openat2`
+    /// (Linux 5.6) and a mounted `/proc` are needed; without them nothing is opened.
     ///
     /// # Errors
-    /// [`OpenRefused::Rules`] when the rules are against it, [`OpenRefused::Io`] when the kernel is.
+    /// [`OpenRefused::Rules`] when the rules are against it, [`OpenRefused::Io`] when the kernel is, or when the effect
+    /// is none that opens a file.
     pub fn open(&self, effect: Effect, written: &str, options: OpenOptions) -> Result<File, OpenRefused> {
-        let _ = (effect, written, options);
-        Err(OpenRefused::Rules(Vec::new()))
+        let judged = self.judge(effect, written);
+        match judged.resolved {
+            Some(path) if judged.found.is_empty() => open::open(self, effect, &path, options),
+            _ => Err(OpenRefused::Rules(judged.found)),
+        }
+    }
+}
+
+/// Why a path can't be followed.
+#[derive(Debug)]
+enum Unfollowable {
+    /// The root of the rules isn't there.
+    Root(io::Error),
+    /// It leads into a process.
+    Window(PathBuf),
+    /// Its links lead in a circle.
+    Loop(PathBuf),
+    /// A part of it can't be looked at.
+    Look { path: PathBuf, error: io::Error },
+}
+
+impl Unfollowable {
+    fn look(path: &Path, error: io::Error) -> Self {
+        Self::Look { path: path.to_owned(), error }
+    }
+
+    fn found(&self, written: &str) -> Found {
+        let written = quoted(written);
+        let (code, message, remedy) = match self {
+            Self::Root(error) => (
+                Code::FsOutsideRoot,
+                format!("the root of the file rules can't be followed: {error}"),
+                "make the folder, or name another root in the policy",
+            ),
+            Self::Window(path) => (
+                Code::FsDevice,
+                format!("the path {written} leads into a process, at {}", path.display()),
+                "name the file itself",
+            ),
+            Self::Loop(path) => (
+                Code::FsSymlinkEscape,
+                format!("the path {written} leads in a circle, at {}", path.display()),
+                "name the file itself, without links",
+            ),
+            Self::Look { path, error } => (
+                Code::FsOutsideRoot,
+                format!("the path {written} can't be followed past {}: {error}", path.display()),
+                "name a path whose folders exist and may be looked at",
+            ),
+        };
+        Found { code, severity: Severity::High, message, remedy: remedy.to_owned() }
+    }
+}
+
+/// So many characters of a path are repeated in a message.
+const MOST_QUOTED: usize = 200;
+
+/// A path as messages repeat it: what can't be printed is escaped, and its length is bounded.
+fn quoted(written: &str) -> String {
+    match written.char_indices().nth(MOST_QUOTED) {
+        Some((end, _)) => format!("{:?}…", written.get(..end).unwrap_or_default()),
+        None => format!("{written:?}"),
     }
 }

@@ -1,0 +1,150 @@
+//! What speaks against the place that a path leads to.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use seawall_types::{Code, Effect, Severity};
+
+use super::follow::{Follow, follow};
+use super::places::Places;
+use super::windows::{device_name, is_foreign_window, kernel_folder};
+use super::{FileRules, Symlinks, Unfollowable, quoted};
+use crate::Found;
+
+/// Follows a path whose text is in order, and judges where it leads.
+pub(super) fn judge(
+    rules: &FileRules,
+    effect: Effect,
+    written: &str,
+) -> Result<(PathBuf, Vec<Found>), Unfollowable> {
+    let places = Places::of(rules)?;
+    let absolute = places.root.join(written);
+    let followed = follow(&absolute, Follow::All)?;
+    let mut case = Case { rules, effect, places: &places, written, found: Vec::new() };
+    case.judge_place(&followed.path, &followed.links);
+    case.judge_links(&followed.links);
+    if effect == Effect::FsDelete {
+        let entry = if follows_last(written) { followed } else { follow(&absolute, Follow::AllButLast)? };
+        case.judge_place(&entry.path, &entry.links);
+        case.judge_removal(&entry.path);
+        return Ok((entry.path, case.found));
+    }
+    if let Some(metadata) = followed.metadata {
+        case.judge_file(&followed.path, &metadata);
+    }
+    Ok((followed.path, case.found))
+}
+
+/// Whether a link at the end is followed also by what removes: what is written like a folder is one.
+fn follows_last(written: &str) -> bool {
+    written.ends_with('/') || written.ends_with("/.")
+}
+
+/// Whether the effect changes a file.
+pub(super) fn changes(effect: Effect) -> bool {
+    matches!(effect, Effect::FsWrite | Effect::FsDelete)
+}
+
+/// One path under judgement.
+pub(super) struct Case<'a> {
+    pub(super) rules: &'a FileRules,
+    pub(super) effect: Effect,
+    pub(super) places: &'a Places,
+    pub(super) written: &'a str,
+    pub(super) found: Vec<Found>,
+}
+
+impl Case<'_> {
+    fn note(&mut self, code: Code, what: &str, remedy: &str) {
+        let message = format!("the path {} {what}", quoted(self.written));
+        let found = Found { code, severity: Severity::High, message, remedy: remedy.to_owned() };
+        if !self.found.contains(&found) {
+            self.found.push(found);
+        }
+    }
+
+    /// Whether the rules open the place for this effect.
+    pub(super) fn judge_place(&mut self, path: &Path, links: &[PathBuf]) {
+        let Some(place) = self.places.deciding(path) else {
+            let was_inside = links.iter().any(|link| self.places.deciding(link).is_some());
+            return if was_inside {
+                self.note(
+                    Code::FsSymlinkEscape,
+                    "leads out of what is open, by a link",
+                    "name a file in the root",
+                );
+            } else {
+                self.note(
+                    Code::FsOutsideRoot,
+                    "is outside of what the policy opens",
+                    "name a path under the root",
+                );
+            };
+        };
+        if place.read_only && changes(self.effect) {
+            self.note(
+                Code::FsOutsideRoot,
+                "is in a read-only place",
+                "write to another place, or open this one",
+            );
+        }
+        if let Some(folder) = kernel_folder(path)
+            && !place.path.starts_with(folder)
+        {
+            self.note(Code::FsDevice, &format!("is in {folder}, which holds no files"), "name a file");
+        }
+    }
+
+    fn judge_links(&mut self, links: &[PathBuf]) {
+        if self.rules.symlinks == Symlinks::Never
+            && links.iter().any(|link| self.places.deciding(link).is_some())
+        {
+            self.note(
+                Code::FsSymlinkEscape,
+                "leads over a symbolic link, which the policy forbids",
+                "name the file itself",
+            );
+        }
+    }
+
+    /// Whether removing `entry` takes away more than the rules open.
+    fn judge_removal(&mut self, entry: &Path) {
+        if self.places.is_one(entry) {
+            self.note(
+                Code::FsOutsideRoot,
+                "is an opened place itself, whose folder isn't open",
+                "remove what is in it",
+            );
+        } else if self.places.hold_closed_below(entry) {
+            self.note(Code::FsOutsideRoot, "holds a read-only place", "remove what is beside that place");
+        }
+    }
+
+    /// Whether what is there may be opened.
+    pub(super) fn judge_file(&mut self, path: &Path, metadata: &Metadata) {
+        if let Some(name) = device_name(metadata.file_type()) {
+            self.note(Code::FsDevice, &format!("leads to {name}"), "name a file");
+        } else if is_foreign_window(path) {
+            self.note(Code::FsDevice, "leads into a view of the kernel's processes", "name a file");
+        }
+        if !metadata.is_file() {
+            return;
+        }
+        if changes(self.effect) && metadata.nlink() > 1 {
+            self.note(
+                Code::FsSymlinkEscape,
+                "has more than one name (hard links), and another may be outside",
+                "write a copy instead",
+            );
+        }
+        let size = metadata.len();
+        if let Some(limit) = self.rules.max_file_bytes.filter(|limit| size > *limit) {
+            self.note(
+                Code::FsTooLarge,
+                &format!("has {size} bytes, and the policy allows {limit}"),
+                "name a smaller file, or raise `max_file_bytes`",
+            );
+        }
+    }
+}
