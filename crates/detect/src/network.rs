@@ -4,13 +4,24 @@
 //! every address to [`NetworkRules::judge_addresses`], connects to one of those and to no other (a second look-up could
 //! give another answer), and starts again at every redirect. Nothing here resolves or connects.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+
+use seawall_types::{Code, Severity};
 
 use crate::Found;
 
+mod embedded;
 mod hosts;
+mod lookalikes;
+mod metadata;
+mod names;
+mod ranges;
+mod written;
 
+use hosts::Listed;
 pub use hosts::{HostPattern, ParseHostPatternError};
+use lookalikes::Suspicion;
+use written::Written;
 
 /// Which hosts may be talked to, and how. Lists: `None` means unrestricted, empty means nothing allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -64,14 +75,169 @@ impl NetworkRules {
     /// Judges a URL as it was written, without a look-up.
     #[must_use]
     pub fn judge_url(&self, url: &str) -> JudgedUrl {
-        let _ = url;
-        JudgedUrl { target: None, found: Vec::new() }
+        let written = match written::read(url) {
+            Ok(written) => written,
+            Err(misread) => return JudgedUrl { target: None, found: vec![misread.found()] },
+        };
+        let mut found: Vec<Found> = written.misread.iter().map(|misread| misread.found()).collect();
+        self.judge_scheme_and_port(&written, &mut found);
+        self.judge_host(&written, &mut found);
+        match written.literal {
+            Some(address) => self.judge_address(&written.host, address, &mut found),
+            None => self.judge_name(&written.host, &mut found),
+        }
+        let Written { scheme, host, port, literal, misread, .. } = written;
+        JudgedUrl { target: misread.is_empty().then_some(Target { scheme, host, port, literal }), found }
     }
 
-    /// Judges what the target's name led to. Every address must pass; none at all is `NET_UNRESOLVED`.
+    /// Judges what the target's name led to. Every address must pass; none at all is `NET_UNRESOLVED`, and another than
+    /// the one that the URL itself names is `NET_REBINDING`.
     #[must_use]
     pub fn judge_addresses(&self, target: &Target, addresses: &[IpAddr]) -> Vec<Found> {
-        let _ = (target, addresses);
-        Vec::new()
+        let mut found = Vec::new();
+        if addresses.is_empty() {
+            let message = format!("{} leads to no address", target.host);
+            note(&mut found, Code::NetUnresolved, Severity::High, message, "check the name");
+        }
+        for address in addresses.iter().map(IpAddr::to_canonical) {
+            if target.literal.is_some_and(|literal| literal.to_canonical() != address) {
+                let message = format!("{} was to be connected to, not {address}", target.host);
+                note(
+                    &mut found,
+                    Code::NetRebinding,
+                    Severity::Critical,
+                    message,
+                    "connect to what was checked",
+                );
+            }
+            self.judge_address(&target.host, address, &mut found);
+        }
+        found
+    }
+
+    fn judge_scheme_and_port(&self, written: &Written, found: &mut Vec<Found>) {
+        let Written { scheme, port, .. } = written;
+        if self.schemes.as_ref().is_some_and(|schemes| !schemes.contains(scheme)) {
+            let message = format!("the scheme {scheme} is not allowed");
+            note(
+                found,
+                Code::NetScheme,
+                Severity::High,
+                message,
+                "use one of the policy's `network.schemes`",
+            );
+        }
+        if self.ports.as_ref().is_some_and(|ports| !ports.contains(port)) {
+            let message = format!("the port {port} is not allowed");
+            note(found, Code::NetPort, Severity::High, message, "use one of the policy's `network.ports`");
+        }
+    }
+
+    fn judge_host(&self, written: &Written, found: &mut Vec<Found>) {
+        let patterns = self.hosts.as_deref().unwrap_or_default();
+        let host = &written.host;
+        let is_listed = patterns.iter().any(|pattern| pattern.matches(host, written.literal));
+        if self.hosts.is_some() && !is_listed {
+            let message = format!("the host {host} is not on the list of allowed ones");
+            note(
+                found,
+                Code::NetHostNotAllowed,
+                Severity::High,
+                message,
+                "add it to the policy's `network.hosts`",
+            );
+        }
+        let Some(unicode) = written.unicode.as_deref().filter(|_| !self.lists_alone(host)) else { return };
+        let looks = lookalikes::looks(unicode);
+        let like = patterns.iter().find(|pattern| pattern.looks_like(&looks) && !pattern.matches(host, None));
+        let message = match (like, lookalikes::suspicion(unicode)) {
+            (Some(pattern), _) => format!("the host {host} looks like {pattern}, and is another"),
+            (None, Some(Suspicion::MixedScripts)) => {
+                format!("the host {host} mixes scripts, to look like another")
+            }
+            (None, Some(Suspicion::LooksLikeAscii)) => {
+                format!("the host {host} looks like one in plain letters")
+            }
+            (None, None) => return,
+        };
+        note(
+            found,
+            Code::NetHostNotAllowed,
+            Severity::High,
+            message,
+            "list the host by itself, if it is meant",
+        );
+    }
+
+    fn judge_name(&self, host: &str, found: &mut Vec<Found>) {
+        if self.lists_alone(host) {
+            return;
+        }
+        if let Some(owner) = metadata::owner_of_name(host) {
+            return note_metadata(found, host, owner);
+        }
+        if let Some(address) = names::address_in(host) {
+            self.judge_address(host, address, found);
+        }
+        if self.private == Private::Deny && names::is_local(host) {
+            let message = format!("{host} is a name of this machine or its network");
+            note(found, Code::NetPrivateAddress, Severity::High, message, OPEN_PRIVATE);
+        }
+    }
+
+    /// Judges an address that `host` is or leads to.
+    fn judge_address(&self, host: &str, address: IpAddr, found: &mut Vec<Found>) {
+        let opened = self.opened(address);
+        // A metadata service's own name may lead to it, once that name stands in the list by itself.
+        let is_meant = metadata::owner_of_name(host).is_some() && self.lists_alone(host);
+        if opened == Some(Listed::Alone) || is_meant {
+            return;
+        }
+        let embedded = || embedded_in(address).map(IpAddr::V4);
+        if let Some(owner) = std::iter::once(address).chain(embedded()).find_map(metadata::owner_of_address) {
+            return note_metadata(found, host, owner);
+        }
+        if opened.is_some() || self.private == Private::Allow {
+            return;
+        }
+        if let Some(purpose) = std::iter::once(address).chain(embedded()).find_map(ranges::purpose) {
+            let message = format!("{host} leads to {address}, which is not the internet's ({purpose})");
+            note(found, Code::NetPrivateAddress, Severity::High, message, OPEN_PRIVATE);
+        }
+    }
+
+    /// Whether the name stands in the list, not only one that covers it.
+    fn lists_alone(&self, host: &str) -> bool {
+        self.hosts.iter().flatten().any(|pattern| pattern.is_name(host))
+    }
+
+    /// How the address stands in the list.
+    fn opened(&self, address: IpAddr) -> Option<Listed> {
+        self.hosts.iter().flatten().filter_map(|pattern| pattern.lists(address)).max()
+    }
+}
+
+const OPEN_PRIVATE: &str =
+    "use a public host, list the address in the policy's `network.hosts`, or set `private: allow`";
+
+fn embedded_in(address: IpAddr) -> impl Iterator<Item = Ipv4Addr> {
+    let version6 = match address {
+        IpAddr::V6(address) => Some(address),
+        IpAddr::V4(_) => None,
+    };
+    version6.into_iter().flat_map(embedded::embedded)
+}
+
+fn note_metadata(found: &mut Vec<Found>, host: &str, owner: &str) {
+    let message =
+        format!("{host} is a metadata service ({owner}), which hands out the machine's credentials");
+    let remedy = "keep agents away from it; if it is meant, list its address or name by itself";
+    note(found, Code::NetMetadataService, Severity::Critical, message, remedy);
+}
+
+fn note(found: &mut Vec<Found>, code: Code, severity: Severity, message: String, remedy: &str) {
+    let new = Found { code, severity, message, remedy: remedy.to_owned() };
+    if !found.contains(&new) {
+        found.push(new);
     }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use super::lookalikes::looks;
+
 /// `example.com` (that name), `*.example.com` (every name below it, not itself), `*` (every name), an address, or a
 /// network (`10.0.0.0/8`). Names are compared in ASCII and lower case, so `bücher.example` is `xn--bcher-kva.example`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +17,21 @@ pub struct HostPattern(Kind);
 enum Kind {
     /// Every name and every address.
     Any,
-    /// That name.
-    Name(String),
-    /// What ends in this, which begins with a dot.
-    Below(String),
+    /// That name, and what it looks like.
+    Name { name: String, looks: String },
+    /// What ends in this, which begins with a dot, and what it looks like.
+    Below { suffix: String, looks: String },
     /// Those addresses; a single one is a network of one.
     Network(IpNet),
+}
+
+/// How an address stands in a list of hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Listed {
+    /// As part of a network.
+    InNetwork,
+    /// By itself.
+    Alone,
 }
 
 /// The text is no host.
@@ -37,9 +48,39 @@ impl HostPattern {
         match (&self.0, literal) {
             (Kind::Any, _) => true,
             (Kind::Network(network), Some(address)) => network.contains(&address),
-            (Kind::Name(name), None) => name == host,
-            (Kind::Below(suffix), None) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
-            (Kind::Network(_), None) | (Kind::Name(_) | Kind::Below(_), Some(_)) => false,
+            (Kind::Name { name, .. }, None) => name == host,
+            (Kind::Below { suffix, .. }, None) => {
+                host.len() > suffix.len() && host.ends_with(suffix.as_str())
+            }
+            (Kind::Network(_), None) | (Kind::Name { .. } | Kind::Below { .. }, Some(_)) => false,
+        }
+    }
+
+    /// Whether it is this name, and no other.
+    pub(super) fn is_name(&self, host: &str) -> bool {
+        matches!(&self.0, Kind::Name { name, .. } if name == host)
+    }
+
+    /// Whether a name with this look (see `lookalikes`) could be taken for one that is meant.
+    pub(super) fn looks_like(&self, name_looks: &str) -> bool {
+        match &self.0 {
+            Kind::Name { looks, .. } => looks == name_looks,
+            Kind::Below { looks, .. } => name_looks.ends_with(looks.as_str()),
+            Kind::Any | Kind::Network(_) => false,
+        }
+    }
+
+    /// How the address is listed.
+    pub(super) fn lists(&self, address: IpAddr) -> Option<Listed> {
+        match &self.0 {
+            Kind::Network(network) if network.contains(&address) => {
+                Some(if network.prefix_len() == network.max_prefix_len() {
+                    Listed::Alone
+                } else {
+                    Listed::InNetwork
+                })
+            }
+            Kind::Network(_) | Kind::Any | Kind::Name { .. } | Kind::Below { .. } => None,
         }
     }
 }
@@ -61,11 +102,19 @@ impl FromStr for HostPattern {
         let (name, below) = text.strip_prefix("*.").map_or((text, false), |name| (name, true));
         match url::Host::parse(name) {
             Ok(url::Host::Domain(name)) if !name.contains('*') && !name.is_empty() => {
-                let name = name.trim_end_matches('.');
-                Ok(Self(if below { Kind::Below(format!(".{name}")) } else { Kind::Name(name.to_owned()) }))
+                Ok(Self(named(name.trim_end_matches('.'), below)))
             }
             _ => Err(refuse()),
         }
+    }
+}
+
+fn named(name: &str, below: bool) -> Kind {
+    let shown = idna::domain_to_unicode(name).0;
+    if below {
+        Kind::Below { suffix: format!(".{name}"), looks: looks(&format!(".{shown}")) }
+    } else {
+        Kind::Name { name: name.to_owned(), looks: looks(&shown) }
     }
 }
 
@@ -73,8 +122,8 @@ impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Any => f.write_str("*"),
-            Kind::Name(name) => f.write_str(name),
-            Kind::Below(suffix) => write!(f, "*{suffix}"),
+            Kind::Name { name, .. } => f.write_str(name),
+            Kind::Below { suffix, .. } => write!(f, "*{suffix}"),
             Kind::Network(network) if network.prefix_len() == network.max_prefix_len() => {
                 write!(f, "{}", network.addr())
             }
