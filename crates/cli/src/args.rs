@@ -74,6 +74,9 @@ pub(crate) enum Command {
     /// The configuration: effective values, check, schema
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Policies: presets, check of a file, what one says about an action
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Check this machine and configuration
     Doctor,
     /// Shell completions
@@ -136,6 +139,67 @@ pub(crate) struct SimArgs {
     /// The folder of cassettes
     #[arg(long, value_name = "DIR")]
     pub(crate) cassettes: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// The presets
+    List,
+    /// The text of a preset or of a policy file
+    Show {
+        /// A preset's name or a file
+        policy: String,
+    },
+    /// Whether a policy file is good, with everything that it begins with
+    Check {
+        /// A policy file, or a preset's name
+        policy: String,
+    },
+    /// What a policy says about one action, and which rules say it; nothing is performed
+    Explain(ExplainArgs),
+    /// The JSON Schema of policy files
+    Schema,
+}
+
+/// Flags of `policy explain`.
+#[derive(Debug, Clone, Args)]
+#[command(group(clap::ArgGroup::new("action").required(true).multiple(true).args(["tool", "url", "path", "command"])))]
+pub(crate) struct ExplainArgs {
+    /// A call of this tool
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tool: Option<String>,
+    /// The arguments of the tool
+    #[arg(long, value_name = "JSON", requires = "tool")]
+    pub(crate) args: Option<String>,
+    /// A request to this URL
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// Touching this file
+    #[arg(long)]
+    pub(crate) path: Option<String>,
+    /// Running this command line
+    #[arg(long)]
+    pub(crate) command: Option<String>,
+    /// What is done with --path
+    #[arg(long, value_enum, default_value = "read", requires = "path")]
+    pub(crate) effect: FileEffect,
+    /// A preset's name or a policy file [default: the configured policy, else safe]
+    #[arg(long, value_name = "FILE|PRESET")]
+    pub(crate) policy: Option<String>,
+    /// The folder that paths are under, in the place of the policy's root
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sandbox: Option<PathBuf>,
+}
+
+/// What is done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileEffect {
+    /// It is read.
+    Read,
+    /// It is written or made.
+    Write,
+    /// It is removed.
+    Delete,
 }
 
 #[derive(Debug, Subcommand)]

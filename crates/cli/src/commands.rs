@@ -5,6 +5,7 @@ mod config;
 mod doctor;
 mod import;
 mod keys;
+mod policy;
 mod report;
 mod runs;
 mod serve;
@@ -53,6 +54,7 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
         Command::Budget(command) => budget::run(&world, command),
         Command::Keys(command) => keys::run(&world, command),
         Command::Config(command) => config::run(&world, &command),
+        Command::Policy(command) => policy::run(&world, command),
         Command::Doctor => doctor::run(&world),
         Command::Up(_) | Command::Proxy(_) | Command::Sim(_) | Command::Completions { .. } => {
             Ok(ExitCode::SUCCESS)

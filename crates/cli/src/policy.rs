@@ -1,58 +1,62 @@
 //! The policy that a configuration names: a preset, a file, or written in the configuration itself.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use seawall_config::{Document, Environment, read};
+use seawall_config::{Environment, Errors};
 use seawall_gateway::{PolicySource, Settings};
-use seawall_policy::{PRESETS, Policy, PolicyFile};
+use seawall_policy::load::{self, Files, Loaded};
+use seawall_policy::{Policy, PolicyFile, Setting};
 use seawall_types::Mode;
 
-/// Loads the configured policy. With it comes the file it was in, if it was in one.
-///
-/// # Errors
-/// What is wrong with it, all at once.
-pub(crate) fn load(
-    settings: &Settings,
-    environment: &Environment,
-) -> Result<(Policy, Option<PathBuf>), String> {
+/// The files of this machine.
+pub(crate) struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        std::fs::read_to_string(path)
+    }
+}
+
+/// A policy in force, or to be, with the files that it was made of. Those are to be watched, also when it is faulty.
+pub(crate) struct Named {
+    pub(crate) policy: Result<Policy, Errors>,
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Loads the configured policy.
+pub(crate) fn configured(settings: &Settings, environment: &Environment) -> Named {
     match &settings.policy {
         PolicySource::Inline(value) => {
-            let file = read(&Document::from_value(value), PolicyFile::declare)
-                .map_err(|errors| format!("policy: {errors}"))?;
-            Ok((file.compile(settings.mode, "the configuration"), None))
+            let loaded = load::inline(value, Path::new(""), environment, &Disk);
+            compiled(loaded, settings.mode, "the configuration")
         }
         PolicySource::Named(name) => named(name, settings.mode, environment),
     }
 }
 
-/// Loads a preset, or a policy from a file, which comes with it. One that says no mode has this one.
-///
-/// # Errors
-/// What is wrong with it, all at once.
-pub(crate) fn named(
-    name: &str,
-    mode: Mode,
-    environment: &Environment,
-) -> Result<(Policy, Option<PathBuf>), String> {
-    if name == "off" {
-        return Ok((Policy::off(mode), None));
-    }
-    let path = Path::new(name);
-    let text = std::fs::read_to_string(path).map_err(|error| unknown(name, &error))?;
-    let document = Document::from_text(path, &text, environment).map_err(|errors| errors.to_string())?;
-    let file = read(&document, PolicyFile::declare).map_err(|errors| errors.to_string())?;
-    Ok((file.compile(mode, name), Some(path.to_owned())))
+/// Loads a preset, or a policy from a file. One that says no mode has this one.
+pub(crate) fn named(name: &str, mode: Mode, environment: &Environment) -> Named {
+    compiled(load::named(name, Path::new(""), environment, &Disk), mode, name)
 }
 
-fn unknown(name: &str, error: &std::io::Error) -> String {
-    let needs_detectors = ["fs_safe", "net_safe", "safe", "strict", "readonly"].contains(&name);
-    if needs_detectors {
-        return format!(
-            "policy: the preset {name:?} needs detectors, which this build does not have; use off, or a file with models and limits"
-        );
-    }
-    format!(
-        "policy: {name:?} is neither a preset ({}) nor a file that can be read: {error}",
-        PRESETS.join(", ")
-    )
+fn compiled(loaded: Loaded, mode: Mode, source: &str) -> Named {
+    let folder = working_folder();
+    let setting = Setting { mode, folder: &folder, sandbox: None };
+    let policy = loaded.file.map(|file: PolicyFile| file.compile(&setting, source));
+    Named { policy, files: loaded.files }
+}
+
+/// Where relative paths begin. A folder that was removed under the process opens nothing.
+pub(crate) fn working_folder() -> PathBuf {
+    std::env::current_dir().unwrap_or_else(|_gone| PathBuf::from("/nowhere"))
+}
+
+/// Faults of a policy, one a line, each saying that it is the policy's.
+pub(crate) fn faults(errors: &Errors) -> String {
+    let line = |error: &seawall_config::ConfigError| {
+        let line = error.to_string();
+        format!("policy: {}", line.strip_prefix("configuration: ").unwrap_or(&line))
+    };
+    errors.0.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -1,67 +1,194 @@
-//! A policy as it is written: the keys of its file, read into a [`Policy`].
-//!
-//! Only what can be enforced is declared; a key that belongs to a detector is refused as unknown rather than ignored.
+//! A policy as it is written: the keys of its file. One declaration gives the values, all errors and the JSON Schema.
+
+mod keys;
+mod merge;
+
+use std::path::{Path, PathBuf};
 
 use seawall_config::Reader;
-use seawall_types::{Mode, Pattern};
+use seawall_detect::commands::CommandRules;
+use seawall_detect::network::NetworkRules;
+use seawall_detect::paths::FileRules;
+use seawall_types::{Mode, Pattern, Verdict};
+use serde_json::Value;
 
-use crate::{Policy, PolicyLimits};
+use crate::flow::FlowRule;
+use crate::place::Place;
+use crate::tool::ToolRule;
+use crate::{Policy, PolicyLimits, TextRules};
+pub(crate) use keys::{CommandKeys, FileKeys, NetworkKeys, PiiKeys, TextKeys};
 
-/// The policies that need no file.
-pub const PRESETS: [&str; 1] = ["off"];
-
-/// A policy file, before the mode of the gateway has been put in where it says none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What one file says, or several that were laid over each other.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PolicyFile {
-    name: String,
+    name: Option<String>,
+    extends: Vec<String>,
     mode: Option<Mode>,
+    files: Option<FileKeys>,
+    network: Option<NetworkKeys>,
+    commands: Option<CommandKeys>,
+    secrets: TextKeys,
+    pii: PiiKeys,
+    injection: Option<Verdict>,
+    tools: Vec<ToolRule>,
     models: Option<Vec<Pattern>>,
     max_output_tokens: Option<u64>,
     limits: PolicyLimits,
+    flow: Vec<FlowRule>,
+    sensitive: Vec<Place>,
+    sinks: Vec<Place>,
+}
+
+/// Where a policy is to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// The mode of a policy that says none.
+    pub mode: Mode,
+    /// The folder that paths are under when the policy names no root, absolute: the working folder.
+    pub folder: &'a Path,
+    /// A folder that takes the place of any root: the sandbox.
+    pub sandbox: Option<&'a Path>,
 }
 
 impl PolicyFile {
     /// Reads the keys of a policy file.
     pub fn declare(reader: &mut Reader<'_>) -> Self {
-        let version = reader.integer("version", "Version of this format.", 1, 1..=1);
-        debug_assert_eq!(version, 1, "the range allows no other");
-        let name = reader.text("name", "What the policy is called in traces.", "unnamed");
-        for parent in reader.strings("extends", "Presets that this policy begins with.") {
-            if !PRESETS.contains(&parent.as_str()) {
-                reader.error(
-                    "extends",
-                    format!("there is no preset {parent:?}"),
-                    format!("known: {}", PRESETS.join(", ")),
-                );
-            }
-        }
+        // The range allows no other, so there is nothing to keep.
+        reader.integer("version", "Version of this format.", 1, 1..=1);
+        let name = reader.optional_text("name", "What the policy is called in traces.");
+        let extends = reader.strings(
+            "extends",
+            "Presets, and files beside this one, that this policy begins with. Later ones win; lists add up.",
+        );
         let modes = [("warn", Mode::Warn), ("strict", Mode::Strict)];
         let mode = reader.optional_choice("mode", "Whether findings refuse; default: gateway.mode.", &modes);
-        let (models, max_output_tokens) = reader.section("models", "Models that may be called.", |models| {
-            (
-                models.optional_parsed_list(
-                    "allow",
-                    "Names; one `*` stands for any text. Absent: any; empty: none.",
-                ),
-                models.optional_integer("max_output_tokens", "The most tokens of one answer.", 1..=u64::MAX),
-            )
-        });
-        let limits = reader.section("limits", "What one run may use.", |limits| PolicyLimits {
-            usd: limits.optional_usd("usd", "Money, in total."),
-            usd_per_minute: limits.optional_usd("usd_per_minute", "Money in any sixty seconds."),
-            tokens: limits.optional_integer("tokens", "Tokens, in total.", 0..=u64::MAX),
-            concurrent: limits
-                .optional_integer("concurrent", "Actions at the same time.", 1..=1_000_000)
-                .and_then(|count| usize::try_from(count).ok()),
-        });
-        Self { name, mode, models, max_output_tokens, limits }
+        let (models, max_output_tokens) =
+            reader.section("models", "Models that may be called.", keys::models);
+        Self {
+            name,
+            extends,
+            mode,
+            files: reader.optional_section(
+                "files",
+                "Files that tools may touch. Absent: not judged.",
+                FileKeys::declare,
+            ),
+            network: reader.optional_section(
+                "network",
+                "Hosts that tools may talk to. Absent: not judged.",
+                NetworkKeys::declare,
+            ),
+            commands: reader.optional_section(
+                "commands",
+                "Commands that tools may run. Absent: not judged.",
+                CommandKeys::declare,
+            ),
+            secrets: reader.section("secrets", "What secrets in texts lead to.", TextKeys::declare),
+            pii: reader.section("pii", "What personal data in texts leads to.", PiiKeys::declare),
+            injection: reader.optional_choice(
+                "injection",
+                "What a text leads to that tries to instruct the model; default: allow.",
+                &keys::VERDICTS,
+            ),
+            tools: reader.list(
+                "tools",
+                "Rules about tools by name; every one that matches counts.",
+                ToolRule::declare,
+            ),
+            models,
+            max_output_tokens,
+            limits: reader.section("limits", "What one run may use.", PolicyLimits::declare),
+            flow: reader
+                .list("flow", "Rules about the order of a run's actions.", FlowRule::declare)
+                .into_iter()
+                .flatten()
+                .collect(),
+            sensitive: reader.list(
+                "sensitive",
+                "Sources whose data must not leave by a sink.",
+                Place::declare,
+            ),
+            sinks: reader.list("sinks", "Ways on which data leaves.", Place::declare),
+        }
     }
 
-    /// The policy, in `mode` unless the file names one. `source` tells it from others of its name.
+    /// The JSON Schema of a policy file.
     #[must_use]
-    pub fn compile(self, mode: Mode, source: &str) -> Policy {
-        let Self { name, mode: own, models, max_output_tokens, limits } = self;
-        let source = source.to_owned();
-        Policy { name, source, mode: own.unwrap_or(mode), models, max_output_tokens, limits }
+    pub fn schema() -> Value {
+        seawall_config::schema(Self::declare)
+    }
+
+    /// What this policy begins with, by name or path, as written.
+    #[must_use]
+    pub fn extends(&self) -> &[String] {
+        &self.extends
+    }
+
+    /// Takes the paths that this file names as relative to its folder.
+    pub(crate) fn rooted_at(mut self, folder: &Path) -> Self {
+        if let Some(files) = &mut self.files {
+            files.root = files.root.take().map(|root| folder.join(root));
+        }
+        self
+    }
+
+    /// The policy that holds in this setting. `source` tells it from others of its name.
+    #[must_use]
+    pub fn compile(self, setting: &Setting<'_>, source: &str) -> Policy {
+        let text = |secrets: Option<Verdict>, pii: Option<Verdict>| TextRules {
+            secrets: secrets.unwrap_or_default(),
+            pii: pii.unwrap_or_default(),
+            kinds: self.pii.kinds(),
+            injection: self.injection.unwrap_or_default(),
+        };
+        Policy {
+            towards: text(self.secrets.inwards, self.pii.verdicts.inwards),
+            back: text(self.secrets.outwards, self.pii.verdicts.outwards),
+            name: self.name.unwrap_or_else(|| "unnamed".to_owned()),
+            source: source.to_owned(),
+            mode: self.mode.unwrap_or(setting.mode),
+            models: self.models,
+            max_output_tokens: self.max_output_tokens,
+            limits: self.limits,
+            files: self.files.map(|files| files.compile(setting)),
+            network: self.network.map(NetworkKeys::compile),
+            commands: self.commands.map(CommandKeys::compile),
+            tools: self.tools,
+            flow: self.flow,
+            sensitive: self.sensitive,
+            sinks: self.sinks,
+        }
+    }
+}
+
+impl FileKeys {
+    fn compile(self, setting: &Setting<'_>) -> FileRules {
+        let root = setting.sandbox.map(PathBuf::from).or(self.root);
+        FileRules {
+            root: setting.folder.join(root.unwrap_or_default()),
+            also: self.also,
+            max_file_bytes: self.max_file_bytes,
+            symlinks: self.symlinks.unwrap_or_default(),
+        }
+    }
+}
+
+impl NetworkKeys {
+    fn compile(self) -> NetworkRules {
+        NetworkRules {
+            hosts: self.hosts,
+            ports: self.ports,
+            schemes: self.schemes,
+            private: self.private.unwrap_or_default(),
+        }
+    }
+}
+
+impl CommandKeys {
+    fn compile(self) -> CommandRules {
+        let mut deny =
+            if self.dangerous == Some(false) { Vec::new() } else { CommandRules::dangerous().deny };
+        deny.extend(self.deny);
+        CommandRules { allow: self.allow, deny }
     }
 }

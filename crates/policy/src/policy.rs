@@ -1,6 +1,15 @@
-//! The compiled policy: mode, model lists and limits.
+//! The compiled policy: every rule that holds, immutable.
+use std::time::Duration;
 
+use seawall_detect::commands::CommandRules;
+use seawall_detect::network::NetworkRules;
+use seawall_detect::paths::FileRules;
 use seawall_types::{Code, Finding, Mode, Pattern, Severity, Tokens, Usd, Verdict};
+
+use crate::TextRules;
+use crate::flow::FlowRule;
+use crate::place::Place;
+use crate::tool::ToolRule;
 
 /// A compiled policy: immutable, shared by reference, swapped on reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +26,15 @@ pub struct Policy {
     pub max_output_tokens: Option<Tokens>,
     /// Limits of resources.
     pub limits: PolicyLimits,
+    pub(crate) files: Option<FileRules>,
+    pub(crate) network: Option<NetworkRules>,
+    pub(crate) commands: Option<CommandRules>,
+    pub(crate) tools: Vec<ToolRule>,
+    pub(crate) flow: Vec<FlowRule>,
+    pub(crate) sensitive: Vec<Place>,
+    pub(crate) sinks: Vec<Place>,
+    pub(crate) towards: TextRules,
+    pub(crate) back: TextRules,
 }
 
 /// What a run may use under a policy.
@@ -30,6 +48,10 @@ pub struct PolicyLimits {
     pub tokens: Option<Tokens>,
     /// Actions at the same time.
     pub concurrent: Option<usize>,
+    /// How long one tool may take.
+    pub tool_time: Option<Duration>,
+    /// The most bytes that one tool may give.
+    pub output_bytes: Option<u64>,
 }
 
 impl Policy {
@@ -43,6 +65,66 @@ impl Policy {
             models: None,
             max_output_tokens: None,
             limits: PolicyLimits::default(),
+            files: None,
+            network: None,
+            commands: None,
+            tools: Vec::new(),
+            flow: Vec::new(),
+            sensitive: Vec::new(),
+            sinks: Vec::new(),
+            towards: TextRules::off(),
+            back: TextRules::off(),
+        }
+    }
+
+    /// What is looked for in texts that go to a model: prompts, and results of tools in them.
+    #[must_use]
+    pub fn text_towards_model(&self) -> &TextRules {
+        &self.towards
+    }
+
+    /// What is looked for in texts that a model gives: answers, reasoning, refusals, arguments of tool calls.
+    #[must_use]
+    pub fn text_from_model(&self) -> &TextRules {
+        &self.back
+    }
+
+    /// What is looked for in the arguments of a tool that we run.
+    #[must_use]
+    pub fn text_towards_tool(&self) -> &TextRules {
+        &self.towards
+    }
+
+    /// What is looked for in what a tool gives.
+    #[must_use]
+    pub fn text_from_tool(&self) -> &TextRules {
+        &self.back
+    }
+
+    /// The rules about files, where there are any: for whoever opens files itself.
+    #[must_use]
+    pub fn files(&self) -> Option<&FileRules> {
+        self.files.as_ref()
+    }
+
+    /// The rules about hosts, where there are any: for whoever resolves and connects.
+    #[must_use]
+    pub fn network(&self) -> Option<&NetworkRules> {
+        self.network.as_ref()
+    }
+
+    /// The rules about commands, where there are any.
+    #[must_use]
+    pub fn commands(&self) -> Option<&CommandRules> {
+        self.commands.as_ref()
+    }
+
+    /// The verdict that holds in this policy's mode: at most a warning where findings don't refuse.
+    #[must_use]
+    pub fn in_mode(&self, strict: Verdict) -> Verdict {
+        match self.mode {
+            Mode::Strict => strict,
+            Mode::Warn => strict.min(Verdict::Warn),
         }
     }
 

@@ -61,16 +61,17 @@ impl Request {
         let gateway = &settings.gateway;
         let mut files: Vec<PathBuf> = document.files().to_vec();
         files.extend(gateway.price_file.as_ref().map(PathBuf::from));
-        let policy = faults.keep(policy::load(gateway, &self.environment));
+        let policy::Named { policy, files: policy_files } = policy::configured(gateway, &self.environment);
+        let policy = faults.keep(policy.map_err(|errors| policy::faults(&errors)));
         let prices = faults.keep(directory::prices(gateway));
         let tokens = faults.keep(tokens(gateway, &mut files));
         if self.listens {
             faults.keep(self.check_listening(&settings));
         }
-        let (Some((policy, policy_file)), Some(prices), Some(tokens)) = (policy, prices, tokens) else {
+        let (Some(policy), Some(prices), Some(tokens)) = (policy, prices, tokens) else {
             return Err(faults.into());
         };
-        files.extend(policy_file);
+        files.extend(policy_files);
         let (policy, prices) = (Arc::new(policy), Arc::new(prices));
         faults.none(Plan { document, settings, policy, prices, budget, tokens, files })
     }

@@ -8,6 +8,7 @@ use http::Method;
 use seawall_base::clock::SystemClock;
 use seawall_base::id;
 use seawall_config::units;
+use seawall_policy::Preset;
 use seawall_store::{KEY_PREFIX, KeyBudget, KeyRow, Keys, StoreError};
 use seawall_store_sqlite::SqliteStore;
 use seawall_types::{Clock, Mode, Pattern, Timestamp, Usd};
@@ -116,9 +117,13 @@ fn row(wanted: NewKey, key: &str, hash: [u8; 32], clock: &dyn Clock) -> Result<K
 /// folder. It must be one that can be read now.
 fn known_policy(world: &World<'_>, name: &str) -> Result<String, Failure> {
     let wrong = |error: String| Failure::usage(format!("--policy: {error}"));
-    let (_, file) = policy::named(name, Mode::Warn, world.environment).map_err(wrong)?;
-    let Some(file) = file else { return Ok(name.to_owned()) };
-    let whole = std::fs::canonicalize(&file).with_context(|| format!("where {} is", file.display()))?;
+    let policy::Named { policy, files } = policy::named(name, Mode::Warn, world.environment);
+    policy.map_err(|errors| wrong(policy::faults(&errors)))?;
+    // The first file is the one that was named; those that it begins with come after it.
+    let Some(file) = files.first().filter(|_| Preset::named(name).is_none()) else {
+        return Ok(name.to_owned());
+    };
+    let whole = std::fs::canonicalize(file).with_context(|| format!("where {} is", file.display()))?;
     whole.into_os_string().into_string().map_err(|path| wrong(format!("{} is no text", path.display())))
 }
 

@@ -189,6 +189,16 @@ impl Reader<'_> {
         self.leaf(key, doc, &Items(Parsed::new()), None)
     }
 
+    /// A list of whole numbers within `range`, where absent and empty mean different things.
+    pub fn optional_integers(
+        &mut self,
+        key: &str,
+        doc: &str,
+        range: RangeInclusive<u64>,
+    ) -> Option<Vec<u64>> {
+        self.leaf(key, doc, &Items(Integer(range)), None)
+    }
+
     /// A list of texts; absent is empty.
     pub fn strings(&mut self, key: &str, doc: &str) -> Vec<String> {
         self.leaf(key, doc, &Items(Text), Some(&Vec::new())).unwrap_or_default()

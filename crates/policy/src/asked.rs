@@ -1,0 +1,58 @@
+//! What is asked of a policy: one call of a tool, before it is performed.
+
+use std::collections::BTreeMap;
+
+use seawall_types::{Actor, Effect};
+use serde_json::Value;
+
+use crate::FlowState;
+
+/// A call that is to be judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The tool's name; empty where there is no tool, and then no rule about tools applies.
+    pub tool: &'a str,
+    /// Its arguments, an object by rule.
+    pub args: &'a Value,
+    /// What it touches, as far as somebody said so.
+    pub effects: &'a Declared,
+    /// On whose behalf.
+    pub actor: &'a Actor,
+    /// The run's id; empty outside of any run.
+    pub run: &'a str,
+    /// What has happened in the run before.
+    pub flow: Option<&'a FlowState>,
+}
+
+/// What was said about the effects of a tool. What was not said is derived from the names and values of parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Declared {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The tool does these, wherever its parameters say on what.
+    Tool(Vec<Effect>),
+    /// What these parameters are for; `None`: for nothing that is to be judged. Others are derived.
+    Parameters(BTreeMap<String, Option<Effect>>),
+}
+
+/// What a tool does to a path that is given to it, when nobody said: by the words of its name, else it writes.
+pub(crate) fn file_effect(tool: &str) -> Effect {
+    const READ: [&str; 18] = [
+        "read", "get", "list", "ls", "cat", "open", "view", "show", "stat", "search", "find", "grep", "glob",
+        "load", "head", "tail", "fetch", "diff",
+    ];
+    const DELETE: [&str; 7] = ["delete", "remove", "rm", "unlink", "rmdir", "erase", "purge"];
+    let is_one = |words: &[&str]| {
+        crate::parameters::words(tool).any(|word| words.iter().any(|known| word.eq_ignore_ascii_case(known)))
+    };
+    if is_one(&DELETE) {
+        Effect::FsDelete
+    } else if is_one(&READ)
+        && !is_one(&["write", "edit", "save", "move", "mv", "copy", "cp", "create", "append"])
+    {
+        Effect::FsRead
+    } else {
+        Effect::FsWrite
+    }
+}
