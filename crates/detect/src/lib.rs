@@ -5,8 +5,16 @@
 
 pub mod commands;
 mod found;
+pub mod injection;
 pub mod network;
 pub mod paths;
+mod pii;
+mod redact;
+mod secrets;
 pub mod taint;
+mod text;
 
 pub use found::Found;
+pub use pii::{PiiKind, PiiKinds};
+pub use redact::{Redactor, redact_json};
+pub use text::{Kind, Match, Selection, TextDetector};

@@ -1,0 +1,139 @@
+//! Texts that try to instruct the model: a score out of signals, each with points, and a threshold.
+//!
+//! This is a heuristic over words and hidden characters, and says so: who knows the list writes around it, and a text
+//! about such attacks looks like one. It is there to notice and to warn. What protects is that a tool call is judged by
+//! the policy whoever asked for it. The answers of models and the text of users are not what it is made for; results of
+//! tools and pages of the web are.
+
+mod hidden;
+mod image;
+mod terms;
+
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use terms::{Role, TERMS};
+
+/// From how many points on a text is suspected.
+pub const THRESHOLD: u32 = 50;
+
+/// How far apart, in bytes, the words of one order stand at most.
+const ORDER_WITHIN: usize = 96;
+/// "Ignore all previous instructions": what to do, to which, with what.
+const WHOLE_ORDER: u32 = 60;
+/// "Ignore the instructions" may be good advice, so it does not suffice.
+const HALF_ORDER: u32 = 20;
+
+/// One reason to suspect a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// Where it stands, in bytes.
+    pub range: Range<usize>,
+    /// What it adds to the score.
+    pub points: u32,
+    /// What it is.
+    pub what: &'static str,
+}
+
+/// Scores texts. Compiled once and shared.
+#[derive(Debug)]
+pub struct InjectionDetector {
+    /// None only if the table of terms could not be compiled; then everything is suspected.
+    terms: Option<AhoCorasick>,
+}
+
+impl Default for InjectionDetector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl InjectionDetector {
+    /// Compiles the table of terms.
+    #[must_use]
+    pub fn new() -> Self {
+        let terms = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(TERMS.iter().map(|term| term.text));
+        Self { terms: terms.ok() }
+    }
+
+    /// The signals in a text, each kind once. Takes time linear in the length of the text.
+    #[must_use]
+    pub fn signals(&self, text: &str) -> Vec<Signal> {
+        let Some(terms) = &self.terms else {
+            return vec![Signal {
+                range: 0..text.len(),
+                points: THRESHOLD,
+                what: "a text that could not be judged",
+            }];
+        };
+        let mut signals = Signals::default();
+        let mut order = Order::default();
+        for found in terms.find_iter(text) {
+            let Some(term) = TERMS.get(found.pattern().as_usize()) else { continue };
+            match term.role {
+                Role::Alone(points, what) => signals.add(found.range(), points, what),
+                Role::Image => image::signals(text, found.range(), &mut signals),
+                role => order.take(role, found.range(), &mut signals),
+            }
+        }
+        hidden::signals(text, &mut signals);
+        signals.0
+    }
+
+    /// The sum of the signals' points.
+    #[must_use]
+    pub fn score(signals: &[Signal]) -> u32 {
+        signals.iter().fold(0, |score, signal| score.saturating_add(signal.points))
+    }
+
+    /// Tells the places that make a text suspected; none if it stays below the threshold.
+    pub(crate) fn scan(&self, text: &str, mut each: impl FnMut(Range<usize>)) {
+        let signals = self.signals(text);
+        if Self::score(&signals) >= THRESHOLD {
+            signals.into_iter().for_each(|signal| each(signal.range));
+        }
+    }
+}
+
+/// The signals so far; each kind counts once, so that length alone makes nothing suspected.
+#[derive(Debug, Default)]
+struct Signals(Vec<Signal>);
+
+impl Signals {
+    fn add(&mut self, range: Range<usize>, points: u32, what: &'static str) {
+        if !self.0.iter().any(|signal| signal.what == what) {
+            self.0.push(Signal { range, points, what });
+        }
+    }
+}
+
+/// The last words of an order that were seen, in whatever sequence the language puts them.
+#[derive(Debug, Default)]
+struct Order {
+    verb: Option<Range<usize>>,
+    scope: Option<Range<usize>>,
+    object: Option<Range<usize>>,
+}
+
+impl Order {
+    fn take(&mut self, role: Role, range: Range<usize>, signals: &mut Signals) {
+        let near = range.start.saturating_sub(ORDER_WITHIN);
+        match role {
+            Role::Verb => self.verb = Some(range.clone()),
+            Role::Scope => self.scope = Some(range.clone()),
+            _ => self.object = Some(range.clone()),
+        }
+        let within =
+            |word: &Option<Range<usize>>| word.as_ref().map(|word| word.start).filter(|start| *start >= near);
+        let (Some(verb), Some(object)) = (within(&self.verb), within(&self.object)) else { return };
+        let scope = within(&self.scope);
+        let start = verb.min(object).min(scope.unwrap_or(verb));
+        match scope {
+            Some(_) => signals.add(start..range.end, WHOLE_ORDER, "an order to drop what was said before"),
+            None => signals.add(start..range.end, HALF_ORDER, "an order against instructions"),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Telephone numbers: international ones with `+` (ITU-T E.164), North American ones (NANP), Chinese mobile ones.
+//!
+//! A bare run of digits is a telephone number only where the text before speaks of one: model answers are full of
+//! timestamps and identifiers.
+
+use super::numeral::{Numeral, begins, ends};
+use crate::text::kind::Kind;
+use crate::text::window::{Hit, Judged, Window};
+
+const SPOKEN: [&[u8]; 13] = [
+    b"phone",
+    b"tel:",
+    b"tel ",
+    b"tel.",
+    b"mobile",
+    b"call ",
+    b"cell",
+    b"fax",
+    b"whatsapp",
+    b"sms",
+    "电话".as_bytes(),
+    "手机".as_bytes(),
+    "联系".as_bytes(),
+];
+const SPOKEN_WITHIN: usize = 24;
+/// E.164 §6.
+const MOST_DIGITS: usize = 15;
+/// Fewer digits after a `+` are a difference, or an offset of time.
+const LEAST_GROUPED: usize = 9;
+const LEAST_BARE: usize = 10;
+
+/// The telephone number that the number is, or begins with.
+pub(super) fn judge(window: &Window<'_>, numeral: &Numeral) -> Judged {
+    let Some(&(start, _)) = numeral.groups.first() else { return Ok(None) };
+    let found = match window.before(start) {
+        Some(b'+') => international(window, numeral, start),
+        _ => north_american(window, numeral, start).or_else(|| chinese(window, numeral, start)),
+    };
+    let Some((start, end)) = found else { return Ok(None) };
+    Ok(ends(window, end)?.then_some(Hit::whole(Kind::Phone, start, end)))
+}
+
+/// As many groups as make up no more digits than a number has.
+fn international(window: &Window<'_>, numeral: &Numeral, start: usize) -> Option<(usize, usize)> {
+    let digits = numeral.digits(window, 1);
+    let most = match digits.as_slice() {
+        [0, ..] => return None,
+        [1, ..] => 11,
+        [8, 6, ..] => 13,
+        _ => MOST_DIGITS,
+    };
+    let mut count = 0;
+    let mut groups = 0;
+    while numeral.length(groups) > 0 && count + numeral.length(groups) <= most {
+        count += numeral.length(groups);
+        groups += 1;
+    }
+    let least = if groups > 1 { LEAST_GROUPED } else { LEAST_BARE };
+    let plus = start - 1;
+    let end = numeral.end(groups.checked_sub(1)?)?;
+    (count >= least && begins(window, plus) && !window.bytes.get(end).is_some_and(u8::is_ascii_digit))
+        .then_some((plus, end))
+}
+
+/// `(415) 555-2671`, `415-555-2671`, `415.555.2671`, `1-415-555-2671`; with spaces or bare where one is spoken of.
+fn north_american(window: &Window<'_>, numeral: &Numeral, start: usize) -> Option<(usize, usize)> {
+    let first = usize::from(numeral.length(0) == 1 && numeral.digits(window, 1).as_slice() == [1]);
+    let digits = numeral.digits(window, first + 3);
+    let national = digits.get(first..)?;
+    let spoken = || window.speaks_of(&SPOKEN, start, SPOKEN_WITHIN);
+    let bare = numeral.length(0) == 10;
+    let grouped =
+        [3, 3, 4].iter().enumerate().all(|(group, length)| numeral.length(first + group) == *length);
+    let bracket =
+        first == 0 && window.before(start) == Some(b'(') && numeral.separator(window, 0) == Some(b')');
+    let separator = numeral.separator(window, first + 1);
+    let same = separator == numeral.separator(window, first) || bracket || first == 1;
+    let written = grouped
+        && same
+        && (matches!(separator, Some(b'-' | b'.')) || (separator.is_some() && (bracket || spoken())));
+    if !(written || (bare && spoken())) || !is_north_american(national) {
+        return None;
+    }
+    let last = if bare { 0 } else { first + 2 };
+    let start = start - usize::from(bracket);
+    begins(window, start).then_some((start, numeral.end(last)?))
+}
+
+/// Area and exchange begin with 2 to 9, and neither ends in 11.
+fn is_north_american(digits: &[u8]) -> bool {
+    let code = |code: &[u8]| matches!(code, [2..=9, second, third] if (*second, *third) != (1, 1));
+    digits.get(..3).is_some_and(code) && digits.get(3..6).is_some_and(code)
+}
+
+/// `138 0013 8000`, `138-0013-8000`; bare where one is spoken of.
+fn chinese(window: &Window<'_>, numeral: &Numeral, start: usize) -> Option<(usize, usize)> {
+    let grouped = numeral.begins(&[3, 4, 4]) && numeral.separated(window, 3, b" -");
+    let bare = numeral.length(0) == 11 && window.speaks_of(&SPOKEN, start, SPOKEN_WITHIN);
+    let mobile = matches!(numeral.digits(window, 1).as_slice(), [1, 3..=9, ..]);
+    let end = numeral.end(if grouped { 2 } else { 0 })?;
+    ((grouped || bare) && mobile && begins(window, start)).then_some((start, end))
+}

@@ -1,0 +1,103 @@
+//! How random a value looks, and whether it only stands for one.
+
+/// Shannon's entropy of the bytes, in bits a byte. Zero for nothing.
+pub(super) fn bits_per_byte(value: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in value {
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count += 1;
+        }
+    }
+    let length = f64::from(u32::try_from(value.len()).unwrap_or(u32::MAX).max(1));
+    let share = |count: u32| f64::from(count) / length;
+    counts.into_iter().filter(|count| *count > 0).map(|count| -share(count) * share(count).log2()).sum()
+}
+
+/// Whether the characters vary as those of a key do, and those of `xxxx…` and `0000…` do not.
+///
+/// Keys have 3 bits a character or more, drawn from whatever alphabet; what is made of five characters has 2.3 at most.
+pub(super) fn is_varied(value: &[u8]) -> bool {
+    const LEAST_BITS: f64 = 2.33;
+    bits_per_byte(value) >= LEAST_BITS
+}
+
+/// What stands where a secret is to be put.
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
+    const WORDS: [&[u8]; 19] = [
+        b"example",
+        b"your",
+        b"changeme",
+        b"change_me",
+        b"change-me",
+        b"placeholder",
+        b"redacted",
+        b"dummy",
+        b"xxxx",
+        b"****",
+        b"....",
+        b"todo",
+        b"insert",
+        b"replace",
+        b"sample",
+        b"-here",
+        b"_here",
+        b"${",
+        b"{{",
+    ];
+    let foreign = matches!(value, [b'$' | b'%' | b'{' | b'<' | b'[' | b'(' | b'*', ..]);
+    foreign || WORDS.iter().any(|word| holds(value, word))
+}
+
+fn holds(value: &[u8], word: &[u8]) -> bool {
+    value.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+}
+
+/// Whether a value looks drawn at random: long enough, digits among letters, and as varied as its alphabet asks for.
+///
+/// The bounds: random hexadecimal digits have 4 bits each, of which 16 show about 3.1 and 32 about 3.6; random base64 has
+/// 6, of which 16 show about 3.7 and 40 about 4.8. Words and identifiers stay below 3.5 or have no digits.
+pub(super) fn looks_random(value: &[u8]) -> bool {
+    let hexadecimal = value.iter().all(u8::is_ascii_hexdigit);
+    let least = match (hexadecimal, value.len()) {
+        (_, ..16) => return false,
+        (true, _) => 2.6,
+        (false, 16..20) => 3.1,
+        (false, _) => 3.4,
+    };
+    value.iter().any(u8::is_ascii_digit)
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && bits_per_byte(value) >= least
+}
+
+/// Whether a value is what people choose for a password: eight characters of more than one class.
+pub(super) fn looks_like_a_password(value: &[u8]) -> bool {
+    let digit = value.iter().any(u8::is_ascii_digit);
+    let letter = value.iter().any(u8::is_ascii_alphabetic);
+    let sign = value.iter().any(|byte| b"!@#$%^*?~+=".contains(byte));
+    value.len() >= 8 && letter && (digit || sign) && bits_per_byte(value) >= 2.3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn randomness_is_told_from_words() {
+        for value in ["f3a9c17e0b5d4826", "wJalrXUtnFEMIK7MDENGbPxRfiCY9K", "a8Fk2LpQ9zXc7VbN"] {
+            assert!(looks_random(value.as_bytes()), "{value}");
+        }
+        for value in ["a8Fk2Lp", "configuration_value", "aaaaaaaaaaaaaaaaaaa1", "12345678901234567890"] {
+            assert!(!looks_random(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_is_no_secret() {
+        for value in
+            ["your-key-here", "xxxxxxxxxxxx1", "${DB_PASSWORD}", "example-12345", "ChangeMe123", "<token>"]
+        {
+            assert!(is_placeholder(value.as_bytes()), "{value}");
+        }
+        assert!(!is_placeholder(b"Tr0ub4dor&3"));
+    }
+}
