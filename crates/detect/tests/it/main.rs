@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test is to panic when something is not as claimed")]
 
+mod commands;
 mod network;
 mod paths;
 //! Claims about the detectors, as a caller of the crate sees them.
