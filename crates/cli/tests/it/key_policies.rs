@@ -57,7 +57,7 @@ async fn keys_list_shows_the_policy_and_only_a_policy_that_can_be_read_makes_a_k
     setup.key(&["--name", "bound", "--policy", "small.yaml"]);
     setup.key(&["--name", "open", "--policy", "off"]);
     setup.write("broken.yaml", "models: 7");
-    for wrong in ["nowhere.yaml", "safe", "broken.yaml"] {
+    for wrong in ["nowhere.yaml", "saef", "broken.yaml"] {
         let output = setup.cli(&["keys", "create", "--name", "none", "--policy", wrong]);
         assert_eq!(output.status.code(), Some(2), "{wrong}: {output:?}");
         assert!(!String::from_utf8_lossy(&output.stdout).contains("sk-sw-"), "{output:?}");

@@ -33,6 +33,7 @@ mod key_policies;
 mod metrics_page;
 mod operators;
 mod pass_through_usage;
+mod policy;
 mod rates;
 mod refused_start;
 mod reload;

@@ -58,7 +58,7 @@ colour: blue
     config.yaml: rate_limits[0]: a rate limit needs rpm or tpm; add rpm: 600 or tpm: 1000000
     config.yaml: logging.level: "loud" is no level; write trace, debug, info, warn or error, or parts like info,seawall_gateway=debug
     config.yaml: colour: unknown key
-    policy: "nowhere.yaml" is neither a preset (off) nor a file that can be read: No such file or directory (os error 2)
+    policy: "nowhere.yaml" is no preset, and there is no file nowhere.yaml; presets: off, fs_safe, net_safe, safe, strict, readonly
     prices.file: prices.json can't be used: a: in is negative; a price is zero or more; a: out is not a price like 2.5; b: out is missing
     "#);
 }
@@ -95,7 +95,7 @@ fn flags_are_checked_like_files() {
     assert_snapshot!(refusal(&proxy("").args(["--budget=lots", "--mode=lax", "--policy=nowhere"])), @r#"
     seawall: --budget: "lots" is not an amount of dollars like 10 or 0.25
     command line: gateway.mode: "lax" is not one of warn, strict
-    policy: "nowhere" is neither a preset (off) nor a file that can be read: No such file or directory (os error 2)
+    policy: "nowhere" is no preset, and there is no file nowhere; presets: off, fs_safe, net_safe, safe, strict, readonly
     "#);
 }
 

@@ -226,6 +226,26 @@ async fn policies_and_prices_in_files_of_their_own_are_watched_too() {
 }
 
 #[tokio::test]
+async fn a_file_that_a_policy_begins_with_is_watched_too() {
+    let setup = Setup::proxy(&format!("gateway: {{ mode: strict }}\npolicy: policy.yaml\n{}", named("a")));
+    std::fs::create_dir(setup.path("base")).unwrap();
+    setup.write("base/rules.yaml", "limits: { tokens: 1000000 }");
+    setup.write("policy.yaml", "extends: [base/rules.yaml]");
+    let server = setup.start();
+    let ask = raw::post(
+        "/v1/chat/completions",
+        r#"{"model":"house-model","messages":[{"role":"user","content":"hi"}],"max_tokens":5}"#,
+    );
+    assert_eq!(server.ask(&ask).await.status, 200);
+    setup.write("base/rules.yaml", "models: { allow: [] }");
+    eventually("the changed base", async || {
+        let answer = server.ask(&ask).await;
+        if answer.status == 403 { Ok(()) } else { Err(answer) }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_upstream_that_did_not_change_goes_on_as_it_was() {
     let upstream = Upstream::start(|_, number| match number {
         0 | 1 => Reply::whole(200, &[("content-type", "application/json")], Format::Chat.answer()),
