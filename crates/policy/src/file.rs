@@ -135,11 +135,9 @@ impl PolicyFile {
     /// The policy that holds in this setting. `source` tells it from others of its name.
     #[must_use]
     pub fn compile(self, setting: &Setting<'_>, source: &str) -> Policy {
-        let text = |secrets: Option<Verdict>, pii: Option<Verdict>| TextRules {
-            secrets: secrets.unwrap_or_default(),
-            pii: pii.unwrap_or_default(),
-            kinds: self.pii.kinds(),
-            injection: self.injection.unwrap_or_default(),
+        let (kinds, injection) = (self.pii.kinds(), self.injection.unwrap_or_default());
+        let text = |secrets: Option<Verdict>, pii: Option<Verdict>| {
+            TextRules::new(secrets.unwrap_or_default(), pii.unwrap_or_default(), kinds, injection)
         };
         Policy {
             towards: text(self.secrets.inwards, self.pii.verdicts.inwards),

@@ -1,7 +1,7 @@
 //! Judging one call: every rule over every parameter, then the rules about the call as a whole.
 
 use seawall_detect::Found;
-use seawall_types::{Code, Effect, Finding, Severity, Verdict};
+use seawall_types::{Code, Effect, Finding, Mode, Severity, Verdict};
 use serde_json::Value;
 
 use crate::asked::file_effect;
@@ -37,6 +37,7 @@ impl Policy {
             && self.network.is_none()
             && self.commands.is_none()
             && self.tools.is_empty()
+            && self.towards.detector().is_none()
             && !self.follows_touches()
     }
 
@@ -160,6 +161,7 @@ impl<'j> Judging<'j> {
             if declared.is_none() {
                 self.by_value(name, &at, false);
             }
+            self.scan(name, &at, false);
             if known.class == Some(Class::Command) {
                 self.command_with_arguments(value, fields, &at);
             }
@@ -203,6 +205,29 @@ impl<'j> Judging<'j> {
                 self.by_value(text, at, false);
             }
             None => self.by_value(text, at, true),
+        }
+        self.scan(text, at, true);
+    }
+
+    /// Looks for secrets and the like. Where they are to be taken out, the text is replaced by one without them.
+    fn scan(&mut self, text: &str, at: &Pointer<'_>, may_replace: bool) {
+        let rules = self.policy.text_towards_tool();
+        let Some(detector) = rules.detector() else { return };
+        let takes_out = self.policy.mode == Mode::Strict && may_replace;
+        let mut without = String::new();
+        let mut copied = 0;
+        detector.scan(text, |found| {
+            let verdict = rules.verdict(found.kind);
+            self.tell(verdict, found.kind.found(), at);
+            if takes_out && verdict == Verdict::Redact && found.range.start >= copied {
+                without.push_str(text.get(copied..found.range.start).unwrap_or_default());
+                without.push_str(found.kind.mark());
+                copied = found.range.end;
+            }
+        });
+        if copied > 0 {
+            without.push_str(text.get(copied..).unwrap_or_default());
+            self.decision.replacements.push(Replacement { location: at.to_string(), text: without });
         }
     }
 
@@ -324,17 +349,21 @@ impl<'j> Judging<'j> {
 
     /// Takes over what a detector found.
     fn found(&mut self, found: Vec<Found>, at: &Pointer<'_>) {
-        for Found { code, severity, message, remedy } in found {
-            let location = at.to_string();
-            let rule = rule_of(code).to_owned();
-            let known = |finding: &Finding| {
-                finding.code == code && finding.location == location && finding.message == message
-            };
-            if self.decision.findings.iter().any(known) {
-                continue;
-            }
+        for found in found {
             // What is worth knowing and no more is told, and refuses nothing.
-            let verdict = if severity == Severity::Low { Verdict::Warn } else { Verdict::Deny };
+            let verdict = if found.severity == Severity::Low { Verdict::Warn } else { Verdict::Deny };
+            self.tell(verdict, found, at);
+        }
+    }
+
+    /// Tells a finding once, however many looks at the parameter led to it.
+    fn tell(&mut self, verdict: Verdict, found: Found, at: &Pointer<'_>) {
+        let Found { code, severity, message, remedy } = found;
+        let (rule, location) = (rule_of(code).to_owned(), at.to_string());
+        let known = |finding: &Finding| {
+            finding.code == code && finding.location == location && finding.message == message
+        };
+        if !self.decision.findings.iter().any(known) {
             self.push(verdict, Finding { rule, code, severity, message, location, remedy });
         }
     }
@@ -399,8 +428,8 @@ pub(crate) fn rule_of(code: Code) -> &'static str {
         Code::CmdForbidden => "commands.deny",
         Code::CmdNotAllowed => "commands.allow",
         Code::CmdShellMeta => "commands",
-        Code::SecretFound => "secrets",
-        Code::PiiFound => "pii",
+        Code::SecretFound => "secrets.in",
+        Code::PiiFound => "pii.in",
         Code::InjectionSuspected => "injection",
         Code::TaintLeak => "sinks",
         _ => "tools",

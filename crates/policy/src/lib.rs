@@ -43,5 +43,5 @@ pub use file::{PolicyFile, Setting};
 pub use flow::FlowState;
 pub use policy::{Policy, PolicyLimits};
 pub use presets::{PRESETS, Preset};
-pub use text::{ParsePiiKindError, PiiKind, TextRules};
+pub use text::TextRules;
 pub use when::{Condition, Facts, LONGEST_LIST, ParseConditionError, UndecidedError};

@@ -1,108 +1,69 @@
 //! What a policy says about texts: which detectors read them, and what a finding leads to.
 //!
-//! The texts themselves are scanned by whoever has them, since most arrive piece by piece.
+//! Arguments of tools are read when a call is judged. All other texts are scanned by whoever has them, since most arrive piece
+//! by piece.
 
-use std::fmt;
-use std::str::FromStr;
+use std::sync::Arc;
 
-use seawall_config::nearest;
+use seawall_detect::{Kind, PiiKinds, Selection, TextDetector};
 use seawall_types::{Code, Verdict};
 
-/// What is looked for in texts that go one way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is looked for in texts that go one way. Two are equal when they look for the same and lead to the same.
+#[derive(Debug, Clone)]
 pub struct TextRules {
-    /// What a secret leads to; `Allow`: it is not looked for.
-    pub secrets: Verdict,
-    /// What personal data leads to.
-    pub pii: Verdict,
-    /// Which personal data.
-    pub kinds: Vec<PiiKind>,
-    /// What a text that tries to instruct the model leads to.
-    pub injection: Verdict,
+    secrets: Verdict,
+    pii: Verdict,
+    injection: Verdict,
+    /// Compiled once; absent where there is nothing to look for.
+    detector: Option<Arc<TextDetector>>,
 }
 
 impl TextRules {
     /// Nothing is looked for.
     #[must_use]
     pub fn off() -> Self {
-        Self { secrets: Verdict::Allow, pii: Verdict::Allow, kinds: Vec::new(), injection: Verdict::Allow }
+        Self { secrets: Verdict::Allow, pii: Verdict::Allow, injection: Verdict::Allow, detector: None }
     }
 
-    /// Whether there is anything to look for.
-    #[must_use]
-    pub fn is_off(&self) -> bool {
-        self.secrets == Verdict::Allow && self.pii == Verdict::Allow && self.injection == Verdict::Allow
+    pub(crate) fn new(secrets: Verdict, pii: Verdict, kinds: PiiKinds, injection: Verdict) -> Self {
+        let selection = Selection {
+            secrets: secrets != Verdict::Allow,
+            pii: if pii == Verdict::Allow { PiiKinds::none() } else { kinds },
+            injection: injection != Verdict::Allow,
+        };
+        let detector = (selection != Selection::default()).then(|| Arc::new(TextDetector::new(selection)));
+        Self { secrets, pii, injection, detector }
     }
 
-    /// What a finding with this code leads to, before the mode.
+    /// The detector of what is looked for, compiled; `None` where nothing is.
     #[must_use]
-    pub fn verdict(&self, code: Code) -> Verdict {
-        match code {
+    pub fn detector(&self) -> Option<&Arc<TextDetector>> {
+        self.detector.as_ref()
+    }
+
+    /// What is looked for.
+    #[must_use]
+    pub fn selection(&self) -> Selection {
+        self.detector.as_ref().map(|detector| detector.selection()).unwrap_or_default()
+    }
+
+    /// What finding one of these leads to, in strict mode.
+    #[must_use]
+    pub fn verdict(&self, kind: Kind) -> Verdict {
+        match kind.code() {
             Code::SecretFound => self.secrets,
             Code::PiiFound => self.pii,
             Code::InjectionSuspected => self.injection,
-            _ => Verdict::Allow,
+            _ => Verdict::Deny,
         }
     }
 }
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// A kind of personal data.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum PiiKind {$($(#[$doc])* $name,)*}
-
-        impl PiiKind {
-            /// Every kind.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The name that policies have for it.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {$(Self::$name => $text,)*}
-            }
-        }
-    };
-}
-
-kinds! {
-    /// An address of electronic mail.
-    Email = "email";
-    /// A telephone number.
-    Phone = "phone";
-    /// The number of a payment card (Luhn).
-    Card = "card";
-    /// An international bank account number (mod 97).
-    Iban = "iban";
-    /// A social security number of the United States.
-    Ssn = "ssn";
-    /// A Chinese resident identity number (with its checksum).
-    CnId = "cn_id";
-    /// An IP address.
-    IpAddress = "ip";
-}
-
-/// The text names no kind of personal data.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such kind of personal data; {0}")]
-pub struct ParsePiiKindError(String);
-
-impl FromStr for PiiKind {
-    type Err = ParsePiiKindError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let names = || Self::ALL.iter().map(|kind| kind.as_str());
-        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or_else(|| {
-            ParsePiiKindError(nearest(text, names()).map_or_else(
-                || format!("known: {}", names().collect::<Vec<_>>().join(", ")),
-                |name| format!("did you mean {name}?"),
-            ))
-        })
+impl PartialEq for TextRules {
+    fn eq(&self, other: &Self) -> bool {
+        let verdicts = |rules: &Self| (rules.secrets, rules.pii, rules.injection);
+        verdicts(self) == verdicts(other) && self.selection() == other.selection()
     }
 }
 
-impl fmt::Display for PiiKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+impl Eq for TextRules {}

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use seawall_config::Reader;
+use seawall_config::{Reader, nearest};
 use seawall_detect::commands::CommandPattern;
 use seawall_detect::network::{HostPattern, Private};
 use seawall_detect::paths::{Opened, Symlinks};
+use seawall_detect::{PiiKind, PiiKinds};
 use seawall_types::{Pattern, Verdict};
 
-use crate::{PiiKind, PolicyLimits};
+use crate::PolicyLimits;
 
 /// What a finding in a text can lead to.
 pub(super) const VERDICTS: [(&str, Verdict); 5] = [
@@ -169,16 +170,36 @@ pub(crate) struct PiiKeys {
 
 impl PiiKeys {
     pub(super) fn declare(reader: &mut Reader<'_>) -> Self {
-        let kinds = PiiKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
-        let doc = format!("Which kinds, of {kinds}. Absent: all but ip; empty: none.");
-        Self { verdicts: TextKeys::declare(reader), kinds: reader.optional_parsed_list("kinds", &doc) }
+        let known = PiiKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
+        let doc = format!("Which kinds, of {known}. Absent: all but ip; empty: none.");
+        Self { verdicts: TextKeys::declare(reader), kinds: kinds(reader, &doc) }
     }
 
     /// The kinds that are looked for. Addresses of machines are personal data in few texts, so they are asked for by name.
-    pub(super) fn kinds(&self) -> Vec<PiiKind> {
-        let usual = || PiiKind::ALL.iter().copied().filter(|kind| *kind != PiiKind::IpAddress).collect();
-        self.kinds.clone().unwrap_or_else(usual)
+    pub(super) fn kinds(&self) -> PiiKinds {
+        let usual = || PiiKind::ALL.iter().copied().filter(|kind| *kind != PiiKind::Ip).collect();
+        self.kinds.as_ref().map_or_else(usual, |kinds| kinds.iter().copied().collect())
     }
+}
+
+/// The kinds of a list. Their type reads and shows nothing itself, so that is done here.
+fn kinds(reader: &mut Reader<'_>, doc: &str) -> Option<Vec<PiiKind>> {
+    let mut kinds = Vec::new();
+    for (index, name) in reader.optional_strings("kinds", doc)?.iter().enumerate() {
+        match PiiKind::parse(name) {
+            Some(kind) => kinds.push(kind),
+            None => {
+                let known = nearest(name, PiiKind::ALL.iter().map(|kind| kind.as_str()));
+                let hint = known.map(|known| format!("did you mean {known}?")).unwrap_or_default();
+                reader.error(
+                    &format!("kinds[{index}]"),
+                    format!("{name:?} is no kind of personal data"),
+                    hint,
+                );
+            }
+        }
+    }
+    Some(kinds)
 }
 
 impl PolicyLimits {

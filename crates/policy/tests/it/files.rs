@@ -93,8 +93,7 @@ fn everything_that_is_wrong_is_told_at_once() {
         "b.yaml: network.hosts[0]",
         "b.yaml: network.ports[0]: out of range; give 1 to 65535",
         "b.yaml: network.schemes[0]: \"ht tp\" is no scheme",
-        "b.yaml: pii.kinds[0]",
-        "did you mean email?",
+        "b.yaml: pii.kinds[0]: \"emial\" is no kind of personal data; did you mean email?",
         "b.yaml: flow[0].after: this says nothing; name an effect, a tool, a path or a host",
         "b.yaml: flow[0]: a flow rule needs one of deny, ask and warn",
     ] {

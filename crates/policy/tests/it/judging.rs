@@ -137,6 +137,29 @@ fn a_relative_path_is_replaced_by_where_it_leads() {
 }
 
 #[test]
+fn secrets_in_arguments_are_refused_told_or_taken_out_as_the_policy_says() {
+    let key = format!("sk-ant-api03-{}", "Ab9_".repeat(24));
+    let written = json!({ "body": format!("use {key} now"), "deep": [{ "n": 1, "to": "ann@example.com" }] });
+    for (rules, verdict, codes) in [
+        ("secrets: { in: deny }", Verdict::Deny, vec![("SECRET_FOUND", "/body")]),
+        ("secrets: { out: deny }", Verdict::Allow, vec![]),
+        ("pii: { in: warn }", Verdict::Warn, vec![("PII_FOUND", "/deep/0/to")]),
+        ("pii: { in: warn, kinds: [card] }", Verdict::Allow, vec![]),
+        ("secrets: { in: redact }", Verdict::Redact, vec![("SECRET_FOUND", "/body")]),
+    ] {
+        let decision = judged(&policy(rules), "send", &written);
+        assert_eq!((decision.verdict, findings(&decision)), (verdict, codes), "{rules}");
+        assert!(!format!("{:?}", decision.findings).contains(&key), "a finding never shows a secret");
+        let mut args = written.clone();
+        decision.apply(&mut args);
+        let redacted = json!("use [REDACTED:anthropic_key] now");
+        assert_eq!(args["body"] == redacted, verdict == Verdict::Redact, "{args}");
+    }
+    let mild = judged(&policy("mode: warn\nsecrets: { in: redact }"), "send", &written);
+    assert_eq!((mild.verdict, mild.would, mild.replacements.len()), (Verdict::Warn, Verdict::Redact, 0));
+}
+
+#[test]
 fn rules_about_tools_take_the_gravest_and_tell_all() {
     let policy = policy(
         "tools:
