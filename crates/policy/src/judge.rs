@@ -122,7 +122,7 @@ impl<'j> Judging<'j> {
             Value::Array(items)
                 if known.class == Some(Class::Command) && items.iter().all(Value::is_string) =>
             {
-                self.argv(items.iter().filter_map(Value::as_str).collect(), at);
+                self.argv(&items.iter().filter_map(Value::as_str).collect::<Vec<_>>(), at);
                 self.items(items, name, Known { class: None, ..known }, at, depth);
             }
             Value::Array(items) => self.items(items, name, known, at, depth),
@@ -182,7 +182,7 @@ impl<'j> Judging<'j> {
             .and_then(|(_, list)| list.as_array());
         let (Some(program), Some(list)) = (value.as_str(), list) else { return };
         let arguments = list.iter().filter_map(Value::as_str);
-        self.argv(std::iter::once(program).chain(arguments).collect(), at);
+        self.argv(&std::iter::once(program).chain(arguments).collect::<Vec<_>>(), at);
     }
 
     fn text(&mut self, text: &str, name: &str, known: Known, at: &Pointer<'_>) {
@@ -317,9 +317,9 @@ impl<'j> Judging<'j> {
         self.touch(Effect::Exec, || Touch::of(Effect::Exec, at.to_string()));
     }
 
-    fn argv(&mut self, argv: Vec<&str>, at: &Pointer<'_>) {
+    fn argv(&mut self, argv: &[&str], at: &Pointer<'_>) {
         if let Some(commands) = &self.policy.commands {
-            self.found(commands.judge_argv(&argv), at);
+            self.found(commands.judge_argv(argv), at);
         }
         self.touch(Effect::Exec, || Touch::of(Effect::Exec, at.to_string()));
     }

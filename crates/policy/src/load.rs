@@ -96,7 +96,7 @@ impl Loader<'_> {
         };
         let document = self.parsed(&path, &text)?;
         self.open.push(path.clone());
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let file = self.document(&document, folder, &Origin::File(path.clone()));
         self.open.pop();
         Some(file)

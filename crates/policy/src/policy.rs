@@ -38,7 +38,7 @@ pub struct Policy {
 }
 
 /// What a run may use under a policy.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PolicyLimits {
     /// Money, in total.
     pub usd: Option<Usd>,

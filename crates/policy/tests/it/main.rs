@@ -19,7 +19,7 @@ use serde_json::Value;
 fn policy_in(folder: &Path, text: &str) -> Policy {
     let environment = Environment::default();
     let document = Document::from_text(Path::new("policy.yaml"), text, &environment).unwrap();
-    let file = read(&document, PolicyFile::declare).unwrap_or_else(|errors| panic!("{errors}"));
+    let file = read(&document, PolicyFile::declare).unwrap();
     file.compile(&Setting { mode: Mode::Strict, folder, sandbox: None }, "policy.yaml")
 }
 
@@ -30,7 +30,7 @@ fn policy(text: &str) -> Policy {
 /// What a preset, or a file of `files`, says in strict mode.
 fn named(name: &str, folder: &Path, files: &Memory) -> Policy {
     let loaded = load::named(name, Path::new(""), &Environment::default(), files);
-    let file = loaded.file.unwrap_or_else(|errors| panic!("{errors}"));
+    let file = loaded.file.unwrap();
     file.compile(&Setting { mode: Mode::Strict, folder, sandbox: None }, name)
 }
 
