@@ -116,15 +116,20 @@ fn first(found: &[Found]) -> String {
 }
 
 impl FileRules {
+    /// Judges the text of a path alone, without asking the file system: the first half of [`Self::judge`].
+    #[must_use]
+    pub fn judge_text(written: &str) -> Vec<Found> {
+        lexical::troubles(written).into_iter().map(|trouble| trouble.found(written)).collect()
+    }
+
     /// Judges a path as it was written. Reads the file system, opens nothing.
     ///
     /// What comes out holds for the moment of judging. A tool that opens the file itself leaves a gap in which somebody
     /// could put a link in its way; [`Self::open`] leaves none.
     #[must_use]
     pub fn judge(&self, effect: Effect, written: &str) -> Judged {
-        let troubles = lexical::troubles(written);
-        if !troubles.is_empty() {
-            let found = troubles.into_iter().map(|trouble| trouble.found(written)).collect();
+        let found = Self::judge_text(written);
+        if !found.is_empty() {
             return Judged { resolved: None, found };
         }
         match resolved::judge(self, effect, written) {
