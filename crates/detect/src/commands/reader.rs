@@ -11,6 +11,9 @@ const DEEPEST: usize = 16;
 /// A longer line is a program, not a command.
 const LONGEST_BYTES: usize = 64 * 1024;
 
+/// More commands are a program too; it also bounds what judging them takes.
+const MOST_COMMANDS: usize = 512;
+
 /// Words of the shell after which a command begins.
 const RESERVED: [&str; 14] =
     ["!", "{", "}", "if", "then", "else", "elif", "fi", "while", "until", "do", "done", "time", "coproc"];
@@ -88,6 +91,9 @@ impl<'a> Reader<'a> {
 
     fn commands_into(&mut self, current: &mut Current, end: Option<char>) -> Result<(), Opaque> {
         loop {
+            if self.script.commands.len() > MOST_COMMANDS {
+                return Err(Opaque::TooLong);
+            }
             self.skip_blanks();
             let Some(next) = self.peek() else {
                 return if end.is_some() { Err(Opaque::Unclosed) } else { Ok(()) };

@@ -202,15 +202,15 @@ fn by_shell(arguments: &[Word]) -> Started {
     Started::Input
 }
 
+/// What each action starts; one that stands among the words of another belongs to that.
 fn by_find(arguments: &[Word]) -> Vec<Started> {
-    let starts = arguments.iter().enumerate().filter(|(_, word)| FIND_STARTS.contains(&word.text.as_str()));
-    starts
-        .map(|(index, _)| {
-            let after =
-                arguments.iter().skip(index + 1).take_while(|word| !matches!(word.text.as_str(), ";" | "+"));
-            Started::Words(after.cloned().collect())
-        })
-        .collect()
+    let mut started = Vec::new();
+    let mut rest = arguments.iter();
+    while rest.any(|word| FIND_STARTS.contains(&word.text.as_str())) {
+        let words = rest.by_ref().take_while(|word| !matches!(word.text.as_str(), ";" | "+"));
+        started.push(Started::Words(words.cloned().collect()));
+    }
+    started
 }
 
 /// The lines that stand behind an option, apart from it or attached.

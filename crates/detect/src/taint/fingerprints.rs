@@ -55,11 +55,11 @@ impl Pieces {
         self.at = (self.at + 1) % PIECE;
         if self.filled == PIECE {
             self.count(oldest, |count| count.wrapping_sub(1));
-            self.hash = (self.hash + PRIME - multiplied(u64::from(oldest) + 1, HIGHEST)) % PRIME;
+            self.hash = reduced(self.hash + PRIME - multiplied(u64::from(oldest) + 1, HIGHEST));
         } else {
             self.filled += 1;
         }
-        self.hash = (multiplied(self.hash, BASE) + u64::from(byte) + 1) % PRIME;
+        self.hash = reduced(multiplied(self.hash, BASE) + u64::from(byte) + 1);
         self.count(byte, |count| count + 1);
         let says_something = self.variety >= LEAST_VARIETY;
         (self.filled == PIECE).then_some(if says_something { scattered(self.hash) } else { u64::MAX })
@@ -87,13 +87,17 @@ const HIGHEST: u64 = {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "what is left of a division by a prime of 61 bits has 61 bits"
+    reason = "a product of two values of 61 bits is cut into halves of 61 bits"
 )]
 const fn multiplied(left: u64, right: u64) -> u64 {
     let product = left as u128 * right as u128;
     // 2^61 is 1 modulo the prime.
-    let folded = (product & PRIME as u128) + (product >> 61);
-    (folded % PRIME as u128) as u64
+    reduced((product as u64 & PRIME) + (product >> 61) as u64)
+}
+
+/// A sum of two values below the prime, modulo the prime.
+const fn reduced(sum: u64) -> u64 {
+    if sum >= PRIME { sum - PRIME } else { sum }
 }
 
 /// Neighbouring hashes in an order that has nothing to do with the text (the finaliser of SplitMix64).
@@ -109,27 +113,32 @@ struct Window {
     hashes: [u64; WINDOW],
     at: usize,
     filled: usize,
+    smallest: u64,
     /// What was given last: the same piece is given once.
-    last: Option<u64>,
+    last: u64,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { hashes: [u64::MAX; WINDOW], at: 0, filled: 0, last: None }
+        Self { hashes: [u64::MAX; WINDOW], at: 0, filled: 0, smallest: u64::MAX, last: u64::MAX }
     }
 }
 
 impl Window {
     fn push(&mut self, hash: u64) -> Option<u64> {
-        *self.hashes.get_mut(self.at)? = hash;
+        let gone = std::mem::replace(self.hashes.get_mut(self.at)?, hash);
         self.at = (self.at + 1) % WINDOW;
         self.filled = (self.filled + 1).min(WINDOW);
-        let smallest = self.hashes.iter().copied().min().filter(|smallest| *smallest != u64::MAX);
-        if self.filled < WINDOW || smallest == self.last {
-            return None;
+        self.smallest = if gone == self.smallest {
+            self.hashes.iter().copied().min().unwrap_or(u64::MAX)
+        } else {
+            self.smallest.min(hash)
+        };
+        let is_new = self.filled == WINDOW && self.smallest != self.last;
+        if is_new {
+            self.last = self.smallest;
         }
-        self.last = smallest;
-        smallest
+        (is_new && self.smallest != u64::MAX).then_some(self.smallest)
     }
 }
 

@@ -182,6 +182,7 @@ fn what_can_not_be_told_is_said_so_and_is_on_no_list() {
         &format!("{}ls{}", "$(".repeat(40), ")".repeat(40)),
         &format!("{}ls", "env ".repeat(40)),
         &"a".repeat(70_000),
+        &"ls|sh;".repeat(1000),
     ] {
         let shown = &line[..line.len().min(60)];
         assert!(codes(&CommandRules::default(), line).contains(&Code::CmdShellMeta), "{shown}");
@@ -222,6 +223,14 @@ fn every_command_of_a_line_must_be_allowed() {
     assert_eq!(codes(&allowing(&[]), "ls"), [Code::CmdNotAllowed]);
     let both = CommandRules { deny: patterns(&["git push *"]), ..allowing(&["git *"]) };
     assert_eq!(codes(&both, "git push --force"), [Code::CmdForbidden]);
+}
+
+#[test]
+fn commands_within_each_other_are_judged_once_each() {
+    // Were each of them judged with all that stand in it, this would never end.
+    let nested = "find -exec ".repeat(4000) + "rm x";
+    assert!(codes(&denying(&["rm *"]), &nested).contains(&Code::CmdShellMeta));
+    assert!(codes(&denying(&["rm *"]), "find . -exec ls {} \\; -exec rm {} +").contains(&Code::CmdForbidden));
 }
 
 #[test]
