@@ -8,6 +8,8 @@ use crate::text::window::{Judged, Open, Window};
 
 /// No number that is looked for has more digits in one piece.
 const LONGEST_RUN: usize = 20;
+/// A telephone number and a social security number have nine digits at least, and everything else more.
+const LEAST_DIGITS: usize = 9;
 /// `+49 30 12 34 56 78` has six groups.
 const MOST_GROUPS: usize = 7;
 
@@ -75,6 +77,9 @@ pub(crate) fn judge(kinds: PiiKinds, window: &Window<'_>, at: usize) -> Judged {
         return Ok(Some(hit));
     }
     let numeral = read(kinds, window, at, end)?;
+    if numeral.groups.iter().map(|(start, end)| end - start).sum::<usize>() < LEAST_DIGITS {
+        return Ok(None);
+    }
     first(
         &[
             (PiiKind::CnId, identity::chinese),

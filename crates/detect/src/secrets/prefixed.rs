@@ -152,11 +152,10 @@ pub(crate) mod databricks {
 
     /// Where the prefix stands that only letters separate from `at`.
     fn begun(window: &Window<'_>, at: usize) -> Option<usize> {
-        let left = window.left(at, LETTERS + PREFIX.len());
-        let found = left.windows(PREFIX.len()).rposition(|here| here == PREFIX)?;
-        let letters = left.get(found + PREFIX.len()..)?;
-        let start = at - left.len() + found;
-        let only_letters = letters.iter().all(|byte| matches!(byte, b'a'..=b'f'));
-        (only_letters && window.starts_word(start)).then_some(start)
+        let left = window.left(at, LETTERS);
+        let letters = left.iter().rev().take_while(|byte| matches!(byte, b'a'..=b'f')).count();
+        let body = at - letters;
+        let start = body.checked_sub(PREFIX.len()).filter(|_| window.left(body, PREFIX.len()) == PREFIX)?;
+        window.starts_word(start).then_some(start)
     }
 }
