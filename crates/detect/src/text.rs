@@ -134,15 +134,20 @@ impl TextDetector {
     /// A number is judged by its first digit. Within a word it is a hash or an identifier, which logs are full of.
     fn judge_number(&self, window: &Window<'_>, at: usize) -> Judged {
         match window.before(at) {
-            Some(b'0'..=b'9') => Ok(None),
-            Some(b'a'..=b'f' | b'i') if self.selection.secrets => {
-                match secrets::databricks::judge(window, at)? {
-                    None => self.judge_free_number(window, at),
-                    found => Ok(found),
+            Some(b'0'..=b'9') => return Ok(None),
+            Some(b'a'..=b'z') => {
+                if self.selection.secrets
+                    && let Some(hit) = secrets::databricks::judge(window, at)?
+                {
+                    return Ok(Some(hit));
+                }
+                if !window.starts_word(at) {
+                    return Ok(None);
                 }
             }
-            _ => self.judge_free_number(window, at),
+            _ => {}
         }
+        self.judge_free_number(window, at)
     }
 
     fn judge_free_number(&self, window: &Window<'_>, at: usize) -> Judged {

@@ -87,6 +87,18 @@ fn only_what_is_selected_is_found() {
 }
 
 #[test]
+fn a_key_is_found_behind_escapes_and_encodings_and_not_within_words() {
+    let detector = TextDetector::new(Selection::all());
+    let key = "sk-1234567890".to_owned() + "abcdefghijklmnop";
+    for before in ["\\n", "\\t", "%3D", "\\x0a", "\\u000a", "\"", "`", "é", ":", "https://host/?k="] {
+        let text = format!("line{before}{key}");
+        let matches = found(&detector, &text);
+        assert!(matches.iter().any(|one| text[one.range.clone()] == key), "{text} {matches:?}");
+    }
+    assert_eq!(found(&detector, &format!("ri{key}")), []);
+}
+
+#[test]
 fn kinds_have_names_that_lead_back_to_them() {
     for kind in PiiKind::ALL {
         assert_eq!(PiiKind::parse(kind.as_str()), Some(*kind));
