@@ -1,0 +1,191 @@
+//! The supervisor: outside of the confinement, between the caller and the keeper. It makes what takes rights to be made
+//! (namespaces, a cgroup), waits for whatever comes first (the command's end, the caller's end or wish, the end of the
+//! time), ends the whole family and counts who is left.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Command, ExitCode, Stdio};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+
+use crate::family;
+use crate::launch::Stage;
+use crate::layer::cgroup::Cgroup;
+use crate::layer::{descriptors, namespaces};
+use crate::report::{Ending, Layers, Report};
+use crate::wire::{self, Handover, Order, Told};
+
+pub(crate) fn run() -> ExitCode {
+    match supervise() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => {
+            // The caller sees the socket close; what it must not see is somebody left alive.
+            family::end();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn supervise() -> std::io::Result<()> {
+    descriptors::close_all_but_streams()?;
+    rustix::process::setsid()?;
+    family::adopt()?;
+    let caller = std::io::stdin().as_fd().try_clone_to_owned()?;
+    let Some(((), descriptors)) = wire::receive(&caller)? else { return Ok(()) };
+    let Some(order_file) = descriptors.first() else { return Ok(()) };
+    let order = wire::read_order(order_file.as_fd())?;
+    let Some(caller_process) = caller_process(&order)? else { return Ok(()) };
+    let mut family = match Family::start(&order, &descriptors) {
+        Ok(family) => family,
+        Err(told) => return wire::send(&caller, &told, &[]),
+    };
+    drop(descriptors);
+    let outcome = family.watch(&caller, &caller_process, &order)?;
+    let told = match outcome {
+        Outcome::NeverRan(told) => {
+            family::end();
+            told
+        }
+        Outcome::Ended { ending, violations, timed_out } => {
+            Told::Done(family.finish(ending, violations, timed_out))
+        }
+    };
+    wire::send(&caller, &told, &[])
+}
+
+/// A descriptor that tells the caller's end, also when others hold its end of the socket. `None`: it has ended already.
+fn caller_process(order: &Order) -> std::io::Result<Option<OwnedFd>> {
+    let Some(process) = Pid::from_raw(order.caller).filter(|&process| getppid() == Some(process)) else {
+        return Ok(None);
+    };
+    Ok(Some(pidfd_open(process, PidfdFlags::empty())?))
+}
+
+/// Why watching ended.
+enum Outcome {
+    NeverRan(Told),
+    Ended { ending: Option<Ending>, violations: u64, timed_out: bool },
+}
+
+/// The keeper and what it was given.
+struct Family {
+    keeper: std::process::Child,
+    socket: OwnedFd,
+    cgroup: Option<Cgroup>,
+    layers: Layers,
+}
+
+impl Family {
+    fn start(order: &Order, descriptors: &[OwnedFd]) -> Result<Self, Told> {
+        let refused = |what: &str, error: std::io::Error| Told::Refused(format!("{what}: {error}"));
+        let mut layers = Layers::default();
+        layers.enforce("session");
+        // Before the namespaces, in which the folders of cgroups may belong to nobody.
+        let mut bounded = Handover::default();
+        let cgroup = Cgroup::make(&order.confinement, &mut layers, &mut bounded);
+        let handover = namespaces::enter(&order.confinement, order.namespaces_failed.as_deref(), &mut layers)
+            .map_err(|error| Told::NamespacesFailed(error.to_string()))?;
+        let handover = Handover {
+            memory_is_bounded: bounded.memory_is_bounded,
+            processes_are_bounded: bounded.processes_are_bounded,
+            ..handover
+        };
+        let (socket, keepers) = wire::pair().map_err(|error| refused("no socket can be made", error))?;
+        let keeper = start_keeper(keepers).map_err(|error| refused("the keeper can't be started", error))?;
+        if let Some(cgroup) = &cgroup {
+            cgroup.take(keeper.id()).map_err(|error| refused("the cgroup can't be entered", error))?;
+        }
+        let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        wire::send(&socket, &handover, &borrowed)
+            .map_err(|error| refused("the keeper can't be told", error))?;
+        Ok(Self { keeper, socket, cgroup, layers })
+    }
+
+    /// Waits for whatever ends the family first.
+    fn watch(
+        &mut self,
+        caller: &OwnedFd,
+        caller_process: &OwnedFd,
+        order: &Order,
+    ) -> std::io::Result<Outcome> {
+        let timer = timer(order)?;
+        let mut ended = None;
+        let mut violations = 0;
+        loop {
+            let [caller_is_gone, caller_speaks, keeper_speaks, time_is_up] =
+                wait_for([caller_process, caller, &self.socket, &timer])?;
+            if keeper_speaks {
+                match wire::receive(&self.socket)? {
+                    Some((Told::Started(layers), _)) => {
+                        self.layers.add(layers);
+                        wire::send(caller, &Told::Started(self.layers.clone()), &[])?;
+                    }
+                    Some((Told::Ended { ending, violations: counted }, _)) => {
+                        ended = Some(ending);
+                        violations = counted;
+                    }
+                    Some((never_ran, _)) => return Ok(Outcome::NeverRan(never_ran)),
+                    None => return Ok(Outcome::Ended { ending: ended, violations, timed_out: false }),
+                }
+            } else if time_is_up || caller_is_gone || caller_speaks {
+                // Whatever the caller says, and its silence for good, means the same: end it.
+                return Ok(Outcome::Ended { ending: ended, violations, timed_out: time_is_up });
+            }
+        }
+    }
+
+    fn finish(&mut self, ending: Option<Ending>, violations: u64, timed_out: bool) -> Report {
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.kill();
+        }
+        // First the keeper: with it the kernel ends the whole process namespace.
+        let _ended_already = self.keeper.kill();
+        let survivors = family::end();
+        let refused = self.cgroup.as_ref().map_or(0, Cgroup::violations);
+        Report {
+            ending: ending.unwrap_or(Ending::Signal(KILLED)),
+            timed_out,
+            layers: std::mem::take(&mut self.layers),
+            violations: violations.saturating_add(refused),
+            survivors,
+        }
+    }
+}
+
+/// The number of SIGKILL, by which a family ends that did not end by itself.
+const KILLED: u8 = 9;
+
+fn start_keeper(socket: OwnedFd) -> std::io::Result<std::process::Child> {
+    Command::new("/proc/self/exe")
+        .arg(Stage::Keeper.argument())
+        .env_clear()
+        .stdin(socket)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+/// A timer of the kernel, which no step of a clock moves; never set without a limit.
+fn timer(order: &Order) -> std::io::Result<OwnedFd> {
+    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
+    if let Some(time) = order.confinement.limits.wall_time {
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        // A value of nothing would mean "never".
+        let nanoseconds = i64::from(time.subsec_nanos()).max(i64::from(seconds == 0));
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let value =
+            Itimerspec { it_interval: zero, it_value: Timespec { tv_sec: seconds, tv_nsec: nanoseconds } };
+        timerfd_settime(&timer, TimerfdTimerFlags::empty(), &value)?;
+    }
+    Ok(timer)
+}
+
+/// Waits until something happens on one of these, and tells on which.
+fn wait_for<const N: usize>(descriptors: [&OwnedFd; N]) -> std::io::Result<[bool; N]> {
+    let mut polled = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::IN));
+    rustix::io::retry_on_intr(|| poll(&mut polled, None))?;
+    Ok(polled.map(|descriptor| !descriptor.revents().is_empty()))
+}
