@@ -1,5 +1,6 @@
 //! The command line: what can be typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -77,6 +78,8 @@ pub(crate) enum Command {
     /// Policies: presets, check of a file, what one says about an action
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Run a command that the kernel confines: files, network, processes, memory, time
+    Exec(ExecArgs),
     /// Check this machine and configuration
     Doctor,
     /// Shell completions
@@ -139,6 +142,35 @@ pub(crate) struct SimArgs {
     /// The folder of cassettes
     #[arg(long, value_name = "DIR")]
     pub(crate) cassettes: Option<PathBuf>,
+}
+
+/// Flags of `exec`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExecArgs {
+    /// What is confined: safe, strict, fs_safe, net_safe, readonly or off
+    #[arg(long, value_name = "PRESET", default_value = "safe")]
+    pub(crate) policy: String,
+    /// The command's working directory and HOME, made if it is missing [default: the working directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sandbox: Option<PathBuf>,
+    /// How long it may run: 500ms, 60s, 5m; 0s: without end [default: 60s; with off: without end]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<String>,
+    /// How much memory it may take: 512M, 4G [default: 1G; with off: any]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+    /// How many processes and threads it may have [default: 64; with off: any]
+    #[arg(long, value_name = "N")]
+    pub(crate) pids: Option<u64>,
+    /// A variable of its environment; may be given more than once
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<OsString>,
+    /// Let it use the network
+    #[arg(long)]
+    pub(crate) network: bool,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 mod budget;
 mod config;
 mod doctor;
+mod exec;
 mod import;
 mod keys;
 mod policy;
@@ -55,6 +56,7 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
         Command::Keys(command) => keys::run(&world, command),
         Command::Config(command) => config::run(&world, &command),
         Command::Policy(command) => policy::run(&world, command),
+        Command::Exec(args) => exec::run(&world, args),
         Command::Doctor => doctor::run(&world),
         Command::Up(_) | Command::Proxy(_) | Command::Sim(_) | Command::Completions { .. } => {
             Ok(ExitCode::SUCCESS)

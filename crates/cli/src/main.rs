@@ -25,6 +25,10 @@ use crate::args::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // `seawall exec` starts this program again, as what stands between it and the command.
+    if let Some(code) = seawall_sandbox::launch_if_asked(std::env::args_os()) {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -23,6 +23,7 @@ mod crashes;
 mod disk_full;
 mod documents;
 mod drain;
+mod exec;
 mod faults;
 mod first_run;
 mod hang_ups;

@@ -43,7 +43,8 @@ fn supervise() -> std::io::Result<()> {
         Err(told) => return wire::send(&caller, &told, &[]),
     };
     drop(descriptors);
-    let outcome = family.watch(&caller, &caller_process, &order)?;
+    // Whatever goes wrong while watching, the family ends as if the caller had gone.
+    let outcome = family.watch(&caller, &caller_process, &order).unwrap_or(Outcome::UNWATCHED);
     let told = match outcome {
         Outcome::NeverRan(told) => {
             family::end();
@@ -68,6 +69,10 @@ fn caller_process(order: &Order) -> std::io::Result<Option<OwnedFd>> {
 enum Outcome {
     NeverRan(Told),
     Ended { ending: Option<Ending>, violations: u64, timed_out: bool },
+}
+
+impl Outcome {
+    const UNWATCHED: Self = Self::Ended { ending: None, violations: 0, timed_out: false };
 }
 
 /// The keeper and what it was given.
