@@ -83,7 +83,7 @@ impl Sandbox {
             Told::Refused(reason) | Told::NamespacesFailed(reason) => Err(SpawnError::Refused(reason)),
             Told::NotStarted { not_found: true, message } => Err(SpawnError::NotFound(message)),
             Told::NotStarted { not_found: false, message } => Err(SpawnError::NotExecutable(message)),
-            Told::Ended { .. } | Told::Done(_) => {
+            Told::Confined(_) | Told::Running | Told::Ended { .. } | Told::Done(_) => {
                 Err(SpawnError::Refused("the command was ended before it ran".to_owned()))
             }
         }

@@ -54,7 +54,11 @@ pub(crate) struct Handover {
 /// What the keeper tells the supervisor, and the supervisor the caller.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Told {
-    /// The command runs, held by these.
+    /// The keeper is confined by these; from here on the command may run (from the keeper).
+    Confined(Layers),
+    /// The command runs (from the keeper).
+    Running,
+    /// The command runs, held by these (from the supervisor).
     Started(Layers),
     /// It can't be held as was asked, and does not run.
     Refused(String),
@@ -112,8 +116,7 @@ pub(crate) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Opti
 /// The order as an anonymous file.
 pub(crate) fn write_order(order: &Order) -> io::Result<OwnedFd> {
     let mut file = std::fs::File::from(rustix::fs::memfd_create("order", MemfdFlags::CLOEXEC)?);
-    serde_json::to_writer(&file, order)?;
-    file.flush()?;
+    file.write_all(&serde_json::to_vec(order)?)?;
     Ok(file.into())
 }
 

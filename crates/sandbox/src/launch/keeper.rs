@@ -40,12 +40,18 @@ fn keep() -> std::io::Result<()> {
     rustix::process::setsid()?;
     family::adopt()?;
     let mut layers = Layers::default();
-    if let Err(Refusal(reason)) = confine(&order.confinement, &handover, &mut layers) {
+    let confined = confine(&order.confinement, &handover, &mut layers);
+    // Not before the supervisor has put this process where the family's limits hold. Read in any case: a packet left
+    // unread would reset the connection, and with it what is said last.
+    let Some(((), _)) = wire::receive(&socket)? else { return Ok(()) };
+    if let Err(Refusal(reason)) = confined {
         return wire::send(&socket, &Told::Refused(reason), &[]);
     }
+    // Told before, since the command may end this process before it can tell anything after.
+    wire::send(&socket, &Told::Confined(layers), &[])?;
     match command(&order, &handover).stdin(stdin).stdout(stdout).stderr(stderr).spawn() {
         Ok(child) => {
-            wire::send(&socket, &Told::Started(layers), &[])?;
+            wire::send(&socket, &Told::Running, &[])?;
             let (ending, violations) = reap_until_ended(child.id())?;
             wire::send(&socket, &Told::Ended { ending, violations }, &[])
         }

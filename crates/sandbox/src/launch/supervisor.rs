@@ -75,6 +75,21 @@ impl Outcome {
     const UNWATCHED: Self = Self::Ended { ending: None, violations: 0, timed_out: false };
 }
 
+/// What the keeper has told so far.
+#[derive(Default)]
+struct Seen {
+    confined: bool,
+    running: bool,
+    ending: Option<Ending>,
+    violations: u64,
+}
+
+impl Seen {
+    fn outcome(&self, timed_out: bool) -> Outcome {
+        Outcome::Ended { ending: self.ending, violations: self.violations, timed_out }
+    }
+}
+
 /// The keeper and what it was given.
 struct Family {
     keeper: std::process::Child,
@@ -100,12 +115,14 @@ impl Family {
         };
         let (socket, keepers) = wire::pair().map_err(|error| refused("no socket can be made", error))?;
         let keeper = start_keeper(keepers).map_err(|error| refused("the keeper can't be started", error))?;
+        let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        let untold = |error| refused("the keeper can't be told", error);
+        wire::send(&socket, &handover, &borrowed).map_err(untold)?;
+        // Moving a process between cgroups makes the kernel wait for milliseconds; the keeper confines itself meanwhile.
         if let Some(cgroup) = &cgroup {
             cgroup.take(keeper.id()).map_err(|error| refused("the cgroup can't be entered", error))?;
         }
-        let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-        wire::send(&socket, &handover, &borrowed)
-            .map_err(|error| refused("the keeper can't be told", error))?;
+        wire::send(&socket, &(), &[]).map_err(untold)?;
         Ok(Self { keeper, socket, cgroup, layers })
     }
 
@@ -117,29 +134,50 @@ impl Family {
         order: &Order,
     ) -> std::io::Result<Outcome> {
         let timer = timer(order)?;
-        let mut ended = None;
-        let mut violations = 0;
+        let mut seen = Seen::default();
         loop {
             let [caller_is_gone, caller_speaks, keeper_speaks, time_is_up] =
                 wait_for([caller_process, caller, &self.socket, &timer])?;
             if keeper_speaks {
                 match wire::receive(&self.socket)? {
-                    Some((Told::Started(layers), _)) => {
-                        self.layers.add(layers);
-                        wire::send(caller, &Told::Started(self.layers.clone()), &[])?;
+                    Some((told, _)) => {
+                        if let Some(never_ran) = self.hear(told, &mut seen, caller)? {
+                            return Ok(Outcome::NeverRan(never_ran));
+                        }
                     }
-                    Some((Told::Ended { ending, violations: counted }, _)) => {
-                        ended = Some(ending);
-                        violations = counted;
+                    None => {
+                        if seen.confined && !seen.running {
+                            // The command was quicker than its keeper, and ended it.
+                            wire::send(caller, &Told::Started(self.layers.clone()), &[])?;
+                        }
+                        return Ok(seen.outcome(false));
                     }
-                    Some((never_ran, _)) => return Ok(Outcome::NeverRan(never_ran)),
-                    None => return Ok(Outcome::Ended { ending: ended, violations, timed_out: false }),
                 }
             } else if time_is_up || caller_is_gone || caller_speaks {
                 // Whatever the caller says, and its silence for good, means the same: end it.
-                return Ok(Outcome::Ended { ending: ended, violations, timed_out: time_is_up });
+                return Ok(seen.outcome(time_is_up));
             }
         }
+    }
+
+    /// Takes in what the keeper says; gives back what it says when nothing of the command ran.
+    fn hear(&mut self, told: Told, seen: &mut Seen, caller: &OwnedFd) -> std::io::Result<Option<Told>> {
+        match told {
+            Told::Confined(layers) => {
+                self.layers.add(layers);
+                seen.confined = true;
+            }
+            Told::Running => {
+                seen.running = true;
+                wire::send(caller, &Told::Started(self.layers.clone()), &[])?;
+            }
+            Told::Ended { ending, violations } => {
+                seen.ending = Some(ending);
+                seen.violations = violations;
+            }
+            never_ran => return Ok(Some(never_ran)),
+        }
+        Ok(None)
     }
 
     fn finish(&mut self, ending: Option<Ending>, violations: u64, timed_out: bool) -> Report {

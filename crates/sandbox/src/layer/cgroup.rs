@@ -48,10 +48,14 @@ impl Cgroup {
         }
     }
 
-    /// Puts a process and all that it will start into the group.
+    /// Puts a process and all that it will start into the group. One that has ended needs no limits.
     pub(crate) fn take(&self, process: u32) -> io::Result<()> {
         let text = process.to_string();
-        self.folders.iter().try_for_each(|folder| std::fs::write(folder.join("cgroup.procs"), &text))
+        let put = |folder: &PathBuf| match std::fs::write(folder.join("cgroup.procs"), &text) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            other => other,
+        };
+        self.folders.iter().try_for_each(put)
     }
 
     /// Ends all of it at once, where the kernel can (Linux 5.14, version 2).
