@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 
 use rustix::event::poll;
 use rustix::io::Errno;
@@ -61,56 +62,74 @@ fn signal(processes: &[Pid], signal: Signal) {
 
 /// Descendants of this process, zombies left out.
 fn living_descendants() -> Vec<Pid> {
-    let table = parents();
+    let table = processes();
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let descends = |mut process: i32| {
         // A table that was read while processes ended can hold a circle; no line of descent is longer than the table.
         for _ in 0..table.len() {
             match table.get(&process) {
-                Some(entry) if entry.parent == own => return true,
-                Some(entry) => process = entry.parent,
+                Some(entry) if entry.stat.parent == own => return true,
+                Some(entry) => process = entry.stat.parent,
                 None => return false,
             }
         }
         false
     };
-    let living = table.iter().filter(|(_, entry)| entry.is_alive).map(|(&process, _)| process);
+    let living = table.iter().filter(|(_, entry)| entry.stat.is_alive).map(|(&process, _)| process);
     living.filter(|&process| descends(process)).filter_map(Pid::from_raw).collect()
 }
 
-struct Entry {
-    parent: i32,
-    is_alive: bool,
+/// How many threads this user's processes have now.
+pub(crate) fn threads_of_user(user: u32) -> u64 {
+    processes().values().filter(|entry| entry.user == user).map(|entry| entry.stat.threads).sum()
 }
 
-fn parents() -> HashMap<i32, Entry> {
+struct Entry {
+    user: u32,
+    stat: Stat,
+}
+
+struct Stat {
+    parent: i32,
+    is_alive: bool,
+    threads: u64,
+}
+
+fn processes() -> HashMap<i32, Entry> {
     let Ok(folder) = std::fs::read_dir("/proc") else { return HashMap::new() };
     let process = |entry: io::Result<std::fs::DirEntry>| {
-        let number = entry.ok()?.file_name().to_str()?.parse().ok()?;
-        let text = std::fs::read(format!("/proc/{number}/stat")).ok()?;
-        Some((number, parse_stat(&String::from_utf8_lossy(&text))?))
+        let entry = entry.ok()?;
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        let text = std::fs::read(entry.path().join("stat")).ok()?;
+        let stat = parse_stat(&String::from_utf8_lossy(&text))?;
+        Some((number, Entry { user: entry.metadata().ok()?.uid(), stat }))
     };
     folder.filter_map(process).collect()
 }
 
-/// `pid (name) state parent …` (proc_pid_stat(5)); the name may hold anything, brackets too.
-fn parse_stat(text: &str) -> Option<Entry> {
+/// `pid (name) state parent …`, the number of threads is the twentieth (proc_pid_stat(5)); the name may hold anything,
+/// brackets too.
+fn parse_stat(text: &str) -> Option<Stat> {
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    Some(Entry { parent: fields.next()?.parse().ok()?, is_alive: !matches!(state, "Z" | "X") })
+    let is_alive = !matches!(fields.next()?, "Z" | "X");
+    let parent = fields.next()?.parse().ok()?;
+    Some(Stat { parent, is_alive, threads: fields.nth(15)?.parse().ok()? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The fields from the process group to the number of threads.
+    const AFTER: &str = " 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 3 0 99";
+
     #[test]
     fn the_parent_is_found_whatever_the_name_is() {
         for name in ["sh", "a b", ") S 1 (", "ümlaut", ""] {
-            let entry = parse_stat(&format!("7 ({name}) S 42 7 7 0 -1")).unwrap();
-            assert_eq!((entry.parent, entry.is_alive), (42, true), "{name:?}");
+            let entry = parse_stat(&format!("7 ({name}) S 42{AFTER}")).unwrap();
+            assert_eq!((entry.parent, entry.is_alive, entry.threads), (42, true, 3), "{name:?}");
         }
-        assert!(!parse_stat("7 (sh) Z 42 7").unwrap().is_alive);
+        assert!(!parse_stat(&format!("7 (sh) Z 42{AFTER}")).unwrap().is_alive);
         assert!(parse_stat("").is_none() && parse_stat("7 (sh)").is_none());
     }
 }

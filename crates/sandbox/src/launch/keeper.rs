@@ -74,8 +74,7 @@ fn confine(confinement: &Confinement, handover: &Handover, layers: &mut Layers) 
     rustix::thread::set_no_new_privs(true)
         .map_err(|error| Refusal::new(format!("no_new_privs can't be set: {error}")))?;
     layers.enforce("no_new_privs");
-    limits::apply(&confinement.limits, handover.processes_are_bounded, layers)
-        .map_err(failed("limits can't be set"))?;
+    limits::apply(&confinement.limits, handover, layers).map_err(failed("limits can't be set"))?;
     landlock::apply(&with_last_step(confinement, handover), &private, handover.own_processes, layers)?;
     if confinement.files != Files::Any || handover.own_processes {
         capabilities::drop_all().map_err(failed("capabilities can't be dropped"))?;

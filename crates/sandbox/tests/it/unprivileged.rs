@@ -12,8 +12,9 @@ fn all_of_it_holds_for_nobody_too() {
         println!("these tests run without powers already");
         return;
     }
+    // One after the other: without namespaces a limit on processes counts all of this user's.
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--nocapture", "--skip", "unprivileged::"])
+        .args(["--nocapture", "--test-threads=1", "--skip", "unprivileged::"])
         .current_dir("/")
         .uid(NOBODY)
         .gid(NOBODY)
