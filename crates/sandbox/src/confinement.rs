@@ -92,8 +92,7 @@ pub enum Layer {
     Seccomp,
     /// User, process, mount and IPC namespaces.
     Namespaces,
-    /// A network namespace with nothing in it. It costs about ten milliseconds, so it is only used where seccomp can't
-    /// refuse sockets.
+    /// A network namespace with nothing in it, used where seccomp can't refuse sockets.
     NetworkNamespace,
     /// A cgroup, for limits of the whole family.
     Cgroup,

@@ -55,7 +55,7 @@ pub(crate) fn enter(
 
 fn wanted(confinement: &Confinement) -> CloneFlags {
     let mut wanted = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC;
-    // Where seccomp refuses sockets the network namespace would add its ten milliseconds and nothing else.
+    // Where seccomp refuses sockets a network namespace would hold nothing more, and the kernel makes them one at a time.
     let sockets_are_refused = confinement.uses(Layer::Seccomp);
     if confinement.network == Network::None
         && !sockets_are_refused
