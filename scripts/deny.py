@@ -66,8 +66,12 @@ def metadata(target):
     command = ["cargo", "metadata", "--format-version", "1", "--locked", "--all-features", "--filter-platform", target]
     output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     found = json.loads(output)
-    used = {node["id"] for node in found["resolve"]["nodes"]}
-    return [package for package in found["packages"] if package["id"] in used]
+    used = {node["id"]: set() for node in found["resolve"]["nodes"]}
+    names = {package["id"]: package["name"] for package in found["packages"]}
+    for node in found["resolve"]["nodes"]:
+        for dependency in node["dependencies"]:
+            used[dependency].add(names[node["id"]])
+    return [package | {"users": used[package["id"]]} for package in found["packages"] if package["id"] in used]
 
 
 def licences(package, rules):
@@ -82,9 +86,11 @@ def licences(package, rules):
 
 
 def bans(package, rules):
-    banned = {entry["crate"]: entry["reason"] for entry in rules["deny"]}
-    reason = banned.get(package["name"])
-    return f"is banned: {reason}" if reason else None
+    for entry in rules["deny"]:
+        # A wrapper is a crate that may use the banned one, so that nothing else does.
+        if entry["crate"] == package["name"] and package["users"] - set(entry.get("wrappers", [])):
+            return f"is banned: {entry['reason']}"
+    return None
 
 
 def sources(package, rules):

@@ -3,7 +3,7 @@
 //! A run's events are lines of JSON in `<dir>/<yyyy-mm-dd>/<run>/trace.jsonl`. [`Writer`] owns the only thread that
 //! writes them; everybody else holds a [`Handle`] and never waits for the disk. [`read`] gives the lines back,
 //! [`verify`] says whether they are what was written, [`recover`] closes runs whose process died, [`retention`]
-//! removes and compresses old ones and [`report`] makes a page of one.
+//! removes and compresses old ones, [`report`] makes a page of one and [`export`] makes tables and spans of it.
 //!
 //! It is not the ledger: nothing reads the log to decide anything. There is no SQL and no async runtime here; where
 //! the heads of the chains are kept is somebody else's [`Heads`].
@@ -20,6 +20,7 @@
 //! `trace.jsonl`.
 
 mod chain;
+mod data;
 mod error;
 mod heads;
 mod layout;
@@ -28,6 +29,7 @@ mod options;
 mod totals;
 mod writer;
 
+pub mod export;
 pub mod read;
 pub mod recover;
 pub mod report;

@@ -4,7 +4,6 @@
 //! bound left out is counted. The report believes the lines; whether they are what was written is said by the
 //! [`crate::verify::Report`] that is put into it.
 
-mod data;
 mod histogram;
 mod html;
 mod markdown;

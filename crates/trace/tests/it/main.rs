@@ -2,12 +2,13 @@
 
 // `cfg(test)` on each: the lints that let tests unwrap look for it.
 #[cfg(test)]
+mod exporting;
+#[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod recovering;
 #[cfg(test)]
 mod retaining;
-#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod verifying;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use seawall_types::{EventKind, Usd};
 
-use super::super::data::{Data, Usage};
 use super::super::histogram::Histogram;
 use super::{ActionRow, CallCount, Notice, Reason, Refusal, Summary, Timeline, TokenCount, VerdictCount};
 use crate::Error;
+use crate::data::{Data, Usage};
 use crate::read::{Line, Parsed};
 
 /// Rows of a table; what comes under further names is put under [`OTHERS`].
