@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::otlp::Endpoint;
+
 /// Takes AI agents to production: one checkpoint for every model call and tool call.
 #[derive(Debug, Parser)]
 #[command(name = "seawall", version, about, max_term_width = 100, propagate_version = true)]
@@ -263,18 +265,8 @@ pub(crate) enum TraceCommand {
     },
     /// A report of one run
     Report(ReportArgs),
-    /// All events of a run in another format
-    Export {
-        /// The run: its id, the beginning of one, or `last`
-        #[arg(default_value = "last")]
-        run: String,
-        /// The format
-        #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
-        format: ExportFormat,
-        /// Where to; default: stdout
-        #[arg(long, short, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
+    /// Actions or events of runs as a table (CSV, Parquet), as spans (OTLP), or as they are on disk
+    Export(ExportArgs),
     /// Remove old traces
     Gc {
         /// Runs that ended longer ago than this: 30d, 12h
@@ -325,13 +317,31 @@ pub(crate) enum ReportFormat {
     Json,
 }
 
-/// Formats of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    /// One row an event.
-    Csv,
-    /// The lines as they are, of all segments.
-    Jsonl,
+/// Flags of `trace export`.
+#[derive(Debug, Clone, Args)]
+#[command(group(clap::ArgGroup::new("format").args(["csv", "parquet", "otlp", "jsonl"])))]
+pub(crate) struct ExportArgs {
+    /// The runs: their ids, the beginnings of some, `last`, or trace files
+    #[arg(value_name = "RUN", default_value = "last")]
+    pub(crate) runs: Vec<String>,
+    /// A CSV table; this is the default
+    #[arg(long)]
+    pub(crate) csv: bool,
+    /// A Parquet table with typed columns
+    #[arg(long)]
+    pub(crate) parquet: bool,
+    /// Spans as OTLP in JSON, one request a line; with a URL, sent to that collector (write runs before it)
+    #[arg(long, value_name = "URL", num_args = 0..=1, conflicts_with = "events")]
+    pub(crate) otlp: Option<Option<Endpoint>>,
+    /// The lines as they are, of all segments
+    #[arg(long, conflicts_with = "events")]
+    pub(crate) jsonl: bool,
+    /// One row an event instead of one row an action
+    #[arg(long)]
+    pub(crate) events: bool,
+    /// Where to; default: stdout
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -26,13 +26,13 @@ use seawall_policy::Policy;
 use seawall_server::{App, AppParts, Server, ServerSettings, ServerState};
 use seawall_store::{Limits, Store};
 use seawall_store_sqlite::SqliteStore;
-use seawall_trace::{Heads, Options as TraceOptions, Writer};
+use seawall_trace::{Heads, Observer, Options as TraceOptions, Writer};
 use seawall_types::{Clock, EventKind, Mode, RunId, Scope, Secret, Window};
 use serde::Serialize;
 use tokio::sync::mpsc::Receiver;
 
 use crate::exit::Failure;
-use crate::settings;
+use crate::{otlp, settings};
 
 pub(crate) use housekeeping::Housekeeper;
 pub(crate) use key_policies::KeyPolicies;
@@ -48,6 +48,8 @@ pub(crate) struct Booted {
     pub(crate) run: RunId,
     pub(crate) simulated: bool,
     pub(crate) writer: Writer,
+    /// Sends spans; ends after the writer.
+    pub(crate) exporter: Option<otlp::live::Exporter>,
     pub(crate) housekeeper: Housekeeper,
     pub(crate) data_dir: PathBuf,
     /// Says when a file of the configuration has changed.
@@ -68,14 +70,22 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     let run = id::new_run(&*clock);
     let runs = data_dir.join("runs");
     close_crashed_runs(&runs, &*heads, &*clock)?;
-    let (writer, trace) = Writer::start(trace_options(plan, runs.clone()), heads, Arc::clone(&clock))?;
+    let registry = Registry::new();
+    let (tap, exporter) = match &plan.settings.otlp {
+        Some(endpoint) => {
+            let (tap, exporter) = otlp::live::start(endpoint, &registry)?;
+            (Some(Box::new(tap) as Box<dyn Observer>), Some(exporter))
+        }
+        None => (None, None),
+    };
+    let (writer, trace) =
+        Writer::start_observed(trace_options(plan, runs.clone()), heads, Arc::clone(&clock), tap)?;
     // Read before the keys: what changes them from here on is taken over by the housekeeper.
     let changes_at_start = store.changes()?;
     let callers = callers::read(&*store, &plan.settings.gateway, &request.environment)?;
     let ledger = open_ledger(plan, run, &data_dir, &store, &callers.policies, &*clock)?;
     let checkpoint = Arc::new(Checkpoint::new(Arc::new(ledger), trace, Arc::clone(&clock)));
 
-    let registry = Registry::new();
     let sim = sim::Sim::new(sim::Options::default(), Arc::clone(&clock));
     let directory = directory::build(&plan.settings.gateway, &sim, request.workers, None)?;
     let simulated = directory.upstreams.iter().any(|upstream| upstream.is_simulated());
@@ -132,7 +142,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     // Whoever reads the ready line may look the run up at once.
     checkpoint.trace().flush().context("the trace can't be written")?;
     ServerState::of_this_process(server.address(), &token).write(&data_dir)?;
-    Ok(Booted { server, app, run, simulated, writer, housekeeper, data_dir, changes, lock })
+    Ok(Booted { server, app, run, simulated, writer, exporter, housekeeper, data_dir, changes, lock })
 }
 
 /// The first line of the session's trace.

@@ -9,6 +9,7 @@ mod commands;
 mod exit;
 mod litellm;
 mod logging;
+mod otlp;
 mod output;
 mod policy;
 mod settings;

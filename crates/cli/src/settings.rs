@@ -1,6 +1,7 @@
 //! The whole configuration of the binary: every section, read once.
 
 mod elsewhere;
+mod otlp;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use seawall_trace::{Durability, OnUnavailable};
 use serde_json::{Value, json};
 
 use crate::args::{Global, LogFormat, ServeArgs};
+use crate::otlp::Endpoint;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) store: Option<String>,
     pub(crate) logging: LoggingSettings,
     pub(crate) metrics: MetricsPlace,
+    /// Where spans are sent while the server runs, if anywhere.
+    pub(crate) otlp: Option<Endpoint>,
 }
 
 /// `trace`.
@@ -59,8 +63,9 @@ impl Settings {
         }
         let logging = reader.section("logging", "Logs.", logging);
         let metrics = reader.section("metrics", "Figures for Prometheus.", metrics);
+        let otlp = otlp::declare(reader);
         elsewhere::declare(reader);
-        Self { gateway, trace, store, logging, metrics }
+        Self { gateway, trace, store, logging, metrics, otlp }
     }
 
     /// Where the database is.

@@ -11,6 +11,7 @@ mod connect;
 mod dispatch;
 mod fetch;
 mod http1;
+mod post;
 mod retry;
 pub mod sim;
 mod tls;
@@ -22,6 +23,7 @@ pub use client::SendError;
 pub use dispatch::Dispatch;
 pub use fetch::{FetchError, FetchLimits, fetch};
 pub use http1::Http1Body;
+pub use post::{Posted, Poster};
 pub use retry::{RetryBudget, backoff, retry_after, status_is_retryable};
 pub use tls::{TlsError, client_config};
 pub use upstream::{

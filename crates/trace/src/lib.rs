@@ -3,7 +3,8 @@
 //! A run's events are lines of JSON in `<dir>/<yyyy-mm-dd>/<run>/trace.jsonl`. [`Writer`] owns the only thread that
 //! writes them; everybody else holds a [`Handle`] and never waits for the disk. [`read`] gives the lines back,
 //! [`verify`] says whether they are what was written, [`recover`] closes runs whose process died, [`retention`]
-//! removes and compresses old ones, [`report`] makes a page of one and [`export`] makes tables and spans of it.
+//! removes and compresses old ones, [`report`] makes a page of one, [`export`]
+//! makes tables and spans of it.
 //!
 //! It is not the ledger: nothing reads the log to decide anything. There is no SQL and no async runtime here; where
 //! the heads of the chains are kept is somebody else's [`Heads`].
@@ -25,6 +26,7 @@ mod error;
 mod heads;
 mod layout;
 mod line;
+mod observer;
 mod options;
 mod totals;
 mod writer;
@@ -38,5 +40,6 @@ pub mod verify;
 
 pub use error::{Error, Unavailable};
 pub use heads::{Head, Heads, HeadsError, MemoryHeads, NoHeads, RunRow};
+pub use observer::Observer;
 pub use options::{Durability, OnUnavailable, Options};
 pub use writer::{Durable, Handle, Stats, Ticket, Writer};

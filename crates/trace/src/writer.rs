@@ -23,7 +23,7 @@ pub use self::durable::{Durable, Ticket};
 use self::queue::{Entry, Queue};
 use self::sink::{Disk, Files};
 use self::thread::Scribe;
-use crate::{Durability, Error, Heads, OnUnavailable, Options, Unavailable, layout};
+use crate::{Durability, Error, Heads, Observer, OnUnavailable, Options, Unavailable, layout};
 
 /// Owns the thread that writes. Dropping it stops the thread as [`Writer::stop`] does.
 #[derive(Debug)]
@@ -69,9 +69,22 @@ impl Writer {
         heads: Arc<dyn Heads>,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Handle), Error> {
+        Self::start_observed(options, heads, clock, None)
+    }
+
+    /// The same, with somebody who sees every event.
+    ///
+    /// # Errors
+    /// As [`Writer::start`].
+    pub fn start_observed(
+        options: Options,
+        heads: Arc<dyn Heads>,
+        clock: Arc<dyn Clock>,
+        observer: Option<Box<dyn Observer>>,
+    ) -> Result<(Self, Handle), Error> {
         layout::create_dir(&options.dir).map_err(Error::io("make the folder", &options.dir))?;
         let durable = options.durability != Durability::Buffered;
-        Self::start_on(Box::new(Disk { durable }), options, heads, clock)
+        Self::start_on(Box::new(Disk { durable }), options, heads, clock, observer)
     }
 
     /// Starts the thread on top of any file layer.
@@ -80,9 +93,10 @@ impl Writer {
         options: Options,
         heads: Arc<dyn Heads>,
         clock: Arc<dyn Clock>,
+        observer: Option<Box<dyn Observer>>,
     ) -> Result<(Self, Handle), Error> {
         let queue = Arc::new(Queue::new(&options, clock));
-        let scribe = Scribe::new(Arc::clone(&queue), files, heads, options);
+        let scribe = Scribe::new(Arc::clone(&queue), files, heads, options, observer);
         let thread = std::thread::Builder::new()
             .name("trace-writer".to_owned())
             .spawn(move || scribe.run())

@@ -17,7 +17,7 @@ use super::{KeyPolicies, Plan, Request, Watching, callers, directory, key_requir
 use crate::settings::Settings;
 
 /// Keys whose change holds after a restart only.
-const NEEDS_RESTART: [&str; 7] = [
+const NEEDS_RESTART: [&str; 8] = [
     "gateway.listen",
     "trace.durability",
     "trace.group_every",
@@ -25,6 +25,7 @@ const NEEDS_RESTART: [&str; 7] = [
     "store",
     "logging",
     "metrics",
+    "otlp",
 ];
 
 /// What a reload works on. One change at a time: of the configuration, or of the keys in the store.
@@ -211,7 +212,7 @@ mod tests {
     use super::*;
 
     /// Keys whose change holds at once. Tables are named whole where everything in them does.
-    const AT_ONCE: [&str; 22] = [
+    const AT_ONCE: [&str; 21] = [
         "gateway.mode",
         "gateway.limits",
         "gateway.timeouts",
@@ -232,7 +233,6 @@ mod tests {
         "trace.on_unavailable",
         "trace.sign_key",
         "mcp",
-        "otlp",
         "agents",
     ];
 

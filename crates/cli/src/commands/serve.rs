@@ -53,7 +53,8 @@ fn request(world: &World<'_>, args: ServeArgs) -> Request {
 
 /// Answers until it is told to stop, then ends everything in the order in which it depends on each other.
 fn serve(booted: Booted, telemetry: &TelemetryHandle, quiet: bool) -> Result<Drained, Failure> {
-    let Booted { server, app, run, simulated, writer, housekeeper, data_dir, changes, lock } = booted;
+    let Booted { server, app, run, simulated, writer, exporter, housekeeper, data_dir, changes, lock } =
+        booted;
     let address = server.address();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let drained = runtime.block_on(async {
@@ -80,6 +81,9 @@ fn serve(booted: Booted, telemetry: &TelemetryHandle, quiet: bool) -> Result<Dra
     housekeeper.stop();
     drop(app);
     let stats = writer.stop();
+    if let Some(exporter) = exporter {
+        exporter.stop();
+    }
     tracing::info!(events = stats.events, dropped = stats.dropped, "stopped");
     ServerState::remove(&data_dir);
     drop(lock);

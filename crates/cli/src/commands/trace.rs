@@ -28,7 +28,7 @@ pub(crate) fn run(world: &World<'_>, command: TraceCommand) -> Outcome {
         TraceCommand::Show { run } => show(world, &run),
         TraceCommand::Tail { run, lines, no_follow } => tail::run(world, &run, lines, !no_follow),
         TraceCommand::Verify { target } => check(world, target.as_deref()),
-        TraceCommand::Export { run, format, out } => export::run(world, &run, format, out.as_deref()),
+        TraceCommand::Export(args) => export::run(world, &args),
         TraceCommand::Gc { older_than, max_size, compress, dry_run } => {
             let age = older_than.as_deref().map(units::parse_duration).transpose();
             let size = max_size.as_deref().map(units::parse_size).transpose();

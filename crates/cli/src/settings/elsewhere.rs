@@ -16,14 +16,6 @@ pub(super) fn declare(reader: &mut Reader<'_>) {
             "leave it out; let agents call these servers themselves",
         );
     });
-    reader.section("otlp", "Export to OpenTelemetry; not in this build.", |otlp| {
-        otlp.absent(
-            "endpoint",
-            "Where to; not in this build.",
-            "leave it out; metrics are at /metrics, and `seawall trace export` writes traces",
-        );
-        otlp.partial_choice("protocol", "How; without effect here.", (), &[("http", ())], &["grpc"]);
-    });
     reader.section("agents", "Agents, which this build does not run; without effect here.", |agents| {
         agents.integer("max_agents", "Agents at the same time.", 1_000, 1..=1_000_000);
         agents.duration("idle_after", "When an idle one is parked.", 60 * SECOND, SECOND..=DAY);

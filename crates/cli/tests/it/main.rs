@@ -24,6 +24,7 @@ mod disk_full;
 mod documents;
 mod drain;
 mod exec;
+mod exporting;
 mod faults;
 mod first_run;
 mod hang_ups;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::queue::{Entry, Orders, Queue, Waited};
 use super::run::RunLog;
 use super::sink::Files;
-use crate::{Durability, Heads, Options, Unavailable};
+use crate::{Durability, Heads, Observer, Options, Unavailable};
 
 /// How often the thread looks while events come: what a `kill -9` may lose.
 const POLL: Duration = Duration::from_micros(1_500);
@@ -32,6 +32,7 @@ pub(super) struct Scribe {
     files: Box<dyn Files>,
     heads: Arc<dyn Heads>,
     options: Options,
+    observer: Option<Box<dyn Observer>>,
     runs: HashMap<RunId, RunLog>,
     batch: Vec<Entry>,
     /// Every event with a smaller ticket is encoded.
@@ -70,12 +71,14 @@ impl Scribe {
         files: Box<dyn Files>,
         heads: Arc<dyn Heads>,
         options: Options,
+        observer: Option<Box<dyn Observer>>,
     ) -> Self {
         Self {
             queue,
             files,
             heads,
             options,
+            observer,
             runs: HashMap::new(),
             batch: Vec::new(),
             taken: 0,
@@ -175,7 +178,11 @@ impl Scribe {
             .runs
             .entry(run)
             .or_insert_with(|| RunLog::new(run, kind.as_deref().unwrap_or("unknown"), event.ts));
-        if !log.append(&event, size) {
+        if log.append(&event, size) {
+            if let Some(observer) = &mut self.observer {
+                observer.event(&event);
+            }
+        } else {
             tracing::error!(%run, kind = event.kind.as_str(), "an event came after its run had finished");
             self.queue.count_lost(Waited { events: 1, bytes: size });
         }

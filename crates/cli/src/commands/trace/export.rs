@@ -1,120 +1,166 @@
-//! `seawall trace export`: all events of a run in another format.
+//! `seawall trace export`: the actions or events of runs as a table, as spans, or as they are on disk.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use seawall_trace::read::{self, Line};
-use serde_json::Value;
+use seawall_trace::export::csv::CsvTable;
+use seawall_trace::export::parquet::ParquetTable;
+use seawall_trace::export::table::{ACTIONS, Column, EVENTS, EventRow};
+use seawall_trace::export::{ActionRow, Actions, ExportError, Row, otlp};
+use seawall_trace::read::{self, Line, Lines};
 
-use crate::args::ExportFormat;
+use crate::args::ExportArgs;
 use crate::commands::World;
 use crate::commands::runs::Archive;
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
+use crate::otlp::{BATCH, Collector, Endpoint};
+use crate::output;
 
-/// Columns of the table: those of the envelope, then what is most asked for of the data, then the data itself.
-const COLUMNS: [&str; 17] = [
-    "seq",
-    "ts",
-    "run",
-    "kind",
-    "action",
-    "key",
-    "tenant",
-    "name",
-    "verdict",
-    "status",
-    "input_tokens",
-    "output_tokens",
-    "estimated",
-    "cost_usd",
-    "duration_us",
-    "code",
-    "data",
-];
+type Sink = Box<dyn Write + Send>;
 
-pub(crate) fn run(world: &World<'_>, wanted: &str, format: ExportFormat, out: Option<&Path>) -> Outcome {
-    let archive = Archive::open(world)?;
-    let lines = read::run_lines(&archive.find(wanted)?.dir)?;
-    let mut sink: Box<dyn Write> = match out {
-        Some(file) => {
-            Box::new(File::create(file).with_context(|| format!("{} can't be written", file.display()))?)
-        }
-        None => Box::new(io::stdout().lock()),
-    };
-    let mut sink = BufWriter::new(&mut sink);
-    if format == ExportFormat::Csv {
-        writeln!(sink, "{}", COLUMNS.join(","))?;
+pub(crate) fn run(world: &World<'_>, args: &ExportArgs) -> Outcome {
+    let runs = open(world, &args.runs)?;
+    match &args.otlp {
+        Some(Some(endpoint)) => return send(world, runs, endpoint),
+        Some(None) => write_spans(runs, &mut *sink(args)?)?,
+        None if args.jsonl => write_lines(runs, &mut *sink(args)?)?,
+        None if args.events => each_event(runs, table(EVENTS, args)?)?,
+        None => each_action(runs, table(ACTIONS, args)?)?,
     }
-    for line in lines {
-        let line = line?;
-        match format {
-            ExportFormat::Jsonl => {
-                sink.write_all(&line.raw)?;
-                sink.write_all(b"\n")?;
-            }
-            ExportFormat::Csv => writeln!(sink, "{}", row(&line))?,
-        }
+    if let (Some(file), false) = (&args.out, world.global.quiet) {
+        output::say(format!("wrote {}", file.display()));
     }
-    sink.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(line: &Line) -> String {
-    let parsed = &line.parsed;
-    let data: Value = serde_json::from_str(parsed.data.get()).unwrap_or_default();
-    let field = |pointer: &str| match data.pointer(pointer) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+/// The lines of each run or trace file that is meant. All are found before anything is written.
+fn open(world: &World<'_>, wanted: &[String]) -> Result<Vec<Lines>, Failure> {
+    let open = |wanted: &String| {
+        let path = Path::new(wanted);
+        if path.is_file() {
+            return Ok(read::lines(path)?);
+        }
+        let archive = Archive::open(world)?;
+        Ok(read::run_lines(&archive.find(wanted)?.dir)?)
     };
-    let text = |value: &Option<std::sync::Arc<str>>| value.as_deref().unwrap_or_default().to_owned();
-    let cells = [
-        parsed.seq.to_string(),
-        parsed.ts.to_string(),
-        parsed.run.to_string(),
-        parsed.kind.as_str().to_owned(),
-        parsed.action.map(|id| id.to_string()).unwrap_or_default(),
-        text(&parsed.actor.key),
-        text(&parsed.actor.tenant),
-        field("/name"),
-        field("/verdict"),
-        field("/status"),
-        field("/usage/input_tokens"),
-        field("/usage/output_tokens"),
-        field("/usage/estimated"),
-        field("/cost_usd"),
-        field("/duration_us"),
-        field("/findings/0/code"),
-        parsed.data.get().to_owned(),
-    ];
-    cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",")
+    wanted.iter().map(open).collect()
 }
 
-/// RFC 4180, and safe for spreadsheets: a cell that would be taken for a formula begins with an apostrophe.
-fn quoted(cell: &str) -> String {
-    let is_formula =
-        cell.starts_with(['=', '+', '@', '\t', '\r']) || (cell.starts_with('-') && cell.len() > 1);
-    let cell = if is_formula { format!("'{cell}") } else { cell.to_owned() };
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+fn sink(args: &ExportArgs) -> Result<Sink, Failure> {
+    let Some(file) = &args.out else { return Ok(Box::new(BufWriter::new(io::stdout()))) };
+    let created = File::create(file).with_context(|| format!("{} can't be written", file.display()))?;
+    Ok(Box::new(BufWriter::new(created)))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn write_lines(runs: Vec<Lines>, out: &mut dyn Write) -> Result<(), Failure> {
+    for line in runs.into_iter().flatten() {
+        out.write_all(&line?.raw)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
 
-    #[test]
-    fn cells_are_quoted_and_are_no_formulas() {
-        for (cell, expected) in [
-            ("plain", "plain"),
-            ("a,b", "\"a,b\""),
-            ("say \"x\"", "\"say \"\"x\"\"\""),
-            ("=1+1", "'=1+1"),
-            ("-", "-"),
-        ] {
-            assert_eq!(quoted(cell), expected);
+/// A table in either format.
+enum Table<R: 'static> {
+    Csv(CsvTable<R, Sink>),
+    Parquet(Box<ParquetTable<R, Sink>>),
+}
+
+fn table<R>(columns: &'static [Column<R>], args: &ExportArgs) -> Result<Table<R>, Failure> {
+    if !args.parquet {
+        return Ok(Table::Csv(CsvTable::begin(columns, sink(args)?)?));
+    }
+    if args.out.is_none() && io::stdout().is_terminal() {
+        return Err(Failure::usage("a Parquet file is not for a terminal: give --out FILE"));
+    }
+    Ok(Table::Parquet(Box::new(ParquetTable::begin(columns, sink(args)?)?)))
+}
+
+impl<R> Table<R> {
+    fn push(&mut self, row: &R) -> Result<(), ExportError> {
+        match self {
+            Self::Csv(table) => Ok(table.push(row)?),
+            Self::Parquet(table) => table.push(row),
         }
     }
+
+    fn finish(self) -> Result<(), ExportError> {
+        let mut out = match self {
+            Self::Csv(table) => table.finish()?,
+            Self::Parquet(table) => table.finish()?,
+        };
+        Ok(out.flush()?)
+    }
+}
+
+fn each_event(runs: Vec<Lines>, mut table: Table<EventRow>) -> Result<(), Failure> {
+    for line in runs.into_iter().flatten() {
+        let Line { parsed, .. } = line?;
+        table.push(&EventRow::new(parsed))?;
+    }
+    Ok(table.finish()?)
+}
+
+fn each_action(runs: Vec<Lines>, mut table: Table<ActionRow>) -> Result<(), Failure> {
+    each_row(runs, |row| match row {
+        Row::Action(action) => Ok(table.push(&action)?),
+        Row::Run(_) => Ok(()),
+    })?;
+    Ok(table.finish()?)
+}
+
+fn each_row(runs: Vec<Lines>, mut take: impl FnMut(Row) -> Result<(), Failure>) -> Result<(), Failure> {
+    for lines in runs {
+        let mut actions = Actions::default();
+        for line in lines {
+            actions.take(&line?.parsed).into_iter().try_for_each(&mut take)?;
+        }
+        actions.finish().into_iter().try_for_each(&mut take)?;
+    }
+    Ok(())
+}
+
+/// One request a line, which is how a collector's file receiver reads it.
+fn write_spans(runs: Vec<Lines>, out: &mut dyn Write) -> Result<(), Failure> {
+    each_batch(runs, |_, request| Ok(writeln!(out, "{request}")?))?;
+    Ok(out.flush()?)
+}
+
+fn send(world: &World<'_>, runs: Vec<Lines>, endpoint: &Endpoint) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let collector = Collector::new(endpoint)?;
+    let (mut sent, mut rejected) = (0, 0);
+    each_batch(runs, |spans, request| {
+        rejected += runtime.block_on(collector.deliver(request)).map_err(anyhow::Error::from)?;
+        sent += spans;
+        Ok(())
+    })?;
+    if world.global.json {
+        output::json(
+            &serde_json::json!({ "endpoint": endpoint.to_string(), "rows": sent, "rejected": rejected }),
+        );
+    } else if !world.global.quiet {
+        output::say(format!("sent {sent} actions and runs to {endpoint}; it rejected {rejected}"));
+    }
+    // Rejected spans are lost where they were to go, and whoever runs this in a script is to know.
+    Ok(ExitCode::from(u8::from(rejected > 0)))
+}
+
+fn each_batch(
+    runs: Vec<Lines>,
+    mut take: impl FnMut(usize, String) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let (resource, mut batch) = (otlp::Resource::default(), Vec::with_capacity(BATCH));
+    each_row(runs, |row| {
+        batch.push(row);
+        if batch.len() < BATCH {
+            return Ok(());
+        }
+        let full = std::mem::take(&mut batch);
+        take(full.len(), otlp::request(&full, &resource))
+    })?;
+    if batch.is_empty() { Ok(()) } else { take(batch.len(), otlp::request(&batch, &resource)) }
 }

@@ -121,7 +121,7 @@ pub(super) fn stage_with(change: impl FnOnce(&mut Options), heads: Arc<dyn Heads
     let disk = FakeDisk::default();
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
     let (writer, handle) =
-        Writer::start_on(Box::new(disk.clone()), options, heads, Arc::clone(&clock) as Arc<dyn Clock>)
+        Writer::start_on(Box::new(disk.clone()), options, heads, Arc::clone(&clock) as Arc<dyn Clock>, None)
             .unwrap();
     let run = RunId::from_parts(1_700_000_000_000, &[7; 10]);
     Stage { disk, writer, handle, clock, run }
