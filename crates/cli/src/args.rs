@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use seawall_trace::sign::{KeyError, PublicKey};
 
 use crate::otlp::Endpoint;
 
@@ -262,7 +263,13 @@ pub(crate) enum TraceCommand {
     Verify {
         /// The run or the file
         target: Option<String>,
+        /// Also check that the heads are signed with this key: a file, a PEM, base64 or hexadecimal
+        #[arg(long, value_name = "KEY|FILE", value_parser = public_key)]
+        public_key: Option<PublicKey>,
     },
+    /// The key that signs the heads of traces (`trace.sign_key`)
+    #[command(subcommand)]
+    Key(TraceKeyCommand),
     /// A report of one run
     Report(ReportArgs),
     /// Actions or events of runs as a table (CSV, Parquet), as spans (OTLP), or as they are on disk
@@ -282,6 +289,26 @@ pub(crate) enum TraceCommand {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TraceKeyCommand {
+    /// Make a key in a new file and print its public half
+    New {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print the public half of a key
+    Public {
+        /// The file of the key
+        file: PathBuf,
+    },
+}
+
+/// A public key, or the file that it is in.
+fn public_key(text: &str) -> Result<PublicKey, String> {
+    let file = std::fs::read_to_string(text);
+    file.as_deref().unwrap_or(text).parse().map_err(|error: KeyError| error.to_string())
 }
 
 /// Flags of `list`.

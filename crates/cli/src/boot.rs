@@ -26,6 +26,7 @@ use seawall_policy::Policy;
 use seawall_server::{App, AppParts, Server, ServerSettings, ServerState};
 use seawall_store::{Limits, Store};
 use seawall_store_sqlite::SqliteStore;
+use seawall_trace::sign::SigningHeads;
 use seawall_trace::{Heads, Observer, Options as TraceOptions, Writer};
 use seawall_types::{Clock, EventKind, Mode, RunId, Scope, Secret, Window};
 use serde::Serialize;
@@ -66,7 +67,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     let lock = DataDirLock::acquire(&data_dir)?;
 
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&plan.settings.database(&data_dir))?);
-    let heads: Arc<dyn Heads> = Arc::<dyn Store>::clone(&store);
+    let heads = heads(plan, &store);
     let run = id::new_run(&*clock);
     let runs = data_dir.join("runs");
     close_crashed_runs(&runs, &*heads, &*clock)?;
@@ -181,6 +182,15 @@ fn trace_options(plan: &Plan, runs: PathBuf) -> TraceOptions {
         durability: plan.settings.trace.durability,
         on_unavailable: plan.on_unavailable(),
         ..TraceOptions::new(runs)
+    }
+}
+
+/// Where the heads of the chains are kept, signed where there is a key.
+fn heads(plan: &Plan, store: &Arc<dyn Store>) -> Arc<dyn Heads> {
+    let heads: Arc<dyn Heads> = Arc::<dyn Store>::clone(store);
+    match &plan.settings.trace.sign_key {
+        Some(key) => Arc::new(SigningHeads::new(heads, Arc::clone(key))),
+        None => heads,
     }
 }
 

@@ -4,12 +4,14 @@ mod elsewhere;
 mod otlp;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_base::telemetry;
 use seawall_config::{Document, Environment, Errors, Reader, Sources, attempt as attempt_keys, read};
 use seawall_gateway::Settings as GatewaySettings;
 use seawall_server::{MetricsPlace, Server};
+use seawall_trace::sign::SignKey;
 use seawall_trace::{Durability, OnUnavailable};
 use serde_json::{Value, json};
 
@@ -38,6 +40,8 @@ pub(crate) struct TraceSettings {
     pub(crate) on_unavailable: Option<OnUnavailable>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) max_bytes: Option<u64>,
+    /// Signs the heads of the chains.
+    pub(crate) sign_key: Option<Arc<SignKey>>,
 }
 
 /// `logging`.
@@ -111,12 +115,20 @@ fn trace(reader: &mut Reader<'_>) -> TraceSettings {
                 retention.optional_size("size", "The oldest, past this size in all.", 1024 * 1024..=u64::MAX),
             )
         });
-    reader.absent(
-        "sign_key",
-        "A key that signs the chain's heads; not in this build.",
-        "leave it out; the chain's hashes and the heads in the store show what was changed",
-    );
-    TraceSettings { durability, on_unavailable, max_age, max_bytes }
+    let sign_key = sign_key(reader);
+    TraceSettings { durability, on_unavailable, max_age, max_bytes, sign_key }
+}
+
+fn sign_key(reader: &mut Reader<'_>) -> Option<Arc<SignKey>> {
+    let doc = "An Ed25519 key that signs the heads of the chains: a PEM, or a seed in base64 or hexadecimal; by reference.";
+    let text = reader.secret("sign_key", doc)?;
+    match SignKey::parse(&text) {
+        Ok(key) => Some(Arc::new(key)),
+        Err(error) => {
+            reader.error("sign_key", error.to_string(), "write ${VARIABLE}, and the key into that variable");
+            None
+        }
+    }
 }
 
 fn logging(reader: &mut Reader<'_>) -> LoggingSettings {

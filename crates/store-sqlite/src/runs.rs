@@ -13,8 +13,8 @@ const INSERT_RUN: &str =
   ON CONFLICT (run) DO NOTHING";
 
 /// A run that is not there (forgotten, or never announced) has no head.
-const REPLACE_HEAD: &str = "REPLACE INTO head (run, seq, hash, first_seq, events, actions, denied, cost_usd)
-  SELECT run, :seq, :hash, :first_seq, :events, :actions, :denied, :cost_usd FROM run WHERE run = :run";
+const REPLACE_HEAD: &str = "REPLACE INTO head (run, seq, hash, first_seq, events, actions, denied, cost_usd, signature)
+  SELECT run, :seq, :hash, :first_seq, :events, :actions, :denied, :cost_usd, :signature FROM run WHERE run = :run";
 
 impl Heads for SqliteStore {
     fn started(&self, run: &RunRow) -> Result<(), HeadsError> {
@@ -78,6 +78,7 @@ fn merge(transaction: &Transaction<'_>, newer: &Head) -> Result<()> {
         ":actions": integer(head.actions),
         ":denied": integer(head.denied),
         ":cost_usd": head.cost_usd.to_string(),
+        ":signature": head.signature,
     };
     transaction.prepare_cached(REPLACE_HEAD)?.execute(values).map(|_| ())
 }
@@ -102,5 +103,6 @@ fn read_head(row: &Row<'_>) -> Result<Head> {
         actions: row.count("actions")?,
         denied: row.count("denied")?,
         cost_usd: row.text("cost_usd")?,
+        signature: row.get("signature")?,
     })
 }

@@ -46,6 +46,8 @@ pub struct Head {
     pub denied: u64,
     /// What the settled and abandoned ones cost.
     pub cost_usd: Usd,
+    /// The Ed25519 signature, where heads are signed; see [`crate::sign`].
+    pub signature: Option<[u8; 64]>,
 }
 
 impl Head {

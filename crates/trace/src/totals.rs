@@ -54,7 +54,7 @@ impl Tip {
         let Totals { events, actions, denied, cost_usd } = self.totals;
         let seq = self.next_seq.checked_sub(1)?;
         let hash = chain::from_hex(&self.hash)?;
-        Some(Head { run, seq, hash, first_seq: 0, events, actions, denied, cost_usd })
+        Some(Head { run, seq, hash, first_seq: 0, events, actions, denied, cost_usd, signature: None })
     }
 }
 

@@ -17,11 +17,12 @@ use super::{KeyPolicies, Plan, Request, Watching, callers, directory, key_requir
 use crate::settings::Settings;
 
 /// Keys whose change holds after a restart only.
-const NEEDS_RESTART: [&str; 8] = [
+const NEEDS_RESTART: [&str; 9] = [
     "gateway.listen",
     "trace.durability",
     "trace.group_every",
     "trace.retention",
+    "trace.sign_key",
     "store",
     "logging",
     "metrics",
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
 
     /// Keys whose change holds at once. Tables are named whole where everything in them does.
-    const AT_ONCE: [&str; 21] = [
+    const AT_ONCE: [&str; 20] = [
         "gateway.mode",
         "gateway.limits",
         "gateway.timeouts",
@@ -231,7 +232,6 @@ mod tests {
         "policy",
         "trace.content",
         "trace.on_unavailable",
-        "trace.sign_key",
         "mcp",
         "agents",
     ];

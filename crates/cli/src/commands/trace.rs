@@ -1,18 +1,18 @@
 //! `seawall trace`: reading, verifying and keeping traces. Works beside a running server.
 
 mod export;
+mod key;
 mod line;
 mod tail;
+mod verify;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use seawall_base::clock::SystemClock;
 use seawall_config::units;
+use seawall_trace::read;
 use seawall_trace::retention::{self, Policy};
-use seawall_trace::{read, verify};
 use seawall_types::Clock;
-use serde_json::{Value, json};
 
 use self::line::Reader;
 use super::runs::Archive;
@@ -27,7 +27,10 @@ pub(crate) fn run(world: &World<'_>, command: TraceCommand) -> Outcome {
         TraceCommand::Report(args) => report::run(world, &args),
         TraceCommand::Show { run } => show(world, &run),
         TraceCommand::Tail { run, lines, no_follow } => tail::run(world, &run, lines, !no_follow),
-        TraceCommand::Verify { target } => check(world, target.as_deref()),
+        TraceCommand::Verify { target, public_key } => {
+            verify::run(world, target.as_deref(), public_key.as_ref())
+        }
+        TraceCommand::Key(command) => key::run(world, &command),
         TraceCommand::Export(args) => export::run(world, &args),
         TraceCommand::Gc { older_than, max_size, compress, dry_run } => {
             let age = older_than.as_deref().map(units::parse_duration).transpose();
@@ -53,60 +56,6 @@ fn show(world: &World<'_>, wanted: &str) -> Outcome {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn check(world: &World<'_>, target: Option<&str>) -> Outcome {
-    let reports = match target.map(Path::new) {
-        Some(file) if file.is_file() => vec![verify::verify_file(file)],
-        Some(_) => {
-            let archive = Archive::open(world)?;
-            let found = archive.find(target.unwrap_or("last"))?;
-            vec![verify::verify_run(
-                &archive.dir,
-                &archive.row(&found)?,
-                archive.heads.head(found.run)?.as_ref(),
-            )]
-        }
-        None => {
-            let archive = Archive::open(world)?;
-            let rows = archive.rows()?;
-            rows.iter()
-                .map(|row| Ok(verify::verify_run(&archive.dir, row, archive.heads.head(row.run)?.as_ref())))
-                .collect::<Result<_, Failure>>()?
-        }
-    };
-    let checked: u64 = reports.iter().map(|report| report.checked).sum();
-    let bad = reports.iter().find(|report| !report.ok);
-    if world.global.json {
-        output::json(&verdict(&reports, checked, bad));
-    } else {
-        for report in reports.iter().filter(|report| !report.ok) {
-            let first = report.first_bad.as_ref();
-            let place = first.map_or_else(String::new, |bad| {
-                format!("{}, line {}: {}", bad.file.display(), bad.line, bad.reason)
-            });
-            output::line(format!("BAD  {place}"));
-        }
-        output::line(format!(
-            "{checked} lines of {} runs checked: {}",
-            reports.len(),
-            if bad.is_none() { "good" } else { "NOT good" }
-        ));
-    }
-    Ok(ExitCode::from(u8::from(bad.is_some())))
-}
-
-fn verdict(reports: &[verify::Report], checked: u64, bad: Option<&verify::Report>) -> Value {
-    let mut value = json!({ "ok": bad.is_none(), "checked": checked, "runs": reports.len() });
-    if let Some(map) = value.as_object_mut() {
-        if let [only] = reports {
-            map.insert("head".to_owned(), json!(only.head));
-        }
-        if let Some(first) = bad.and_then(|report| report.first_bad.as_ref()) {
-            map.insert("first_bad".to_owned(), json!(first));
-        }
-    }
-    value
 }
 
 fn collect(world: &World<'_>, policy: &Policy) -> Outcome {

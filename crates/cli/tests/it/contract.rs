@@ -5,15 +5,17 @@ use crate::support::program::Setup;
 
 const CONTRACT: &str = include_str!("contract/contract.yaml");
 
+/// A seed of 32 bytes.
+const SEED: &str = "aHVzaGh1c2hodXNoaHVzaGh1c2hodXNoaHVzaGh1c2g=";
+
 /// What the contract's example asks for and this build does not do, and the same asking for nothing.
-const BEYOND: [(&str, &str); 3] = [
-    (r#"sign_key: "${SIGN_KEY}""#, "sign_key: null"),
+const BEYOND: [(&str, &str); 2] = [
     (r#"{ files: { command: [mcp-files, "/srv"] }, web: { url: "https://mcp.example" } }"#, "{}"),
     ("syslog: { address: /dev/log }", "syslog: null"),
 ];
 
 fn setup(command: &str, config: &str) -> Setup {
-    let setup = Setup::new(command).config(config).env("OPENAI_API_KEY", "sk-theirs").env("SIGN_KEY", "hush");
+    let setup = Setup::new(command).config(config).env("OPENAI_API_KEY", "sk-theirs").env("SIGN_KEY", SEED);
     setup.write("prices.json", r#"{"models":{"x":{"in":1,"out":2}}}"#);
     std::fs::create_dir_all(setup.path(".seawall")).unwrap();
     setup
@@ -34,16 +36,12 @@ fn all_that_it_asks_beyond_this_build_is_refused_by_name_and_nothing_else_is() {
     let said = String::from_utf8(output.stderr).unwrap();
     let faults: Vec<&str> = said.lines().collect();
     assert_eq!(faults.len(), BEYOND.len(), "{said}");
-    for key in [
-        "trace.sign_key: not in this build",
-        "mcp.servers: not in this build",
-        "logging.syslog: not in this build",
-    ] {
+    for key in ["mcp.servers: not in this build", "logging.syslog: not in this build"] {
         let fault =
             faults.iter().find(|fault| fault.contains(key)).unwrap_or_else(|| panic!("{key}: {said}"));
         assert!(fault.contains("; "), "a remedy: {fault}");
     }
-    assert!(!said.contains("hush"), "{said}");
+    assert!(!said.contains(SEED), "{said}");
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ mod reload;
 mod retrying;
 mod routing;
 mod secrets;
+mod signing;
 mod support;
 mod timeouts;
 mod traces;

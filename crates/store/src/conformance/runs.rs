@@ -20,7 +20,19 @@ pub(super) fn row(number: u64) -> RunRow {
 fn head(number: u64, seq: u64, first_seq: u64) -> Head {
     let hash = [u8::try_from(seq).unwrap_or(u8::MAX); 32];
     let cost_usd = Usd::from_picos(u128::MAX);
-    Head { run: row(number).run, seq, hash, first_seq, events: seq + 1, actions: 3, denied: 1, cost_usd }
+    // Signed and not, by turns: a store keeps either.
+    let signature = (seq % 2 == 1).then_some([u8::try_from(seq).unwrap_or(u8::MAX); 64]);
+    Head {
+        run: row(number).run,
+        seq,
+        hash,
+        first_seq,
+        events: seq + 1,
+        actions: 3,
+        denied: 1,
+        cost_usd,
+        signature,
+    }
 }
 
 /// From `started` to `finished`, in order of their beginning.

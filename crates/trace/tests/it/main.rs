@@ -9,6 +9,9 @@ mod reading;
 mod recovering;
 #[cfg(test)]
 mod retaining;
+#[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod verifying;
