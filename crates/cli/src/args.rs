@@ -267,6 +267,18 @@ pub(crate) enum TraceCommand {
         #[arg(long, value_name = "KEY|FILE", value_parser = public_key)]
         public_key: Option<PublicKey>,
     },
+    /// Step through a recorded run, or name the first divergence of another from it
+    Replay {
+        /// The run (its id, the beginning of one, or `last`) or a trace file
+        #[arg(default_value = "last")]
+        run: String,
+        /// The other run or trace file; exit code 1 when it takes another course
+        #[arg(long, value_name = "RUN|FILE")]
+        against: Option<String>,
+        /// One step for each line that is typed
+        #[arg(long, conflicts_with = "against")]
+        step: bool,
+    },
     /// The key that signs the heads of traces (`trace.sign_key`)
     #[command(subcommand)]
     Key(TraceKeyCommand),

@@ -4,7 +4,7 @@
 //! writes them; everybody else holds a [`Handle`] and never waits for the disk. [`read`] gives the lines back,
 //! [`verify`] says whether they are what was written, [`recover`] closes runs whose process died, [`retention`]
 //! removes and compresses old ones, [`report`] makes a page of one, [`export`]
-//! makes tables and spans of it. [`sign`] signs the ends of chains.
+//! makes tables and spans of it, and [`replay`] steps through it. [`sign`] signs the ends of chains.
 //!
 //! It is not the ledger: nothing reads the log to decide anything. There is no SQL and no async runtime here; where
 //! the heads of the chains are kept is somebody else's [`Heads`].
@@ -34,6 +34,7 @@ mod writer;
 pub mod export;
 pub mod read;
 pub mod recover;
+pub mod replay;
 pub mod report;
 pub mod retention;
 pub mod sign;

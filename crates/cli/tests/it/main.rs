@@ -39,6 +39,7 @@ mod policy;
 mod rates;
 mod refused_start;
 mod reload;
+mod replaying;
 mod retrying;
 mod routing;
 mod secrets;

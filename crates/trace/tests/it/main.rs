@@ -8,6 +8,8 @@ mod reading;
 #[cfg(test)]
 mod recovering;
 #[cfg(test)]
+mod replaying;
+#[cfg(test)]
 mod retaining;
 #[cfg(test)]
 mod signing;
