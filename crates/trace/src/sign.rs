@@ -5,13 +5,13 @@
 //! does not cover that older lines went by retention, nor the totals, which are only shown.
 //!
 //! The key stays with the process that writes. Lines that a crash left behind the last head are closed and signed as
-//! they are found; a run whose head in the store does not bear our signature is never signed, so that a forged head
-//! can't be made good by a restart.
+//! they are found. A run that another process began is signed only when its head in the store bears our signature:
+//! otherwise who takes that head away, or writes another, would have a restart sign what he likes.
 
 mod key;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seawall_types::{RunId, Timestamp};
 use serde::Serialize;
@@ -55,7 +55,7 @@ impl PublicKey {
 pub struct SigningHeads {
     inner: Arc<dyn Heads>,
     key: Arc<SignKey>,
-    /// Runs whose head in the store is ours, or which had none yet.
+    /// Runs that began here, and those whose head in the store bore our signature.
     ours: Mutex<HashSet<RunId>>,
 }
 
@@ -82,26 +82,28 @@ impl SigningHeads {
     }
 
     fn is_ours(&self, run: RunId) -> Result<bool, HeadsError> {
-        let mut ours = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ours = self.ours();
         if ours.contains(&run) {
             return Ok(true);
         }
         let stored = self.inner.head(run)?;
-        let is_ours = stored.is_none() || self.key.public().check(stored.as_ref()) == SignatureState::Holds;
+        let is_ours = self.key.public().check(stored.as_ref()) == SignatureState::Holds;
         if is_ours {
             ours.insert(run);
         }
         Ok(is_ours)
     }
 
-    fn leave(&self, run: RunId) {
-        self.ours.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
+    fn ours(&self) -> MutexGuard<'_, HashSet<RunId>> {
+        self.ours.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Heads for SigningHeads {
     fn started(&self, run: &RunRow) -> Result<(), HeadsError> {
-        self.inner.started(run)
+        self.inner.started(run)?;
+        self.ours().insert(run.run);
+        Ok(())
     }
 
     fn heads(&self, heads: &[Head]) -> Result<(), HeadsError> {
@@ -111,7 +113,7 @@ impl Heads for SigningHeads {
 
     fn finished(&self, run: RunId, at: Timestamp, head: &Head) -> Result<(), HeadsError> {
         self.inner.finished(run, at, &self.signed(head)?)?;
-        self.leave(run);
+        self.ours().remove(&run);
         Ok(())
     }
 
@@ -128,7 +130,7 @@ impl Heads for SigningHeads {
     }
 
     fn forget(&self, run: RunId) -> Result<(), HeadsError> {
-        self.leave(run);
+        self.ours().remove(&run);
         self.inner.forget(run)
     }
 }

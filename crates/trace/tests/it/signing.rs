@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use seawall_trace::recover::recover;
 use seawall_trace::sign::{PublicKey, SignKey, SignatureState, SigningHeads};
-use seawall_trace::{Head, Heads, Options, Writer};
+use seawall_trace::{Head, Heads, MemoryHeads, Options, Writer};
 use seawall_types::{Clock, RunId};
 
 use crate::stage::{Stage, run, stage};
@@ -79,17 +79,34 @@ fn another_key_does_not_hold_and_no_signature_is_none() {
     assert_eq!(key(1).public().check(None), SignatureState::Missing);
 }
 
+/// What the store has of a run when its process has died.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stored {
+    Untouched,
+    WithoutSignature,
+    WithoutHead,
+}
+
 #[test]
-fn a_crashed_run_is_closed_and_signed_and_a_forged_head_is_not() {
-    for (forged, expected) in [(false, SignatureState::Holds), (true, SignatureState::Missing)] {
+fn a_crashed_run_is_closed_and_signed_and_one_whose_head_was_touched_is_not() {
+    for (stored, expected) in [
+        (Stored::Untouched, SignatureState::Holds),
+        (Stored::WithoutSignature, SignatureState::Missing),
+        (Stored::WithoutHead, SignatureState::Missing),
+    ] {
         let stage = stage();
         write(&stage, run(1), false);
-        if forged {
-            stage.heads.heads(&[Head { signature: None, ..head(&stage) }]).unwrap();
+        let (row, good) = (stage.row(run(1)), head(&stage));
+        let heads = Arc::new(MemoryHeads::default());
+        heads.started(&row).unwrap();
+        match stored {
+            Stored::Untouched => heads.heads(&[good]).unwrap(),
+            Stored::WithoutSignature => heads.heads(&[Head { signature: None, ..good }]).unwrap(),
+            Stored::WithoutHead => {}
         }
-        let heads = SigningHeads::new(Arc::clone(&stage.heads) as Arc<dyn Heads>, key(1));
-        recover(stage.dir(), &heads, &*stage.clock).unwrap();
-        assert_eq!(head(&stage).seq, 1);
-        assert_eq!(state(key(1).public(), &head(&stage)), expected, "forged: {forged}");
+        let signing = SigningHeads::new(Arc::clone(&heads) as Arc<dyn Heads>, key(1));
+        recover(stage.dir(), &signing, &*stage.clock).unwrap();
+        let closed = heads.head(run(1)).unwrap().unwrap();
+        assert_eq!((closed.seq, state(key(1).public(), &closed)), (1, expected), "{stored:?}");
     }
 }
