@@ -8,7 +8,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use seawall_trace::export::csv::CsvTable;
 use seawall_trace::export::parquet::ParquetTable;
-use seawall_trace::export::table::{ACTIONS, EVENTS, EventRow};
+use seawall_trace::export::table::{ACTIONS, Cell, EVENTS, EventRow, Kind};
 use seawall_trace::export::{ActionRow, Actions, End, Row, otlp};
 use seawall_trace::read;
 use seawall_types::{Actor, EventKind};
@@ -86,6 +86,38 @@ fn each_action_is_one_row_whatever_its_end() {
     assert_eq!(told, [(action(2), End::Denied, 0), (action(1), End::Settled, 1), (action(3), End::Open, 0)]);
     assert_eq!(actions[1].started_at.since(actions[0].started_at).as_micros(), 0);
     assert_eq!(actions[1].ended_at.unwrap().since(actions[1].started_at).as_micros(), 40);
+}
+
+fn holds(kind: Kind, cell: &Cell<'_>) -> bool {
+    matches!(
+        (kind, cell),
+        (_, Cell::Nothing)
+            | (Kind::Text, Cell::Text(_))
+            | (Kind::Integer, Cell::Integer(_))
+            | (Kind::Boolean, Cell::Boolean(_))
+            | (Kind::Time, Cell::Time(_))
+            | (Kind::Money, Cell::Money(_))
+    )
+}
+
+#[test]
+fn every_column_holds_what_it_says_and_some_row_has_it() {
+    let stage = three_actions("agent");
+    let actions = actions_of(rows(&stage));
+    for column in ACTIONS {
+        let cells: Vec<_> = actions.iter().map(|row| (column.of)(row)).collect();
+        assert!(cells.iter().all(|cell| holds(column.kind, cell)), "{}: {cells:?}", column.name);
+        let is_absent = ["parent", "agent", "ended", "cache"].contains(&column.name);
+        assert_eq!(cells.iter().all(|cell| *cell == Cell::Nothing), is_absent, "{}", column.name);
+    }
+    let lines = read::lines(&stage.path(run(1))).unwrap();
+    let events: Vec<_> = lines.map(|line| EventRow::new(line.unwrap().parsed)).collect();
+    for column in EVENTS {
+        let cells: Vec<_> = events.iter().map(|row| (column.of)(row)).collect();
+        assert!(cells.iter().all(|cell| holds(column.kind, cell)), "{}: {cells:?}", column.name);
+        let is_absent = ["parent", "agent"].contains(&column.name);
+        assert_eq!(cells.iter().all(|cell| *cell == Cell::Nothing), is_absent, "{}", column.name);
+    }
 }
 
 /// Reads CSV by RFC 4180, without knowing who wrote it.
