@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 
 use crate::client::HttpClient;
 use crate::{Dispatch, FetchError, FetchLimits, retry_after};
@@ -51,7 +51,7 @@ impl Poster {
     }
 
     async fn exchange(&self, content_type: &'static str, document: Bytes) -> Result<Posted, FetchError> {
-        let mut request = Request::new(Full::new(document));
+        let mut request = Request::new(document);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

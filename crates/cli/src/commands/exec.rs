@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use seawall_base::units;
+use seawall_config::units;
 use seawall_sandbox::{Child, Command, Report, Sandbox, SpawnError};
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! `otlp`: spans to a collector while the server runs.
 
-use seawall_base::config::Reader;
+use seawall_config::Reader;
 
 use crate::otlp::Endpoint;
 

@@ -29,7 +29,7 @@ pub struct Seen<'a> {
 
 impl<'a> From<&'a Event> for Seen<'a> {
     fn from(event: &'a Event) -> Self {
-        let Event { ts, run, kind, action, parent, actor, data } = event;
+        let Event { ts, run, kind, action, parent, actor, data, charged: _ } = event;
         Self { ts: *ts, run: *run, kind: *kind, action: *action, parent: *parent, actor, data }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use seawall_base::units;
+use seawall_config::units;
 use seawall_sandbox::{Confinement, Files, Layer, Limits, Network};
 
 use crate::args::ExecArgs;
