@@ -45,11 +45,14 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         b"{{",
     ];
     let foreign = matches!(value, [b'$' | b'%' | b'{' | b'<' | b'[' | b'(' | b'*', ..]);
-    foreign || WORDS.iter().any(|word| holds(value, word))
+    foreign || (0..value.len()).any(|at| value.get(at..).is_some_and(|rest| begins_with_one(rest, &WORDS)))
 }
 
-fn holds(value: &[u8], word: &[u8]) -> bool {
-    value.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+/// Whether the bytes begin with one of the words, in whatever case. Most bytes begin none, which the first look says.
+fn begins_with_one(rest: &[u8], words: &[&[u8]]) -> bool {
+    let begins = |word: &&[u8]| rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+    rest.first().is_some_and(|first| b"eycprdx*.tis-_${".contains(&first.to_ascii_lowercase()))
+        && words.iter().any(begins)
 }
 
 /// Whether a value looks drawn at random: long enough, digits among letters, and as varied as its alphabet asks for.
@@ -99,5 +102,20 @@ mod tests {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }
         assert!(!is_placeholder(b"Tr0ub4dor&3"));
+        for word in [
+            "a-example",
+            "1your",
+            "2todo",
+            "3insert",
+            "4sample",
+            "5replace",
+            "6_here",
+            "7-here",
+            "8{{",
+            "9....",
+            "0dummy",
+        ] {
+            assert!(is_placeholder(word.as_bytes()), "{word}");
+        }
     }
 }
