@@ -1,15 +1,24 @@
 //! What the detectors promise, from outside.
 
-#![expect(clippy::unwrap_used, reason = "a test is to panic when something is not as claimed")]
-
+#[cfg(test)]
 mod clean;
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
 mod injection;
+#[cfg(test)]
 mod json;
+#[cfg(test)]
 mod linear;
+#[cfg(test)]
 mod network;
+#[cfg(test)]
 mod paths;
+#[cfg(test)]
 mod recall;
+#[cfg(test)]
 mod samples;
+#[cfg(test)]
 mod streaming;
+#[cfg(test)]
 mod taint;
