@@ -10,6 +10,7 @@
 //! | [`request`] | what does this request ask for, at most; and how is one fact in it changed? |
 //! | [`sse`] | where does one event end and the next begin? |
 //! | [`answer`], [`stream`] | what was used, said and asked for? |
+//! | [`screen`] | what of this answer may be seen, and what stands in place of the rest? |
 //! | [`errors`] | how does this provider say no? |
 //! | [`price`] | what does that cost? |
 
@@ -22,6 +23,8 @@ mod openai_chat;
 mod openai_responses;
 pub mod price;
 pub mod request;
+pub mod screen;
+mod splice;
 pub mod sse;
 pub mod stream;
 mod usage;

@@ -132,6 +132,22 @@ pub(super) fn decode(quoted: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// The unescaped text: borrowed when there is nothing to unescape, else written over what is in `room`, so that reading
+/// one text after another allocates nothing.
+pub(super) fn read_into<'r>(quoted: &'r [u8], room: &'r mut String) -> Option<&'r str> {
+    if memchr::memchr(b'\\', quoted).is_none() {
+        return std::str::from_utf8(quoted).ok();
+    }
+    room.clear();
+    for piece in (Pieces { rest: quoted }) {
+        match piece {
+            Piece::Plain(plain) => room.push_str(std::str::from_utf8(plain).ok()?),
+            Piece::Escaped(character) => room.push(character),
+        }
+    }
+    Some(room)
+}
+
 /// How long the unescaped text is, without making it.
 pub(super) fn decoded_len(quoted: &[u8]) -> u64 {
     let length = |piece| match piece {

@@ -99,6 +99,14 @@ impl<'a> Value<'a> {
         self.quoted().map(text::decode)
     }
 
+    /// A string, unescaped: borrowed when it has no escapes, else written over what is in `room`.
+    pub(crate) fn read_into<'r>(&self, room: &'r mut String) -> Option<&'r str>
+    where
+        'a: 'r,
+    {
+        text::read_into(self.quoted()?, room)
+    }
+
     /// How many bytes a string has once unescaped; 0 for anything else.
     #[must_use]
     pub fn text_len(&self) -> u64 {

@@ -1,12 +1,10 @@
 //! Changes single facts of a request in place: everything else stays byte for byte what the client wrote.
 
-use std::ops::Range;
-
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 use super::flag;
-use crate::json::{ANSWER_DEPTH, JsonError, Object, Value};
+use crate::json::{ANSWER_DEPTH, JsonError, Object};
+use crate::splice::Splices;
 use crate::wire::Wire;
 
 /// What to change. Nothing by default.
@@ -53,7 +51,7 @@ pub fn edit(wire: Wire, body: &Bytes, edits: &Edits<'_>) -> Result<Bytes, JsonEr
         include_usage(&mut top, &mut splices)?;
     }
     top.finish(&mut splices);
-    Ok(splices.apply(body))
+    if splices.is_empty() { Ok(body.clone()) } else { Ok(Bytes::from(splices.apply(body))) }
 }
 
 fn set_model(wire: Wire, top: &mut Target<'_, '_>, model: &str, splices: &mut Splices) {
@@ -105,7 +103,7 @@ fn set_chat_limit(top: &mut Target<'_, '_>, limit: u64, name: LimitName, splices
     };
     match top.object.get(own) {
         None => {
-            splices.0.push((key, own.to_owned()));
+            splices.put(key, own.to_owned());
             top.set(other, limit, splices);
         }
         Some(absent) if absent.is_null() => {
@@ -188,35 +186,7 @@ impl<'o, 'a> Target<'o, 'a> {
     fn finish(self, splices: &mut Splices) {
         if !self.appended.is_empty() {
             let close = self.object.close_offset();
-            splices.0.push((close..close, self.appended));
+            splices.put(close..close, self.appended);
         }
-    }
-}
-
-/// What to put in the place of which bytes.
-#[derive(Default)]
-struct Splices(SmallVec<[(Range<usize>, String); 4]>);
-
-impl Splices {
-    fn replace(&mut self, current: Value<'_>, value: String) {
-        self.0.push((current.span(), value));
-    }
-
-    /// No two splices overlap: each is a different member, or the end of a different object.
-    fn apply(mut self, body: &Bytes) -> Bytes {
-        if self.0.is_empty() {
-            return body.clone();
-        }
-        self.0.sort_by_key(|(span, _)| span.start);
-        let added: usize = self.0.iter().map(|(_, text)| text.len()).sum();
-        let mut edited = Vec::with_capacity(body.len() + added);
-        let mut at = 0;
-        for (span, text) in self.0 {
-            edited.extend_from_slice(body.get(at..span.start).unwrap_or_default());
-            edited.extend_from_slice(text.as_bytes());
-            at = span.end;
-        }
-        edited.extend_from_slice(body.get(at..).unwrap_or_default());
-        Bytes::from(edited)
     }
 }

@@ -18,6 +18,8 @@ mod price;
 #[cfg(test)]
 mod request;
 #[cfg(test)]
+mod screen;
+#[cfg(test)]
 mod sse;
 #[cfg(test)]
 mod stream;
