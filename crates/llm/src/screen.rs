@@ -23,6 +23,7 @@ mod gemini;
 mod items;
 mod openai_chat;
 mod openai_responses;
+pub mod prompt;
 
 use bytes::Bytes;
 

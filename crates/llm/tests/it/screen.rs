@@ -3,6 +3,7 @@
 mod calls;
 mod gather;
 mod judge;
+mod prompt;
 mod property;
 mod script;
 mod text;
