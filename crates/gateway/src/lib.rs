@@ -31,6 +31,7 @@ mod pump;
 mod rates;
 mod refusal;
 mod rest;
+mod screening;
 mod settings;
 mod snapshot;
 mod through;
@@ -50,6 +51,7 @@ pub use gateway::{Gateway, Parts};
 pub use limits::{Limits, RequestTimeouts};
 pub use metrics::Metrics;
 pub use rates::{RateRule, RateScope};
+pub use screening::{AnswerJudge, AnswerScreen, JudgedBy, Screening};
 pub use settings::{
     AuthMode, CacheSettings, PolicySource, RouteSettings, Settings, TargetSettings, UnknownPrice,
     UpstreamEntry, default_timeouts,

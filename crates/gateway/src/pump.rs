@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
-use seawall_llm::sse::Splitter;
+use seawall_llm::sse::{RawEvent, Splitter};
 use seawall_llm::stream::{Step, StreamReader};
 use seawall_llm::wire::Wire;
 use seawall_llm_client::AnswerBody;
@@ -25,6 +25,7 @@ use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::refusal::Refusal;
 use crate::rest::{self, Rest};
+use crate::screening::Screened;
 use crate::timers::Timers;
 
 /// The longest event that is waited for. Images come in one event; nothing longer does.
@@ -52,6 +53,10 @@ pub struct Pump {
     left_early: bool,
     /// Takes the stream down, where it may be kept.
     recorder: Option<Box<Recorder>>,
+    /// Decides what of it the client gets to see.
+    screened: Option<Box<Screened>>,
+    /// It did so, and no other upstream is to be asked.
+    is_stopped: bool,
 }
 
 impl Pump {
@@ -79,7 +84,15 @@ impl Pump {
             told_first_token: false,
             left_early: false,
             recorder: None,
+            screened: None,
+            is_stopped: false,
         }
+    }
+
+    /// What the client gets to see of the stream is decided on the way.
+    pub(crate) fn screened(mut self, screened: Option<Screened>) -> Self {
+        self.screened = screened.map(Box::new);
+        self
     }
 
     /// The stream is taken down, to be kept when it has come to its end.
@@ -95,7 +108,15 @@ impl Pump {
     pub(crate) async fn prime(mut self: Box<Self>) -> Result<Box<Self>, (Option<Box<Meter>>, Refusal)> {
         let outcome = std::future::poll_fn(|context| self.fill(context)).await;
         match outcome {
-            Err(refusal) if self.ready.is_empty() => Err((self.meter.take(), refusal)),
+            Err(refusal) if self.ready.is_empty() => {
+                if self.is_stopped
+                    && let Some(mut meter) = self.meter.take()
+                {
+                    meter.saw(self.reader.answer());
+                    meter.finish(refusal.denial.code.http_status(), Ending::Cut);
+                }
+                Err((self.meter.take(), refusal))
+            }
             Err(refusal) => {
                 self.fail(&refusal);
                 Ok(self)
@@ -174,8 +195,8 @@ impl Pump {
                 return Err(broken("an event is not JSON"));
             }
             match step {
-                Step::Pass => self.say(event.bytes),
-                Step::Replace(bytes) => self.say(bytes),
+                Step::Pass => self.show(event)?,
+                Step::Replace(bytes) => self.show(RawEvent::new(bytes))?,
                 Step::Drop => {}
             }
         }
@@ -194,10 +215,39 @@ impl Pump {
         if !self.reader.is_complete() {
             return Err(refusal);
         }
+        self.show_what_was_kept()?;
         self.upstream = None;
         self.recorder = None;
         let is_told = self.reader.answer().usage.is_some();
         self.settle(if is_told { Ending::Complete } else { Ending::Cut });
+        Ok(())
+    }
+
+    /// Sends what of an event may be seen, and of those before it.
+    fn show(&mut self, event: RawEvent) -> Result<(), Refusal> {
+        let Some(screened) = &mut self.screened else {
+            self.say(event.bytes);
+            return Ok(());
+        };
+        let seen = screened.event(&event);
+        self.say_all(seen)
+    }
+
+    /// The stream has come to its end, and so has every text in it.
+    fn show_what_was_kept(&mut self) -> Result<(), Refusal> {
+        let Some(screened) = &mut self.screened else { return Ok(()) };
+        let seen = screened.finish();
+        self.say_all(seen)
+    }
+
+    fn say_all(&mut self, seen: Result<Vec<Bytes>, Refusal>) -> Result<(), Refusal> {
+        let mut seen = seen.inspect_err(|_| self.is_stopped = true)?;
+        for bytes in seen.drain(..) {
+            self.say(bytes);
+        }
+        if let Some(screened) = &mut self.screened {
+            screened.give_back(seen);
+        }
         Ok(())
     }
 
@@ -221,7 +271,9 @@ impl Pump {
         if !self.reader.is_complete() {
             return Err(broken("it ended in the middle"));
         }
-        if let Some(rest) = rest {
+        self.show_what_was_kept()?;
+        // No event by the standard, but some clients read it as one: where answers are screened it is left out.
+        if let Some(rest) = rest.filter(|_| self.screened.is_none()) {
             self.say(rest);
         }
         self.upstream = None;

@@ -162,6 +162,7 @@ impl Reloading {
             directory,
             policy: Arc::clone(&plan.policy),
             prices: Arc::clone(&plan.prices),
+            screening: None,
         })
     }
 

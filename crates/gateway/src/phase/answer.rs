@@ -23,15 +23,18 @@ use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::pump::Pump;
 use crate::refusal::Refusal;
+use crate::screening::Screened;
 use crate::through::Through;
 use crate::timers::Timers;
 use crate::tunnel::{self, Tunnel};
-use crate::{Gateway, GatewayBody, Settings, header, websocket};
+use crate::{Gateway, GatewayBody, Screening, Settings, header, websocket};
 
 /// How an answer is to be passed on.
 pub(super) struct Answering<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) settings: &'a Settings,
+    /// What looks at the answer on its way.
+    pub(super) screening: Option<&'a dyn Screening>,
     /// The longest silence between two pieces of it.
     pub(super) idle: Duration,
     /// When it must be over.
@@ -52,7 +55,7 @@ impl Answering<'_> {
         meter: Box<Meter>,
     ) -> Result<Response<GatewayBody>, Unanswered> {
         meter.observe_overhead();
-        let kind = Kind::of(&response, &meter);
+        let kind = Kind::of(&response, &meter, self.screening.is_some());
         if let Kind::Websocket = kind {
             return match self.room_for_websocket(&meter) {
                 Ok(memory) => Ok(self.websocket(response, meter, memory)),
@@ -90,11 +93,20 @@ impl Answering<'_> {
         };
         let timers = Timers::new(self.idle, self.end);
         let recorder = self.recorder(&parts, &mut meter);
-        let pump = Pump::new(body, inflater, self.strip_usage, meter, timers, memory).recorded(recorder);
+        let screened = self.screened(meter.accepted().wire);
+        let pump = Pump::new(body, inflater, self.strip_usage, meter, timers, memory)
+            .recorded(recorder)
+            .screened(screened);
         let mut pump = Box::new(pump).prime().await?;
         pump.begin();
         let headers = header::towards_client(parts.headers, false);
         Ok(respond(parts.status, headers, GatewayBody::Events(Some(pump))))
+    }
+
+    /// What stands between the stream and its client, where something is to be looked for.
+    fn screened(&self, wire: Wire) -> Option<Screened> {
+        let screen = self.screening?.stream(wire);
+        Some(Screened::new(screen, self.gateway.memory().share(), self.settings.limits.buffer))
     }
 
     /// What takes the stream down, where the answer may be kept.
@@ -149,6 +161,10 @@ impl Answering<'_> {
             Err(refusal) => return Err((None, settle_cut(meter, refusal))),
         };
         meter.saw(&answer);
+        let text = match self.seen_of(meter.accepted().wire, text) {
+            Ok(text) => text,
+            Err(refusal) => return Err((None, settle_cut(meter, refusal))),
+        };
         if let (Some(content_type), Some(ticket)) = (kept_type(&parts), meter.take_ticket())
             && ticket.is_for(&answer)
         {
@@ -159,6 +175,12 @@ impl Answering<'_> {
         header::put(&mut headers, header::COST, meter.cost_so_far(Ending::Complete).to_string());
         meter.finish(parts.status.as_u16(), Ending::Complete);
         Ok(respond(parts.status, headers, GatewayBody::full(text)))
+    }
+
+    /// What the client gets to see of a whole answer.
+    fn seen_of(&self, wire: Wire, text: Bytes) -> Result<Bytes, Refusal> {
+        let Some(screening) = self.screening else { return Ok(text) };
+        Ok(screening.whole(wire, &text)?.unwrap_or(text))
     }
 
     /// The text of a whole body.
@@ -234,7 +256,8 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(response: &Response<AnswerBody>, meter: &Meter) -> Self {
+    /// What has to be looked at is read whole, unless it comes as events: bytes pass unseen.
+    fn of(response: &Response<AnswerBody>, meter: &Meter, is_screened: bool) -> Self {
         let content_type =
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let accepted = meter.accepted();
@@ -246,6 +269,7 @@ impl Kind {
         }
         match content_type.split(';').next().unwrap_or("").trim() {
             "text/event-stream" => Self::Events,
+            _ if is_screened && accepted.wire.has_output() => Self::Json,
             // Gemini streams a JSON array, element by element, unless asked for events.
             "application/json" if accepted.wire == Wire::GeminiStream => Self::Bytes,
             "application/json" => Self::Json,

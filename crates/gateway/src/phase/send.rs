@@ -162,6 +162,7 @@ impl<'a> Sending<'a> {
         Answering {
             gateway: self.gateway,
             settings: &self.snapshot.settings,
+            screening: self.snapshot.screening.as_deref(),
             idle: upstream.settings.timeouts.idle,
             end: self.end,
             strip_usage: self.edits.include_usage && upstream.settings.include_usage,
