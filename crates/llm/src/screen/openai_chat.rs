@@ -55,10 +55,11 @@ impl Chat {
         let mut pieces = Pieces::new();
         parts.iter().for_each(|part| part.pieces(&mut pieces));
         let mut splices = Splices::default();
+        parts.iter().for_each(|part| part.hide_repetition(&mut splices));
         for part in &parts {
             let found = part.delta.as_ref().map(fragments).unwrap_or_default();
             if !found.is_empty() && !part.ends {
-                let is_alone = parts.len() == 1 && says_nothing_else(read, &pieces);
+                let is_alone = parts.len() == 1 && splices.is_empty() && says_nothing_else(read, &pieces);
                 if self.hold(read, part, &found, is_alone)? {
                     return Ok(());
                 }
@@ -230,6 +231,14 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// Some servers repeat, beside each delta, the message as far as it has come (Perplexity): no client needs that, and
+    /// what is kept back would stand in it.
+    fn hide_repetition(&self, splices: &mut Splices) {
+        if let (Some(_), Some(message)) = (self.choice.some("delta"), self.choice.some("message")) {
+            splices.replace(message, "null".to_owned());
+        }
+    }
+
     /// The event without this choice's calls.
     fn hide_calls(&self, splices: &mut Splices) {
         let Some(delta) = &self.delta else { return };
@@ -254,7 +263,7 @@ fn parts<'a>(object: &Object<'a>) -> SmallVec<[Part<'a>; 1]> {
     let choices = object.get("choices").into_iter().flat_map(|choices| choices.elements());
     let part = |choice: Object<'a>| Part {
         index: number(&choice, "index"),
-        delta: choice.get("delta").and_then(|delta| delta.as_object()),
+        delta: choice.some("delta").or_else(|| choice.some("message")).and_then(|delta| delta.as_object()),
         ends: choice.some("finish_reason").is_some(),
         choice,
     };

@@ -103,6 +103,24 @@ fn the_probabilities_of_hidden_tokens_are_hidden_too() {
 }
 
 #[test]
+fn a_message_that_is_repeated_beside_its_deltas_does_not_tell_what_is_hidden() {
+    let (half, rest) = WORD.split_at(2);
+    let chunk = |delta: &str, message: &str| {
+        json!({ "choices": [{ "index": 0, "delta": { "content": delta }, "message": { "content": message },
+            "finish_reason": null }] })
+        .to_string()
+    };
+    let goes = screened(Wire::OpenAiChat, &events(&[&chunk(half, half), &chunk(rest, WORD)]));
+    let messages: Vec<Value> =
+        goes.iter().map(|event| data(event)["choices"][0]["message"].clone()).collect();
+    assert_eq!(messages, [Value::Null, Value::Null]);
+    let alone =
+        json!({ "choices": [{ "index": 0, "message": { "content": WORD }, "finish_reason": "stop" }] });
+    let goes = screened(Wire::OpenAiChat, &events(&[&alone.to_string()]));
+    assert_eq!(data(&goes[0])["choices"][0]["message"]["content"], COVER);
+}
+
+#[test]
 fn every_text_of_a_whole_answer_is_screened() {
     let cases = [
         (
