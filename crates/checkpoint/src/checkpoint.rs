@@ -7,15 +7,15 @@ use seawall_base::id;
 use seawall_budget::{Ledger, Reservation};
 use seawall_trace::Handle;
 use seawall_types::{
-    ActionId, ActionKind, Actor, Amount, Clock, Event, EventKind, Finding, HoldId, Mode, RunId, Scope,
-    Timestamp, Verdict,
+    ActionId, ActionKind, Actor, Amount, Clock, Event, EventKind, HoldId, Mode, RunId, Scope, Timestamp,
+    Verdict,
 };
 use serde::Serialize;
 
 use crate::permit::Admission;
 use crate::places::{Place, Places};
 use crate::record;
-use seawall_policy::Policy;
+use seawall_policy::{Judgement, Policy};
 
 use crate::{Denial, Permit, ToolReturn};
 
@@ -45,7 +45,7 @@ pub struct ModelCall<'a> {
     /// The policy that decides. Whoever asks knows whose it is, and keeps it from the action's beginning to its end.
     pub policy: &'a Policy,
     /// What was found in the request.
-    pub findings: &'a [Finding],
+    pub found: &'a Judgement,
     /// The results of tools that it brings to the model for the first time.
     pub returned: &'a [ToolReturn<'a>],
 }
@@ -127,7 +127,8 @@ impl Checkpoint {
     /// When the trace can't be written, the policy refuses, or a budget has not enough left. The refusal is written
     /// down as `action.denied`.
     pub fn admit(self: &Arc<Self>, action: ActionId, call: &ModelCall<'_>) -> Result<Permit, Denial> {
-        let verdict = call.policy.verdict(call.findings);
+        let would = call.found.would();
+        let verdict = call.policy.in_mode(would);
         let decided = self.decide(action, call, verdict);
         let (place, hold) = match decided {
             Ok(decided) => decided,
@@ -140,14 +141,14 @@ impl Checkpoint {
             kind: ActionKind::ModelCall,
             name: call.model,
             verdict,
-            would: (verdict == Verdict::Warn).then_some(Verdict::Deny),
+            would: (verdict != would).then_some(would),
             wire: call.wire,
             stream: call.stream,
             cache: record::hit(call.cached),
             hold,
             reserved_usd: call.estimate.usd,
             reserved_tokens: call.estimate.tokens,
-            findings: call.findings,
+            findings: call.found.findings(),
         };
         let event = Event::new(call.now, call.run, EventKind::ActionAdmitted, &data);
         let ticket = self.trace.record(event.about(action, Arc::clone(call.actor)));
@@ -185,7 +186,7 @@ impl Checkpoint {
     ) -> Result<(Option<Place>, Option<HoldId>), Denial> {
         self.trace.check().map_err(|error| Denial::trace_unavailable(&error))?;
         if verdict == Verdict::Deny {
-            return Err(Denial::by_policy(call.findings.to_vec()));
+            return Err(Denial::by_policy(call.found.findings().to_vec()));
         }
         let take = |most| self.places.take(&call.policy.source, most).ok_or_else(|| Denial::too_many(most));
         let place = call.policy.limits.concurrent.map(take).transpose()?;

@@ -78,8 +78,10 @@ pub struct Outcome {
     pub status: u16,
     /// In a word, when it did not end with a complete answer: `cancelled`, `cut`, `timeout`, `refused`, `failed`.
     pub ended: Option<&'static str>,
-    /// What was found in the answer.
+    /// What was found in the request and in the answer.
     pub findings: Vec<Finding>,
+    /// What was done about what was found in the answer.
+    pub verdict: Verdict,
     /// Every try.
     pub attempts: Vec<Attempt>,
     /// The tools that the model asked for.
@@ -162,7 +164,7 @@ impl Permit {
         let data = record::Settled {
             kind: admission.kind,
             name: &admission.name,
-            verdict: admission.verdict,
+            verdict: admission.verdict.max(outcome.verdict),
             usage: outcome.usage.map(Into::into),
             cost_usd: outcome.cost,
             status: outcome.status,

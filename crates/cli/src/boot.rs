@@ -97,7 +97,6 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         directory,
         policy: Arc::clone(&plan.policy),
         prices: Arc::clone(&plan.prices),
-        screening: None,
     };
     let metrics = Metrics::register(&registry)?;
     let parts = Parts { run, checkpoint: Arc::clone(&checkpoint), snapshot, keys: callers.ring, metrics };

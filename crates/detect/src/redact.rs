@@ -66,23 +66,42 @@ impl Redactor {
     /// Takes the next piece and puts what may leave behind `out`. The kind of the first match that became certain, if any:
     /// its mark is in `out`, and nothing of it.
     pub fn push(&mut self, detector: &TextDetector, delta: &str, out: &mut String) -> Option<Kind> {
+        let mut first = None;
+        self.push_telling(detector, delta, out, |kind| first = first.or(Some(kind)));
+        first
+    }
+
+    /// Takes the next piece and puts what may leave behind `out`. `tell` hears the kind of each match that became certain: its
+    /// mark is in `out`, and nothing of it.
+    pub fn push_telling(
+        &mut self,
+        detector: &TextDetector,
+        delta: &str,
+        out: &mut String,
+        tell: impl FnMut(Kind),
+    ) {
         self.buffer.push_str(delta);
         let still =
             |wait: Wait| self.buffer.len() < wait.until && delta.bytes().all(|byte| wait.alphabet.has(byte));
         if self.wait.is_some_and(still) {
-            return None;
+            return;
         }
-        let first = self.advance(detector, false, out);
+        self.advance(detector, false, out, tell);
         self.compact();
-        first
     }
 
     /// The text is complete: what was held back leaves, without its matches. After this a new text can begin.
     pub fn finish(&mut self, detector: &TextDetector, out: &mut String) -> Option<Kind> {
-        let first = self.advance(detector, true, out);
+        let mut first = None;
+        self.finish_telling(detector, out, |kind| first = first.or(Some(kind)));
+        first
+    }
+
+    /// The same, and `tell` hears the kind of each match that this makes certain.
+    pub fn finish_telling(&mut self, detector: &TextDetector, out: &mut String, tell: impl FnMut(Kind)) {
+        self.advance(detector, true, out, tell);
         self.buffer.clear();
         *self = Self { buffer: std::mem::take(&mut self.buffer), ..Self::default() };
-        first
     }
 
     /// How many bytes are held back.
@@ -91,8 +110,13 @@ impl Redactor {
         self.buffer.len() - self.released
     }
 
-    fn advance(&mut self, detector: &TextDetector, complete: bool, out: &mut String) -> Option<Kind> {
-        let mut first = None;
+    fn advance(
+        &mut self,
+        detector: &TextDetector,
+        complete: bool,
+        out: &mut String,
+        mut tell: impl FnMut(Kind),
+    ) {
         self.wait = None;
         loop {
             let window = Window { bytes: self.buffer.as_bytes(), floor: self.floor, complete };
@@ -100,14 +124,14 @@ impl Redactor {
                 let (end, ended) = tail.extend(&window, self.scanned);
                 self.take_out(end);
                 if !ended {
-                    return first;
+                    return;
                 }
                 self.tail = None;
                 continue;
             }
             match detector.step(&window, self.scanned) {
                 Step::Hit(hit) => {
-                    first = first.or(Some(hit.kind));
+                    tell(hit.kind);
                     self.mark(hit, out);
                 }
                 Step::Open { anchor, from, wait } => {
@@ -115,14 +139,14 @@ impl Redactor {
                     self.release(until, out);
                     self.scanned = anchor;
                     self.wait = wait;
-                    return first;
+                    return;
                 }
                 Step::Done => {
                     let end = self.buffer.len();
                     let until = if complete { end } else { detector.earliest(&window, end) };
                     self.release(until, out);
                     self.scanned = end;
-                    return first;
+                    return;
                 }
             }
         }

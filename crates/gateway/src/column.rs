@@ -66,19 +66,18 @@ impl Gateway {
             phase::discard(body, &snapshot.settings, &accepted).await;
             return self.refuse(&accepted, &caller.actor, None, &refusal);
         }
-        let payload = match phase::read(self, snapshot, &accepted, body).await {
+        let mut payload = match phase::read(self, snapshot, &accepted, body).await {
             Ok(payload) => payload,
             Err(refusal) => return self.refuse(&accepted, &caller.actor, None, &refusal),
         };
-        let findings =
-            match phase::inspect(self, caller.policy_or(&snapshot.policy), &accepted, &caller, &payload) {
-                Ok(findings) => findings,
-                Err(refusal) => return self.refuse(&accepted, &caller.actor, payload.model(), &refusal),
-            };
+        let found = match phase::inspect(self, snapshot, &mut accepted, &caller, &mut payload).await {
+            Ok(found) => found,
+            Err(refusal) => return self.refuse(&accepted, &caller.actor, payload.model(), &refusal),
+        };
         let asked = Asked { gateway: self, snapshot, caller: &caller, payload: &payload };
         let recalled = phase::recall(asked, &accepted).await;
         let told = Told::of(&accepted).with_cache(recalled.told());
-        let reserved = match phase::reserve(asked, accepted, findings, recalled) {
+        let reserved = match phase::reserve(asked, accepted, found, recalled) {
             Ok(reserved) => reserved,
             Err(refused) => {
                 let (accepted, refusal) = &*refused;
@@ -89,7 +88,11 @@ impl Gateway {
         let response =
             phase::perform(self, snapshot, worker, payload, reserved).await.unwrap_or_else(|refusal| {
                 self.count(&refusal);
-                refusal.response(told.dialect).map(GatewayBody::full)
+                let mut response = refusal.response(told.dialect).map(GatewayBody::full);
+                if refusal.is_by_policy() {
+                    Told::judged(&mut response, Verdict::Deny);
+                }
+                response
             });
         told.tell(response, verdict)
     }

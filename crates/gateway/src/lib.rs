@@ -51,7 +51,6 @@ pub use gateway::{Gateway, Parts};
 pub use limits::{Limits, RequestTimeouts};
 pub use metrics::Metrics;
 pub use rates::{RateRule, RateScope};
-pub use screening::{AnswerJudge, AnswerScreen, JudgedBy, Screening};
 pub use settings::{
     AuthMode, CacheSettings, PolicySource, RouteSettings, Settings, TargetSettings, UnknownPrice,
     UpstreamEntry, default_timeouts,

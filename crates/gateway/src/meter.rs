@@ -16,7 +16,8 @@ use seawall_llm::answer::{Answer, ToolCall};
 use seawall_llm::price::Price;
 use seawall_llm::request::Request;
 use seawall_llm_client::{Dispatch, Place, Upstream};
-use seawall_types::{Finding, Usage, Usd};
+use seawall_policy::Judgement;
+use seawall_types::{Finding, Usage, Usd, Verdict};
 
 use self::bill::Bill;
 use crate::accepted::Accepted;
@@ -111,13 +112,15 @@ pub(crate) struct Meter {
     most: Most,
     /// It wrote more than we could see.
     wrote_unseen: bool,
-    /// The call ended for want of memory here, which is not the upstream's doing.
-    lacked_memory: bool,
+    /// The call ended by our doing: for want of memory, or because the answer must not be seen.
+    ended_here: bool,
     current: Option<Current>,
     attempts: Vec<Attempt>,
     usage: Usage,
     cost: Usd,
     pub(crate) findings: Vec<Finding>,
+    /// What was done about what was found in the answer.
+    verdict: Verdict,
     rates: Taken,
     /// Time spent waiting for upstreams, which is not ours.
     waited: Duration,
@@ -156,12 +159,13 @@ impl Meter {
             unpriced_tools: false,
             most: Most::default(),
             wrote_unseen: false,
-            lacked_memory: false,
+            ended_here: false,
             current: None,
             attempts: Vec::new(),
             usage: Usage::default(),
             cost: Usd::ZERO,
             findings: Vec::new(),
+            verdict: Verdict::Allow,
             rates: Taken::default(),
             waited: Duration::ZERO,
             answer: Answer::default(),
@@ -296,6 +300,16 @@ impl Meter {
         self.answer.clone_from(answer);
     }
 
+    /// Takes note of what was found in the answer, and of what was done about it.
+    pub(crate) fn found(&mut self, found: Judgement, verdict: Verdict) {
+        self.verdict = self.verdict.max(verdict);
+        for finding in found.into_findings() {
+            let labels = [finding.code.as_str(), verdict.as_str()];
+            self.gateway.metrics().violations.with_label_values(&labels).inc();
+            self.findings.push(finding);
+        }
+    }
+
     /// So many bytes more have come of an answer in one piece, which can't be read before it is whole.
     pub(crate) fn saw_bytes(&mut self, bytes: u64) {
         self.answer.output_bytes += bytes;
@@ -306,9 +320,9 @@ impl Meter {
         self.wrote_unseen = true;
     }
 
-    /// There is no memory left here for the answer: the upstream's breaker is to hear nothing of how the call ended.
-    pub(crate) fn lacked_memory(&mut self) {
-        self.lacked_memory = true;
+    /// The answer ends for a reason of ours: the upstream's breaker is to hear nothing of how the call ended.
+    pub(crate) fn ended_here(&mut self) {
+        self.ended_here = true;
     }
 
     /// The answer is one that was kept, in which the model asks for these tools.
@@ -339,7 +353,7 @@ impl Meter {
         let now = self.now();
         if let Some(current) = self.current.take() {
             match (ending, current.status) {
-                _ if self.lacked_memory => current.upstream.breaker.forget_probe(),
+                _ if self.ended_here => current.upstream.breaker.forget_probe(),
                 (Ending::Cut, _) => current.upstream.breaker.report(true, now),
                 (Ending::Complete | Ending::TimedOut, Some(..400)) => {
                     current.upstream.breaker.report(false, now)
@@ -358,6 +372,7 @@ impl Meter {
             status,
             ended: ending.as_str(),
             findings: std::mem::take(&mut self.findings),
+            verdict: self.verdict,
             attempts: std::mem::take(&mut self.attempts),
             tools: tool::asked_for(std::mem::take(&mut self.answer.tool_calls)),
             cached: self.cached,

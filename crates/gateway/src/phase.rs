@@ -41,7 +41,7 @@ pub(crate) struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// The policy that decides on it.
-    pub(crate) fn policy(&self) -> &'a Policy {
+    pub(crate) fn policy(&self) -> &'a Arc<Policy> {
         self.caller.policy_or(&self.snapshot.policy)
     }
 }

@@ -113,6 +113,7 @@ impl Pump {
                     && let Some(mut meter) = self.meter.take()
                 {
                     meter.saw(self.reader.answer());
+                    self.judged(&mut meter);
                     meter.finish(refusal.denial.code.http_status(), Ending::Cut);
                 }
                 Err((self.meter.take(), refusal))
@@ -294,7 +295,18 @@ impl Pump {
     fn settle(&mut self, ending: Ending) {
         if let Some(mut meter) = self.meter.take() {
             meter.saw(self.reader.answer());
+            self.judged(&mut meter);
             meter.finish(200, ending);
+        }
+    }
+
+    /// Hands over what was found in the stream.
+    fn judged(&mut self, meter: &mut Meter) {
+        let Some(screened) = &mut self.screened else { return };
+        let (found, verdict) = screened.take_found();
+        meter.found(found, verdict);
+        if self.is_stopped {
+            meter.ended_here();
         }
     }
 
@@ -371,6 +383,7 @@ impl Drop for Pump {
             let ending = if complete { Ending::Complete } else { Ending::Cancelled };
             if let Some(mut meter) = self.meter.take() {
                 meter.saw(self.reader.answer());
+                self.judged(&mut meter);
                 meter.finish(if ending == Ending::Complete { 200 } else { 499 }, ending);
             }
         }

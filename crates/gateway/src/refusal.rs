@@ -47,6 +47,11 @@ impl Refusal {
         self.denial.code
     }
 
+    /// Whether it is for what was found, rather than for what went wrong.
+    pub(crate) fn is_by_policy(&self) -> bool {
+        !self.denial.findings.is_empty()
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.denial.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

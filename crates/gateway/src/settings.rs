@@ -46,6 +46,16 @@ pub enum UnknownPrice {
     Zero,
 }
 
+/// What becomes of a call of a tool that policy denies in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ToolDenied {
+    /// A text of the model's stands in its place, so that an agent can correct itself.
+    #[default]
+    Refuse,
+    /// The answer ends in an error.
+    Error,
+}
+
 /// Where the policy is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PolicySource {
@@ -70,6 +80,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// `gateway.passthrough`; `None`: everything, and for tenants what holds nothing of the account.
     pub passthrough: Option<Vec<Pattern>>,
+    /// `gateway.tool_denied`.
+    pub tool_denied: ToolDenied,
     /// `gateway.websockets`.
     pub websockets: bool,
     /// `cache`; `None`: no answer is kept.
@@ -109,7 +121,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 impl Settings {
     /// Reads the keys. Errors are collected by the reader.
     pub fn declare(reader: &mut Reader<'_>) -> Self {
-        let (listen, mode, limits, timeouts, trusted_proxies, websockets, passthrough) =
+        let (listen, mode, limits, timeouts, trusted_proxies, tool_denied, websockets, passthrough) =
             reader.section("gateway", "The proxy.", gateway);
         let (auth, jwt) = reader.section("auth", "Who may call.", |auth| {
             let modes = [("auto", AuthMode::Auto), ("required", AuthMode::Required)];
@@ -142,6 +154,7 @@ impl Settings {
             timeouts,
             trusted_proxies,
             passthrough,
+            tool_denied,
             websockets,
             cache,
             auth,
@@ -161,7 +174,8 @@ impl Settings {
     }
 }
 
-type GatewaySection = (String, Mode, Limits, RequestTimeouts, Vec<IpNet>, bool, Option<Vec<Pattern>>);
+type GatewaySection =
+    (String, Mode, Limits, RequestTimeouts, Vec<IpNet>, ToolDenied, bool, Option<Vec<Pattern>>);
 
 fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
     let listen = gateway.text("listen", "Address and port; port 0 takes a free one.", "127.0.0.1:8000");
@@ -205,14 +219,15 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
     let doc = "Addresses and address ranges whose X-Forwarded-For is believed.";
     let trusted = gateway.parsed_list::<Network>("trusted_proxies", doc);
     let trusted = trusted.into_iter().map(|Network(network)| network).collect();
-    let doc = "What becomes of a tool call in an answer that policy denies; this build has no rules for tools and denies none.";
-    gateway.partial_choice("tool_denied", doc, (), &[("refuse", ())], &["error"]);
+    let doc = "What becomes of a call of a tool that policy denies in an answer: a text in its place, or the end of the answer.";
+    let denied = [("refuse", ToolDenied::Refuse), ("error", ToolDenied::Error)];
+    let tool_denied = gateway.choice("tool_denied", doc, ToolDenied::Refuse, &denied);
     let doc = "Whether websockets (realtime APIs) are passed through; what they cost can't be seen.";
     let websockets = gateway.boolean("websockets", doc, true);
     let doc = "Provider's paths that pass though no wire format claims them; one `*` stands for any text. Default: all, \
                but for callers with a tenant only what holds nothing of the whole account.";
     let passthrough = gateway.optional_parsed_list("passthrough", doc);
-    (listen, mode, limits, timeouts, trusted, websockets, passthrough)
+    (listen, mode, limits, timeouts, trusted, tool_denied, websockets, passthrough)
 }
 
 fn limits(reader: &mut Reader<'_>) -> Limits {

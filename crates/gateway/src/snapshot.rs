@@ -6,7 +6,7 @@ use seawall_llm::price::{Price, Prices};
 use seawall_llm::wire::Dialect;
 use seawall_policy::Policy;
 
-use crate::{Directory, Screening, Settings, Tokens};
+use crate::{Directory, Settings, Tokens};
 
 /// What a request sees of the configuration: it keeps the one it began with.
 #[derive(Debug)]
@@ -23,8 +23,6 @@ pub struct Snapshot {
     pub key_required: bool,
     /// What verifies tokens, where an issuer is configured.
     pub tokens: Option<Arc<Tokens>>,
-    /// What looks at answers on their way to clients, where something is to be looked for.
-    pub screening: Option<Arc<dyn Screening>>,
 }
 
 impl Snapshot {

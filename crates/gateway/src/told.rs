@@ -7,6 +7,10 @@ use seawall_types::{ActionId, RequestId, Verdict};
 use crate::accepted::Accepted;
 use crate::{GatewayBody, header};
 
+/// What was done with what was found in an answer, on its way to the headers.
+#[derive(Debug, Clone, Copy)]
+struct Judged(Verdict);
+
 /// What an answer tells of its request, in headers.
 pub(crate) struct Told {
     request: RequestId,
@@ -27,11 +31,18 @@ impl Told {
         self
     }
 
+    /// Takes note of what was done about the answer itself. The graver of this and of what was done about its request is told.
+    pub(crate) fn judged(response: &mut Response<GatewayBody>, verdict: Verdict) {
+        response.extensions_mut().insert(Judged(verdict));
+    }
+
     pub(crate) fn tell(
         &self,
         mut response: Response<GatewayBody>,
         verdict: Verdict,
     ) -> Response<GatewayBody> {
+        let judged = response.extensions_mut().remove::<Judged>();
+        let verdict = judged.map_or(verdict, |Judged(of_answer)| verdict.max(of_answer));
         let headers = response.headers_mut();
         header::put(headers, header::ACTION, self.action.to_string());
         header::put(headers, header::VERDICT, verdict.as_str());

@@ -156,6 +156,11 @@ impl<J: Judge> Screen<J> {
         &self.core.judge
     }
 
+    /// The judge, to hand out what it has found.
+    pub const fn judge_mut(&mut self) -> &mut J {
+        &mut self.core.judge
+    }
+
     /// How many bytes wait for a call to be complete. What is kept of texts is not in it: the judge bounds that.
     pub fn held_bytes(&self) -> usize {
         match &self.format {

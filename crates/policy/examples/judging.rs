@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use seawall_config::{Document, Errors, read};
-use seawall_policy::{Asked, Declared, PolicyFile, Setting};
+use seawall_policy::{Asked, Declared, Performer, PolicyFile, Setting};
 use seawall_types::{Actor, Mode};
 use serde_json::{Value, json};
 
@@ -52,7 +52,15 @@ fn measured(folder: &Path, written: &Value, args: &Value) -> Result<u128, Errors
     let file = read(&Document::from_value(written), PolicyFile::declare)?;
     let policy = file.compile(&Setting { mode: Mode::Strict, folder, sandbox: None }, "example");
     let (actor, effects) = (Actor::default(), Declared::Nothing);
-    let asked = Asked { tool: "run_read", args, effects: &effects, actor: &actor, run: "", flow: None };
+    let asked = Asked {
+        tool: "run_read",
+        args,
+        effects: &effects,
+        actor: &actor,
+        run: "",
+        flow: None,
+        performer: Performer::Us,
+    };
     let mut rounds: Vec<u128> = (0..ROUNDS)
         .map(|_| {
             let begin = Instant::now();

@@ -22,6 +22,19 @@ pub struct Asked<'a> {
     pub run: &'a str,
     /// What has happened in the run before.
     pub flow: Option<&'a FlowState>,
+    /// Who performs it.
+    pub performer: Performer,
+}
+
+/// Who performs a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Performer {
+    /// We do: its texts are on their way to a tool, and paths in it mean those of this machine.
+    #[default]
+    Us,
+    /// The client whose model asked for it: its texts come from the model, and a path that is written relative to some
+    /// folder stays so, since only the client knows which.
+    Client,
 }
 
 /// What was said about the effects of a tool. What was not said is derived from the names and values of parameters.

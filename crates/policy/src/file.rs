@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::flow::FlowRule;
 use crate::place::Place;
+use crate::text::Way;
 use crate::tool::ToolRule;
 use crate::{Policy, PolicyLimits, TextRules};
 pub(crate) use keys::{CommandKeys, FileKeys, NetworkKeys, PiiKeys, TextKeys};
@@ -136,12 +137,12 @@ impl PolicyFile {
     #[must_use]
     pub fn compile(self, setting: &Setting<'_>, source: &str) -> Policy {
         let (kinds, injection) = (self.pii.kinds(), self.injection.unwrap_or_default());
-        let text = |secrets: Option<Verdict>, pii: Option<Verdict>| {
-            TextRules::new(secrets.unwrap_or_default(), pii.unwrap_or_default(), kinds, injection)
+        let text = |way, secrets: Option<Verdict>, pii: Option<Verdict>| {
+            TextRules::new(way, secrets.unwrap_or_default(), pii.unwrap_or_default(), kinds, injection)
         };
         Policy {
-            towards: text(self.secrets.inwards, self.pii.verdicts.inwards),
-            back: text(self.secrets.outwards, self.pii.verdicts.outwards),
+            towards: text(Way::In, self.secrets.inwards, self.pii.verdicts.inwards),
+            back: text(Way::Out, self.secrets.outwards, self.pii.verdicts.outwards),
             name: self.name.unwrap_or_else(|| "unnamed".to_owned()),
             source: source.to_owned(),
             mode: self.mode.unwrap_or(setting.mode),

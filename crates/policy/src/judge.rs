@@ -9,7 +9,7 @@ use crate::parameters::{self, Class};
 use crate::place::{Touch, below_root};
 use crate::pointer::Pointer;
 use crate::when::Facts;
-use crate::{Asked, Decision, Declared, Policy, Replacement};
+use crate::{Asked, Decision, Declared, Performer, Policy, Replacement, TextRules};
 
 /// How deep arguments may nest. What nests deeper is refused, since it can't be looked at whole.
 const DEEPEST: usize = 64;
@@ -32,12 +32,19 @@ impl Policy {
         decision
     }
 
+    /// Whether there is anything to say about a call, whoever performs it.
+    #[must_use]
+    pub fn judges_calls(&self) -> bool {
+        !self.judges_nothing()
+    }
+
     fn judges_nothing(&self) -> bool {
         self.files.is_none()
             && self.network.is_none()
             && self.commands.is_none()
             && self.tools.is_empty()
             && self.towards.detector().is_none()
+            && self.back.detector().is_none()
             && !self.follows_touches()
     }
 
@@ -210,15 +217,22 @@ impl<'j> Judging<'j> {
     }
 
     /// Looks for secrets and the like. Where they are to be taken out, the text is replaced by one without them.
+    fn texts(&self) -> &'j TextRules {
+        match self.asked.performer {
+            Performer::Us => self.policy.text_towards_tool(),
+            Performer::Client => self.policy.text_from_model(),
+        }
+    }
+
     fn scan(&mut self, text: &str, at: &Pointer<'_>, may_replace: bool) {
-        let rules = self.policy.text_towards_tool();
+        let rules = self.texts();
         let Some(detector) = rules.detector() else { return };
         let takes_out = self.policy.mode == Mode::Strict && may_replace;
         let mut without = String::new();
         let mut copied = 0;
         detector.scan(text, |found| {
             let verdict = rules.verdict(found.kind);
-            self.tell(verdict, found.kind.found(), at);
+            self.tell_once(verdict, rules.finding(found.kind, at.to_string()));
             if takes_out && verdict == Verdict::Redact && found.range.start >= copied {
                 without.push_str(text.get(copied..found.range.start).unwrap_or_default());
                 without.push_str(found.kind.mark());
@@ -280,6 +294,7 @@ impl<'j> Judging<'j> {
             });
         }
         let resolved = resolved.as_ref().and_then(|path| path.to_str());
+        let may_replace = may_replace && self.asked.performer == Performer::Us;
         if let Some(resolved) = resolved.filter(|resolved| may_replace && *resolved != text) {
             self.decision
                 .replacements
@@ -360,11 +375,17 @@ impl<'j> Judging<'j> {
     fn tell(&mut self, verdict: Verdict, found: Found, at: &Pointer<'_>) {
         let Found { code, severity, message, remedy } = found;
         let (rule, location) = (rule_of(code).to_owned(), at.to_string());
-        let known = |finding: &Finding| {
-            finding.code == code && finding.location == location && finding.message == message
+        self.tell_once(verdict, Finding { rule, code, severity, message, location, remedy });
+    }
+
+    fn tell_once(&mut self, verdict: Verdict, finding: Finding) {
+        let known = |known: &Finding| {
+            known.code == finding.code
+                && known.location == finding.location
+                && known.message == finding.message
         };
         if !self.decision.findings.iter().any(known) {
-            self.push(verdict, Finding { rule, code, severity, message, location, remedy });
+            self.push(verdict, finding);
         }
     }
 

@@ -5,7 +5,7 @@
 //! happened: budgets, traces and approvals are the checkpoint's, and what a run did before comes in as its [`FlowState`].
 //!
 //! ```
-//! use seawall_policy::{Asked, Declared, PolicyFile, Setting};
+//! use seawall_policy::{Asked, Declared, Performer, PolicyFile, Setting};
 //! use seawall_types::{Actor, Mode, Verdict};
 //! use serde_json::json;
 //!
@@ -17,7 +17,7 @@
 //!
 //! let (args, actor) = (json!({ "amount_usd": 80 }), Actor::default());
 //! let asked =
-//!     Asked { tool: "payments.refund", args: &args, effects: &Declared::Nothing, actor: &actor, run: "", flow: None };
+//!     Asked { tool: "payments.refund", args: &args, effects: &Declared::Nothing, actor: &actor, run: "", flow: None, performer: Performer::Us };
 //! assert_eq!(policy.judge(&asked).verdict, Verdict::Ask);
 //! # Ok::<(), seawall_config::Errors>(())
 //! ```
@@ -27,6 +27,7 @@ mod decision;
 mod file;
 mod flow;
 mod judge;
+mod judgement;
 pub mod load;
 mod parameters;
 mod place;
@@ -37,11 +38,12 @@ mod text;
 mod tool;
 mod when;
 
-pub use asked::{Asked, Declared};
+pub use asked::{Asked, Declared, Performer};
 pub use decision::{Decision, Replacement};
 pub use file::{PolicyFile, Setting};
 pub use flow::FlowState;
+pub use judgement::Judgement;
 pub use policy::{Policy, PolicyLimits};
 pub use presets::{PRESETS, Preset};
-pub use text::TextRules;
+pub use text::{TextDecision, TextRules};
 pub use when::{Condition, Facts, LONGEST_LIST, ParseConditionError, UndecidedError};

@@ -6,10 +6,10 @@ use seawall_detect::network::NetworkRules;
 use seawall_detect::paths::FileRules;
 use seawall_types::{Code, Finding, Mode, Pattern, Severity, Tokens, Usd, Verdict};
 
-use crate::TextRules;
 use crate::flow::FlowRule;
 use crate::place::Place;
 use crate::tool::ToolRule;
+use crate::{Judgement, TextRules};
 
 /// A compiled policy: immutable, shared by reference, swapped on reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,28 +130,23 @@ impl Policy {
 
     /// What is to be said against calling this model.
     #[must_use]
-    pub fn judge_model(&self, model: &str) -> Vec<Finding> {
+    pub fn judge_model(&self, model: &str) -> Judgement {
+        let mut judgement = Judgement::default();
         match &self.models {
-            Some(allowed) if !allowed.iter().any(|pattern| pattern.matches(model)) => vec![Finding {
-                rule: "models.allow".to_owned(),
-                code: Code::ModelNotAllowed,
-                severity: Severity::High,
-                message: format!("policy {:?} does not allow the model {model:?}", self.name),
-                location: "/model".to_owned(),
-                remedy: format!("use one of: {}; or add it to models.allow", listed(allowed)),
-            }],
-            _ => Vec::new(),
+            Some(allowed) if !allowed.iter().any(|pattern| pattern.matches(model)) => judgement.add(
+                Verdict::Deny,
+                Finding {
+                    rule: "models.allow".to_owned(),
+                    code: Code::ModelNotAllowed,
+                    severity: Severity::High,
+                    message: format!("policy {:?} does not allow the model {model:?}", self.name),
+                    location: "/model".to_owned(),
+                    remedy: format!("use one of: {}; or add it to models.allow", listed(allowed)),
+                },
+            ),
+            _ => {}
         }
-    }
-
-    /// The verdict that findings lead to: they refuse in strict mode and are recorded in warn mode.
-    #[must_use]
-    pub fn verdict(&self, findings: &[Finding]) -> Verdict {
-        match (findings.is_empty(), self.mode) {
-            (true, _) => Verdict::Allow,
-            (false, Mode::Warn) => Verdict::Warn,
-            (false, Mode::Strict) => Verdict::Deny,
-        }
+        judgement
     }
 }
 
@@ -171,17 +166,20 @@ mod tests {
     #[test]
     fn an_absent_list_allows_every_model_and_an_empty_one_none() {
         assert!(policy(Mode::Strict, None).judge_model("gpt-4o").is_empty());
-        assert_eq!(policy(Mode::Strict, Some(&[])).judge_model("gpt-4o").len(), 1);
+        assert_eq!(policy(Mode::Strict, Some(&[])).judge_model("gpt-4o").findings().len(), 1);
         let some = policy(Mode::Strict, Some(&["gpt-*", "o3"]));
         assert!(some.judge_model("gpt-4o").is_empty());
-        assert_eq!(some.judge_model("o3-mini")[0].remedy, "use one of: gpt-*, o3; or add it to models.allow");
+        assert_eq!(
+            some.judge_model("o3-mini").findings()[0].remedy,
+            "use one of: gpt-*, o3; or add it to models.allow"
+        );
     }
 
     #[test]
     fn findings_refuse_in_strict_mode_alone() {
-        let findings = policy(Mode::Warn, Some(&[])).judge_model("x");
-        assert_eq!(policy(Mode::Warn, None).verdict(&findings), Verdict::Warn);
-        assert_eq!(policy(Mode::Strict, None).verdict(&findings), Verdict::Deny);
-        assert_eq!(policy(Mode::Strict, None).verdict(&[]), Verdict::Allow);
+        let would = policy(Mode::Warn, Some(&[])).judge_model("x").would();
+        assert_eq!(policy(Mode::Warn, None).in_mode(would), Verdict::Warn);
+        assert_eq!(policy(Mode::Strict, None).in_mode(would), Verdict::Deny);
+        assert_eq!(policy(Mode::Strict, None).in_mode(Verdict::Allow), Verdict::Allow);
     }
 }

@@ -162,7 +162,6 @@ impl Reloading {
             directory,
             policy: Arc::clone(&plan.policy),
             prices: Arc::clone(&plan.prices),
-            screening: None,
         })
     }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use seawall_config::{Errors, Origin, show};
 use seawall_gateway::PolicySource;
 use seawall_policy::load::{self, Loaded};
-use seawall_policy::{Asked, Decision, Declared, PRESETS, Policy, PolicyFile, Preset, Setting};
+use seawall_policy::{Asked, Decision, Declared, PRESETS, Performer, Policy, PolicyFile, Preset, Setting};
 use seawall_types::{Actor, Effect, Mode, Verdict};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -121,6 +121,7 @@ fn explain(world: &World<'_>, args: &ExplainArgs) -> Outcome {
         actor: &actor,
         run: "",
         flow: None,
+        performer: Performer::Us,
     };
     let decision = policy.judge(&asked);
     if world.global.json {

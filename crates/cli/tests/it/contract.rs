@@ -56,7 +56,6 @@ async fn the_rest_of_it_is_good_and_a_server_runs_with_it() {
 #[test]
 fn other_values_of_its_keys_are_taken_or_refused_by_name() {
     for (section, named) in [
-        ("gateway: { tool_denied: error }", "gateway.tool_denied: \"error\" is not in this build"),
         ("ledger: { shared: postgres }", "ledger.shared: \"postgres\" is not in this build"),
         ("ledger: { shared: redis }", "ledger.shared: \"redis\" is not in this build"),
         ("trace: { content: full }", "trace.content: \"full\" is not in this build"),

@@ -47,4 +47,5 @@ mod signing;
 mod support;
 mod timeouts;
 mod traces;
+mod walls;
 mod websocket;

@@ -1,6 +1,7 @@
 //! Answer: what the upstream says goes to the client: a stream event by event, a JSON answer whole (so that its cost
 //! stands in the headers), everything else as it comes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,8 @@ use seawall_llm::answer::{Answer, read_json_answer};
 use seawall_llm::json::JsonErrorKind;
 use seawall_llm::wire::Wire;
 use seawall_llm_client::AnswerBody;
-use seawall_types::Code;
+use seawall_policy::Policy;
+use seawall_types::{Actor, Code, Verdict};
 use tokio::time::Instant;
 
 use super::Payload;
@@ -23,18 +25,21 @@ use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::pump::Pump;
 use crate::refusal::Refusal;
-use crate::screening::Screened;
+use crate::screening::{self, PolicyJudge, Screened};
 use crate::through::Through;
 use crate::timers::Timers;
+use crate::told::Told;
 use crate::tunnel::{self, Tunnel};
-use crate::{Gateway, GatewayBody, Screening, Settings, header, websocket};
+use crate::{Gateway, GatewayBody, Settings, header, websocket};
 
 /// How an answer is to be passed on.
 pub(super) struct Answering<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) settings: &'a Settings,
-    /// What looks at the answer on its way.
-    pub(super) screening: Option<&'a dyn Screening>,
+    /// By what the answer is judged on its way.
+    pub(super) policy: Arc<Policy>,
+    /// On whose behalf it was asked for.
+    pub(super) actor: Arc<Actor>,
     /// The longest silence between two pieces of it.
     pub(super) idle: Duration,
     /// When it must be over.
@@ -55,7 +60,8 @@ impl Answering<'_> {
         meter: Box<Meter>,
     ) -> Result<Response<GatewayBody>, Unanswered> {
         meter.observe_overhead();
-        let kind = Kind::of(&response, &meter, self.screening.is_some());
+        let judge = self.judge(&response, &meter);
+        let kind = Kind::of(&response, &meter, judge.is_some());
         if let Kind::Websocket = kind {
             return match self.room_for_websocket(&meter) {
                 Ok(memory) => Ok(self.websocket(response, meter, memory)),
@@ -66,9 +72,9 @@ impl Answering<'_> {
         match kind {
             Kind::Events => {
                 let memory = std::mem::replace(&mut payload.memory, self.gateway.memory().share());
-                self.events(parts, body, meter, memory).await
+                self.events(parts, body, meter, memory, judge).await
             }
-            Kind::Json => self.whole(parts, body, meter).await,
+            Kind::Json => self.whole(parts, body, meter, judge).await,
             Kind::Bytes | Kind::Websocket => Ok(self.through(parts, body, meter)),
         }
     }
@@ -86,6 +92,7 @@ impl Answering<'_> {
         body: AnswerBody,
         mut meter: Box<Meter>,
         memory: Share,
+        judge: Option<PolicyJudge>,
     ) -> Result<Response<GatewayBody>, Unanswered> {
         let inflater = match inflater(&parts.headers) {
             Ok(inflater) => inflater,
@@ -93,7 +100,7 @@ impl Answering<'_> {
         };
         let timers = Timers::new(self.idle, self.end);
         let recorder = self.recorder(&parts, &mut meter);
-        let screened = self.screened(meter.accepted().wire);
+        let screened = judge.map(|judge| self.screened(meter.accepted().wire, judge));
         let pump = Pump::new(body, inflater, self.strip_usage, meter, timers, memory)
             .recorded(recorder)
             .screened(screened);
@@ -103,10 +110,18 @@ impl Answering<'_> {
         Ok(respond(parts.status, headers, GatewayBody::Events(Some(pump))))
     }
 
-    /// What stands between the stream and its client, where something is to be looked for.
-    fn screened(&self, wire: Wire) -> Option<Screened> {
-        let screen = self.screening?.stream(wire);
-        Some(Screened::new(screen, self.gateway.memory().share(), self.settings.limits.buffer))
+    /// Who judges the answer, where there is something to look for. An error of the provider's is nothing that a model said.
+    fn judge(&self, response: &Response<AnswerBody>, meter: &Meter) -> Option<PolicyJudge> {
+        let says_something = response.status().is_success() && meter.accepted().wire.has_output();
+        if !says_something {
+            return None;
+        }
+        PolicyJudge::by(&self.policy, &self.actor, self.gateway.run(), self.settings.tool_denied)
+    }
+
+    /// What stands between the stream and its client.
+    fn screened(&self, wire: Wire, judge: PolicyJudge) -> Screened {
+        Screened::new(wire, judge, self.gateway.memory().share(), self.settings.limits.buffer)
     }
 
     /// What takes the stream down, where the answer may be kept.
@@ -149,6 +164,7 @@ impl Answering<'_> {
         parts: Parts,
         mut body: AnswerBody,
         mut meter: Box<Meter>,
+        mut judge: Option<PolicyJudge>,
     ) -> Result<Response<GatewayBody>, Unanswered> {
         let mut memory = self.gateway.memory().share();
         let collected = self.collect(&mut body, &mut memory, &mut meter).await;
@@ -161,8 +177,8 @@ impl Answering<'_> {
             Err(refusal) => return Err((None, settle_cut(meter, refusal))),
         };
         meter.saw(&answer);
-        let text = match self.seen_of(meter.accepted().wire, text) {
-            Ok(text) => text,
+        let (text, verdict) = match seen_of(&mut meter, text, judge.as_mut()) {
+            Ok(seen) => seen,
             Err(refusal) => return Err((None, settle_cut(meter, refusal))),
         };
         if let (Some(content_type), Some(ticket)) = (kept_type(&parts), meter.take_ticket())
@@ -174,13 +190,9 @@ impl Answering<'_> {
         let mut headers = header::towards_client(parts.headers, false);
         header::put(&mut headers, header::COST, meter.cost_so_far(Ending::Complete).to_string());
         meter.finish(parts.status.as_u16(), Ending::Complete);
-        Ok(respond(parts.status, headers, GatewayBody::full(text)))
-    }
-
-    /// What the client gets to see of a whole answer.
-    fn seen_of(&self, wire: Wire, text: Bytes) -> Result<Bytes, Refusal> {
-        let Some(screening) = self.screening else { return Ok(text) };
-        Ok(screening.whole(wire, &text)?.unwrap_or(text))
+        let mut response = respond(parts.status, headers, GatewayBody::full(text));
+        Told::judged(&mut response, verdict);
+        Ok(response)
     }
 
     /// The text of a whole body.
@@ -233,6 +245,19 @@ impl Answering<'_> {
         let headers = header::towards_client(parts.headers, true);
         respond(parts.status, headers, GatewayBody::Through(Some(Box::new(through))))
     }
+}
+
+/// What the client gets to see of a whole answer, and what was done about what was found in it.
+fn seen_of(
+    meter: &mut Meter,
+    text: Bytes,
+    judge: Option<&mut PolicyJudge>,
+) -> Result<(Bytes, Verdict), Refusal> {
+    let Some(judge) = judge else { return Ok((text, Verdict::Allow)) };
+    let screened = screening::whole(meter.accepted().wire, &text, judge);
+    let (found, verdict) = judge.take_found();
+    meter.found(found, verdict);
+    Ok((screened?.unwrap_or(text), verdict))
 }
 
 /// What an answer says that must be a JSON document: one that was cut off is none. What nests deeper than is read here is
@@ -302,8 +327,9 @@ fn inflater(headers: &HeaderMap) -> Result<Option<StreamInflater>, Refusal> {
 
 /// The answer broke off or can't be read: what was seen of it is charged.
 fn settle_cut(mut meter: Box<Meter>, refusal: Refusal) -> Refusal {
-    if refusal.code() == Code::Overloaded {
-        meter.lacked_memory();
+    let is_the_upstreams = [Code::UpstreamBroken, Code::UpstreamTimeout].contains(&refusal.code());
+    if !is_the_upstreams {
+        meter.ended_here();
     }
     meter.finish(refusal.denial.code.http_status(), Ending::Cut);
     refusal

@@ -1,29 +1,61 @@
-//! Inspect: what policy and key say to the request. Detectors on prompt and tool results have their place here.
+//! Inspect: what policy and key say to the request, and what its texts hold.
+//!
+//! A finding refuses in strict mode (at the checkpoint, which knows the mode); what a key may not do refuses here, in any
+//! mode. Every text that goes to the model is read, results of tools among them. What is no JSON in a wire format that we
+//! read (uploads, forms, sound) is not.
 
-use seawall_policy::Policy;
-use seawall_types::{Code, Finding, Pattern, Verdict};
+use bytes::Bytes;
+use seawall_llm::json::{JsonError, JsonErrorKind};
+use seawall_llm::screen::prompt::{self, screen_prompt};
+use seawall_llm::wire::Wire;
+use seawall_policy::{Judgement, Policy, TextRules};
+use seawall_types::{Code, Mode, Pattern, Verdict};
 
-use super::Payload;
+use super::{Payload, read};
 use crate::accepted::Accepted;
 use crate::refusal::Refusal;
-use crate::{Caller, Gateway, websocket};
+use crate::{Caller, Gateway, Snapshot, websocket};
 
-/// What is found in the request. Findings refuse in strict mode (at the checkpoint, which knows the mode); what a key may
-/// not do refuses here, in any mode.
-pub(crate) fn inspect(
+/// Bodies that are read where they arrive; larger ones beside the worker, which has other calls to serve.
+const AT_ONCE: usize = 256 * 1024;
+
+/// What is found in the request. Texts that are to be taken out of it are.
+pub(crate) async fn inspect(
     gateway: &Gateway,
+    snapshot: &Snapshot,
+    accepted: &mut Accepted,
+    caller: &Caller,
+    payload: &mut Payload,
+) -> Result<Judgement, Refusal> {
+    let policy = caller.policy_or(&snapshot.policy);
+    let mut found = model(policy, accepted, caller, payload)?;
+    if let Some(texts) = Texts::of(policy, accepted, snapshot, payload) {
+        let (judgement, text) = texts.read_beside().await?;
+        found.join(judgement);
+        if text != payload.text {
+            read::replace(gateway, payload, accepted, snapshot.settings.limits, text).await?;
+        }
+    }
+    let verdict = policy.in_mode(found.would());
+    for finding in found.findings() {
+        gateway.metrics().violations.with_label_values(&[finding.code.as_str(), verdict.as_str()]).inc();
+    }
+    Ok(found)
+}
+
+/// Whether the model may be called.
+fn model(
     policy: &Policy,
     accepted: &Accepted,
     caller: &Caller,
     payload: &Payload,
-) -> Result<Vec<Finding>, Refusal> {
+) -> Result<Judgement, Refusal> {
     let Some(model) = payload.model().or_else(|| accepted.calls_a_model().then_some("")) else {
-        return Ok(Vec::new());
+        return Ok(Judgement::default());
     };
-    let findings = policy.judge_model(model);
-    let verdict = policy.verdict(&findings);
+    let found = policy.judge_model(model);
     let unseen = payload.model().is_none() && !accepted.wire.is_metered();
-    if unseen && (!caller.may_call(model) || verdict == Verdict::Deny) {
+    if unseen && (!caller.may_call(model) || policy.in_mode(found.would()) == Verdict::Deny) {
         return Err(unseen_model(accepted));
     }
     if !caller.may_call(model) {
@@ -32,10 +64,67 @@ pub(crate) fn inspect(
         let remedy = format!("use one that its key or token allows: {}", allowed.join(", "));
         return Err(Refusal::new(Code::Forbidden, message, remedy));
     }
-    for finding in &findings {
-        gateway.metrics().violations.with_label_values(&[finding.code.as_str(), verdict.as_str()]).inc();
+    Ok(found)
+}
+
+/// The texts of a request that something is looked for in.
+struct Texts {
+    rules: TextRules,
+    mode: Mode,
+    wire: Wire,
+    body: Bytes,
+    max_depth: usize,
+}
+
+impl Texts {
+    fn of(policy: &Policy, accepted: &Accepted, snapshot: &Snapshot, payload: &Payload) -> Option<Self> {
+        let rules = policy.text_towards_model();
+        let is_object = payload.text.trim_ascii_start().starts_with(b"{");
+        (rules.detector().is_some() && is_object).then(|| Self {
+            rules: rules.clone(),
+            mode: policy.mode,
+            wire: accepted.wire,
+            body: payload.text.clone(),
+            max_depth: snapshot.settings.limits.json_depth,
+        })
     }
-    Ok(findings)
+
+    async fn read_beside(self) -> Result<(Judgement, Bytes), Refusal> {
+        if self.body.len() <= AT_ONCE {
+            return self.read();
+        }
+        let beside = tokio::task::spawn_blocking(move || self.read());
+        beside.await.unwrap_or_else(|failed| match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_runtime_ends) => {
+                Err(Refusal::new(Code::Draining, "the server is shutting down", "try again"))
+            }
+        })
+    }
+
+    /// What is found in the texts, and the body without what is to be taken out.
+    fn read(self) -> Result<(Judgement, Bytes), Refusal> {
+        let mut found = Judgement::default();
+        let screened = screen_prompt(self.wire, &self.body, self.max_depth, |text| {
+            let from_outside = text.kind == prompt::Kind::ToolResult;
+            let decision = self.rules.read(self.mode, text.text, from_outside, |kind, verdict| {
+                found.add(verdict, self.rules.finding(kind, text.place.to_string()));
+            });
+            decision.text
+        });
+        match screened {
+            Ok(body) => Ok((found, body)),
+            // Of what no wire format claims it is not asked that it be read.
+            Err(JsonError { kind: JsonErrorKind::NotAnObject, .. }) if !self.wire.is_metered() => {
+                Ok((found, self.body))
+            }
+            Err(error) => Err(Refusal::new(
+                Code::BadRequest,
+                format!("the body can't be inspected: {error}"),
+                "send one JSON object in UTF-8, each key once",
+            )),
+        }
+    }
 }
 
 /// Only some models may be called, and which of them this request calls can't be seen.

@@ -72,6 +72,22 @@ pub(crate) async fn read(
     Ok(payload)
 }
 
+/// Puts another text in the place of the body, as if it had come so. It is not compressed.
+pub(super) async fn replace(
+    gateway: &Gateway,
+    payload: &mut Payload,
+    accepted: &mut Accepted,
+    limits: Limits,
+    text: Bytes,
+) -> Result<(), Refusal> {
+    accepted.headers.remove(CONTENT_ENCODING);
+    let memory = std::mem::replace(&mut payload.memory, gateway.memory().share());
+    let named_elsewhere = payload.request.model.take();
+    *payload = understand(accepted, limits, text, memory).await?;
+    payload.request.model = payload.request.model.take().or(named_elsewhere);
+    Ok(())
+}
+
 /// What is known of a body before it is read.
 struct Form<'a> {
     wire: Wire,

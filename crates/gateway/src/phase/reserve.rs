@@ -11,7 +11,8 @@ use seawall_llm::estimate_tokens;
 use seawall_llm::price::Price;
 use seawall_llm::request::Edits;
 use seawall_llm::wire::Billing;
-use seawall_types::{Amount, Finding, Scope, Verdict};
+use seawall_policy::{Judgement, Policy};
+use seawall_types::{Actor, Amount, Scope, Verdict};
 use smallvec::SmallVec;
 
 use self::output::Output;
@@ -33,6 +34,10 @@ pub(crate) struct Reserved {
     pub(crate) edits: Edits<'static>,
     /// The output limit is ours, and the client is told.
     pub(crate) tell_output_limit: bool,
+    /// What decides about the answer, too.
+    pub(crate) policy: Arc<Policy>,
+    /// On whose behalf the call is made.
+    pub(crate) actor: Arc<Actor>,
     pub(crate) verdict: Verdict,
     /// The answer, when it was kept from another time: then nobody is called.
     pub(crate) kept: Option<Arc<Kept>>,
@@ -44,15 +49,15 @@ pub(crate) struct Reserved {
 pub(crate) fn reserve(
     asked: Asked<'_>,
     accepted: Box<Accepted>,
-    findings: Vec<Finding>,
+    found: Judgement,
     recalled: Recalled,
 ) -> Result<Reserved, Box<(Accepted, Refusal)>> {
     let bid = match &recalled {
-        Recalled::Answer(_) => Bid::for_nothing(asked, &accepted, &findings),
-        Recalled::Nothing(_) => Bid::make(asked, &accepted, &findings),
+        Recalled::Answer(_) => Bid::for_nothing(asked, &accepted, &found),
+        Recalled::Nothing(_) => Bid::make(asked, &accepted, &found),
     };
     match bid {
-        Ok(bid) => Ok(bid.into_reserved(asked, accepted, findings, recalled)),
+        Ok(bid) => Ok(bid.into_reserved(asked, accepted, found, recalled)),
         Err(refusal) => Err(Box::new((*accepted, refusal))),
     }
 }
@@ -68,7 +73,7 @@ struct Bid {
 }
 
 impl Bid {
-    fn make(asked: Asked<'_>, accepted: &Accepted, findings: &[Finding]) -> Result<Self, Refusal> {
+    fn make(asked: Asked<'_>, accepted: &Accepted, found: &Judgement) -> Result<Self, Refusal> {
         let Asked { gateway, snapshot, caller, payload } = asked;
         let plan = price(asked, accepted, choose::plan(snapshot, accepted, payload)?)?;
         let scopes = caller.scopes(gateway.run());
@@ -100,17 +105,17 @@ impl Bid {
         let rates = take_rates(asked, accepted, price, tokens)?;
         let total =
             plan.iter().map(|one| one.target.upstream.settings.timeouts.total).max().unwrap_or_default();
-        let terms = Terms { scopes: &scopes, findings, estimate, total, cached: false };
+        let terms = Terms { scopes: &scopes, found, estimate, total, cached: false };
         let (permit, rates) = admit(asked, accepted, &terms, rates)?;
         Ok(Self { plan, output, most, permit, rates, total })
     }
 
     /// For an answer that nobody is asked for.
-    fn for_nothing(asked: Asked<'_>, accepted: &Accepted, findings: &[Finding]) -> Result<Self, Refusal> {
+    fn for_nothing(asked: Asked<'_>, accepted: &Accepted, found: &Judgement) -> Result<Self, Refusal> {
         let price = asked.payload.model().and_then(|model| asked.snapshot.price(accepted.dialect, model));
         let rates = take_rates(asked, accepted, price.as_ref(), (0, 0))?;
         let total = Duration::ZERO;
-        let terms = Terms { scopes: &[], findings, estimate: Amount::ZERO, total, cached: true };
+        let terms = Terms { scopes: &[], found, estimate: Amount::ZERO, total, cached: true };
         let (permit, rates) = admit(asked, accepted, &terms, rates)?;
         Ok(Self { plan: SmallVec::new(), output: Output::NONE, most: Most::default(), permit, rates, total })
     }
@@ -119,7 +124,7 @@ impl Bid {
         self,
         asked: Asked<'_>,
         accepted: Box<Accepted>,
-        findings: Vec<Finding>,
+        found: Judgement,
         recalled: Recalled,
     ) -> Reserved {
         let Asked { gateway, snapshot, caller, payload } = asked;
@@ -138,12 +143,14 @@ impl Bid {
             .for_request(&payload.request)
             .with_most(self.most)
             .with_ticket(ticket.map(|ticket| ticket.limited(limited)));
-        meter.findings = findings;
+        meter.findings = found.into_findings();
         Reserved {
             meter,
             plan: self.plan,
             edits: Edits { include_usage, max_output: self.output.edit, ..Edits::default() },
             tell_output_limit: limited,
+            policy: Arc::clone(asked.policy()),
+            actor: Arc::clone(&caller.actor),
             verdict,
             kept,
             total: self.total,
@@ -154,7 +161,7 @@ impl Bid {
 /// On what terms a call is to be admitted.
 struct Terms<'a> {
     scopes: &'a [Scope],
-    findings: &'a [Finding],
+    found: &'a Judgement,
     estimate: Amount,
     total: Duration,
     cached: bool,
@@ -182,7 +189,7 @@ fn admit(
         now,
         deadline: now.saturating_add(terms.total).saturating_add(snapshot.settings.hold_grace),
         policy: asked.policy(),
-        findings: terms.findings,
+        found: terms.found,
         returned: &returned,
     };
     match gateway.checkpoint().admit(accepted.action, &call) {

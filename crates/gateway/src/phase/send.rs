@@ -10,7 +10,8 @@ use std::time::Duration;
 use http::Response;
 use seawall_llm::request::Edits;
 use seawall_llm_client::{Admission, AnswerBody, Upstream, backoff};
-use seawall_types::Code;
+use seawall_policy::Policy;
+use seawall_types::{Actor, Code};
 use tokio::time::Instant;
 
 use self::failure::{Cause, Failure, all_resting, full, is_failure};
@@ -30,6 +31,8 @@ struct Sending<'a> {
     snapshot: &'a Arc<Snapshot>,
     worker: usize,
     payload: Payload,
+    policy: Arc<Policy>,
+    actor: Arc<Actor>,
     edits: Edits<'static>,
     end: Instant,
 }
@@ -52,8 +55,9 @@ pub(super) async fn send(
     payload: Payload,
     reserved: Reserved,
 ) -> Result<Response<GatewayBody>, Refusal> {
-    let Reserved { mut meter, plan, edits, total, .. } = reserved;
-    let mut sending = Sending { gateway, snapshot, worker, payload, edits, end: Instant::now() + total };
+    let Reserved { mut meter, plan, policy, actor, edits, total, .. } = reserved;
+    let mut sending =
+        Sending { gateway, snapshot, worker, payload, policy, actor, edits, end: Instant::now() + total };
     let mut last = None;
     for (index, one) in plan.iter().enumerate() {
         match sending.at(one, meter).await {
@@ -162,7 +166,8 @@ impl<'a> Sending<'a> {
         Answering {
             gateway: self.gateway,
             settings: &self.snapshot.settings,
-            screening: self.snapshot.screening.as_deref(),
+            policy: Arc::clone(&self.policy),
+            actor: Arc::clone(&self.actor),
             idle: upstream.settings.timeouts.idle,
             end: self.end,
             strip_usage: self.edits.include_usage && upstream.settings.include_usage,

@@ -142,9 +142,10 @@ impl<J: Judge> Core<J> {
                 continue;
             }
             let mut open = self.open.remove(at);
-            let Some(event) = open.holding else { continue };
+            // Its judge hears of the end in any case: what it only takes note of may end with the text.
             let mut text = String::new();
             self.judge.finish(&mut open.filter, &mut text);
+            let Some(event) = open.holding else { continue };
             if !text.is_empty() {
                 kept.push(Kept { channel: open.channel, event, text });
             }

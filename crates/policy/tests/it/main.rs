@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use seawall_config::{Document, Environment, read};
 use seawall_policy::load::{self, Files};
-use seawall_policy::{Asked, Decision, Declared, FlowState, Policy, PolicyFile, Setting};
+use seawall_policy::{Asked, Decision, Declared, FlowState, Performer, Policy, PolicyFile, Setting};
 use seawall_types::{Actor, Mode};
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ fn judged_with(
     flow: Option<&FlowState>,
 ) -> Decision {
     let actor = Actor { key: Some("ci".into()), tenant: None, agent: None };
-    policy.judge(&Asked { tool, args, effects, actor: &actor, run: "", flow })
+    policy.judge(&Asked { tool, args, effects, actor: &actor, run: "", flow, performer: Performer::Us })
 }
 
 /// Code and place of every finding.

@@ -1,0 +1,217 @@
+//! What the policy says of an answer: its texts, piece by piece, and the calls of tools that it asks for.
+//!
+//! The client performs those calls, not we: names of hosts are not resolved for them, and relative paths stay as they are.
+
+use std::sync::Arc;
+
+use seawall_checkpoint::Denial;
+use seawall_detect::{Redactor, TextDetector};
+use seawall_llm::screen::{Call, CallVerdict, Field, Judge};
+use seawall_policy::{Asked, Declared, Judgement, Performer, Policy};
+use seawall_types::{Actor, Code, Finding, RunId, Severity, Verdict};
+use serde_json::Value;
+
+use crate::settings::ToolDenied;
+
+/// Judges one answer.
+#[derive(Debug)]
+pub(crate) struct PolicyJudge {
+    policy: Arc<Policy>,
+    actor: Arc<Actor>,
+    run: RunId,
+    on_denied: ToolDenied,
+    found: Judgement,
+    /// What was done with what was found.
+    done: Verdict,
+    stop: Option<Denial>,
+    /// Where what is only taken note of is written.
+    nowhere: String,
+}
+
+/// How far one text has come.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    field: Field,
+    acting: Option<(Arc<TextDetector>, Redactor)>,
+    noting: Option<(Arc<TextDetector>, Redactor)>,
+}
+
+impl PolicyJudge {
+    /// A judge by this policy; `None` where it has nothing to say of any answer.
+    pub(crate) fn by(
+        policy: &Arc<Policy>,
+        actor: &Arc<Actor>,
+        run: RunId,
+        on_denied: ToolDenied,
+    ) -> Option<Self> {
+        let has_a_say = policy.judges_calls() || policy.text_from_model().detector().is_some();
+        has_a_say.then(|| Self {
+            policy: Arc::clone(policy),
+            actor: Arc::clone(actor),
+            run,
+            on_denied,
+            found: Judgement::default(),
+            done: Verdict::Allow,
+            stop: None,
+            nowhere: String::new(),
+        })
+    }
+
+    /// What was found so far, and what was done about it.
+    pub(crate) fn take_found(&mut self) -> (Judgement, Verdict) {
+        (std::mem::take(&mut self.found), self.done)
+    }
+
+    /// Why the answer must not go on.
+    pub(crate) fn denial(&self) -> Denial {
+        let unknown =
+            || Denial::new(Code::Internal, "the answer was stopped without a reason", "report this");
+        self.stop.clone().unwrap_or_else(unknown)
+    }
+
+    /// Takes in the next piece of a text, or its end.
+    fn read(&mut self, reading: &mut Reading, piece: Option<&str>, out: &mut String) {
+        let Self { policy, found, done, stop, nowhere, .. } = self;
+        let rules = policy.text_from_model();
+        let field = reading.field;
+        let mut tell = |kind| {
+            let would = rules.verdict(kind);
+            let finding = rules.finding(kind, place(field).to_owned());
+            let verdict = policy.in_mode(would);
+            *done = (*done).max(verdict);
+            if verdict == Verdict::Deny && stop.is_none() {
+                *stop = Some(Denial::by_policy(vec![finding.clone()]));
+            }
+            found.add(would, finding);
+        };
+        if let Some((detector, redactor)) = &mut reading.noting {
+            nowhere.clear();
+            match piece {
+                Some(piece) => redactor.push_telling(&*detector, piece, nowhere, &mut tell),
+                None => redactor.finish_telling(&*detector, nowhere, &mut tell),
+            }
+        }
+        match (&mut reading.acting, piece) {
+            (Some((detector, redactor)), Some(piece)) => redactor.push_telling(&*detector, piece, out, tell),
+            (Some((detector, redactor)), None) => redactor.finish_telling(&*detector, out, tell),
+            (None, Some(piece)) => out.push_str(piece),
+            (None, None) => {}
+        }
+    }
+
+    /// Takes note of the findings about a call. What stands in its place when it must not be made.
+    fn refuse(&mut self, name: &str, would: Verdict, findings: Vec<Finding>) -> CallVerdict {
+        let text = denied_text(name, &findings);
+        if self.on_denied == ToolDenied::Error && self.stop.is_none() {
+            self.stop = Some(Denial::by_policy(findings.clone()));
+        }
+        self.note(name, would, findings);
+        CallVerdict::Refuse(text)
+    }
+
+    fn note(&mut self, name: &str, would: Verdict, findings: Vec<Finding>) {
+        self.done = self.done.max(self.policy.in_mode(would));
+        for finding in findings {
+            let location = format!("/tool_calls/{name}{}", finding.location);
+            // A light finding about a call that is refused for a grave one is still light.
+            let verdict = if finding.severity == Severity::Low { would.min(Verdict::Warn) } else { would };
+            self.found.add(verdict, Finding { location, ..finding });
+        }
+    }
+}
+
+impl Judge for PolicyJudge {
+    type Filter = Reading;
+
+    fn begin(&mut self, field: Field) -> Reading {
+        let rules = self.policy.text_from_model();
+        let reading = |detector: &Arc<TextDetector>| (Arc::clone(detector), detector.redactor());
+        Reading {
+            field,
+            acting: rules.acting(self.policy.mode).map(reading),
+            noting: rules.noting(self.policy.mode).map(reading),
+        }
+    }
+
+    fn push(&mut self, reading: &mut Reading, piece: &str, out: &mut String) {
+        self.read(reading, Some(piece), out);
+    }
+
+    fn finish(&mut self, reading: &mut Reading, out: &mut String) {
+        self.read(reading, None, out);
+    }
+
+    fn is_holding(&self, reading: &Reading) -> bool {
+        reading.acting.as_ref().is_some_and(|(_, redactor)| redactor.held() > 0)
+    }
+
+    fn call(&mut self, call: &Call<'_>) -> CallVerdict {
+        let name = call.name;
+        // What is no JSON is judged as the text that it is.
+        let read = serde_json::from_str(call.arguments);
+        let mut args = read.unwrap_or_else(|_| Value::String(call.arguments.to_owned()));
+        let run = self.run.to_string();
+        let decision = self.policy.judge(&Asked {
+            tool: name,
+            args: &args,
+            effects: &Declared::Nothing,
+            actor: &self.actor,
+            run: &run,
+            flow: None,
+            performer: Performer::Client,
+        });
+        if decision.verdict >= Verdict::Ask {
+            return self.refuse(name, decision.would, decision.findings);
+        }
+        let changes = decision.verdict == Verdict::Redact && !decision.replacements.is_empty();
+        if changes {
+            decision.apply(&mut args);
+        }
+        self.note(name, decision.would, decision.findings);
+        match (changes, args) {
+            (false, _) => CallVerdict::Pass,
+            (true, Value::String(text)) => CallVerdict::Arguments(text),
+            (true, args) => CallVerdict::Arguments(args.to_string()),
+        }
+    }
+
+    fn too_large(&mut self, name: &str, limit: usize) -> String {
+        let finding = Finding {
+            rule: "gateway".to_owned(),
+            code: Code::OutputTooLarge,
+            severity: Severity::High,
+            message: format!("the arguments of {name:?} are longer than {limit} bytes"),
+            location: String::new(),
+            remedy: "let the tool take what is large by a file".to_owned(),
+        };
+        match self.refuse(name, Verdict::Deny, vec![finding]) {
+            CallVerdict::Refuse(text) => text,
+            CallVerdict::Pass | CallVerdict::Arguments(_) => String::new(),
+        }
+    }
+
+    fn must_stop(&self) -> bool {
+        self.stop.is_some()
+    }
+}
+
+/// Where in an answer a text stands, as far as a finding tells.
+const fn place(field: Field) -> &'static str {
+    match field {
+        Field::Text => "/text",
+        Field::Reasoning => "/reasoning",
+        Field::Refusal => "/refusal",
+        Field::Transcript => "/transcript",
+        Field::Arguments => "/arguments",
+    }
+}
+
+/// What the model is made to say in place of a call, so that an agent can correct itself.
+fn denied_text(name: &str, findings: &[Finding]) -> String {
+    match findings.iter().find(|finding| finding.severity != Severity::Low).or_else(|| findings.first()) {
+        Some(Finding { code, message, remedy, .. }) => {
+            format!("[seawall] denied {code}: {message}. {remedy}")
+        }
+        None => format!("[seawall] denied {}: the tool {name:?} may not be called", Code::ToolNotAllowed),
+    }
+}
