@@ -41,10 +41,15 @@ pub(crate) fn judge_v4(window: &Window<'_>, at: usize, first_end: usize) -> Judg
     Ok(found.then_some(Hit::whole(Kind::Ip, at, end)))
 }
 
-/// Not unspecified, loopback, documentation (RFC 5737), multicast, reserved or a mask.
+/// Not unspecified, loopback, documentation (RFC 5737), multicast, reserved or a mask; and not four digits, which are a
+/// chapter (`§4.2.3.1`), a version, or a resolver that everybody uses, and of addresses one in 400,000.
 fn is_somebodys_v4(address: Ipv4Addr) -> bool {
     let [first, ..] = address.octets();
-    first != 0 && first < 224 && !address.is_loopback() && !address.is_documentation()
+    address.octets().iter().any(|part| *part > 9)
+        && first != 0
+        && first < 224
+        && !address.is_loopback()
+        && !address.is_documentation()
 }
 
 /// The address whose first colon stands at `at`.

@@ -10,6 +10,8 @@ use crate::text::window::{Judged, Open, Window};
 const LONGEST_RUN: usize = 20;
 /// A telephone number and a social security number have nine digits at least, and everything else more.
 const LEAST_DIGITS: usize = 9;
+/// The code of an area with its trunk prefix, as in `08074 139738`.
+const LONGEST_AREA: usize = 5;
 /// `+49 30 12 34 56 78` has six groups.
 const MOST_GROUPS: usize = 7;
 
@@ -112,7 +114,8 @@ fn read(kinds: PiiKinds, window: &Window<'_>, at: usize, first_end: usize) -> Re
     let international = window.before(at) == Some(b'+');
     let bracket = window.before(at) == Some(b'(');
     let grouped = kinds.has(PiiKind::Card) || kinds.has(PiiKind::Ssn) || kinds.has(PiiKind::Phone);
-    let goes_on = international || matches!(first_end - at, 1 | 3 | 4) || bracket;
+    let trunk = first_end - at <= LONGEST_AREA && window.peek(at)? == Some(b'0');
+    let goes_on = international || matches!(first_end - at, 1 | 3 | 4) || bracket || trunk;
     let mut end = first_end;
     while grouped && goes_on && groups.len() < MOST_GROUPS {
         let Some(start) = next_group(window, end)? else { break };

@@ -1,11 +1,13 @@
-//! Telephone numbers: international ones with `+` (ITU-T E.164), North American ones (NANP), Chinese mobile ones.
+//! Telephone numbers: international ones with `+` (ITU-T E.164), North American ones (NANP), Chinese mobile ones, and
+//! those with a trunk prefix (`030 2586030`) or an international one (`0044 …`) where the text before speaks of one.
 //!
 //! A bare run of digits is a telephone number only where the text before speaks of one: model answers are full of
 //! timestamps and identifiers.
 
 use super::numeral::{Numeral, begins, ends};
+use crate::text::alphabet::Alphabet;
 use crate::text::kind::Kind;
-use crate::text::window::{Hit, Judged, Window};
+use crate::text::window::{Hit, Judged, Open, Window};
 
 const SPOKEN: [&[u8]; 13] = [
     b"phone",
@@ -28,16 +30,57 @@ const MOST_DIGITS: usize = 15;
 /// Fewer digits after a `+` are a difference, or an offset of time.
 const LEAST_GROUPED: usize = 9;
 const LEAST_BARE: usize = 10;
+/// A number within a country, its trunk prefix included.
+const MOST_NATIONAL: usize = 12;
+const MOST_EXTENSION: usize = 6;
 
 /// The telephone number that the number is, or begins with.
 pub(super) fn judge(window: &Window<'_>, numeral: &Numeral) -> Judged {
     let Some(&(start, _)) = numeral.groups.first() else { return Ok(None) };
     let found = match window.before(start) {
         Some(b'+') => international(window, numeral, start),
-        _ => north_american(window, numeral, start).or_else(|| chinese(window, numeral, start)),
+        _ => north_american(window, numeral, start)
+            .or_else(|| chinese(window, numeral, start))
+            .or_else(|| with_zero(window, numeral, start)),
     };
     let Some((start, end)) = found else { return Ok(None) };
+    let end = extension(window, end)?;
     Ok(ends(window, end)?.then_some(Hit::whole(Kind::Phone, start, end)))
+}
+
+/// Past the number of a telephone within a house, as in `555-2671x204`.
+fn extension(window: &Window<'_>, end: usize) -> Result<usize, Open> {
+    if window.peek(end)? != Some(b'x') {
+        return Ok(end);
+    }
+    let digits_end = window.run(end + 1, Alphabet::DIGIT, MOST_EXTENSION + 1)?;
+    Ok(if (1..=MOST_EXTENSION).contains(&(digits_end - end - 1)) { digits_end } else { end })
+}
+
+/// `030 2586030`, `(0306) 9990041`, `03 73 34 61 93`: the trunk prefix of most countries; `0044 …`, the usual way abroad.
+fn with_zero(window: &Window<'_>, numeral: &Numeral, start: usize) -> Option<(usize, usize)> {
+    let most = match numeral.digits(window, 1).as_slice() {
+        [0, 0, ..] => MOST_DIGITS,
+        [0, ..] => MOST_NATIONAL,
+        _ => return None,
+    };
+    if !window.speaks_of(&SPOKEN, start, SPOKEN_WITHIN) {
+        return None;
+    }
+    let (groups, count) = within(numeral, most);
+    let bracket = window.before(start) == Some(b'(');
+    let start = start - usize::from(bracket);
+    (count >= LEAST_GROUPED && begins(window, start)).then_some((start, numeral.end(groups.checked_sub(1)?)?))
+}
+
+/// How many groups make up no more digits than these, and how many they make up.
+fn within(numeral: &Numeral, most: usize) -> (usize, usize) {
+    let (mut groups, mut count) = (0, 0);
+    while numeral.length(groups) > 0 && count + numeral.length(groups) <= most {
+        count += numeral.length(groups);
+        groups += 1;
+    }
+    (groups, count)
 }
 
 /// As many groups as make up no more digits than a number has.
@@ -49,12 +92,7 @@ fn international(window: &Window<'_>, numeral: &Numeral, start: usize) -> Option
         [8, 6, ..] => 13,
         _ => MOST_DIGITS,
     };
-    let mut count = 0;
-    let mut groups = 0;
-    while numeral.length(groups) > 0 && count + numeral.length(groups) <= most {
-        count += numeral.length(groups);
-        groups += 1;
-    }
+    let (groups, count) = within(numeral, most);
     let least = if groups > 1 { LEAST_GROUPED } else { LEAST_BARE };
     let plus = start - 1;
     let end = numeral.end(groups.checked_sub(1)?)?;

@@ -77,8 +77,10 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
 /// The value after the `=` or `:` at `at`.
 pub(crate) fn judge(prefixes: &Prefixes, window: &Window<'_>, at: usize) -> Judged {
     let Some(promise) = promise(without_quote(window.left(at, LONGEST_NAME))) else { return Ok(None) };
-    if matches!(window.peek(at + 1)?, Some(b':' | b'=' | b'/')) {
-        return Ok(None);
+    // `::`, `==` and `://` give no value; after `=` a slash begins one, of 64 keys in base64 as often as any letter.
+    match (window.peek(at)?, window.peek(at + 1)?) {
+        (_, Some(b':' | b'=')) | (Some(b':'), Some(b'/')) => return Ok(None),
+        _ => {}
     }
     let arrow = window.peek(at)? == Some(b'=') && window.peek(at + 1)? == Some(b'>');
     let from = at + 1 + usize::from(arrow);

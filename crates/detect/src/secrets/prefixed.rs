@@ -8,26 +8,34 @@ use crate::text::window::{Hit, Judged, Tail, Window};
 /// No key is longer; what goes on past this is a key all the same, and swallowed to its end.
 const LONGEST_BODY: usize = 256;
 /// The longest prefix, and how much of one can be at the end of a text.
-const LONGEST_PREFIX: usize = 16;
+pub(super) const LONGEST_PREFIX: usize = 20;
 
 /// The rules, arranged by the bytes that lead to them: one bit for each.
 #[derive(Debug)]
 pub(crate) struct Prefixes {
-    by_anchor: [u64; 256],
-    by_byte_before: [u64; 256],
-    by_first: [u64; 256],
+    by_anchor: [u128; 256],
+    by_byte_before: [u128; 256],
+    by_second_before: [u128; 256],
+    by_first: [u128; 256],
 }
 
 impl Prefixes {
     pub(crate) fn new() -> Self {
-        let mut table = Self { by_anchor: [0; 256], by_byte_before: [0; 256], by_first: [0; 256] };
+        let mut table = Self {
+            by_anchor: [0; 256],
+            by_byte_before: [0; 256],
+            by_second_before: [0; 256],
+            by_first: [0; 256],
+        };
         for (index, rule) in RULES.iter().enumerate() {
             let bit = 1 << index;
             mark(&mut table.by_anchor, rule.prefix.get(rule.anchor), bit);
             mark(&mut table.by_first, rule.prefix.first(), bit);
-            match rule.anchor.checked_sub(1) {
-                Some(before) => mark(&mut table.by_byte_before, rule.prefix.get(before), bit),
-                None => table.by_byte_before.iter_mut().for_each(|bits| *bits |= bit),
+            for (distance, before) in [(1, &mut table.by_byte_before), (2, &mut table.by_second_before)] {
+                match rule.anchor.checked_sub(distance) {
+                    Some(index) => mark(before, rule.prefix.get(index), bit),
+                    None => before.iter_mut().for_each(|bits| *bits |= bit),
+                }
             }
         }
         table
@@ -36,9 +44,14 @@ impl Prefixes {
     /// The key whose anchor stands at `at`.
     pub(crate) fn judge(&self, window: &Window<'_>, at: usize) -> Judged {
         let here = window.peek(at)?.map_or(0, |byte| look_up(&self.by_anchor, byte));
-        let candidates =
-            here & window.before(at).map_or(u64::MAX, |byte| look_up(&self.by_byte_before, byte));
-        for rule in rules(candidates) {
+        let before = match window.left(at, 2) {
+            [second, first] => {
+                look_up(&self.by_byte_before, *first) & look_up(&self.by_second_before, *second)
+            }
+            [first] => look_up(&self.by_byte_before, *first),
+            _ => u128::MAX,
+        };
+        for rule in rules(here & before) {
             let Some(start) = at.checked_sub(rule.anchor) else { continue };
             if let Some(hit) = rule.judge(window, start)? {
                 return Ok(Some(hit));
@@ -72,18 +85,18 @@ impl Prefixes {
     }
 }
 
-fn mark(table: &mut [u64; 256], byte: Option<&u8>, bit: u64) {
+fn mark(table: &mut [u128; 256], byte: Option<&u8>, bit: u128) {
     if let Some(bits) = byte.and_then(|byte| table.get_mut(usize::from(*byte))) {
         *bits |= bit;
     }
 }
 
-fn look_up(table: &[u64; 256], byte: u8) -> u64 {
+fn look_up(table: &[u128; 256], byte: u8) -> u128 {
     table.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
 /// The rules of these bits, in the order of the table.
-fn rules(mut bits: u64) -> impl Iterator<Item = &'static Rule> {
+fn rules(mut bits: u128) -> impl Iterator<Item = &'static Rule> {
     std::iter::from_fn(move || {
         let index = usize::try_from(bits.trailing_zeros()).ok()?;
         bits &= bits.wrapping_sub(1);

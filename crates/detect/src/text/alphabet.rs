@@ -27,6 +27,7 @@ const BETWEEN: u32 = 1 << 20;
 const BRACKET: u32 = 1 << 21;
 const QUERY: u32 = 1 << 22;
 const FOREIGN: u32 = 1 << 23;
+const FRAGMENT: u32 = 1 << 24;
 
 const DIGITS: u32 = LOW_DIGIT | DIGIT_2_TO_7;
 const LETTERS: u32 = LOWER_HEX | LOWER | UPPER_HEX | UPPER;
@@ -128,7 +129,8 @@ const fn class(byte: u8) -> u32 {
         b'!' | b'@' | b'$' | b'*' | b'^' => PASSWORD,
         b',' | b';' | b'&' | b'|' => BETWEEN,
         b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => BRACKET,
-        b'?' | b'#' => QUERY,
+        b'?' => QUERY,
+        b'#' => FRAGMENT,
         0..=0x1f | 0x7f => LINE,
         0x80..=0xff => FOREIGN,
     }

@@ -78,6 +78,7 @@ kinds! {
     DatabricksToken = "databricks_token", SecretFound, Critical, "a token of Databricks";
     AzureStorageKey = "azure_storage_key", SecretFound, Critical, "an account key of Azure storage";
     AgeKey = "age_key", SecretFound, Critical, "a secret key of age";
+    ServiceToken = "service_token", SecretFound, Critical, "a token of a known service";
     Jwt = "jwt", SecretFound, High, "a JSON web token";
     PrivateKey = "private_key", SecretFound, Critical, "a private key";
     Connection = "connection_credentials", SecretFound, High, "the name and password of a connection";

@@ -57,6 +57,10 @@ const EXACT: &[(Kind, &str, &str, usize)] = &[
     (Kind::DockerToken, "dckr_pat_", ALNUM, 27),
     (Kind::DatabricksToken, "dapi", HEX, 32),
     (Kind::AgeKey, "AGE-SECRET-KEY-1", UPPER, 58),
+    (Kind::DockerToken, "dckr_oat_", ALNUM, 32),
+    (Kind::ServiceToken, "shpat_", HEX, 32),
+    (Kind::ServiceToken, "lin_api_", HEX, 40),
+    (Kind::ServiceToken, "sntryu_", HEX, 64),
 ];
 
 /// The same of keys whose length is a least one.
@@ -79,6 +83,9 @@ const AT_LEAST: &[(Kind, &str, &str, usize)] = &[
     (Kind::GroqKey, "gsk_", ALNUM, 52),
     (Kind::XaiKey, "xai-", ALNUM, 80),
     (Kind::PerplexityKey, "pplx-", ALNUM, 48),
+    (Kind::GitlabToken, "glrt-", ALNUM, 20),
+    (Kind::ServiceToken, "nvapi-", ALNUM, 64),
+    (Kind::ServiceToken, "pdl_live_apikey_", HEX, 52),
 ];
 
 fn sample(kind: Kind, before: &str, matched: String, after: &str) -> Sample {
