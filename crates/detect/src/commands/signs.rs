@@ -28,6 +28,15 @@ fn is_one_of(names: &[&str], command: &Command) -> bool {
     command.words.first().is_some_and(|program| fits_one(names, name_of(&program.text)))
 }
 
+/// Whether the program is one of these, or starts one (`sudo curl`). What is started has fewer words each time.
+fn runs_one_of(names: &[&str], words: &[Word]) -> bool {
+    let is_it = words.first().is_some_and(|program| fits_one(names, name_of(&program.text)));
+    is_it
+        || started_by(words).iter().any(
+            |started| matches!(started, Started::Words(inner) if inner.len() < words.len() && runs_one_of(names, inner)),
+        )
+}
+
 fn has_operand(operands: &Operands, command: &Command) -> bool {
     let mut words = command.words.iter().skip(1);
     match operands {
@@ -61,8 +70,9 @@ fn is_fed_by(from: &[&str], command: &Command, script: &Script) -> bool {
     let document = command.document.and_then(|document| script.documents.get(document));
     let mut words = command.words.iter().skip(1).chain(&command.redirected).chain(document);
     (runs_input(command)
-        && before()
-            .any(|other| (is_fed_by_group || other.pipeline == command.pipeline) && is_one_of(from, other)))
+        && before().any(|other| {
+            (is_fed_by_group || other.pipeline == command.pipeline) && runs_one_of(from, &other.words)
+        }))
         || words.any(|word| brings(from, word))
 }
 

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Names, with all below them, that are never the internet's: RFC 6761, 6762, 8375, ICANN's resolution 2024.07.29.06
-/// (`internal`), RFC 6762 appendix G and habit (the others).
-const LOCAL: [&str; 14] = [
+/// (`internal`), RFC 6762 appendix G, the service names of Kubernetes (`svc`) and habit (the others); and public names
+/// whose owners lead them, and all below them, to 127.0.0.1 (the last four).
+const LOCAL: [&str; 19] = [
     "localhost",
     "local",
     "internal",
@@ -19,6 +20,11 @@ const LOCAL: [&str; 14] = [
     "ip6-localhost",
     "ip6-loopback",
     "broadcasthost",
+    "svc",
+    "localtest.me",
+    "lvh.me",
+    "lacolhost.com",
+    "vcap.me",
 ];
 
 /// Zones that lead to the address in the name below them.
@@ -86,7 +92,17 @@ mod tests {
 
     #[test]
     fn names_of_this_network_are_known() {
-        for name in ["localhost", "a.localhost", "printer.local", "x.internal", "router", "nas.home.arpa"] {
+        for name in [
+            "localhost",
+            "a.localhost",
+            "printer.local",
+            "x.internal",
+            "router",
+            "nas.home.arpa",
+            "api.default.svc",
+            "lvh.me",
+            "a.localtest.me",
+        ] {
             assert!(is_local(name), "{name}");
         }
         for name in
