@@ -124,6 +124,10 @@ impl Order {
         match role {
             Role::Verb => self.verb = Some(range.clone()),
             Role::Scope => self.scope = Some(range.clone()),
+            Role::Owned => {
+                self.scope = Some(range.clone());
+                self.object = Some(range.clone());
+            }
             _ => self.object = Some(range.clone()),
         }
         let within =

@@ -9,6 +9,8 @@ pub(super) enum Role {
     Scope,
     /// With what: "instructions".
     Object,
+    /// With what, and whose: "your instructions". It says to which as well.
+    Owned,
     /// Where the address of an image begins in Markdown.
     Image,
     /// Counts by itself.
@@ -34,6 +36,10 @@ const fn object(text: &'static str) -> Term {
     Term { text, role: Role::Object }
 }
 
+const fn owned(text: &'static str) -> Term {
+    Term { text, role: Role::Owned }
+}
+
 const fn alone(text: &'static str, points: u32, what: &'static str) -> Term {
     Term { text, role: Role::Alone(points, what) }
 }
@@ -44,6 +50,9 @@ const NEW_ORDERS: &str = "new orders";
 const TO_MODELS: &str = "a text addressed to models";
 const OTHER_SELF: &str = "another self for the model";
 const ASKS_PROMPT: &str = "a question for the system prompt";
+const NO_LIMITS: &str = "the promise of a model without limits";
+const TO_MEMORY: &str = "something to be said in every answer from now on";
+const BY_DECODING: &str = "an order to follow what is encoded";
 const INVISIBLE: &str = "invisible markup";
 
 /// English, Chinese, Japanese, Korean, Spanish, Portuguese, French, German, Italian, Russian.
@@ -130,6 +139,35 @@ pub(super) const TERMS: &[Term] = &[
     object("инструкци"),
     object("указани"),
     object("команды"),
+    owned("your instruction"),
+    owned("your guideline"),
+    owned("your previous"),
+    owned("your programming"),
+    owned("your system prompt"),
+    owned("all instructions"),
+    owned("all rules"),
+    owned("all safety"),
+    owned("any instructions"),
+    owned("content policy"),
+    owned("safety rules"),
+    owned("safety guidelines"),
+    owned("confidentiality policy"),
+    owned("everything above"),
+    owned("everything before"),
+    owned("toutes les instructions"),
+    owned("todas las instrucciones"),
+    owned("todas as instruç"),
+    owned("tutte le istruzioni"),
+    owned("alle anweisungen"),
+    owned("deine anweisungen"),
+    owned("deine richtlinien"),
+    owned("все инструкции"),
+    owned("你的指令"),
+    owned("你的规则"),
+    verb("oubliez"),
+    verb("olvide "),
+    verb("dimenticate"),
+    verb("skip "),
     alone("<|im_start|>", 60, ROLE_MARK),
     alone("<|system|>", 60, ROLE_MARK),
     alone("<|start_header_id|>", 60, ROLE_MARK),
@@ -143,6 +181,14 @@ pub(super) const TERMS: &[Term] = &[
     alone("\nsystem:", 30, ROLE_MARK),
     alone("### system", 30, ROLE_MARK),
     alone("\n\nhuman:", 30, ROLE_MARK),
+    alone("system note:", 30, ROLE_MARK),
+    alone("nota del sistema:", 30, ROLE_MARK),
+    alone("nota di sistema:", 30, ROLE_MARK),
+    alone("note système :", 30, ROLE_MARK),
+    alone("systemhinweis:", 30, ROLE_MARK),
+    alone("end of user input", 40, ROLE_MARK),
+    alone("important system update", 40, ROLE_MARK),
+    alone("[system]", 30, ROLE_MARK),
     alone("[system message]", 40, ROLE_MARK),
     alone("begin system", 30, ROLE_MARK),
     alone("do not tell the user", 50, SECRECY),
@@ -160,7 +206,43 @@ pub(super) const TERMS: &[Term] = &[
     alone("from now on you", 25, NEW_ORDERS),
     alone("从现在开始你", 25, NEW_ORDERS),
     alone("override your programming", 50, NEW_ORDERS),
+    alone("neue anweisungen:", 40, NEW_ORDERS),
+    alone("nuevas instrucciones:", 40, NEW_ORDERS),
+    alone("nouvelles instructions :", 40, NEW_ORDERS),
+    alone("nuove istruzioni:", 40, NEW_ORDERS),
+    alone("your real task is", 50, NEW_ORDERS),
+    alone("safety protocols disabled", 60, NO_LIMITS),
+    alone("no restrictions", 30, NO_LIMITS),
+    alone("no content restrictions", 50, NO_LIMITS),
+    alone("no content policy", 50, NO_LIMITS),
+    alone("no filters or limits", 50, NO_LIMITS),
+    alone("no rules", 25, NO_LIMITS),
+    alone("without restrictions", 25, NO_LIMITS),
+    alone("without limits", 20, NO_LIMITS),
+    alone("unrestricted assistant", 50, NO_LIMITS),
+    alone("unrestricted response", 50, NO_LIMITS),
+    alone("uncensored", 30, NO_LIMITS),
+    alone("sin restricciones", 30, NO_LIMITS),
+    alone("sans restrictions", 30, NO_LIMITS),
+    alone("senza restrizioni", 30, NO_LIMITS),
+    alone("ohne einschränkungen", 30, NO_LIMITS),
+    alone("keine regeln", 30, NO_LIMITS),
+    alone("без ограничений", 30, NO_LIMITS),
+    alone("没有任何限制", 40, NO_LIMITS),
+    alone("to your long-term memory", 50, TO_MEMORY),
+    alone("in every future", 30, TO_MEMORY),
+    alone("to every future", 30, TO_MEMORY),
+    alone("do exactly what it says", 60, BY_DECODING),
+    alone("do what it says", 40, BY_DECODING),
+    alone("follow the instruction inside", 60, BY_DECODING),
     alone("if you are an ai", 40, TO_MODELS),
+    alone("note to the bot", 50, TO_MODELS),
+    alone("note for ai", 40, TO_MODELS),
+    alone("for ai coding agents", 40, TO_MODELS),
+    alone("any ai system", 40, TO_MODELS),
+    alone("ai assistant reading this", 50, TO_MODELS),
+    alone("important for the assistant", 50, TO_MODELS),
+    alone("you are hereby instructed", 50, NEW_ORDERS),
     alone("if you are a language model", 50, TO_MODELS),
     alone("attention ai", 40, TO_MODELS),
     alone("ai assistants reading this", 50, TO_MODELS),
@@ -170,6 +252,12 @@ pub(super) const TERMS: &[Term] = &[
     alone("the ai must", 25, TO_MODELS),
     alone("llm must", 25, TO_MODELS),
     alone("you are now ", 20, OTHER_SELF),
+    alone("you are now in developer mode", 60, OTHER_SELF),
+    alone("you are now dan", 60, OTHER_SELF),
+    alone("you are no longer a", 25, OTHER_SELF),
+    alone("modo desarrollador", 25, OTHER_SELF),
+    alone("mode développeur", 25, OTHER_SELF),
+    alone("pretend you are an ai with no", 60, OTHER_SELF),
     alone("developer mode", 25, OTHER_SELF),
     alone("do anything now", 50, OTHER_SELF),
     alone("jailbroken", 40, OTHER_SELF),
@@ -178,6 +266,15 @@ pub(super) const TERMS: &[Term] = &[
     alone("你现在是", 20, OTHER_SELF),
     alone("reveal your system prompt", 60, ASKS_PROMPT),
     alone("reveal your instructions", 50, ASKS_PROMPT),
+    alone("your initial instructions", 50, ASKS_PROMPT),
+    alone("instructions you were given", 50, ASKS_PROMPT),
+    alone("the hidden prompt", 40, ASKS_PROMPT),
+    alone("the full system prompt", 50, ASKS_PROMPT),
+    alone("including the system message", 50, ASKS_PROMPT),
+    alone("tes instructions système", 50, ASKS_PROMPT),
+    alone("tus instrucciones del sistema", 50, ASKS_PROMPT),
+    alone("le tue istruzioni di sistema", 50, ASKS_PROMPT),
+    alone("deine systemanweisungen", 50, ASKS_PROMPT),
     alone("print your system prompt", 60, ASKS_PROMPT),
     alone("repeat the words above", 50, ASKS_PROMPT),
     alone("show me your system prompt", 50, ASKS_PROMPT),

@@ -35,7 +35,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
         fs::read_dir(folder).expect("the repository can be read").map(|entry| entry.expect("an entry"))
     {
         let path = entry.path();
-        let skipped = ["target", ".git", "tests", "peers", "results", "detect"];
+        let skipped = ["target", ".git", ".tools", "node_modules", "tests", "peers", "results", "detect"];
         if path.is_dir() && !skipped.iter().any(|name| path.ends_with(name)) {
             sources(&path, found);
         } else if path

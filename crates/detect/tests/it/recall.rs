@@ -99,6 +99,37 @@ fn a_key_is_found_behind_escapes_and_encodings_and_not_within_words() {
 }
 
 #[test]
+fn what_the_corpora_found_missing_is_found() {
+    let detector = TextDetector::new(Selection::all());
+    let begins_with_slash = "/neyXUCowPESc6N7tWoAP9S2FbECTjQaOWz3g2Qk".to_owned();
+    for (kind, before, matched, after) in [
+        (Kind::AwsSecretKey, "aws_secret_access_key=", begins_with_slash.as_str(), "\n"),
+        (Kind::Connection, "postgres://", "app:correct#7Fe518", "@db.acme.dev:5432/app"),
+        (Kind::ServiceToken, "key ", "sk-lf-fa057507-056a-9d37-4330-4d5ddcb52986", ""),
+        (Kind::ServiceToken, "k=", "shippo_live_2BB6d3cf8cdAaEc1D78536E6e034ab6C94fe1c6f", "&b"),
+        (Kind::Phone, "call me at ", "0467433478", " today"),
+        (Kind::Phone, "Phone:\n", "(0306) 9990041", ""),
+        (Kind::Phone, "Fax: ", "03 73 34 61 93", "."),
+        (Kind::Phone, "tel. ", "0044 20 8361 2345", ""),
+        (Kind::Phone, "or ", "+1-346-795-4614x8556", "."),
+    ] {
+        let text = format!("{before}{matched}{after}");
+        let wanted = Match { range: before.len()..before.len() + matched.len(), kind };
+        assert_eq!(found(&detector, &text), [wanted], "{text}");
+    }
+    for text in [
+        "AKIAIOSFODNN7EXAMPLE",
+        "see §4.2.3.1 and version 3.5.0.1",
+        "use 8.8.8.8 or 1.1.1.1",
+        "room 0467433478",
+        "shpat_abcdefghijklmnopqrstuvwxyzabcdef",
+        "https://host:8080?mail=a",
+    ] {
+        assert_eq!(found(&detector, text), [], "{text}");
+    }
+}
+
+#[test]
 fn kinds_have_names_that_lead_back_to_them() {
     for kind in PiiKind::ALL {
         assert_eq!(PiiKind::parse(kind.as_str()), Some(*kind));
