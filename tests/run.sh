@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests with real clients, and closes with how many passed and failed over all.
-# Usage: tests/run.sh [sdk|litellm|comply|node|node24|model|agents]…
+# Usage: tests/run.sh [sdk|litellm|comply|node|node24|model|agents|corpora]…
 # The binary under test: $SEAWALL_BIN, else target/ci/seawall, else target/debug/seawall.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tools=$(dirname "$here")/.tools
 parts=("$@")
-((${#parts[@]})) || parts=(sdk litellm comply node node24 model agents)
+((${#parts[@]})) || parts=(sdk litellm comply node node24 model agents corpora)
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -20,6 +20,12 @@ with_node() { # NODE
     (cd "$here" && "$1" --test --test-reporter=spec --test-timeout=60000 node/*.test.mjs)
 }
 
+# The detectors behind a line protocol; unless $SEAWALL_JUDGE names one.
+build_judge() {
+    [[ -n ${SEAWALL_JUDGE:-} ]] ||
+        (cd "$here/.." && cargo build --quiet --profile ci --locked -p seawall-detect --example judge)
+}
+
 run_part() {
     case $1 in
         sdk) with_pytest venv sdk --ignore=sdk/test_litellm.py --ignore=sdk/test_comply.py ;;
@@ -29,6 +35,7 @@ run_part() {
         node24) with_node "$tools/node24/bin/node" ;;
         model) with_pytest venv model ;;
         agents) with_pytest venv agents ;;
+        corpora) build_judge && with_pytest corpora corpora ;;
         *)
             echo "run: no part is called '$1'" >&2
             return 2

