@@ -1,6 +1,6 @@
 //! Measures the text detectors on this machine: bytes a second scanned, clean and dirty, and redacted in small deltas.
 //!
-//! `cargo run --release -p seawall-detect --example scan [MEGABYTES [ROUNDS]]`. The best of the rounds counts: what is
+//! `cargo run --release -p seawall-detect --example scan [MEGABYTES [ROUNDS [TEXT]]]`. The best of the rounds counts: what is
 //! slower was disturbed. `mixed` has a dozen matches in 3 KB, `dirty` one in every 33 bytes.
 
 #![expect(clippy::print_stdout, reason = "printing what it measured is what it is for")]
@@ -54,6 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let bytes: usize = arguments.next().as_deref().unwrap_or("32").parse::<usize>()? * 1_000_000;
     let rounds: u32 = arguments.next().as_deref().unwrap_or("5").parse()?;
+    let only = arguments.next();
     let selections = [
         ("secrets", Selection { secrets: true, ..Selection::default() }),
         ("secrets+pii", Selection { secrets: true, pii: PiiKinds::all(), injection: false }),
@@ -64,7 +65,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|(name, text)| (name, repeated(text, bytes)));
     for (selected, selection) in selections {
         let detector = TextDetector::new(selection);
-        for (name, text) in &texts {
+        for (name, text) in texts.iter().filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name))
+        {
             let scanned = fastest(rounds, text.len(), || {
                 detector.scan(black_box(text), |one| {
                     black_box(one);
