@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 use fastrand::Rng;
-use seawall_types::{ActionId, Clock, HoldId, KeyId, RequestId, RunId, Timestamp};
+use seawall_types::{ActionId, ApprovalId, Clock, HoldId, KeyId, RequestId, RunId, Timestamp};
 
 thread_local! {
     static RANDOM: RefCell<Rng> = RefCell::new(seeded());
@@ -61,6 +61,8 @@ makers! {
     new_hold, new_hold_at => HoldId;
     /// A name for a new API key (not the key itself, which is a secret).
     new_key, new_key_at => KeyId;
+    /// A name for a question to a person.
+    new_approval, new_approval_at => ApprovalId;
     /// A name for a request that has just arrived.
     new_request, new_request_at => RequestId;
 }

@@ -76,6 +76,8 @@ identifiers! {
     HoldId;
     /// One API key of a caller (not the key itself).
     KeyId;
+    /// One question to a person whether an action may happen.
+    ApprovalId;
     /// One HTTP request.
     RequestId;
 }

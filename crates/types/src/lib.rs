@@ -19,7 +19,7 @@ mod verdict;
 pub use action::{ActionKind, Effect};
 pub use clock::{Clock, ManualClock, ParseTimestampError, Timestamp};
 pub use event::{Actor, Event, EventData, EventKind};
-pub use id::{ActionId, HoldId, KeyId, ParseIdError, RequestId, RunId};
+pub use id::{ActionId, ApprovalId, HoldId, KeyId, ParseIdError, RequestId, RunId};
 pub use mask::{REDACTED, mask};
 pub use money::{Amount, ParseUsdError, Tokens, Usd};
 pub use pattern::{ParsePatternError, Pattern};

@@ -176,6 +176,8 @@ codes! {
     NotFound = "NOT_FOUND";
     /// The path exists, the method does not.
     MethodNotAllowed = "METHOD_NOT_ALLOWED";
+    /// Something stands against it that came first: the opposite was decided already.
+    Conflict = "CONFLICT";
     /// A websocket is not passed through here; plain HTTP is.
     WebsocketRefused = "WEBSOCKET_REFUSED";
     /// Too many requests in flight, or too many bytes buffered.
@@ -237,6 +239,7 @@ impl Code {
             Self::NotFound | Self::NoUpstream => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
+            Self::Conflict => 409,
             Self::BodyTooLarge => 413,
             Self::WebsocketRefused => 426,
             Self::BurnRateExceeded | Self::RateLimited => 429,
