@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use rusqlite::types::Type;
 use rusqlite::{Error as SqlError, Result, Row};
-use seawall_types::{ActionId, HoldId, KeyId, RunId, Timestamp};
+use seawall_types::{ActionId, ApprovalId, HoldId, KeyId, RunId, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -116,4 +116,4 @@ macro_rules! identifiers {
     )*};
 }
 
-identifiers! { ActionId HoldId KeyId RunId }
+identifiers! { ActionId ApprovalId HoldId KeyId RunId }

@@ -9,6 +9,7 @@
 //! JSON text. Integers are SQLite's 64 bits with a sign; a count of 2⁶³ or more, which only a limit that
 //! nobody reaches has, shows as a negative one.
 
+mod approvals;
 mod column;
 mod keys;
 mod ledger;

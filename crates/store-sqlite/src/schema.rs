@@ -9,8 +9,11 @@ use seawall_store::StoreError;
 use crate::failed;
 
 /// The scripts, the first leading to version 1.
-const SCRIPTS: &[&str] =
-    &[include_str!("schema/0001_first.sql"), include_str!("schema/0002_signed_heads.sql")];
+const SCRIPTS: &[&str] = &[
+    include_str!("schema/0001_first.sql"),
+    include_str!("schema/0002_signed_heads.sql"),
+    include_str!("schema/0003_approvals.sql"),
+];
 
 /// Brings the tables up to date, in one transaction.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

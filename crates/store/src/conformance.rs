@@ -8,6 +8,7 @@
 
 #![expect(clippy::unwrap_used, reason = "this is test code: a store that fails a claim is to panic")]
 
+mod approvals;
 mod budgets;
 mod keys;
 mod runs;
@@ -18,6 +19,7 @@ use seawall_types::Timestamp;
 
 use crate::Store;
 
+pub use approvals::*;
 pub use budgets::*;
 pub use keys::*;
 pub use runs::*;
@@ -51,6 +53,18 @@ macro_rules! conformance {
             a_forgotten_run_is_gone
             starting_twice_keeps_the_first_row
             a_fresh_store_answers
+            an_approval_is_read_back_as_it_was_kept
+            the_same_question_is_asked_once
+            an_approval_is_bound_to_run_actor_tool_and_arguments
+            what_is_allowed_once_is_used_up_by_one_of_many
+            what_is_allowed_for_arguments_or_the_run_lasts
+            a_denial_stands_and_goes_before_what_allows
+            nobody_deciding_is_a_denial_that_is_told_once
+            the_first_decision_stands
+            an_approval_that_is_shown_answers_in_another_run
+            the_newest_approvals_are_listed_oldest_first
+            a_decision_is_recorded_by_one
+            asking_is_no_change_of_keys
         );
     };
     (@each $open:expr; $($claim:ident)*) => {$(

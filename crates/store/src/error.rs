@@ -3,6 +3,8 @@
 use seawall_budget::SnapshotError;
 use seawall_trace::HeadsError;
 
+use crate::ApprovalState;
+
 /// A store refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -17,6 +19,14 @@ pub enum StoreError {
     NotFound {
         /// What.
         what: String,
+    },
+    /// Somebody has decided otherwise, or the time for it is up.
+    #[error("{what} is {state} already, and a decision stands; the caller has to ask again")]
+    Decided {
+        /// What.
+        what: String,
+        /// What was decided.
+        state: ApprovalState,
     },
     /// The store can't be reached, read or written.
     #[error("the store is unavailable ({reason}); check that its disk is there, writable and not full")]

@@ -1,9 +1,10 @@
 //! What is kept: traits and row types of durable state, and the suite that every store passes.
 //!
-//! A [`Store`] keeps API keys, limits that operators set, the ledger's snapshots and the heads of the trace's
-//! chains. This crate has the traits, a store in [`memory`], and, with the feature `conformance`, the claims
+//! A [`Store`] keeps API keys, limits that operators set, approvals, the ledger's snapshots and the heads of the
+//! trace's chains. This crate has the traits, a store in [`memory`], and, with the feature `conformance`, the claims
 //! that every store is tested against. It knows no database.
 
+pub mod approval;
 mod error;
 mod key;
 mod limits;
@@ -15,6 +16,7 @@ pub mod conformance;
 use seawall_budget::Snapshots;
 use seawall_trace::Heads;
 
+pub use approval::{ApprovalDecision, ApprovalRow, ApprovalScope, ApprovalState, Approvals, AskedApproval};
 pub use error::StoreError;
 pub use key::{KEY_PREFIX, KeyBudget, KeyRow, Keys};
 pub use limits::Limits;
@@ -23,7 +25,7 @@ pub use limits::Limits;
 ///
 /// Each call is atomic and durable when it returns. Calls block: make them where that does no harm. Several
 /// processes may use one store.
-pub trait Store: Keys + Limits + Snapshots + Heads {
+pub trait Store: Keys + Limits + Approvals + Snapshots + Heads {
     /// A number that is another one after keys or limits were written, by this process or another.
     ///
     /// # Errors

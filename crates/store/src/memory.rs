@@ -5,9 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use seawall_budget::{Limit, Snapshot, SnapshotError, Snapshots};
 use seawall_trace::{Head, Heads, HeadsError, MemoryHeads, RunRow};
-use seawall_types::{RunId, Scope, Timestamp, Window};
+use seawall_types::{ApprovalId, RunId, Scope, Timestamp, Window};
 
-use crate::{KeyRow, Keys, Limits, Store, StoreError};
+use crate::approval::answering;
+use crate::{
+    ApprovalDecision, ApprovalRow, ApprovalState, Approvals, AskedApproval, KeyRow, Keys, Limits, Store,
+    StoreError,
+};
 
 /// The store.
 #[derive(Debug, Default)]
@@ -20,6 +24,7 @@ pub struct MemoryStore {
 struct Tables {
     keys: Vec<KeyRow>,
     limits: BTreeMap<(Scope, Window), (Limit, Timestamp)>,
+    approvals: BTreeMap<(Timestamp, ApprovalId), ApprovalRow>,
     snapshot: Option<Snapshot>,
     changes: u64,
 }
@@ -116,6 +121,81 @@ impl Limits for MemoryStore {
         let was_there = tables.limits.remove(&(scope.clone(), window)).is_some();
         tables.changes += u64::from(was_there);
         Ok(was_there)
+    }
+}
+
+impl Tables {
+    fn expire(&mut self, now: Timestamp) {
+        self.approvals.values_mut().for_each(|row| *row = row.clone().expired_by(now));
+    }
+
+    fn approval(&mut self, id: ApprovalId) -> Option<&mut ApprovalRow> {
+        self.approvals.values_mut().find(|row| row.id == id)
+    }
+
+    fn keep(&mut self, row: &ApprovalRow) {
+        self.approvals.insert((row.asked_at, row.id), row.clone());
+    }
+}
+
+impl Approvals for MemoryStore {
+    fn ask(&self, wanted: &ApprovalRow, shown: Option<ApprovalId>) -> Result<AskedApproval, StoreError> {
+        let mut tables = self.lock();
+        tables.expire(wanted.asked_at);
+        let rows = tables.approvals.values().cloned();
+        let Some(mut row) = answering(rows, wanted, shown) else {
+            tables.keep(wanted);
+            return Ok(AskedApproval { row: wanted.clone(), is_new: true });
+        };
+        if row.is_used_up_by_answering() {
+            row.used_at = Some(wanted.asked_at);
+            tables.keep(&row);
+        }
+        Ok(AskedApproval { row, is_new: false })
+    }
+
+    fn decide(
+        &self,
+        id: ApprovalId,
+        decision: &ApprovalDecision,
+        at: Timestamp,
+    ) -> Result<ApprovalRow, StoreError> {
+        let mut tables = self.lock();
+        tables.expire(at);
+        let Some(row) = tables.approval(id) else {
+            return Err(StoreError::NotFound { what: format!("approval {id}") });
+        };
+        *row = row.clone().decided(decision, at)?;
+        Ok(row.clone())
+    }
+
+    fn expire(&self, at: Timestamp) -> Result<(), StoreError> {
+        self.lock().expire(at);
+        Ok(())
+    }
+
+    fn approval(&self, id: ApprovalId) -> Result<Option<ApprovalRow>, StoreError> {
+        Ok(self.lock().approval(id).cloned())
+    }
+
+    fn approvals(&self, state: Option<ApprovalState>, most: u32) -> Result<Vec<ApprovalRow>, StoreError> {
+        let tables = self.lock();
+        let rows = tables.approvals.values().filter(|row| state.is_none_or(|state| row.state == state));
+        let mut rows: Vec<_> =
+            rows.rev().take(usize::try_from(most).unwrap_or(usize::MAX)).cloned().collect();
+        rows.reverse();
+        Ok(rows)
+    }
+
+    fn unrecorded(&self) -> Result<Vec<ApprovalRow>, StoreError> {
+        let is_due = |row: &&ApprovalRow| row.state != ApprovalState::Pending && !row.recorded;
+        Ok(self.lock().approvals.values().filter(is_due).cloned().collect())
+    }
+
+    fn claim_record(&self, id: ApprovalId) -> Result<bool, StoreError> {
+        let mut tables = self.lock();
+        let decided = tables.approval(id).filter(|row| row.state != ApprovalState::Pending);
+        Ok(decided.is_some_and(|row| !std::mem::replace(&mut row.recorded, true)))
     }
 }
 
