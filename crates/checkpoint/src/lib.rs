@@ -5,14 +5,18 @@
 //! reservation's place. A permit that is dropped instead stays charged at its reservation and is written down as
 //! abandoned: the system errs on the safe side of money.
 //!
+//! Where the policy wants a person to decide, [`Approvals`] asks one and gives the answer.
+//!
 //! The checkpoint performs nothing itself and knows no provider; it joins the policy, the ledger and the trace.
 
+pub mod approvals;
 mod checkpoint;
 mod denial;
 mod permit;
 mod places;
 mod record;
 
+pub use approvals::{Answer, ApprovalCounts, ApprovalRequest, Approvals};
 pub use checkpoint::{Checkpoint, Counts, ModelCall};
 pub use denial::{Denial, ExhaustedBudget};
 pub use permit::{Attempt, Outcome, Passed, Permit, ToolRequest, ToolReturn};
