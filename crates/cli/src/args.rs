@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use seawall_store::ApprovalScope;
 use seawall_trace::sign::{KeyError, PublicKey};
 
 use crate::otlp::Endpoint;
@@ -75,6 +76,9 @@ pub(crate) enum Command {
     /// API keys of this server's callers
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Calls of tools that wait for a person
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
     /// The configuration: effective values, check, schema
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -438,6 +442,38 @@ pub(crate) enum KeysCommand {
         /// The name
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApprovalsCommand {
+    /// What waits, or was decided
+    List {
+        /// pending, allowed, denied, expired, or all
+        #[arg(long, default_value = "pending")]
+        state: String,
+    },
+    /// Everything about one
+    Show {
+        /// Its identifier, or the beginning of it
+        id: String,
+    },
+    /// Let the call happen
+    Allow(DecideArgs),
+    /// Refuse the call
+    Deny(DecideArgs),
+}
+
+/// Flags of `approvals allow` and `approvals deny`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DecideArgs {
+    /// Its identifier, or the beginning of it
+    pub(crate) id: String,
+    /// What the caller is told
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    /// What it holds for: once; arguments, every call with these; run, every call of the tool in the run [default: once]
+    #[arg(long = "for", value_name = "once|run|arguments")]
+    pub(crate) scope: Option<ApprovalScope>,
 }
 
 /// Flags of `keys create`.

@@ -1,5 +1,6 @@
 //! Putting a server together: store, ledger, trace, checkpoint, gateway, in the order in which they need one another.
 
+mod approvals;
 mod callers;
 mod directory;
 mod housekeeping;
@@ -19,7 +20,7 @@ use seawall_base::clock::SystemClock;
 use seawall_base::id;
 use seawall_base::lock::DataDirLock;
 use seawall_budget::{Journal, Ledger, Snapshots};
-use seawall_checkpoint::Checkpoint;
+use seawall_checkpoint::{Approvals, Checkpoint};
 use seawall_gateway::{AuthMode, Gateway, Metrics, Parts, Snapshot};
 use seawall_llm_client::sim;
 use seawall_policy::Policy;
@@ -87,6 +88,15 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     let ledger = open_ledger(plan, run, &data_dir, &store, &callers.policies, &*clock)?;
     let checkpoint = Arc::new(Checkpoint::new(Arc::new(ledger), trace, Arc::clone(&clock)));
 
+    let approvals = Arc::new(Approvals::new(
+        Arc::clone(&store),
+        checkpoint.trace().clone(),
+        Arc::clone(&clock),
+        run,
+        plan.settings.approvals.expires_after,
+    ));
+    let desk = approvals::ApprovalDesk::open(&plan.settings.approvals, Arc::clone(&approvals))?;
+
     let sim = sim::Sim::new(sim::Options::default(), Arc::clone(&clock));
     let directory = directory::build(&plan.settings.gateway, &sim, request.workers, None)?;
     let simulated = directory.upstreams.iter().any(|upstream| upstream.is_simulated());
@@ -116,6 +126,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         Arc::clone(&store),
         housekeeping::Retention::of(&plan.settings.trace, runs),
         Arc::clone(&reloading),
+        desk,
         changes_at_start,
     )?;
     let token = new_token()?;
@@ -124,6 +135,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         gateway,
         registry,
         store,
+        approvals,
         sim: simulated.then_some(sim),
         clock: Arc::clone(&clock),
         token: Secret::new(token.clone()),

@@ -1,5 +1,6 @@
 //! The commands, each in its file.
 
+mod approvals;
 mod budget;
 mod config;
 mod doctor;
@@ -54,6 +55,7 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
         Command::Report(args) => report::run(&world, &args),
         Command::Budget(command) => budget::run(&world, command),
         Command::Keys(command) => keys::run(&world, command),
+        Command::Approvals(command) => approvals::run(&world, command),
         Command::Config(command) => config::run(&world, &command),
         Command::Policy(command) => policy::run(&world, command),
         Command::Exec(args) => exec::run(&world, args),

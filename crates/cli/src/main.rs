@@ -13,6 +13,7 @@ mod otlp;
 mod output;
 mod policy;
 mod settings;
+mod webhook;
 
 use std::process::ExitCode;
 

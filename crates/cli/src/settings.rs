@@ -1,5 +1,6 @@
 //! The whole configuration of the binary: every section, read once.
 
+mod approvals;
 mod elsewhere;
 mod otlp;
 
@@ -18,6 +19,8 @@ use serde_json::{Value, json};
 use crate::args::{Global, LogFormat, ServeArgs};
 use crate::otlp::Endpoint;
 
+pub(crate) use self::approvals::ApprovalSettings;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Everything that is configured.
@@ -25,6 +28,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(crate) struct Settings {
     pub(crate) gateway: GatewaySettings,
     pub(crate) trace: TraceSettings,
+    pub(crate) approvals: ApprovalSettings,
     pub(crate) store: Option<String>,
     pub(crate) logging: LoggingSettings,
     pub(crate) metrics: MetricsPlace,
@@ -60,6 +64,7 @@ impl Settings {
         let mut gateway = GatewaySettings::declare(reader);
         let trace = reader.section("trace", "The event log.", trace);
         gateway.trace_before_sending = matches!(trace.durability, Durability::Each);
+        let approvals = approvals::declare(reader);
         let store = reader
             .optional_text("store", "Where durable state lives; default: sqlite in the data directory.");
         if store.as_deref().is_some_and(|store| !store.starts_with("sqlite:")) {
@@ -69,7 +74,7 @@ impl Settings {
         let metrics = reader.section("metrics", "Figures for Prometheus.", metrics);
         let otlp = otlp::declare(reader);
         elsewhere::declare(reader);
-        Self { gateway, trace, store, logging, metrics, otlp }
+        Self { gateway, trace, approvals, store, logging, metrics, otlp }
     }
 
     /// Where the database is.

@@ -37,7 +37,7 @@ impl Role {
 }
 
 /// Lets a request through whose caller may make it. Reading needs a viewer, changing an operator, `/admin` an admin.
-pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let needed = match request.method() {
         _ if request.uri().path().starts_with("/admin") => Role::Admin,
         &Method::GET | &Method::HEAD => Role::Viewer,
@@ -47,10 +47,27 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let address = peer.map(|peer| app.gateway().client_address(peer.ip(), request.headers()));
     let admitted = arrive(&app, request.uri().path(), address)
         .and_then(|()| check(&app, request.headers(), address, needed))
-        .and_then(|caller| take_rate(&app, request.uri().path(), address, caller.as_deref()));
+        .and_then(|caller| {
+            take_rate(&app, request.uri().path(), address, caller.as_deref()).map(|()| caller)
+        });
     match admitted {
-        Ok(()) => next.run(request).await,
+        Ok(caller) => {
+            request.extensions_mut().insert(Admitted(caller));
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
+    }
+}
+
+/// Who was let through; nobody in particular on an open server, and for its owner's command line.
+#[derive(Debug, Clone)]
+pub(crate) struct Admitted(Option<Arc<Caller>>);
+
+impl Admitted {
+    /// How it is written down who did something.
+    pub(crate) fn name(&self) -> String {
+        let key = self.0.as_ref().and_then(|caller| caller.actor.key.as_deref());
+        key.map_or_else(|| "operator".to_owned(), |key| format!("key:{key}"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Our own routes.
 
 mod admin;
+mod approvals;
 mod body;
 mod budgets;
 mod docs;
@@ -30,6 +31,9 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
     let mut guarded = Router::new()
         .route("/api/budgets", get(budgets::show).put(budgets::set).delete(budgets::remove))
         .route("/api/budgets/reset", post(budgets::reset))
+        .route("/api/approvals", get(approvals::list))
+        .route("/api/approvals/{id}", get(approvals::show))
+        .route("/api/approvals/{id}/decide", post(approvals::decide))
         .route("/admin/reload", post(admin::reload))
         .route("/admin/keys/reload", post(admin::reload_keys));
     if app.parts.sim.is_some() {

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use prometheus::{IntCounter, IntGauge, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use seawall_checkpoint::Approvals;
 use seawall_gateway::Gateway;
 use seawall_llm_client::sim::Sim;
 use seawall_store::Store;
@@ -36,6 +37,8 @@ pub struct AppParts {
     pub registry: Registry,
     /// The store.
     pub store: Arc<dyn Store>,
+    /// What waits for a person.
+    pub approvals: Arc<Approvals>,
     /// The simulated provider, when it answers in this process.
     pub sim: Option<Sim>,
     /// The clock.
@@ -69,6 +72,8 @@ pub struct App {
     last_reload_error: Mutex<Option<String>>,
     trace_events: IntCounter,
     trace_dropped: IntCounter,
+    approvals_pending: IntGauge,
+    approvals_decided: IntCounterVec,
     reading: Mutex<()>,
     stopping: AtomicBool,
     /// Whether the metrics are among our other routes.
@@ -93,6 +98,12 @@ impl App {
         };
         let connections = IntGauge::new("seawall_connections", "Open connections of clients.")?;
         parts.registry.register(Box::new(connections.clone()))?;
+        let approvals_pending =
+            IntGauge::new("seawall_approvals_pending", "Calls of tools that wait for a person.")?;
+        parts.registry.register(Box::new(approvals_pending.clone()))?;
+        let decided = Opts::new("seawall_approvals_decided_total", "Approvals by what was decided.");
+        let approvals_decided = IntCounterVec::new(decided, &["decision"])?;
+        parts.registry.register(Box::new(approvals_decided.clone()))?;
         let app = Self {
             started: parts.clock.monotonic(),
             address: OnceLock::new(),
@@ -112,6 +123,8 @@ impl App {
                 "Events that could not be written to the trace.",
             )?,
             connections,
+            approvals_pending,
+            approvals_decided,
             last_reload_error: Mutex::default(),
             reading: Mutex::default(),
             stopping: AtomicBool::new(false),
@@ -168,5 +181,18 @@ impl App {
         let _one_at_a_time = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         self.trace_events.inc_by(stats.events.saturating_sub(self.trace_events.get()));
         self.trace_dropped.inc_by(stats.dropped.saturating_sub(self.trace_dropped.get()));
+        self.refresh_approvals();
+    }
+
+    fn refresh_approvals(&self) {
+        let counts = self.parts.approvals.counts();
+        let pending = counts.pending.load(Ordering::Relaxed);
+        self.approvals_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+        let decided =
+            [("allowed", &counts.allowed), ("denied", &counts.denied), ("expired", &counts.expired)];
+        for (decision, count) in decided {
+            let counter = self.approvals_decided.with_label_values(&[decision]);
+            counter.inc_by(count.load(Ordering::Relaxed).saturating_sub(counter.get()));
+        }
     }
 }

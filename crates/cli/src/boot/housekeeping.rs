@@ -1,5 +1,6 @@
 //! What has to be done from time to time, off the way of any request: journals to the disk, expired reservations to
-//! spend, old traces away, keys and limits that another process wrote into force.
+//! spend, old traces away, keys and limits that another process wrote into force, approvals that nobody decided on to their
+//! end.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use seawall_gateway::Gateway;
 use seawall_store::Store;
 use seawall_trace::retention::{self, Policy};
 
+use super::approvals::ApprovalDesk;
 use super::reload::Reloading;
 use crate::settings::TraceSettings;
 
@@ -48,6 +50,7 @@ impl Housekeeper {
         store: Arc<dyn Store>,
         retention: Retention,
         reloading: Arc<Reloading>,
+        desk: ApprovalDesk,
         changes: u64,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
@@ -55,11 +58,13 @@ impl Housekeeper {
             syncing: Trouble::default(),
             keeping: Trouble::default(),
             taking_over: Trouble::default(),
+            tending: Trouble::default(),
             changes,
             gateway,
             store,
             retention,
             reloading,
+            desk,
         };
         let thread = std::thread::Builder::new().name("seawall-house".to_owned()).spawn(move || {
             let mut round: u32 = 0;
@@ -68,6 +73,7 @@ impl Housekeeper {
                 chores.round(round);
             }
             chores.snapshot();
+            chores.desk.close();
         })?;
         Ok(Self { stop, thread })
     }
@@ -105,10 +111,12 @@ struct Chores {
     syncing: Trouble,
     keeping: Trouble,
     taking_over: Trouble,
+    tending: Trouble,
     gateway: Arc<Gateway>,
     store: Arc<dyn Store>,
     retention: Retention,
     reloading: Arc<Reloading>,
+    desk: ApprovalDesk,
     changes: u64,
 }
 
@@ -118,6 +126,8 @@ impl Chores {
         if is_due(round, SWEEP) {
             self.gateway.checkpoint().sweep(self.gateway.run());
             self.take_over_changes();
+            let tended = self.desk.tend();
+            self.tending.hear(tended, "approvals can't be tended; what waits for one goes on waiting");
         }
         if is_due(round, SNAPSHOT) {
             self.snapshot();

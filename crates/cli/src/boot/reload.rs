@@ -17,12 +17,13 @@ use super::{KeyPolicies, Plan, Request, Watching, callers, directory, key_requir
 use crate::settings::Settings;
 
 /// Keys whose change holds after a restart only.
-const NEEDS_RESTART: [&str; 9] = [
+const NEEDS_RESTART: [&str; 10] = [
     "gateway.listen",
     "trace.durability",
     "trace.group_every",
     "trace.retention",
     "trace.sign_key",
+    "approvals",
     "store",
     "logging",
     "metrics",

@@ -8,6 +8,7 @@
     reason = "a test is to panic when something is not as claimed"
 )]
 
+mod approvals;
 mod bad_bodies;
 mod bad_connections;
 mod bad_heads;
