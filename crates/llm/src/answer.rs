@@ -7,6 +7,7 @@ use seawall_types::Usage;
 
 use crate::json::{ANSWER_DEPTH, JsonError, JsonErrorKind, Object, Value};
 use crate::request::is_premium_name;
+use crate::transcript::{Channel, Transcript, words};
 use crate::wire::Wire;
 use crate::{anthropic, gemini, openai_chat, openai_responses, usage};
 
@@ -31,6 +32,8 @@ pub struct Answer {
     pub tool_runs: u64,
     /// The provider reported an error in the answer itself.
     pub failed: bool,
+    /// Its words, where they are wanted.
+    pub transcript: Option<Box<Transcript>>,
 }
 
 /// One tool that the model asks the client to run.
@@ -54,16 +57,28 @@ pub fn read_answer(wire: Wire, body: &[u8]) -> Answer {
 /// # Errors
 /// When it is no JSON, or nests deeper than [`ANSWER_DEPTH`].
 pub fn read_json_answer(wire: Wire, body: &[u8]) -> Result<Answer, JsonError> {
-    match read_text(wire, body) {
+    read_lossy(wire, body, false)
+}
+
+/// The same, with its words taken down, bounded.
+///
+/// # Errors
+/// As [`read_json_answer`].
+pub fn transcribe_json_answer(wire: Wire, body: &[u8]) -> Result<Answer, JsonError> {
+    read_lossy(wire, body, true)
+}
+
+fn read_lossy(wire: Wire, body: &[u8], takes_down: bool) -> Result<Answer, JsonError> {
+    match read_text(wire, body, takes_down) {
         Err(error) if error.kind == JsonErrorKind::Utf8 => {
-            read_text(wire, String::from_utf8_lossy(body).as_bytes())
+            read_text(wire, String::from_utf8_lossy(body).as_bytes(), takes_down)
         }
         read => read,
     }
 }
 
-fn read_text(wire: Wire, body: &[u8]) -> Result<Answer, JsonError> {
-    let mut answer = Answer::default();
+fn read_text(wire: Wire, body: &[u8], takes_down: bool) -> Result<Answer, JsonError> {
+    let mut answer = Answer { transcript: takes_down.then(Box::default), ..Answer::default() };
     match Object::parse_repeating(body, ANSWER_DEPTH) {
         Ok(object) => answer.take(wire, &object),
         // Gemini streams a JSON array when it is not asked for server-sent events.
@@ -109,6 +124,41 @@ impl Answer {
 
     pub(crate) fn wrote(&mut self, text: Value<'_>) {
         self.output_bytes = self.output_bytes.saturating_add(text.text_len());
+    }
+
+    /// A text of the model for its reader, or the next piece of it. What is no text is none.
+    pub(crate) fn said(&mut self, channel: Channel, index: u64, text: Value<'_>) {
+        self.wrote(text);
+        if let Some(transcript) = &mut self.transcript
+            && let Some(text) = text.as_str()
+        {
+            transcript.say(channel, index, &text);
+        }
+    }
+
+    /// The arguments of one of the tool calls as a string, or the next piece of them.
+    pub(crate) fn argued(&mut self, call: Option<usize>, arguments: Value<'_>) {
+        self.wrote(arguments);
+        self.takes_arguments(call, arguments);
+    }
+
+    /// The same as JSON.
+    pub(crate) fn argued_raw(&mut self, call: Option<usize>, json: Value<'_>) {
+        self.wrote_raw(json);
+        self.takes_arguments(call, json);
+    }
+
+    fn takes_arguments(&mut self, call: Option<usize>, arguments: Value<'_>) {
+        if let (Some(transcript), Some(call)) = (&mut self.transcript, call) {
+            transcript.argue(call, &words(&arguments));
+        }
+    }
+
+    /// Arguments that were counted as they came have come once more and whole.
+    pub(crate) fn argued_whole(&mut self, call: Option<usize>, arguments: Value<'_>) {
+        if let (Some(transcript), Some(call)) = (&mut self.transcript, call) {
+            transcript.argue_whole(call, &words(&arguments));
+        }
     }
 
     /// Arguments that come as JSON rather than as a string of it.

@@ -3,6 +3,7 @@
 use crate::answer::{Answer, ToolCall, text};
 use crate::json::Object;
 use crate::stream::Progress;
+use crate::transcript::Channel;
 use crate::usage::AnthropicCounts;
 
 /// Reads a whole message.
@@ -14,21 +15,25 @@ pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
     read_speed(object, answer);
     answer.finished(object.some("stop_reason"));
     let blocks = object.get("content").into_iter().flat_map(|content| content.elements());
-    for block in blocks.filter_map(|block| block.as_object()) {
-        read_block(&block, answer);
+    for (index, block) in (0..).zip(blocks.filter_map(|block| block.as_object())) {
+        read_block(&block, index, answer);
     }
 }
 
+/// How the pieces of texts are called, in blocks and in their deltas.
+const TEXTS: [(&str, Channel); 2] = [("text", Channel::Text), ("thinking", Channel::Reasoning)];
+
 /// A content block: whole, or as it starts.
-fn read_block(block: &Object<'_>, answer: &mut Answer) {
-    for key in ["text", "thinking"] {
-        block.get(key).into_iter().for_each(|text| answer.wrote(text));
+fn read_block(block: &Object<'_>, index: u64, answer: &mut Answer) {
+    for (key, channel) in TEXTS {
+        block.get(key).into_iter().for_each(|text| answer.said(channel, index, text));
     }
     let kind = block.get("type").and_then(text);
     if matches!(kind.as_deref(), Some("tool_use" | "server_tool_use" | "mcp_tool_use")) {
         let input =
             block.get("input").filter(|input| input.as_object().is_some_and(|input| !input.is_empty()));
-        input.into_iter().for_each(|input| answer.wrote_raw(input));
+        let call = (kind.as_deref() == Some("tool_use")).then_some(answer.tool_calls.len());
+        input.into_iter().for_each(|input| answer.argued_raw(call, input));
     }
     if kind.as_deref() == Some("server_tool_use") {
         let name = block.get("name").and_then(text).unwrap_or_default();
@@ -47,10 +52,12 @@ fn read_block(block: &Object<'_>, answer: &mut Answer) {
 pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
     let kind = object.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
     match kind.as_ref() {
-        "content_block_delta" => read_delta(object, &mut progress.answer),
+        "content_block_delta" => read_delta(object, progress),
         "content_block_start" => {
             if let Some(block) = object.get("content_block").and_then(|block| block.as_object()) {
-                read_block(&block, &mut progress.answer);
+                let (index, calls) = (index_of(object), progress.answer.tool_calls.len());
+                read_block(&block, index, &mut progress.answer);
+                progress.growing_call = (progress.answer.tool_calls.len() > calls).then_some((index, calls));
             }
         }
         "message_start" => {
@@ -73,11 +80,19 @@ pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
     }
 }
 
-fn read_delta(object: &Object<'_>, answer: &mut Answer) {
+fn read_delta(object: &Object<'_>, progress: &mut Progress) {
     let Some(delta) = object.get("delta").and_then(|delta| delta.as_object()) else { return };
-    for key in ["text", "partial_json", "thinking"] {
-        delta.get(key).into_iter().for_each(|text| answer.wrote(text));
+    let index = index_of(object);
+    for (key, channel) in TEXTS {
+        delta.get(key).into_iter().for_each(|text| progress.answer.said(channel, index, text));
     }
+    let call = progress.growing_call.filter(|(block, _)| *block == index).map(|(_, call)| call);
+    delta.get("partial_json").into_iter().for_each(|json| progress.answer.argued(call, json));
+}
+
+/// The place of a block in the message.
+fn index_of(event: &Object<'_>) -> u64 {
+    event.get("index").and_then(|index| index.as_u64()).unwrap_or(0)
 }
 
 fn count(holder: &Object<'_>, progress: &mut Progress) {

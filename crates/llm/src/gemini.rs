@@ -3,6 +3,7 @@
 use crate::answer::{Answer, ToolCall, text};
 use crate::json::Object;
 use crate::stream::Progress;
+use crate::transcript::Channel;
 use crate::usage;
 
 /// Reads one response object into `answer`, which may hold earlier ones.
@@ -25,11 +26,12 @@ fn read(object: &Object<'_>, answer: &mut Answer, mut note: impl FnMut(u64, bool
     answer.usage = usage::larger(answer.usage, object.some("usageMetadata").and_then(usage::gemini));
     let candidates = object.get("candidates").into_iter().flat_map(|candidates| candidates.elements());
     for candidate in candidates.filter_map(|candidate| candidate.as_object()) {
-        read_content(&candidate, answer);
+        // The first candidate's index is left out, as zeros are in Google's JSON.
+        let index = candidate.get("index").and_then(|index| index.as_u64()).unwrap_or(0);
+        read_content(&candidate, index, answer);
         count_searches(&candidate, answer);
         let reason = candidate.some("finishReason");
-        // The first candidate's index is left out, as zeros are in Google's JSON.
-        note(candidate.get("index").and_then(|index| index.as_u64()).unwrap_or(0), reason.is_some());
+        note(index, reason.is_some());
         answer.finished(reason);
     }
     let feedback = object.some("promptFeedback").and_then(|feedback| feedback.as_object());
@@ -62,12 +64,14 @@ fn count_searches(candidate: &Object<'_>, answer: &mut Answer) {
     answer.tool_runs = answer.tool_runs.max(u64::from(has_maps));
 }
 
-fn read_content(candidate: &Object<'_>, answer: &mut Answer) {
+fn read_content(candidate: &Object<'_>, index: u64, answer: &mut Answer) {
     let content = candidate.get("content").and_then(|content| content.as_object());
     let parts = content.and_then(|content| content.get("parts"));
     let parts = parts.into_iter().flat_map(|parts| parts.elements());
     for part in parts.filter_map(|part| part.as_object()) {
-        part.get("text").into_iter().for_each(|text| answer.wrote(text));
+        let is_thought = part.get("thought").and_then(|thought| thought.as_bool()) == Some(true);
+        let channel = if is_thought { Channel::Reasoning } else { Channel::Text };
+        part.get("text").into_iter().for_each(|text| answer.said(channel, index, text));
         let executed = part.get("executableCode").and_then(|code| code.as_object());
         executed.and_then(|code| code.get("code")).into_iter().for_each(|code| answer.wrote(code));
         if let Some(call) = part.some("functionCall").and_then(|call| call.as_object()) {
@@ -78,10 +82,13 @@ fn read_content(candidate: &Object<'_>, answer: &mut Answer) {
 
 /// A call; or, when its arguments are streamed, a piece of one, which has no name.
 fn read_call(call: &Object<'_>, answer: &mut Answer) {
+    let name = call.get("name").and_then(text);
+    let known = answer.tool_calls.len();
+    let which = if name.is_some() { Some(known) } else { known.checked_sub(1) };
     for key in ["args", "partialArgs"] {
-        call.get(key).into_iter().for_each(|arguments| answer.wrote_raw(arguments));
+        call.get(key).into_iter().for_each(|arguments| answer.argued_raw(which, arguments));
     }
-    if let Some(name) = call.get("name").and_then(text) {
+    if let Some(name) = name {
         answer.tool_calls.push(ToolCall { id: call.get("id").and_then(text), name });
     }
 }

@@ -11,6 +11,7 @@
 //! | [`sse`] | where does one event end and the next begin? |
 //! | [`answer`], [`stream`] | what was used, said and asked for? |
 //! | [`screen`] | what of this answer may be seen, and what stands in place of the rest? |
+//! | [`transcript`] | in which words? |
 //! | [`errors`] | how does this provider say no? |
 //! | [`price`] | what does that cost? |
 
@@ -27,10 +28,11 @@ pub mod screen;
 mod splice;
 pub mod sse;
 pub mod stream;
+pub mod transcript;
 mod usage;
 pub mod wire;
 
-pub use answer::{Answer, ToolCall, read_answer, read_json_answer};
+pub use answer::{Answer, ToolCall, read_answer, read_json_answer, transcribe_json_answer};
 pub use errors::{WireError, error_body, error_event};
 pub use json::{JsonError, JsonErrorKind, Object, Value};
 pub use price::{Price, PriceError, Prices, Provider, Source, Tier};

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use crate::answer::{Answer, ToolCall, text};
 use crate::json::{Object, Value};
 use crate::stream::Progress;
+use crate::transcript::Channel;
 use crate::usage;
 
 /// How many choices and tool calls of one stream are told apart; more than any provider sends.
@@ -16,12 +17,21 @@ pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
     answer.served_as(object.some("service_tier"));
     answer.usage = object.some("usage").and_then(usage::openai);
     let mut calls = Calls::default();
-    for choice in choices(object) {
+    for (place, choice) in (0..).zip(choices(object)) {
+        let at = Place { choice: place, streamed: false };
         if let Some(message) = choice.get("message").and_then(|message| message.as_object()) {
-            read_message(&message, None, answer, &mut calls);
+            read_message(&message, at, answer, &mut calls);
         }
-        read_ending(&choice, answer);
+        read_ending(&choice, at, answer);
     }
+}
+
+/// Which choice something belongs to.
+#[derive(Clone, Copy)]
+struct Place {
+    choice: u64,
+    /// It is a piece; a whole answer has everything once.
+    streamed: bool,
 }
 
 /// Reads one chunk of a stream.
@@ -33,10 +43,11 @@ pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
     progress.answer.usage = usage::larger(progress.answer.usage, reported);
     for choice in choices(object) {
         let index = choice.get("index").and_then(|index| index.as_u64()).unwrap_or(0);
+        let at = Place { choice: index, streamed: true };
         if let Some(delta) = choice.get("delta").and_then(|delta| delta.as_object()) {
-            read_message(&delta, Some(index), &mut progress.answer, &mut progress.calls);
+            read_message(&delta, at, &mut progress.answer, &mut progress.calls);
         }
-        let ended = read_ending(&choice, &mut progress.answer);
+        let ended = read_ending(&choice, at, &mut progress.answer);
         progress.choices.note(index, ended);
     }
 }
@@ -50,47 +61,52 @@ fn choices<'a>(object: &Object<'a>) -> impl Iterator<Item = Object<'a>> + use<'a
 }
 
 /// The text of a plain completion, and the finish reason; true when there is one.
-fn read_ending(choice: &Object<'_>, answer: &mut Answer) -> bool {
+fn read_ending(choice: &Object<'_>, at: Place, answer: &mut Answer) -> bool {
     if let Some(text) = choice.get("text") {
-        answer.wrote(text);
+        answer.said(Channel::Text, at.choice, text);
     }
     let reason = choice.some("finish_reason");
     answer.finished(reason);
     reason.is_some()
 }
 
-/// A message or a delta of one, which have the same members. `choice` is the choice's index in a stream.
-fn read_message(message: &Object<'_>, choice: Option<u64>, answer: &mut Answer, calls: &mut Calls) {
+/// A message or a delta of one, which have the same members.
+fn read_message(message: &Object<'_>, at: Place, answer: &mut Answer, calls: &mut Calls) {
+    let thought = (Channel::Reasoning, at.choice);
     for (key, value) in message.iter() {
         match key.as_ref() {
-            "content" | "refusal" => read_content(value, answer),
+            "content" | "refusal" => read_content(value, at, answer),
             // Some servers send the same reasoning under both names.
-            "reasoning_content" => answer.wrote(value),
-            "reasoning" if message.some("reasoning_content").is_none() => answer.wrote(value),
-            "audio" => read_transcript(value, answer),
+            "reasoning_content" => answer.said(thought.0, thought.1, value),
+            "reasoning" if message.some("reasoning_content").is_none() => {
+                answer.said(thought.0, thought.1, value);
+            }
+            "audio" => read_transcript(value, at, answer),
             "tool_calls" => {
                 for call in value.elements().filter_map(|call| call.as_object()) {
-                    calls.read(&call, choice, answer);
+                    calls.read(&call, at, answer);
                 }
             }
-            "function_call" => calls.read_old(value, choice, answer),
+            "function_call" => calls.read_old(value, at, answer),
             _ => {}
         }
     }
 }
 
-fn read_content(value: Value<'_>, answer: &mut Answer) {
-    answer.wrote(value);
+fn read_content(value: Value<'_>, at: Place, answer: &mut Answer) {
+    const TEXTS: [(&str, Channel); 3] =
+        [("text", Channel::Text), ("refusal", Channel::Text), ("thinking", Channel::Reasoning)];
+    answer.said(Channel::Text, at.choice, value);
     for part in value.elements().filter_map(|part| part.as_object()) {
-        for key in ["text", "refusal", "thinking"] {
-            part.get(key).into_iter().for_each(|text| answer.wrote(text));
+        for (key, channel) in TEXTS {
+            part.get(key).into_iter().for_each(|text| answer.said(channel, at.choice, text));
         }
     }
 }
 
-fn read_transcript(value: Value<'_>, answer: &mut Answer) {
+fn read_transcript(value: Value<'_>, at: Place, answer: &mut Answer) {
     if let Some(transcript) = value.as_object().and_then(|audio| audio.get("transcript")) {
-        answer.wrote(transcript);
+        answer.said(Channel::Text, at.choice, transcript);
     }
 }
 
@@ -104,41 +120,43 @@ pub(crate) struct Calls {
 impl Calls {
     /// One tool call, or the next piece of it. Its index may have gaps, be missing, or be the same for all calls, each
     /// of which some server does: another id is another call.
-    fn read(&mut self, call: &Object<'_>, choice: Option<u64>, answer: &mut Answer) {
+    fn read(&mut self, call: &Object<'_>, at: Place, answer: &mut Answer) {
         let function =
             call.some("function").or_else(|| call.some("custom")).and_then(|value| value.as_object());
         let id = call.get("id").and_then(text);
         let name = function.as_ref().and_then(|function| function.get("name")).and_then(text);
-        if let Some(function) = &function {
-            arguments(function, answer);
-        }
         let index = call.get("index").and_then(|index| index.as_u64());
-        self.add((choice, index), id, name, answer);
+        let known = self.add((at, index), id, name, answer);
+        if let Some(function) = &function {
+            arguments(function, known, answer);
+        }
     }
 
     /// The single call of the API before tools.
-    fn read_old(&mut self, value: Value<'_>, choice: Option<u64>, answer: &mut Answer) {
+    fn read_old(&mut self, value: Value<'_>, at: Place, answer: &mut Answer) {
         let Some(function) = value.as_object() else { return };
-        arguments(&function, answer);
-        self.add((choice, None), None, function.get("name").and_then(text), answer);
+        let known = self.add((at, None), None, function.get("name").and_then(text), answer);
+        arguments(&function, known, answer);
     }
 
+    /// Which of the answer's calls this is.
     fn add(
         &mut self,
-        (choice, index): (Option<u64>, Option<u64>),
+        (at, index): (Place, Option<u64>),
         id: Option<String>,
         name: Option<String>,
         answer: &mut Answer,
-    ) {
-        let key = (choice.unwrap_or(0), index);
-        let known = match choice {
-            // A whole answer has every call once.
-            None => None,
-            Some(_) if index.is_some() => self.keys.iter().rposition(|known| *known == key),
-            Some(_) if name.is_none() => self.keys.iter().rposition(|known| known.0 == key.0),
-            Some(_) => None,
+    ) -> Option<usize> {
+        let key = (at.choice, index);
+        // A whole answer has every call once.
+        let place = if at.streamed && index.is_some() {
+            self.keys.iter().rposition(|known| *known == key)
+        } else if at.streamed && name.is_none() {
+            self.keys.iter().rposition(|known| known.0 == key.0)
+        } else {
+            None
         };
-        let known = known.and_then(|at| answer.tool_calls.get_mut(at));
+        let known = place.and_then(|at| answer.tool_calls.get_mut(at));
         match known.filter(|known| id.is_none() || known.id.is_none() || known.id == id) {
             Some(known) => {
                 known.id = known.id.take().or(id);
@@ -146,19 +164,21 @@ impl Calls {
                 if let Some(name) = name.filter(|name| *name != known.name) {
                     known.name.push_str(&name);
                 }
+                place
             }
             None if self.keys.len() < MAX_TRACKED && (id.is_some() || name.is_some()) => {
                 self.keys.push(key);
                 answer.tool_calls.push(ToolCall { id, name: name.unwrap_or_default() });
+                answer.tool_calls.len().checked_sub(1)
             }
-            None => {}
+            None => None,
         }
     }
 }
 
-fn arguments(function: &Object<'_>, answer: &mut Answer) {
+fn arguments(function: &Object<'_>, call: Option<usize>, answer: &mut Answer) {
     if let Some(arguments) = function.get("arguments").or_else(|| function.get("input")) {
-        answer.wrote(arguments);
+        answer.argued(call, arguments);
     }
 }
 

@@ -3,14 +3,15 @@
 use crate::answer::{Answer, ToolCall, text};
 use crate::json::{Object, Value};
 use crate::stream::Progress;
+use crate::transcript::Channel;
 use crate::usage;
 
 /// Reads a whole response object.
 pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
     read_state(object, answer);
-    for item in items(object) {
-        read_call(&item, answer);
-        read_item(&item, answer);
+    for (index, item) in (0..).zip(items(object)) {
+        let call = read_call(&item, answer);
+        read_item(&item, (index, call), answer);
         count_tool(&item, answer);
     }
 }
@@ -43,53 +44,77 @@ fn items<'a>(object: &Object<'a>) -> impl Iterator<Item = Object<'a>> + use<'a> 
 }
 
 /// What the model wrote in one item: message parts, reasoning, arguments.
-fn read_item(item: &Object<'_>, answer: &mut Answer) {
+fn read_item(item: &Object<'_>, (index, call): (u64, Option<usize>), answer: &mut Answer) {
+    let is_reasoning = item.get("type").and_then(text).as_deref() == Some("reasoning");
+    let channel = if is_reasoning { Channel::Reasoning } else { Channel::Text };
     for key in ["content", "summary"] {
         let parts = item.get(key).into_iter().flat_map(|parts| parts.elements());
         for part in parts.filter_map(|part| part.as_object()) {
-            ["text", "refusal"].iter().filter_map(|key| part.get(key)).for_each(|text| answer.wrote(text));
+            let texts = ["text", "refusal"].iter().filter_map(|key| part.get(key));
+            texts.for_each(|text| answer.said(channel, index, text));
         }
     }
     for key in ["arguments", "input", "code"] {
-        item.get(key).into_iter().for_each(|text| answer.wrote(text));
+        item.get(key).into_iter().for_each(|text| answer.argued(call, text));
     }
     // A local shell call is an action rather than arguments.
     if let Some(action) = item.get("action").filter(|action| action.as_object().is_some()) {
-        answer.wrote_raw(action);
+        answer.argued_raw(call, action);
     }
 }
 
-/// Notes a call of a tool that the client runs, once, whether it shows when added, when done or at the end.
-fn read_call(item: &Object<'_>, answer: &mut Answer) {
+/// Notes a call of a tool that the client runs, once, whether it shows when added, when done or at the end; which call of the
+/// answer it is.
+fn read_call(item: &Object<'_>, answer: &mut Answer) -> Option<usize> {
     let kind = item.get("type").and_then(text).unwrap_or_default();
     let name = match kind.as_str() {
         "function_call" | "custom_tool_call" => item.get("name").and_then(text).unwrap_or_default(),
         "local_shell_call" | "shell_call" | "apply_patch_call" | "computer_call" => {
             kind.trim_end_matches("_call").to_owned()
         }
-        _ => return,
+        _ => return None,
     };
     let id = item.get("call_id").or_else(|| item.get("id")).and_then(text);
-    if id.is_none() || answer.tool_calls.iter().all(|call| call.id != id) {
+    let known = id.as_ref().and_then(|_| answer.tool_calls.iter().position(|call| call.id == id));
+    known.or_else(|| {
         answer.tool_calls.push(ToolCall { id, name });
+        answer.tool_calls.len().checked_sub(1)
+    })
+}
+
+/// A piece of a text or of arguments, by the kind of its event. Sound is no text: its tokens are not its bytes.
+fn read_delta(kind: &str, object: &Object<'_>, answer: &mut Answer) {
+    let Some(delta) = object.get("delta").filter(|_| !kind.starts_with("response.audio.")) else { return };
+    let index = object.get("output_index").and_then(|index| index.as_u64()).unwrap_or(0);
+    match kind {
+        "response.output_text.delta" | "response.refusal.delta" => answer.said(Channel::Text, index, delta),
+        kind if kind.starts_with("response.reasoning") => answer.said(Channel::Reasoning, index, delta),
+        "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+            // Its item was added before it. Should two grow at once, the whole arguments at the end put that right.
+            answer.argued(answer.tool_calls.len().checked_sub(1), delta);
+        }
+        _ => answer.wrote(delta),
     }
+}
+
+/// The item is complete, and with it the arguments that had come in pieces.
+fn complete_call(item: &Object<'_>, call: Option<usize>, answer: &mut Answer) {
+    let arguments = ["arguments", "input", "action"].iter().find_map(|key| item.some(key));
+    arguments.into_iter().for_each(|arguments| answer.argued_whole(call, arguments));
 }
 
 /// Reads one event of a stream.
 pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
     let kind = object.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
     if kind.ends_with(".delta") {
-        // Sound is no text: its tokens are not its bytes.
-        if !kind.starts_with("response.audio.") {
-            object.get("delta").into_iter().for_each(|text| progress.answer.wrote(text));
-        }
-        return;
+        return read_delta(&kind, object, &mut progress.answer);
     }
     match kind.as_ref() {
         "response.output_item.added" | "response.output_item.done" => {
             if let Some(item) = object.get("item").and_then(|item| item.as_object()) {
-                read_call(&item, &mut progress.answer);
+                let call = read_call(&item, &mut progress.answer);
                 if kind == "response.output_item.done" {
+                    complete_call(&item, call, &mut progress.answer);
                     count_tool(&item, &mut progress.answer);
                 }
             }
@@ -119,11 +144,11 @@ fn read_response(response: Option<Value<'_>>, progress: &mut Progress) {
     let no_deltas = progress.answer.output_bytes == 0;
     read_state(&response, &mut progress.answer);
     let mut whole = Answer::default();
-    for item in items(&response) {
-        read_call(&item, &mut progress.answer);
+    for (index, item) in (0..).zip(items(&response)) {
+        let call = read_call(&item, &mut progress.answer);
         count_tool(&item, &mut whole);
         if no_deltas {
-            read_item(&item, &mut progress.answer);
+            read_item(&item, (index, call), &mut progress.answer);
         }
     }
     progress.answer.searches = progress.answer.searches.max(whole.searches);

@@ -9,6 +9,8 @@ mod lookalike;
 mod parts;
 mod tools;
 
+use std::ops::Range;
+
 pub use bound::input_bound;
 pub use edit::{Edits, LimitName, edit};
 
@@ -44,6 +46,9 @@ pub struct Request {
     pub tool_results: Vec<ToolResult>,
     /// How many of them came before the model's last word: it has been told of those already.
     pub known_results: usize,
+    /// Where the prompt stands in the body, without what the model said last and everything before: elements of a list, or
+    /// one string. Instructions beside the messages are not in it.
+    pub news: Range<usize>,
     /// The answer is made after the connection has ended.
     pub background: bool,
     /// How many tools the provider itself would run.
@@ -71,6 +76,8 @@ pub struct ToolResult {
     pub name: Option<String>,
     /// The client says that the tool failed.
     pub is_error: bool,
+    /// Where what the tool gave stands in the body, as JSON.
+    pub output: Range<usize>,
 }
 
 impl Request {
@@ -112,7 +119,10 @@ pub fn read_request(
         Wire::GeminiGenerate | Wire::GeminiStream | Wire::GeminiCountTokens | Wire::GeminiEmbed => {
             read_gemini(body, &object, &mut request)?;
         }
-        Wire::OpenAiEmbeddings => request.inputs = object.get("input").map_or(1, prompts),
+        Wire::OpenAiEmbeddings => {
+            request.inputs = object.get("input").map_or(1, prompts);
+            request.news = object.get("input").map(|input| input.span()).unwrap_or_default();
+        }
         Wire::Other => {}
     }
     request.hidden_input |= request.server_tools > 0;
@@ -153,6 +163,7 @@ fn read_responses(object: &Object<'_>, request: &mut Request) {
 fn read_completions(body: &[u8], object: &Object<'_>, request: &mut Request) -> Result<(), JsonError> {
     request.max_output = largest(object, &["max_tokens"]);
     request.inputs = object.get("prompt").map_or(1, prompts);
+    request.news = object.get("prompt").map(|prompt| prompt.span()).unwrap_or_default();
     request.choices = count(object, "n").max(count(object, "best_of")).saturating_mul(request.inputs);
     request.answers = answers(object, "n").saturating_mul(request.inputs);
     request.wants_usage = asks_for_usage(body, object)?;

@@ -36,6 +36,8 @@ pub(crate) struct Progress {
     /// Which answers have begun and ended, of how many.
     pub(crate) choices: openai_chat::Choices,
     pub(crate) anthropic: AnthropicCounts,
+    /// The block that is a tool call and grows, and which call it is.
+    pub(crate) growing_call: Option<(u64, usize)>,
 }
 
 /// Reads the events of one answer.
@@ -63,6 +65,13 @@ impl StreamReader {
             deltas: 0,
             block: BytesMut::new(),
         }
+    }
+
+    /// The words of the answer are taken down, bounded.
+    #[must_use]
+    pub fn taking_down(mut self) -> Self {
+        self.progress.answer.transcript = Some(Box::default());
+        self
     }
 
     /// So many answers come at once: the stream is whole when each has ended.

@@ -17,6 +17,11 @@ impl<'a> Walk<'a> {
         Self { scanner: Scanner::new(value.text, value.start) }
     }
 
+    /// Where in the text this is.
+    pub(crate) const fn at(&self) -> usize {
+        self.scanner.at
+    }
+
     /// What stands here.
     pub(crate) fn kind(&self) -> Kind {
         Value { text: self.scanner.text(), start: self.scanner.at, end: self.scanner.at }.kind()

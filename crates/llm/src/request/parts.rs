@@ -4,11 +4,16 @@
 //! ids, and further such objects under a few known keys. Arguments and results of tools are never looked into: what
 //! a tool calls `url` is no reference of ours.
 
+use std::ops::Range;
+
 use super::{Request, ToolResult};
 use crate::json::{Kind, Object, Value, Walk};
 
 /// How deep parts may lie in parts. Real prompts need four; what is deeper counts as hidden.
 const MAX_NESTING: u32 = 16;
+
+/// How much of that is left within a message: a list has taken one step, the message another.
+const MESSAGE_DEPTH: u32 = MAX_NESTING - 2;
 
 /// Types of parts that carry all their text with them.
 const INLINE: &[&str] = &[
@@ -64,10 +69,20 @@ const INLINE: &[&str] = &[
 /// Reads the values of `keys` into `request`.
 pub(super) fn read(object: &Object<'_>, keys: &[&str], request: &mut Request) {
     let mut reader = Reader { request, calls: Vec::new() };
-    for value in keys.iter().filter_map(|key| object.get(key)) {
+    for (place, value) in keys.iter().filter_map(|key| object.get(key)).enumerate() {
+        // The messages come first among the keys; what follows are instructions.
+        if place == 0 {
+            reader.request.news = inside(value);
+        }
         reader.nested(&mut Walk::over(value), MAX_NESTING);
     }
     reader.name_results();
+}
+
+/// Where the elements of a list stand; any other value stands for itself.
+fn inside(value: Value<'_>) -> Range<usize> {
+    let Range { start, end } = value.span();
+    if value.kind() == Kind::Array { start + 1..end.saturating_sub(1) } else { start..end }
 }
 
 /// The walk's findings.
@@ -88,6 +103,8 @@ struct Facts<'a> {
     original: bool,
     failed: bool,
     images: u32,
+    /// Where its content stands.
+    output: Range<usize>,
 }
 
 impl<'a> Reader<'_, 'a> {
@@ -107,7 +124,7 @@ impl<'a> Reader<'_, 'a> {
     fn object(&mut self, walk: &mut Walk<'a>, depth: u32) {
         let mut facts = Facts::default();
         walk.object(|key, walk| self.field(key, walk, depth, &mut facts));
-        self.conclude(&facts);
+        self.conclude(&facts, walk.at(), depth);
     }
 
     fn field(&mut self, key: &[u8], walk: &mut Walk<'a>, depth: u32, facts: &mut Facts<'a>) {
@@ -118,7 +135,15 @@ impl<'a> Reader<'_, 'a> {
             b"call_id" | b"tool_call_id" | b"tool_use_id" => facts.call_id = Some(walk.value()),
             b"is_error" => facts.failed = walk.value().as_bool() == Some(true),
             b"name" => facts.name = Some(walk.value()),
-            b"content" | b"output" | b"parts" | b"requests" => self.nested(walk, depth),
+            b"content" | b"output" => {
+                let start = walk.at();
+                self.nested(walk, depth);
+                if walk.at() == start {
+                    walk.value();
+                }
+                facts.output = start..walk.at();
+            }
+            b"parts" | b"requests" => self.nested(walk, depth),
             b"image_url" => self.image_url(walk.value(), facts),
             b"input_audio" => self.request.sound |= !walk.value().is_null(),
             b"detail" => facts.original |= is_original(walk.value()),
@@ -188,22 +213,30 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn function_response(&mut self, walk: &mut Walk<'a>, depth: u32) {
-        let (mut id, mut name) = (None, None);
+        let (mut id, mut name, mut output) = (None, None, 0..0);
         walk.object(|key, walk| match key {
+            b"response" => output = walk.value().span(),
             b"id" => id = Some(walk.value()),
             b"name" => name = Some(walk.value()),
             b"parts" => self.nested(walk, depth),
             _ => {}
         });
-        self.result(id, name, false);
+        self.result(id, name, false, output);
     }
 
-    fn result(&mut self, id: Option<Value<'a>>, name: Option<Value<'a>>, is_error: bool) {
+    fn result(
+        &mut self,
+        id: Option<Value<'a>>,
+        name: Option<Value<'a>>,
+        is_error: bool,
+        output: Range<usize>,
+    ) {
         let text = |value: Option<Value<'a>>| value?.as_str().map(std::borrow::Cow::into_owned);
-        self.request.tool_results.push(ToolResult { call_id: text(id), name: text(name), is_error });
+        self.request.tool_results.push(ToolResult { call_id: text(id), name: text(name), is_error, output });
     }
 
-    fn conclude(&mut self, facts: &Facts<'a>) {
+    /// An object ends at `end`; `depth` is what is left of the nesting.
+    fn conclude(&mut self, facts: &Facts<'a>, end: usize, depth: u32) {
         let kind = facts.kind.and_then(|kind| kind.as_str());
         let kind = kind.as_deref();
         if kind.is_some_and(|kind| !INLINE.contains(&kind)) {
@@ -214,12 +247,15 @@ impl<'a> Reader<'_, 'a> {
             facts.kind.is_none() && facts.role.is_none() && facts.name.is_none() && facts.call_id.is_none();
         self.request.hidden_input |= only_an_id && facts.id.is_some();
         if is_type(facts.role, "tool") || kind.is_some_and(is_client_result) {
-            self.result(facts.call_id, facts.name, facts.failed);
+            self.result(facts.call_id, facts.name, facts.failed, facts.output.clone());
         } else if let (Some(id), Some(name)) = (facts.call_id.or(facts.id), facts.name) {
             self.calls.push((id, name));
         }
         if is_of_model(facts.role, kind) {
             self.request.known_results = self.request.tool_results.len();
+            if depth == MESSAGE_DEPTH {
+                self.request.news.start = end.min(self.request.news.end);
+            }
         }
         let images = &mut self.request.inline_images;
         *images = images.saturating_add(facts.images);

@@ -24,4 +24,6 @@ mod sse;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]
+mod transcript;
+#[cfg(test)]
 mod wire;
