@@ -2,6 +2,7 @@
 
 use seawall_types::Usd;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// `data` of admitted, denied, settled and abandoned actions, of tool calls, and of runs' ends, in one.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +30,10 @@ pub(crate) struct Data {
     pub(crate) note: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) dropped: Option<u64>,
+    pub(crate) prompt: Option<Value>,
+    pub(crate) answer: Option<Value>,
+    pub(crate) arguments: Option<Value>,
+    pub(crate) output: Option<Value>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]

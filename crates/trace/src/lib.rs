@@ -21,6 +21,7 @@
 //! `trace.jsonl`.
 
 mod chain;
+pub mod content;
 mod data;
 mod error;
 mod heads;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::content::Content;
+
 /// When events are forced to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -39,10 +41,12 @@ pub struct Options {
     pub capacity: usize,
     /// The size, in bytes, at which a file is closed and the next one begun.
     pub segment_bytes: u64,
+    /// What is kept of payloads.
+    pub content: Content,
 }
 
 impl Options {
-    /// The defaults: forced every 20 ms, refusing when unavailable, 65,536 events waiting, segments of 256 MiB.
+    /// The defaults: forced every 20 ms, refusing when unavailable, 65,536 events waiting, segments of 256 MiB, no payloads.
     #[must_use]
     pub const fn new(dir: PathBuf) -> Self {
         Self {
@@ -51,6 +55,7 @@ impl Options {
             on_unavailable: OnUnavailable::Refuse,
             capacity: 65_536,
             segment_bytes: 256 << 20,
+            content: Content::None,
         }
     }
 }

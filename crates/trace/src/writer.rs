@@ -23,6 +23,7 @@ pub use self::durable::{Durable, Ticket};
 use self::queue::{Entry, Queue};
 use self::sink::{Disk, Files};
 use self::thread::Scribe;
+use crate::content::{Content, Payload};
 use crate::{Durability, Error, Heads, Observer, OnUnavailable, Options, Unavailable, layout};
 
 /// Owns the thread that writes. Dropping it stops the thread as [`Writer::stop`] does.
@@ -169,6 +170,29 @@ impl Handle {
     /// and later noted in its run.
     pub fn record(&self, event: Event) -> Ticket {
         self.queue.push(Entry::Event(event))
+    }
+
+    /// Takes an event with payloads, of which its data will hold what [`Options::content`] allows.
+    ///
+    /// They are redacted and made JSON of by the writer's thread. As [`Handle::record`] otherwise.
+    pub fn record_with(&self, event: Event, payloads: Vec<Payload>) -> Ticket {
+        let entry = if payloads.is_empty() || !self.keeps_payloads() {
+            Entry::Event(event)
+        } else {
+            Entry::Told(Box::new((event, payloads)))
+        };
+        self.queue.push(entry)
+    }
+
+    /// Whether payloads are kept: otherwise they need not be copied. One atomic load.
+    #[must_use]
+    pub fn keeps_payloads(&self) -> bool {
+        self.queue.keeps_payloads()
+    }
+
+    /// What is kept of payloads from now on, in the place of [`Options::content`].
+    pub fn set_content(&self, content: Content) {
+        self.queue.set_content(content);
     }
 
     /// Ready when the ticket's event is on the disk, as far as the durability promises it: with

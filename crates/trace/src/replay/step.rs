@@ -78,9 +78,13 @@ struct Said {
     ended: Option<String>,
     is_error: bool,
     arguments: Option<Value>,
+    prompt: Option<Value>,
     arguments_hash: Option<String>,
+    #[serde(alias = "answer")]
     output: Option<Value>,
     output_hash: Option<String>,
+    /// How long those of them were that are cut.
+    cut: Option<Value>,
 }
 
 impl Fingerprint {
@@ -187,11 +191,22 @@ impl Run {
 impl Said {
     fn fingerprint(&self, kind: &str) -> Fingerprint {
         let name = self.name.clone().unwrap_or_default();
-        let arguments = self.arguments.as_ref().map(hash).or_else(|| self.arguments_hash.clone());
+        let arguments = self.arguments.as_ref().map(|arguments| self.hash(arguments));
+        let prompt = || self.prompt.as_ref().map(|prompt| self.hash(&without_identifiers(prompt)));
+        let arguments = arguments.or_else(prompt).or_else(|| self.arguments_hash.clone());
         Fingerprint { kind: kind.to_owned(), name, arguments }
     }
 
+    /// Two of which only the beginnings are known differ when their lengths do.
+    fn hash(&self, value: &Value) -> String {
+        match &self.cut {
+            Some(cut) => hash(&Value::Array(vec![value.clone(), cut.clone()])),
+            None => hash(value),
+        }
+    }
+
     fn outcome(self, end: &'static str) -> Outcome {
+        let recorded = self.output.as_ref().map(|output| self.hash(output));
         Outcome {
             end,
             verdict: self.verdict,
@@ -199,9 +214,22 @@ impl Said {
             ended: self.ended,
             is_error: self.is_error,
             tools: Vec::new(),
-            output_hash: self.output.as_ref().map(hash).or(self.output_hash),
+            output_hash: recorded.or(self.output_hash),
             output: self.output,
         }
+    }
+}
+
+/// A prompt names the calls whose results it brings, by identifiers that differ each time.
+fn without_identifiers(value: &Value) -> Value {
+    const IDENTIFIERS: [&str; 4] = ["id", "call_id", "tool_call_id", "tool_use_id"];
+    match value {
+        Value::Array(items) => items.iter().map(without_identifiers).collect(),
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(name, _)| !IDENTIFIERS.contains(&name.as_str()));
+            Value::Object(kept.map(|(name, value)| (name.clone(), without_identifiers(value))).collect())
+        }
+        other => other.clone(),
     }
 }
 

@@ -72,6 +72,7 @@ pub(super) fn page(summary: &Summary) -> String {
     tables::tools(&mut out, summary);
     tables::findings(&mut out, summary);
     tables::timeline(&mut out, summary);
+    tables::payloads(&mut out, summary);
     tables::notices(&mut out, summary);
     out.push_str("</body></html>\n");
     out

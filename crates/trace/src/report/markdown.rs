@@ -31,6 +31,7 @@ pub(super) fn page(summary: &Summary) -> String {
     refusals(&mut out, summary);
     tables(&mut out, summary);
     timeline(&mut out, summary);
+    payloads(&mut out, summary);
     notices(&mut out, summary);
     out
 }
@@ -180,6 +181,20 @@ fn action_row(out: &mut String, action: &ActionRow) {
     let took = action.duration_us.map(duration).unwrap_or_default();
     let cost = action.cost_usd.map(|cost| cost.to_string()).unwrap_or_default();
     push(out, format_args!("| {} | {kind} | {name} | {verdict} | {status} | {took} | {cost} |\n", action.at));
+}
+
+fn payloads(out: &mut String, summary: &Summary) {
+    if summary.payloads.is_empty() {
+        return;
+    }
+    head(out, "What was said", &["when", "what", "of", "text"]);
+    for payload in &summary.payloads {
+        let (name, text) = (plain(&payload.name), plain(&payload.text));
+        push(out, format_args!("| {} | {} | {name} | {text} |\n", payload.at, payload.kind));
+    }
+    if summary.more_payloads > 0 {
+        push(out, format_args!("\n… and {} more.\n", summary.more_payloads));
+    }
 }
 
 fn notices(out: &mut String, summary: &Summary) {

@@ -58,6 +58,10 @@ pub struct Summary {
     pub refusals: Vec<Refusal>,
     /// How many more were refused.
     pub more_refusals: u64,
+    /// The first payloads: what was asked, answered, and said to and by tools.
+    pub payloads: Vec<PayloadRow>,
+    /// How many more there were.
+    pub more_payloads: u64,
     /// The first notes, errors and changes of policy.
     pub notices: Vec<Notice>,
     /// How many more there were.
@@ -261,6 +265,21 @@ pub struct Reason {
     pub location: String,
     /// What to do about it.
     pub remedy: String,
+}
+
+/// A payload, as far as the trace holds it and a report bears it.
+#[derive(Debug, Clone, Serialize)]
+pub struct PayloadRow {
+    /// When.
+    pub at: Timestamp,
+    /// Of which action.
+    pub action: Option<ActionId>,
+    /// `prompt`, `answer`, `arguments` or `output`.
+    pub kind: &'static str,
+    /// The model or tool.
+    pub name: String,
+    /// What it says: a text as it is, else JSON.
+    pub text: String,
 }
 
 /// Something in the run that is no action.

@@ -171,3 +171,22 @@ fn durations_are_written_as_people_write_them() {
     let written = [850, 12_340, 4_567_000, 200_000_000, 18_720_000_000].map(duration);
     assert_eq!(written, ["850 µs", "12.3 ms", "4.56 s", "3 min 20 s", "5 h 12 min"]);
 }
+
+#[test]
+fn what_was_said_is_shown_where_the_trace_holds_it() {
+    let said = lines(&[
+        (EventKind::ActionAdmitted, json!({ "name": "gpt-4o", "prompt": [{ "content": EVIL }] })),
+        (EventKind::ToolCalled, json!({ "name": "ls", "arguments": { "path": "a.txt" } })),
+        (EventKind::ActionSettled, json!({ "name": "gpt-4o", "answer": [{ "text": "done".repeat(1_000) }] })),
+        (EventKind::ToolReturned, json!({ "name": "ls", "output": "two files" })),
+    ]);
+    let summary = summarise(said);
+    let kinds: Vec<&str> = summary.payloads.iter().map(|payload| payload.kind).collect();
+    assert_eq!(kinds, ["prompt", "arguments", "answer", "output"]);
+    assert!(summary.payloads[2].text.len() < 2_100, "it is no copy of the trace");
+    for page in [html(&summary), markdown(&summary)] {
+        assert!(page.contains("What was said") && page.contains("two files"), "{page}");
+        assert!(!page.contains("<script>"), "{page}");
+    }
+    assert!(!html(&summarise(lines(&[]))).contains("What was said"));
+}

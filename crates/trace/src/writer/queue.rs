@@ -12,6 +12,7 @@ use std::time::Duration;
 use seawall_types::{Clock, Event, RunId, Timestamp};
 
 use super::{Stats, Ticket};
+use crate::content::{Content, Payload};
 use crate::{Durability, OnUnavailable, Options, Unavailable};
 
 /// The most bytes of events that may wait, whatever their number: payloads can be megabytes each.
@@ -21,6 +22,8 @@ const MAX_WAITING_BYTES: usize = 256 << 20;
 #[derive(Debug)]
 pub(super) enum Entry {
     Event(Event),
+    /// An event with payloads that nobody has looked at.
+    Told(Box<(Event, Vec<Payload>)>),
     /// `run.started`, and the kind of the run.
     Start(Box<(Event, String)>),
 }
@@ -29,13 +32,18 @@ impl Entry {
     fn event(&self) -> &Event {
         match self {
             Self::Event(event) => event,
+            Self::Told(told) => &told.0,
             Self::Start(start) => &start.0,
         }
     }
 
     /// What it counts for against the bound on bytes.
     pub(super) fn size(&self) -> usize {
-        size_of::<Self>() + self.event().data.len()
+        let payloads = match self {
+            Self::Told(told) => told.1.iter().map(Payload::size).sum(),
+            Self::Event(_) | Self::Start(_) => 0,
+        };
+        size_of::<Self>() + self.event().data.len() + payloads
     }
 }
 
@@ -47,6 +55,9 @@ pub(super) struct Queue {
     limit: usize,
     /// While nothing can be written, nothing is admitted ([`OnUnavailable::Refuse`]).
     refuses: AtomicBool,
+    /// Whether payloads are kept, and in which form.
+    keeps_payloads: AtomicBool,
+    content: Mutex<Content>,
     forced: bool,
     inner: Mutex<Inner>,
     flushed: Condvar,
@@ -123,6 +134,8 @@ impl Queue {
             capacity: options.capacity,
             limit: options.capacity.saturating_add(options.capacity / 4),
             refuses: AtomicBool::new(options.on_unavailable == OnUnavailable::Refuse),
+            keeps_payloads: AtomicBool::new(options.content.keeps_payloads()),
+            content: Mutex::new(options.content.clone()),
             forced: options.durability == Durability::Each,
             inner: Mutex::default(),
             flushed: Condvar::new(),
@@ -149,6 +162,19 @@ impl Queue {
 
     pub(super) fn set_on_unavailable(&self, what: OnUnavailable) {
         self.refuses.store(what == OnUnavailable::Refuse, Ordering::Relaxed);
+    }
+
+    pub(super) fn keeps_payloads(&self) -> bool {
+        self.keeps_payloads.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_content(&self, content: Content) {
+        self.keeps_payloads.store(content.keeps_payloads(), Ordering::Relaxed);
+        *lock(&self.content) = content;
+    }
+
+    pub(super) fn content(&self) -> Content {
+        lock(&self.content).clone()
     }
 
     pub(super) fn check(&self) -> Result<(), Unavailable> {

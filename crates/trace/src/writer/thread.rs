@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::queue::{Entry, Orders, Queue, Waited};
 use super::run::RunLog;
 use super::sink::Files;
+use crate::content::Payload;
 use crate::{Durability, Heads, Observer, Options, Unavailable};
 
 /// How often the thread looks while events come: what a `kill -9` may lose.
@@ -171,6 +172,7 @@ impl Scribe {
         let size = entry.size();
         let (event, kind) = match entry {
             Entry::Event(event) => (event, None),
+            Entry::Told(told) => (self.with_payloads(*told), None),
             Entry::Start(start) => (start.0, Some(start.1)),
         };
         let run = event.run;
@@ -189,6 +191,15 @@ impl Scribe {
         if log.buffered() >= WRITE_AT && self.blocked.is_none() {
             self.write_run(run);
         }
+    }
+
+    /// What waited since payloads were kept is written without them when they no longer are.
+    fn with_payloads(&self, (mut event, payloads): (Event, Vec<Payload>)) -> Event {
+        let content = self.queue.content();
+        if content.keeps_payloads() {
+            event.data = content.add(&event.data, payloads).unwrap_or(event.data);
+        }
+        event
     }
 
     /// Says in each run's own trace what is missing from it, once it can be written again.

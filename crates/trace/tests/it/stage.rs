@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use seawall_trace::content::Content;
 use seawall_trace::verify::{Report, verify_run};
 use seawall_trace::{Durability, Handle, Heads, MemoryHeads, OnUnavailable, Options, RunRow, Writer};
 use seawall_types::{ActionId, Actor, Clock, Event, EventKind, ManualClock, RunId, Timestamp, Usd};
@@ -42,6 +43,7 @@ impl Stage {
             on_unavailable: OnUnavailable::Refuse,
             capacity: 65_536,
             segment_bytes,
+            content: Content::None,
         };
         Writer::start(
             options,

@@ -150,6 +150,20 @@ fn action_row(out: &mut String, action: &ActionRow) {
     out.push_str("</tr>\n");
 }
 
+pub(super) fn payloads(out: &mut String, summary: &Summary) {
+    if summary.payloads.is_empty() {
+        return;
+    }
+    table(out, "What was said", &["When", "What", "Of", "Text"]);
+    for payload in &summary.payloads {
+        push(out, format_args!("<tr><td>{}</td><td>{}</td>", payload.at, payload.kind));
+        text(out, &payload.name);
+        push(out, format_args!("<td><code>{}</code></td></tr>\n", escape(&payload.text)));
+    }
+    out.push_str(END);
+    more(out, summary.more_payloads, "payloads");
+}
+
 pub(super) fn notices(out: &mut String, summary: &Summary) {
     if summary.notices.is_empty() {
         return;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use seawall_types::{EventKind, Usd};
 
 use super::super::histogram::Histogram;
-use super::{ActionRow, CallCount, Notice, Reason, Refusal, Summary, Timeline, TokenCount, VerdictCount};
+use super::{
+    ActionRow, CallCount, Notice, PayloadRow, Reason, Refusal, Summary, Timeline, TokenCount, VerdictCount,
+};
 use crate::Error;
 use crate::data::{Data, Usage};
 use crate::read::{Line, Parsed};
@@ -17,6 +19,7 @@ const OTHERS: &str = "(others)";
 const TIMELINE_END: usize = 100;
 const MAX_REFUSALS: usize = 500;
 const MAX_NOTICES: usize = 100;
+const MAX_PAYLOADS: usize = 200;
 /// Reasons shown of one refusal.
 const MAX_REASONS: usize = 20;
 /// Bytes shown of one foreign text.
@@ -52,7 +55,9 @@ impl Gathered {
         summary.run.get_or_insert(event.run);
         summary.started_at.get_or_insert(event.ts);
         summary.last_event_at = Some(event.ts);
-        let data = Data::parse(event.data.get());
+        let mut data = Data::parse(event.data.get());
+        self.payloads(event, &mut data);
+        let summary = &mut self.summary;
         match event.kind {
             EventKind::RunStarted => summary.kind = clip(data.kind.unwrap_or_default()),
             EventKind::RunFinished => {
@@ -83,6 +88,25 @@ impl Gathered {
             | EventKind::BudgetSettled
             | EventKind::BudgetReleased
             | EventKind::BudgetExceeded => {}
+        }
+    }
+
+    fn payloads(&mut self, event: &Parsed, data: &mut Data) {
+        let payloads = [
+            ("prompt", data.prompt.take()),
+            ("arguments", data.arguments.take()),
+            ("answer", data.answer.take()),
+            ("output", data.output.take()),
+        ];
+        for (kind, payload) in payloads.into_iter().filter_map(|(kind, payload)| Some((kind, payload?))) {
+            if self.summary.payloads.len() >= MAX_PAYLOADS {
+                self.summary.more_payloads += 1;
+                continue;
+            }
+            let text = payload.as_str().map_or_else(|| payload.to_string(), str::to_owned);
+            let name = clip(data.name.clone().unwrap_or_default());
+            let row = PayloadRow { at: event.ts, action: event.action, kind, name, text: clip(text) };
+            self.summary.payloads.push(row);
         }
     }
 
