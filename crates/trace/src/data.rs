@@ -30,10 +30,6 @@ pub(crate) struct Data {
     pub(crate) note: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) dropped: Option<u64>,
-    pub(crate) prompt: Option<Value>,
-    pub(crate) answer: Option<Value>,
-    pub(crate) arguments: Option<Value>,
-    pub(crate) output: Option<Value>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -66,6 +62,23 @@ pub(crate) struct Attempt {
     pub(crate) model: String,
     pub(crate) status: Option<u16>,
     pub(crate) cost_usd: Option<Usd>,
+}
+
+/// The payloads in `data`. Apart from the rest, since only reports show them and they may be large.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Payloads {
+    pub(crate) prompt: Option<Value>,
+    pub(crate) arguments: Option<Value>,
+    pub(crate) answer: Option<Value>,
+    pub(crate) output: Option<Value>,
+}
+
+impl Payloads {
+    /// Reads an event's `data`, as [`Data::parse`] does.
+    pub(crate) fn parse(json: &str) -> Self {
+        serde_json::from_str(json).unwrap_or_default()
+    }
 }
 
 impl Data {

@@ -9,7 +9,7 @@ use super::{
     ActionRow, CallCount, Notice, PayloadRow, Reason, Refusal, Summary, Timeline, TokenCount, VerdictCount,
 };
 use crate::Error;
-use crate::data::{Data, Usage};
+use crate::data::{Data, Payloads, Usage};
 use crate::read::{Line, Parsed};
 
 /// Rows of a table; what comes under further names is put under [`OTHERS`].
@@ -55,8 +55,8 @@ impl Gathered {
         summary.run.get_or_insert(event.run);
         summary.started_at.get_or_insert(event.ts);
         summary.last_event_at = Some(event.ts);
-        let mut data = Data::parse(event.data.get());
-        self.payloads(event, &mut data);
+        let data = Data::parse(event.data.get());
+        self.payloads(event, data.name.as_deref());
         let summary = &mut self.summary;
         match event.kind {
             EventKind::RunStarted => summary.kind = clip(data.kind.unwrap_or_default()),
@@ -91,20 +91,16 @@ impl Gathered {
         }
     }
 
-    fn payloads(&mut self, event: &Parsed, data: &mut Data) {
-        let payloads = [
-            ("prompt", data.prompt.take()),
-            ("arguments", data.arguments.take()),
-            ("answer", data.answer.take()),
-            ("output", data.output.take()),
-        ];
+    fn payloads(&mut self, event: &Parsed, name: Option<&str>) {
+        let Payloads { prompt, arguments, answer, output } = Payloads::parse(event.data.get());
+        let payloads = [("prompt", prompt), ("arguments", arguments), ("answer", answer), ("output", output)];
         for (kind, payload) in payloads.into_iter().filter_map(|(kind, payload)| Some((kind, payload?))) {
             if self.summary.payloads.len() >= MAX_PAYLOADS {
                 self.summary.more_payloads += 1;
                 continue;
             }
             let text = payload.as_str().map_or_else(|| payload.to_string(), str::to_owned);
-            let name = clip(data.name.clone().unwrap_or_default());
+            let name = clip(name.unwrap_or_default().to_owned());
             let row = PayloadRow { at: event.ts, action: event.action, kind, name, text: clip(text) };
             self.summary.payloads.push(row);
         }
