@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use seawall_base::id;
 use seawall_budget::{Ledger, Reservation};
 use seawall_trace::Handle;
+use seawall_trace::content::Payload;
 use seawall_types::{
     ActionId, ActionKind, Actor, Amount, Clock, Event, EventKind, HoldId, Mode, RunId, Scope, Timestamp,
     Verdict,
@@ -48,6 +49,8 @@ pub struct ModelCall<'a> {
     pub found: &'a Judgement,
     /// The results of tools that it brings to the model for the first time.
     pub returned: &'a [ToolReturn<'a>],
+    /// What is new in its prompt, where payloads are kept.
+    pub prompt: Option<&'a Payload>,
 }
 
 /// Joins policy, ledger and trace. Shared by everything that acts.
@@ -133,7 +136,8 @@ impl Checkpoint {
         let (place, hold) = match decided {
             Ok(decided) => decided,
             Err(denial) => {
-                self.deny(action, call.run, call.actor, call.model, &denial);
+                let prompt = call.prompt.cloned().into_iter().collect();
+                self.deny_with(action, call.run, call.actor, (call.model, &denial), prompt);
                 return Err(denial);
             }
         };
@@ -151,10 +155,12 @@ impl Checkpoint {
             findings: call.found.findings(),
         };
         let event = Event::new(call.now, call.run, EventKind::ActionAdmitted, &data);
-        let ticket = self.trace.record(event.about(action, Arc::clone(call.actor)));
+        let prompt = call.prompt.cloned().into_iter().collect();
+        let ticket = self.trace.record_with(event.about(action, Arc::clone(call.actor)), prompt);
         for returned in call.returned {
             let event = Event::new(call.now, call.run, EventKind::ToolReturned, returned);
-            self.trace.record(event.about(action, Arc::clone(call.actor)));
+            let output = returned.output.cloned().into_iter().collect();
+            self.trace.record_with(event.about(action, Arc::clone(call.actor)), output);
         }
         self.counts.admitted.fetch_add(1, Ordering::Relaxed);
         self.counts.open.fetch_add(1, Ordering::Relaxed);
@@ -210,6 +216,17 @@ impl Checkpoint {
 
     /// Writes down that an action was refused, here or before it came here.
     pub fn deny(&self, action: ActionId, run: RunId, actor: &Arc<Actor>, name: &str, denial: &Denial) {
+        self.deny_with(action, run, actor, (name, denial), Vec::new());
+    }
+
+    fn deny_with(
+        &self,
+        action: ActionId,
+        run: RunId,
+        actor: &Arc<Actor>,
+        (name, denial): (&str, &Denial),
+        payloads: Vec<Payload>,
+    ) {
         let now = self.clock.now();
         if let Some(budget) = &denial.budget {
             let data = record::Exceeded {
@@ -233,8 +250,8 @@ impl Checkpoint {
             status: denial.code.http_status(),
             findings: &findings,
         };
-        self.trace
-            .record(Event::new(now, run, EventKind::ActionDenied, &data).about(action, Arc::clone(actor)));
+        let event = Event::new(now, run, EventKind::ActionDenied, &data).about(action, Arc::clone(actor));
+        self.trace.record_with(event, payloads);
         self.counts.denied.fetch_add(1, Ordering::Relaxed);
     }
 

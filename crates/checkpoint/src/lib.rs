@@ -11,6 +11,7 @@
 
 pub mod approvals;
 mod checkpoint;
+mod content;
 mod denial;
 mod permit;
 mod places;
@@ -18,5 +19,6 @@ mod record;
 
 pub use approvals::{Answer, ApprovalCounts, ApprovalRequest, Approvals};
 pub use checkpoint::{Checkpoint, Counts, ModelCall};
+pub use content::PayloadRedactor;
 pub use denial::{Denial, ExhaustedBudget};
 pub use permit::{Attempt, Outcome, Passed, Permit, ToolRequest, ToolReturn};

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use seawall_trace::Ticket;
+use seawall_trace::content::Payload;
 use seawall_types::{
     ActionId, ActionKind, Actor, Amount, Event, EventKind, Finding, HoldId, RunId, Usage, Usd, Verdict,
 };
@@ -42,6 +43,9 @@ pub struct ToolRequest {
     /// The identifier that its result will name, where the wire format has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_id: Option<String>,
+    /// Its arguments, where payloads are kept.
+    #[serde(skip)]
+    pub arguments: Option<Payload>,
 }
 
 /// The result of a tool, as seen in what the caller tells the model.
@@ -56,6 +60,9 @@ pub struct ToolReturn<'a> {
     /// The caller says that the tool failed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_error: bool,
+    /// What the tool gave, where payloads are kept.
+    #[serde(skip)]
+    pub output: Option<&'a Payload>,
 }
 
 /// What went through a websocket: bytes as they came, frames and all, since nobody looks into them.
@@ -90,6 +97,8 @@ pub struct Outcome {
     pub cached: bool,
     /// What went through, when it was a websocket.
     pub websocket: Option<Passed>,
+    /// What the answer says, where payloads are kept.
+    pub payloads: Vec<Payload>,
 }
 
 /// What the checkpoint keeps of an admitted action.
@@ -158,7 +167,8 @@ impl Permit {
         }
         for tool in &outcome.tools {
             let event = Event::new(now, admission.run, EventKind::ToolCalled, tool);
-            checkpoint.trace().record(event.about(admission.action, Arc::clone(&admission.actor)));
+            let event = event.about(admission.action, Arc::clone(&admission.actor));
+            checkpoint.trace().record_with(event, tool.arguments.iter().cloned().collect());
         }
         let elapsed = checkpoint.clock().monotonic().saturating_sub(admission.since);
         let data = record::Settled {
@@ -176,7 +186,8 @@ impl Permit {
             attempts: &outcome.attempts,
         };
         let event = Event::new(now, admission.run, EventKind::ActionSettled, &data).charging(outcome.cost);
-        checkpoint.trace().record(event.about(admission.action, admission.actor));
+        let event = event.about(admission.action, admission.actor);
+        checkpoint.trace().record_with(event, outcome.payloads.clone());
         checkpoint.counts().settled.fetch_add(1, Ordering::Relaxed);
         checkpoint.counts().open.fetch_sub(1, Ordering::Relaxed);
     }

@@ -193,6 +193,7 @@ fn trace_options(plan: &Plan, runs: PathBuf) -> TraceOptions {
     TraceOptions {
         durability: plan.settings.trace.durability,
         on_unavailable: plan.on_unavailable(),
+        content: plan.settings.trace.content.content(),
         ..TraceOptions::new(runs)
     }
 }

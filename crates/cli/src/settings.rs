@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_base::telemetry;
+use seawall_checkpoint::PayloadRedactor;
 use seawall_config::{Document, Environment, Errors, Reader, Sources, attempt as attempt_keys, read};
 use seawall_gateway::Settings as GatewaySettings;
 use seawall_server::{MetricsPlace, Server};
+use seawall_trace::content::Content;
 use seawall_trace::sign::SignKey;
 use seawall_trace::{Durability, OnUnavailable};
 use serde_json::{Value, json};
@@ -39,6 +41,8 @@ pub(crate) struct Settings {
 /// `trace`.
 #[derive(Debug, Clone)]
 pub(crate) struct TraceSettings {
+    /// What is kept of payloads.
+    pub(crate) content: Kept,
     pub(crate) durability: Durability,
     /// `None`: as the mode says.
     pub(crate) on_unavailable: Option<OnUnavailable>,
@@ -46,6 +50,25 @@ pub(crate) struct TraceSettings {
     pub(crate) max_bytes: Option<u64>,
     /// Signs the heads of the chains.
     pub(crate) sign_key: Option<Arc<SignKey>>,
+}
+
+/// `trace.content`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Nothing,
+    Redacted,
+    Everything,
+}
+
+impl Kept {
+    /// The same for the trace, with what redacts it.
+    pub(crate) fn content(self) -> Content {
+        match self {
+            Self::Nothing => Content::None,
+            Self::Redacted => Content::Redacted(Arc::new(PayloadRedactor::new())),
+            Self::Everything => Content::Full,
+        }
+    }
 }
 
 /// `logging`.
@@ -87,10 +110,9 @@ impl Settings {
 }
 
 fn trace(reader: &mut Reader<'_>) -> TraceSettings {
-    // Bodies are not written at all: what can be said of a call without them is.
-    let doc =
-        "The most that the trace may hold of payloads; this build writes none of them, whichever is chosen.";
-    reader.partial_choice("content", doc, 0_u8, &[("none", 0), ("redacted", 1)], &["full"]);
+    let doc = "What is kept of prompts, answers, arguments and results of tools: none, redacted (without secrets and personal data), full.";
+    let contents = [("none", Kept::Nothing), ("redacted", Kept::Redacted), ("full", Kept::Everything)];
+    let content = reader.choice("content", doc, Kept::Redacted, &contents);
     let kinds = [("buffered", 0_u8), ("group", 1), ("each", 2)];
     let doc = "When events are on disk: buffered (when the kernel likes), group (every group_every), each (before the action).";
     let kind = reader.choice("durability", doc, 1, &kinds);
@@ -121,7 +143,7 @@ fn trace(reader: &mut Reader<'_>) -> TraceSettings {
             )
         });
     let sign_key = sign_key(reader);
-    TraceSettings { durability, on_unavailable, max_age, max_bytes, sign_key }
+    TraceSettings { content, durability, on_unavailable, max_age, max_bytes, sign_key }
 }
 
 fn sign_key(reader: &mut Reader<'_>) -> Option<Arc<SignKey>> {

@@ -14,6 +14,7 @@ mod browser;
 mod cache;
 mod caller;
 mod column;
+mod content;
 mod credential;
 mod directory;
 mod gateway;

@@ -22,6 +22,7 @@ use seawall_types::{Finding, Usage, Usd, Verdict};
 use self::bill::Bill;
 use crate::accepted::Accepted;
 use crate::cache::Ticket;
+use crate::content;
 use crate::phase::Priced;
 use crate::rates::Taken;
 use crate::tool;
@@ -217,6 +218,11 @@ impl Meter {
         &self.gateway
     }
 
+    /// Whether the words of the answer are wanted by the trace.
+    pub(crate) fn keeps_words(&self) -> bool {
+        self.gateway.checkpoint().trace().keeps_payloads()
+    }
+
     /// How many answers were asked for.
     pub(crate) fn answers(&self) -> u64 {
         self.answers
@@ -366,6 +372,8 @@ impl Meter {
             self.charge(current, &bill, error, now);
         }
         self.gateway.rates().correct(&self.rates, self.usage.total());
+        let transcript = self.answer.transcript.take();
+        let payloads = transcript.as_deref().map(content::answer).unwrap_or_default();
         permit.settle(&Outcome {
             usage: (self.usage != Usage::default()).then_some(self.usage),
             cost: self.cost,
@@ -374,9 +382,10 @@ impl Meter {
             findings: std::mem::take(&mut self.findings),
             verdict: self.verdict,
             attempts: std::mem::take(&mut self.attempts),
-            tools: tool::asked_for(std::mem::take(&mut self.answer.tool_calls)),
+            tools: tool::asked_for(std::mem::take(&mut self.answer.tool_calls), transcript.as_deref()),
             cached: self.cached,
             websocket: self.passed,
+            payloads,
         });
         self.observe_request(status, now);
     }

@@ -69,12 +69,13 @@ impl Pump {
         memory: Share,
     ) -> Self {
         let wire = meter.accepted().wire;
-        let answers = meter.answers();
+        let reader = StreamReader::new(wire, strip_usage).with_answers(meter.answers());
+        let reader = if meter.keeps_words() { reader.taking_down() } else { reader };
         Self {
             upstream: Some(upstream),
             inflater,
             splitter: Splitter::new(MAX_EVENT),
-            reader: StreamReader::new(wire, strip_usage).with_answers(answers),
+            reader,
             wire,
             meter: Some(meter),
             ready: VecDeque::new(),

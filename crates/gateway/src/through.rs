@@ -52,7 +52,9 @@ impl Through {
         meter.forget_headers();
         let reading = match meter.accepted().billing {
             Billing::Free => Reading::Nothing,
-            Billing::ByToken | Billing::Unknown => Reading::of(headers, meter.accepted().wire),
+            Billing::ByToken | Billing::Unknown => {
+                Reading::of(headers, meter.accepted().wire, meter.keeps_words())
+            }
         };
         Self {
             upstream,
@@ -136,7 +138,7 @@ impl Through {
 
     fn settle(&mut self, ending: Ending) {
         let Some(mut meter) = self.meter.take() else { return };
-        let mut answer = self.reading.answer(meter.accepted().wire);
+        let mut answer = self.reading.answer(meter.accepted().wire, meter.keeps_words());
         if answer.usage.is_none() {
             answer.output_bytes = answer.output_bytes.max(self.bytes);
         }

@@ -4,33 +4,43 @@
 use seawall_checkpoint::{ToolRequest, ToolReturn};
 use seawall_llm::answer::ToolCall;
 use seawall_llm::request::{Request, ToolResult};
+use seawall_llm::transcript::Transcript;
+use seawall_trace::content::Payload;
 use smallvec::SmallVec;
+
+use crate::content;
 
 /// The longest name and the longest identifier, in bytes.
 const MAX_NAME: usize = 256;
 /// The most tools of one call.
-const MAX_TOOLS: usize = 128;
+pub(crate) const MAX_TOOLS: usize = 128;
 
-/// The tools that an answer asks for.
-pub(crate) fn asked_for(calls: Vec<ToolCall>) -> Vec<ToolRequest> {
+/// The tools that an answer asks for, with their arguments where its words were taken down.
+pub(crate) fn asked_for(calls: Vec<ToolCall>, transcript: Option<&Transcript>) -> Vec<ToolRequest> {
     let bounded = |mut text: String| {
         text.truncate(text.floor_char_boundary(MAX_NAME));
         text
     };
-    let request = |call: ToolCall| ToolRequest { name: bounded(call.name), call_id: call.id.map(bounded) };
-    calls.into_iter().take(MAX_TOOLS).map(request).collect()
+    let request = |(place, call): (usize, ToolCall)| ToolRequest {
+        name: bounded(call.name),
+        call_id: call.id.map(bounded),
+        arguments: transcript.and_then(|transcript| transcript.arguments(place)).map(content::arguments),
+    };
+    calls.into_iter().take(MAX_TOOLS).enumerate().map(request).collect()
 }
 
-/// The results that a request brings to the model for the first time.
-pub(crate) fn returned(request: &Request) -> SmallVec<[ToolReturn<'_>; 4]> {
-    request.new_results().iter().take(MAX_TOOLS).map(as_returned).collect()
+/// The results that a request brings to the model for the first time. `outputs` are what those tools gave, where that is kept.
+pub(crate) fn returned<'r>(request: &'r Request, outputs: &'r [Payload]) -> SmallVec<[ToolReturn<'r>; 4]> {
+    let results = request.new_results().iter().take(MAX_TOOLS).enumerate();
+    results.map(|(place, result)| as_returned(result, outputs.get(place))).collect()
 }
 
-fn as_returned(result: &ToolResult) -> ToolReturn<'_> {
+fn as_returned<'r>(result: &'r ToolResult, output: Option<&'r Payload>) -> ToolReturn<'r> {
     ToolReturn {
         name: result.name.as_deref().map(beginning),
         call_id: result.call_id.as_deref().map(beginning),
         is_error: result.is_error,
+        output,
     }
 }
 

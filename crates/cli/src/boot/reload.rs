@@ -134,6 +134,7 @@ impl Reloading {
         // the old ones.
         let checkpoint = self.gateway.checkpoint();
         checkpoint.trace().set_on_unavailable(plan.on_unavailable());
+        checkpoint.trace().set_content(plan.settings.trace.content.content());
         checkpoint.ledger().replace_limits(limits);
         self.gateway.set_keys(ring);
         let old = self.gateway.reload(snapshot);

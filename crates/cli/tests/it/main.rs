@@ -19,6 +19,7 @@ mod cache;
 mod callers;
 mod cassettes;
 mod charges;
+mod contents;
 mod contract;
 mod crashes;
 mod disk_full;

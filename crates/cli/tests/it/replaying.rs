@@ -17,7 +17,7 @@ async fn session(setup: &Setup, prompts: &[&str]) -> String {
 
 #[tokio::test]
 async fn another_run_is_compared_step_by_step() {
-    let setup = Setup::simulated("");
+    let setup = Setup::simulated("trace: { content: none }");
     let ask = "sim:tool search {\"q\":1}";
     let recorded = session(&setup, &["hi", ask]).await;
     let same = session(&setup, &["hi", ask]).await;

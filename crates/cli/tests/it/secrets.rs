@@ -27,7 +27,7 @@ async fn no_log_trace_database_or_answer_holds_a_credential() {
         }
     });
     let setup = Setup::proxy(&format!(
-        "upstreams:\n  - {{ name: main, base_url: \"{}\", api_key: \"${{KEY}}\", headers: {{ x-extra: \"${{HEADER}}\" }} }}\n  - {{ name: open, base_url: \"{}\", auth: passthrough }}\nlogging: {{ level: trace }}\n",
+        "upstreams:\n  - {{ name: main, base_url: \"{}\", api_key: \"${{KEY}}\", headers: {{ x-extra: \"${{HEADER}}\" }} }}\n  - {{ name: open, base_url: \"{}\", auth: passthrough }}\nlogging: {{ level: trace }}\ntrace: {{ content: none }}\n",
         upstream.url(),
         upstream.url(),
     ))

@@ -9,7 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
-use seawall_llm::answer::{Answer, read_json_answer};
+use seawall_llm::answer::{Answer, read_json_answer, transcribe_json_answer};
 use seawall_llm::json::JsonErrorKind;
 use seawall_llm::wire::Wire;
 use seawall_llm_client::AnswerBody;
@@ -263,7 +263,8 @@ fn seen_of(
 /// What an answer says that must be a JSON document: one that was cut off is none. What nests deeper than is read here is
 /// the client's to judge, and charged as what can't be seen.
 fn read(meter: &mut Meter, text: &[u8]) -> Result<Answer, Refusal> {
-    match read_json_answer(meter.accepted().wire, text) {
+    let read = if meter.keeps_words() { transcribe_json_answer } else { read_json_answer };
+    match read(meter.accepted().wire, text) {
         Ok(answer) => Ok(answer),
         Err(error) if error.kind == JsonErrorKind::Depth => {
             meter.wrote_unseen();

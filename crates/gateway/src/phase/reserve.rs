@@ -21,6 +21,7 @@ use self::pricing::{flat_price, price, refuse_unseen_cost};
 use super::{Asked, Payload, Recalled, choose};
 use crate::accepted::Accepted;
 use crate::cache::Kept;
+use crate::content;
 use crate::meter::{Meter, Most};
 use crate::rates::{Rated, Taken, refused};
 use crate::refusal::Refusal;
@@ -176,7 +177,8 @@ fn admit(
 ) -> Result<(Permit, Taken), Refusal> {
     let Asked { gateway, snapshot, caller, payload } = asked;
     let now = gateway.clock().now();
-    let returned = tool::returned(&payload.request);
+    let told = content::Told::of(gateway, payload);
+    let returned = tool::returned(&payload.request, &told.outputs);
     let call = ModelCall {
         run: gateway.run(),
         actor: &caller.actor,
@@ -191,6 +193,7 @@ fn admit(
         policy: asked.policy(),
         found: terms.found,
         returned: &returned,
+        prompt: told.prompt.as_ref(),
     };
     match gateway.checkpoint().admit(accepted.action, &call) {
         Ok(permit) => Ok((permit, rates)),

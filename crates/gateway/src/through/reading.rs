@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use seawall_llm::answer::{Answer, read_answer};
+use seawall_llm::answer::{Answer, read_json_answer, transcribe_json_answer};
 use seawall_llm::sse::Splitter;
 use seawall_llm::stream::StreamReader;
 use seawall_llm::wire::Wire;
@@ -37,8 +37,8 @@ pub(super) struct Events {
 
 impl Reading {
     /// For an answer with these headers. Anything may be a document for a wire format that tells its usage; where none
-    /// claims the path, JSON is.
-    pub(super) fn of(headers: &HeaderMap, wire: Wire) -> Self {
+    /// claims the path, JSON is. With `keeps_words` a stream's are taken down.
+    pub(super) fn of(headers: &HeaderMap, wire: Wire, keeps_words: bool) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         let encoding = match text(CONTENT_ENCODING) {
             "" => None,
@@ -50,7 +50,9 @@ impl Reading {
         };
         let kind = text(CONTENT_TYPE).split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         match kind.as_str() {
-            "text/event-stream" => Events::new(encoding, wire).map_or(Self::Nothing, Self::Events),
+            "text/event-stream" => {
+                Events::new(encoding, wire, keeps_words).map_or(Self::Nothing, Self::Events)
+            }
             kind if wire.is_metered() || kind == "application/json" => Self::Whole(BytesMut::new(), encoding),
             _ => Self::Nothing,
         }
@@ -73,22 +75,25 @@ impl Reading {
     }
 
     /// What it says, as far as it has come.
-    pub(super) fn answer(&self, wire: Wire) -> Answer {
+    pub(super) fn answer(&self, wire: Wire, keeps_words: bool) -> Answer {
+        let read = if keeps_words { transcribe_json_answer } else { read_json_answer };
+        let read = |text: &[u8]| read(wire, text).unwrap_or_default();
         match self {
             Self::Nothing => Answer::default(),
-            Self::Whole(copy, None) => read_answer(wire, copy),
-            Self::Whole(copy, Some(encoding)) => encoding
-                .inflate(copy, MAX_INFLATED)
-                .map_or_else(|_| Answer::default(), |text| read_answer(wire, &text)),
+            Self::Whole(copy, None) => read(copy),
+            Self::Whole(copy, Some(encoding)) => {
+                encoding.inflate(copy, MAX_INFLATED).map_or_else(|_| Answer::default(), |text| read(&text))
+            }
             Self::Events(events) => events.reader.answer().clone(),
         }
     }
 }
 
 impl Events {
-    fn new(encoding: Option<Encoding>, wire: Wire) -> Option<Box<Self>> {
+    fn new(encoding: Option<Encoding>, wire: Wire, keeps_words: bool) -> Option<Box<Self>> {
         let inflater = encoding.map(StreamInflater::new).transpose().ok()?;
         let (splitter, reader) = (Splitter::new(MAX_EVENT), StreamReader::new(wire, false));
+        let reader = if keeps_words { reader.taking_down() } else { reader };
         Some(Box::new(Self { inflater, splitter, reader }))
     }
 

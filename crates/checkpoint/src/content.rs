@@ -1,0 +1,89 @@
+//! What is taken out of payloads before they reach the trace: every secret and everything personal that the detectors know.
+//!
+//! It is not the policy's redaction, which decides about what goes to a model or comes from one, and can be off. Here it is
+//! always all kinds; that a payload was kept at all is the trace's setting.
+
+use seawall_detect::{PiiKinds, Selection, TextDetector};
+use seawall_trace::content::Redact;
+
+/// What stands where a text was taken out as a whole.
+const GONE: &str = "[REDACTED]";
+
+/// Takes out of payloads what the detectors find.
+#[derive(Debug)]
+pub struct PayloadRedactor {
+    detector: TextDetector,
+}
+
+impl PayloadRedactor {
+    /// All secrets, all personal data.
+    #[must_use]
+    pub fn new() -> Self {
+        let selection = Selection { secrets: true, pii: PiiKinds::all(), injection: false };
+        Self { detector: TextDetector::new(selection) }
+    }
+
+    /// A text whose end is missing: what the detector still holds back at its end may be the beginning of a match, and goes.
+    fn without_open_end(&self, text: &str) -> Option<String> {
+        let mut kept = String::with_capacity(text.len());
+        let _first = self.detector.redactor().push(&self.detector, text, &mut kept);
+        (kept != text).then_some(kept)
+    }
+}
+
+impl Default for PayloadRedactor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Redact for PayloadRedactor {
+    fn redact(&self, name: &str, text: &str, is_cut: bool) -> Option<String> {
+        if name.is_empty() {
+            return if is_cut { self.without_open_end(text) } else { self.detector.redact(text) };
+        }
+        // As it would stand in a text: a password has no form of its own, only its name.
+        let lead = format!("\"{name}\": \"");
+        let named = format!("{lead}{text}{}", if is_cut { "" } else { "\"" });
+        let redacted = if is_cut { self.without_open_end(&named)? } else { self.detector.redact(&named)? };
+        let value = redacted.strip_prefix(lead.as_str()).unwrap_or(GONE);
+        Some(value.strip_suffix('"').filter(|_| !is_cut).unwrap_or(value).to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "sk-ant-api03-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-abcdAA";
+
+    fn redact(name: &str, text: &str, is_cut: bool) -> Option<String> {
+        PayloadRedactor::new().redact(name, text, is_cut)
+    }
+
+    #[test]
+    fn a_secret_goes_and_the_rest_stays() {
+        assert_eq!(redact("", "the weather", false), None);
+        assert_eq!(redact("", &format!("use {KEY} now"), false).unwrap(), "use [REDACTED:anthropic_key] now");
+        assert_eq!(redact("text", "write to ann@example.com", false).unwrap(), "write to [REDACTED:email]");
+    }
+
+    #[test]
+    fn a_value_is_a_secret_by_its_name() {
+        assert_eq!(redact("password", "correct-horse-7", false).unwrap(), "[REDACTED:secret]");
+        assert_eq!(redact("title", "correct-horse-7", false), None);
+    }
+
+    #[test]
+    fn of_a_text_that_was_cut_no_beginning_of_a_secret_stays() {
+        let whole = format!("take {KEY}");
+        for end in "take sk-a".len()..whole.len() {
+            for name in ["", "text"] {
+                let kept = redact(name, &whole[..end], true).unwrap_or_else(|| panic!("{}", &whole[..end]));
+                assert!(kept.starts_with("take ") && !kept.contains("sk-"), "{kept}");
+            }
+        }
+        let named = redact("password", "correct-horse", true).unwrap();
+        assert!(!named.contains("correct"), "{named}");
+    }
+}
