@@ -16,6 +16,7 @@ mod denial;
 mod permit;
 mod places;
 mod record;
+pub mod replay;
 
 pub use approvals::{Answer, ApprovalCounts, ApprovalRequest, Approvals};
 pub use checkpoint::{Checkpoint, Counts, ModelCall};

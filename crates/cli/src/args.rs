@@ -196,8 +196,24 @@ pub(crate) enum PolicyCommand {
     },
     /// What a policy says about one action, and which rules say it; nothing is performed
     Explain(ExplainArgs),
+    /// What another policy would have changed in recorded runs; nothing is performed
+    Replay(PolicyReplayArgs),
     /// The JSON Schema of policy files
     Schema,
+}
+
+/// Flags of `policy replay`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PolicyReplayArgs {
+    /// Runs (an id, the beginning of one, or `last`) or trace files
+    #[arg(long, value_name = "RUN|FILE", num_args = 1.., default_value = "last")]
+    pub(crate) trace: Vec<String>,
+    /// A preset's name or a policy file [default: the configured policy, else safe]
+    #[arg(long, value_name = "FILE|PRESET")]
+    pub(crate) policy: Option<String>,
+    /// The folder that paths are under, in the place of the policy's root
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sandbox: Option<PathBuf>,
 }
 
 /// Flags of `policy explain`.

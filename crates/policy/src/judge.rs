@@ -38,6 +38,18 @@ impl Policy {
         !self.judges_nothing()
     }
 
+    /// Judges a call of which only the tool's name is known: the rules about tools that ask nothing else.
+    #[must_use]
+    pub fn judge_name(&self, tool: &str) -> Decision {
+        let mut decision = Decision::default();
+        for (verdict, finding) in self.tools.iter().filter_map(|rule| rule.judge_name(tool)) {
+            decision.would = decision.would.max(verdict);
+            decision.findings.push(finding);
+        }
+        decision.verdict = self.in_mode(decision.would);
+        decision
+    }
+
     fn judges_nothing(&self) -> bool {
         self.files.is_none()
             && self.network.is_none()

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use seawall_config::Reader;
-use seawall_types::{Code, Finding, Pattern, Severity, Verdict};
+use seawall_types::{Actor, Code, Finding, Pattern, Severity, Verdict};
+use serde_json::Value;
 
 use crate::when::{Condition, Facts};
 
@@ -33,6 +34,12 @@ impl ToolRule {
             ),
             reason: reader.optional_text("reason", "Why, in words for whoever calls the tool."),
         }
+    }
+
+    /// What the rule says about every call of this tool, whatever its arguments.
+    pub(crate) fn judge_name(&self, tool: &str) -> Option<(Verdict, Finding)> {
+        let facts = Facts { tool, args: &Value::Null, effects: &[], actor: &Actor::default(), run: "" };
+        if self.when.is_none() { self.judge(&facts) } else { None }
     }
 
     /// What the rule says about a call, if anything.

@@ -1,4 +1,6 @@
-//! `seawall policy`: which policies there are, whether one is good, and what it says about an action.
+//! `seawall policy`: which policies there are, whether one is good, and what it says about an action, or about recorded ones.
+
+mod replay;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,6 +26,7 @@ pub(crate) fn run(world: &World<'_>, command: PolicyCommand) -> Outcome {
         PolicyCommand::Show { policy } => show_text(world, &policy),
         PolicyCommand::Check { policy } => check(world, &policy),
         PolicyCommand::Explain(args) => explain(world, &args),
+        PolicyCommand::Replay(args) => replay::run(world, &args),
         PolicyCommand::Schema => {
             output::json(&PolicyFile::schema());
             Ok(ExitCode::SUCCESS)
@@ -111,7 +114,7 @@ fn check_errors(errors: &Errors) -> Vec<CheckError<'_>> {
 }
 
 fn explain(world: &World<'_>, args: &ExplainArgs) -> Outcome {
-    let (policy, called) = policy_of(world, args)?;
+    let (policy, called) = policy_of(world, args.policy.as_deref(), args.sandbox.as_deref())?;
     let action = Action::of(args)?;
     let actor = Actor::default();
     let asked = Asked {
@@ -143,14 +146,18 @@ fn explain(world: &World<'_>, args: &ExplainArgs) -> Outcome {
 }
 
 /// The policy that is asked, and what it is called. One that says no mode is taken strictly: that is the question.
-fn policy_of(world: &World<'_>, args: &ExplainArgs) -> Result<(Policy, String), Failure> {
-    let (loaded, called) = match &args.policy {
-        Some(name) => (loaded(world, name), name.clone()),
+fn policy_of(
+    world: &World<'_>,
+    policy: Option<&str>,
+    sandbox: Option<&Path>,
+) -> Result<(Policy, String), Failure> {
+    let (loaded, called) = match policy {
+        Some(name) => (loaded(world, name), name.to_owned()),
         None => configured(world)?,
     };
     let file = loaded.file.map_err(|errors| Failure::usage(faults(&errors)))?;
     let folder = working_folder();
-    let setting = Setting { mode: Mode::Strict, folder: &folder, sandbox: args.sandbox.as_deref() };
+    let setting = Setting { mode: Mode::Strict, folder: &folder, sandbox };
     Ok((file.compile(&setting, &called), called))
 }
 

@@ -179,3 +179,51 @@ async fn what_is_kept_changes_with_the_configuration_while_the_server_runs() {
     let answers: Vec<&Value> = trace.of_kind("action.settled").map(|event| &event.data["answer"]).collect();
     assert_eq!(answers, [&Value::Null, &json!([{ "text": "one" }])]);
 }
+
+#[tokio::test]
+async fn recorded_calls_are_judged_by_another_policy() {
+    let setup = Setup::simulated("policy: off\ntrace: { content: redacted }");
+    let server = setup.start();
+    for prompt in [
+        "hi",
+        "sim:tool bash {\"command\":\"rm -rf /\"}",
+        "sim:tool bash {\"command\":\"ls\"}",
+        &format!("use {KEY}"),
+    ] {
+        client::send(server.address, Call::say(Format::Chat, prompt, false)).await;
+    }
+    assert!(server.stop().success());
+    let policy = setup.write("team.yaml", "commands: { deny: ['rm *'] }\nsecrets: { in: deny }\n");
+    let args = ["policy", "replay", "--trace", "last", "--policy", policy.to_str().unwrap()];
+    let replayed = setup.cli_json(&args);
+    assert_eq!(replayed["actions"], 6, "{replayed}");
+    let changed: Vec<_> = replayed["changed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| {
+            (
+                change["kind"].as_str().unwrap(),
+                change["from"].as_str().unwrap(),
+                change["to"].as_str().unwrap(),
+                change["findings"][0]["code"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        changed,
+        [("tool_call", "allow", "deny", "CMD_FORBIDDEN"), ("model_call", "allow", "deny", "SECRET_FOUND")]
+    );
+    let saved = replayed["cost_delta_usd"].as_str().unwrap();
+    let trace = Trace::of(&setup);
+    let last = trace.of_kind("action.settled").last().unwrap();
+    assert_eq!(saved, format!("-{}", last.data["cost_usd"].as_str().unwrap()));
+    assert_eq!(setup.cli_json(&args), replayed, "it repeats exactly");
+    let table = String::from_utf8(setup.cli(&args).stdout).unwrap();
+    assert!(
+        table.starts_with("6 actions")
+            && table.contains("CMD_FORBIDDEN")
+            && table.contains("not known: 1 actions with parts"),
+        "{table}"
+    );
+}

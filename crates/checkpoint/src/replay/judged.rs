@@ -1,0 +1,153 @@
+//! One recorded action and what a policy says about it.
+
+use seawall_policy::{Asked, Declared, FlowState, Policy};
+use seawall_types::{ActionId, Finding, RunId, Usd, Verdict};
+use serde_json::Value;
+
+use super::Change;
+use super::recorded::Recorded;
+use super::texts::{Findings, is_redacted};
+
+#[derive(Debug)]
+pub(super) struct Judged {
+    run: RunId,
+    seq: u64,
+    action: Option<ActionId>,
+    kind: String,
+    name: String,
+    pub(super) from: Verdict,
+    /// Something else than a policy refused it then.
+    stays_refused: bool,
+    /// What strict mode says before it happens, and with what came of it.
+    before: Verdict,
+    would: Verdict,
+    findings: Vec<Finding>,
+    pub(super) cost: Usd,
+    pub(super) lacks_arguments: bool,
+    pub(super) lacks_texts: bool,
+    pub(super) cut: bool,
+    pub(super) redacted: bool,
+}
+
+impl Judged {
+    fn new(event: &Recorded<'_>, kind: &str) -> Self {
+        let said = &event.said;
+        Self {
+            run: event.run,
+            seq: event.seq,
+            action: event.action,
+            kind: said.kind.as_deref().unwrap_or(kind).to_owned(),
+            name: said.name.clone().unwrap_or_default(),
+            from: event.verdict(),
+            stays_refused: event.is_refused_otherwise(),
+            before: Verdict::Allow,
+            would: Verdict::Allow,
+            findings: Vec::new(),
+            cost: Usd::ZERO,
+            lacks_arguments: false,
+            lacks_texts: false,
+            cut: said.cut.is_some(),
+            redacted: false,
+        }
+    }
+
+    /// A model call: its model, and what is new in its prompt.
+    pub(super) fn model(policy: &Policy, event: &Recorded<'_>) -> Self {
+        let mut judged = Self::new(event, "model_call");
+        judged.lacks_texts = event.said.prompt.is_none();
+        let findings = policy.judge_model(&judged.name);
+        let would = if findings.is_empty() { Verdict::Allow } else { Verdict::Deny };
+        judged.add(would, findings);
+        if let Some(prompt) = &event.said.prompt {
+            let mut found = Findings::default();
+            found.look(policy.text_towards_model(), "/prompt", prompt);
+            judged.add(found.would, found.findings);
+            judged.redacted = is_redacted(prompt);
+        }
+        judged.before = judged.would;
+        judged
+    }
+
+    /// A tool call, ours or one that a model asked for. What it does to the flow of the run is noted if it would happen.
+    pub(super) fn tool(policy: &Policy, event: &Recorded<'_>, flow: &mut FlowState) -> Self {
+        let mut judged = Self::new(event, "tool_call");
+        let run = event.run.to_string();
+        let decision = match &event.said.arguments {
+            Some(args) => {
+                let asked = Asked {
+                    tool: &judged.name,
+                    args,
+                    effects: &Declared::Nothing,
+                    actor: event.actor,
+                    run: &run,
+                    flow: Some(flow),
+                };
+                let decision = policy.judge(&asked);
+                judged.marks(policy, args);
+                decision
+            }
+            None => {
+                judged.lacks_arguments = true;
+                policy.judge_name(&judged.name)
+            }
+        };
+        judged.add(decision.would, decision.findings);
+        judged.before = judged.would;
+        if judged.happens(policy) {
+            flow.advance(&decision.steps);
+        }
+        judged
+    }
+
+    fn marks(&mut self, policy: &Policy, args: &Value) {
+        self.redacted = is_redacted(args);
+        if self.redacted {
+            let mut found = Findings::default();
+            found.look_at_marks(policy.text_towards_tool(), "", args);
+            self.add(found.would, found.findings);
+        }
+    }
+
+    /// Whether it would have been performed. What is asked was, if it was then.
+    fn happens(&self, policy: &Policy) -> bool {
+        match self.to(policy) {
+            Verdict::Deny => false,
+            Verdict::Ask => self.from != Verdict::Deny,
+            Verdict::Allow | Verdict::Warn | Verdict::Redact => true,
+        }
+    }
+
+    /// It ended so then.
+    pub(super) fn end(&mut self, policy: &Policy, event: &Recorded<'_>) {
+        let said = &event.said;
+        self.from = self.from.max(event.verdict());
+        self.cost = said.cost_usd.unwrap_or_default();
+        self.cut |= said.cut.is_some();
+        if let Some(answer) = &said.answer {
+            let mut found = Findings::default();
+            found.look(policy.text_from_model(), "/answer", answer);
+            self.add(found.would, found.findings);
+            self.redacted |= is_redacted(answer);
+        }
+    }
+
+    fn add(&mut self, would: Verdict, findings: Vec<Finding>) {
+        self.would = self.would.max(would);
+        self.findings.extend(findings);
+    }
+
+    /// What this policy decides, in its mode.
+    pub(super) fn to(&self, policy: &Policy) -> Verdict {
+        if self.stays_refused { self.from } else { policy.in_mode(self.would) }
+    }
+
+    /// Whether its cost would not have come up: what is refused for its answer has been paid for.
+    pub(super) fn is_saved(&self, policy: &Policy) -> bool {
+        !self.stays_refused && policy.in_mode(self.before) == Verdict::Deny
+    }
+
+    pub(super) fn into_change(self, to: Verdict) -> Change {
+        let Self { run, seq, action, kind, name, from, findings, redacted, .. } = self;
+        Change { run, action, seq, kind, name, from, to, findings, redacted }
+    }
+}

@@ -1,0 +1,101 @@
+//! An event as a policy sees it: what was to be done, and what was decided then.
+
+use seawall_trace::read::Parsed;
+use seawall_types::{ActionId, Actor, Code, EventKind, RunId, Usd, Verdict};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The part of `data` that a policy is asked about. All of it may be absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Said {
+    pub(super) kind: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) arguments: Option<Value>,
+    pub(super) prompt: Option<Value>,
+    pub(super) answer: Option<Value>,
+    pub(super) cut: Option<Value>,
+    pub(super) cost_usd: Option<Usd>,
+    findings: Vec<Found>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Found {
+    code: String,
+}
+
+/// An event.
+pub(super) struct Recorded<'e> {
+    pub(super) kind: EventKind,
+    pub(super) run: RunId,
+    pub(super) seq: u64,
+    pub(super) action: Option<ActionId>,
+    pub(super) actor: &'e Actor,
+    pub(super) said: Said,
+}
+
+impl<'e> Recorded<'e> {
+    pub(super) fn of(event: &'e Parsed) -> Self {
+        let Parsed { kind, run, seq, action, actor, data, .. } = event;
+        let tells = matches!(
+            kind,
+            EventKind::ActionAdmitted
+                | EventKind::ActionDenied
+                | EventKind::ActionSettled
+                | EventKind::ActionAbandoned
+                | EventKind::ToolCalled
+        );
+        let said = if tells { serde_json::from_str(data.get()).unwrap_or_default() } else { Said::default() };
+        Self { kind: *kind, run: *run, seq: *seq, action: *action, actor, said }
+    }
+
+    pub(super) fn is_model_call(&self) -> bool {
+        self.said.kind.as_deref() == Some("model_call")
+    }
+
+    /// What was decided then.
+    pub(super) fn verdict(&self) -> Verdict {
+        let otherwise = if self.kind == EventKind::ActionDenied { Verdict::Deny } else { Verdict::Allow };
+        self.said.verdict.unwrap_or(otherwise)
+    }
+
+    /// Whether something else than a policy refused it, so that no policy changes that.
+    pub(super) fn is_refused_otherwise(&self) -> bool {
+        self.kind == EventKind::ActionDenied
+            && !self.said.findings.iter().any(|found| is_of_policy(&found.code))
+    }
+}
+
+/// Whether a policy decides about this. Budgets, rates, credentials, faults and a caller's mistakes are not its.
+fn is_of_policy(code: &str) -> bool {
+    const OF_POLICY: [Code; 25] = [
+        Code::FsTraversal,
+        Code::FsOutsideRoot,
+        Code::FsSymlinkEscape,
+        Code::FsDevice,
+        Code::FsTooLarge,
+        Code::NetPrivateAddress,
+        Code::NetMetadataService,
+        Code::NetHostNotAllowed,
+        Code::NetScheme,
+        Code::NetPort,
+        Code::NetRebinding,
+        Code::NetUnresolved,
+        Code::CmdForbidden,
+        Code::CmdNotAllowed,
+        Code::CmdShellMeta,
+        Code::SecretFound,
+        Code::PiiFound,
+        Code::InjectionSuspected,
+        Code::TaintLeak,
+        Code::ToolNotAllowed,
+        Code::ToolContract,
+        Code::ModelNotAllowed,
+        Code::ApprovalRequired,
+        Code::ApprovalDenied,
+        Code::ApprovalExpired,
+    ];
+    OF_POLICY.iter().any(|known| known.as_str() == code)
+}

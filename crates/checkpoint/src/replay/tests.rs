@@ -1,0 +1,218 @@
+//! Claims about replays of recorded actions through another policy.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use seawall_config::{Document, Environment, read};
+use seawall_policy::{PolicyFile, Setting};
+use seawall_types::Mode;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn run() -> RunId {
+    RunId::from_parts(1_700_000_000_000, &[1; 10])
+}
+
+fn policy(text: &str) -> Policy {
+    let document = Document::from_text(Path::new("policy.yaml"), text, &Environment::default()).unwrap();
+    let file = read(&document, PolicyFile::declare).unwrap();
+    file.compile(&Setting { mode: Mode::Strict, folder: Path::new("/nowhere"), sandbox: None }, "policy.yaml")
+}
+
+fn action(number: u8) -> ActionId {
+    ActionId::from_parts(1_700_000_000_000, &[number; 10])
+}
+
+/// An event with this number.
+fn line((seq, event): (u64, &(&str, u8, Value))) -> Result<Line, Error> {
+    let (kind, number, data) = event;
+    let parsed = json!({
+        "seq": seq, "ts": "2026-01-01T00:00:00.000000Z", "run": run(), "kind": kind, "action": action(*number),
+        "parent": null, "actor": {}, "data": data,
+    });
+    Ok(Line { number: seq + 1, raw: Vec::new(), parsed: serde_json::from_str(&parsed.to_string()).unwrap() })
+}
+
+fn replayed(policy: &str, events: &[(&str, u8, Value)]) -> Replayed {
+    let policy = self::policy(policy);
+    let mut replay = PolicyReplay::new(&policy);
+    replay.run((0..).zip(events).map(line)).unwrap();
+    replay.finish()
+}
+
+/// Name, then the verdicts then and now, of every change.
+fn changes(replayed: &Replayed) -> Vec<(&str, &str, &str)> {
+    replayed
+        .changed
+        .iter()
+        .map(|change| (change.name.as_str(), change.from.as_str(), change.to.as_str()))
+        .collect()
+}
+
+fn call(number: u8, model: &str, cost: &str) -> [(&'static str, u8, Value); 2] {
+    [
+        (
+            "action.admitted",
+            number,
+            json!({ "kind": "model_call", "name": model, "verdict": "allow", "prompt": "hi" }),
+        ),
+        (
+            "action.settled",
+            number,
+            json!({ "kind": "model_call", "name": model, "verdict": "allow", "cost_usd": cost }),
+        ),
+    ]
+}
+
+fn tool(name: &str, arguments: &Value) -> (&'static str, u8, Value) {
+    ("tool.called", 9, json!({ "name": name, "arguments": arguments }))
+}
+
+#[test]
+fn a_model_that_is_not_allowed_any_more_is_not_paid_for() {
+    let events = [call(1, "gpt-4o", "0.250000"), call(2, "claude-x", "0.5")].concat();
+    let replayed = replayed("models: { allow: ['claude-*'] }", &events);
+    assert_eq!((replayed.actions, changes(&replayed)), (2, vec![("gpt-4o", "allow", "deny")]));
+    assert_eq!(replayed.cost_delta_usd, "-0.250000");
+    assert_eq!(replayed.changed[0].findings[0].code.as_str(), "MODEL_NOT_ALLOWED");
+    assert_eq!(replayed.not_held, NotHeld::default());
+}
+
+#[test]
+fn under_the_same_rules_nothing_changes() {
+    let replayed =
+        replayed("{}", &[call(1, "gpt-4o", "0.25").to_vec(), vec![tool("ls", &json!({}))]].concat());
+    assert_eq!(
+        (replayed.actions, changes(&replayed), replayed.cost_delta_usd.as_str()),
+        (2, vec![], "0.000000")
+    );
+}
+
+#[test]
+fn tool_calls_are_judged_by_their_arguments() {
+    let rules = "tools: [{ name: pay, verdict: ask, when: 'args.usd > 50' }]\ncommands: { deny: ['rm *'] }";
+    let events = [
+        tool("pay", &json!({ "usd": 80 })),
+        tool("pay", &json!({ "usd": 8 })),
+        tool("bash", &json!({ "command": "rm -r x" })),
+    ];
+    let replayed = replayed(rules, &events);
+    assert_eq!(changes(&replayed), [("pay", "allow", "ask"), ("bash", "allow", "deny")]);
+}
+
+#[test]
+fn without_arguments_only_the_name_is_judged_and_that_is_said() {
+    let rules =
+        "tools: [{ name: pay, verdict: deny, when: 'args.usd > 50' }, { name: 'bash', verdict: deny }]";
+    let without = |name: &str| ("tool.called", 9, json!({ "name": name }));
+    let replayed = replayed(rules, &[without("pay"), without("bash")]);
+    assert_eq!(changes(&replayed), [("bash", "allow", "deny")], "whether pay would be refused is not known");
+    assert_eq!(replayed.not_held.arguments, 2);
+}
+
+#[test]
+fn flow_rules_follow_the_order_of_the_run() {
+    let rules = "flow: [{ after: { tool: read_mail }, deny: { tool: send } }]";
+    let (mail, send) = (tool("read_mail", &json!({})), tool("send", &json!({})));
+    let replayed_in = |events: &[(&'static str, u8, Value)]| replayed(rules, events);
+    assert_eq!(changes(&replayed_in(&[send.clone(), mail.clone()])), []);
+    let after = replayed_in(&[send.clone(), mail.clone(), send.clone()]);
+    assert_eq!((changes(&after), after.changed[0].seq), (vec![("send", "allow", "deny")], 2));
+    let refused = "tools: [{ name: read_mail, verdict: deny }]\nflow: [{ after: { tool: read_mail }, deny: { tool: send } }]";
+    let never_read = replayed(refused, &[mail, send]);
+    assert_eq!(changes(&never_read), [("read_mail", "allow", "deny")], "what is refused has not happened");
+}
+
+#[test]
+fn what_budgets_refused_stays_refused_and_what_a_policy_refused_may_not() {
+    let denied = |number, code: &str| {
+        (
+            "action.denied",
+            number,
+            json!({ "kind": "model_call", "name": code, "verdict": "deny", "findings": [{ "code": code }] }),
+        )
+    };
+    let replayed = replayed(
+        "{}",
+        &[denied(1, "BUDGET_EXCEEDED"), denied(2, "MODEL_NOT_ALLOWED"), denied(3, "NO_SUCH_CODE")],
+    );
+    assert_eq!(changes(&replayed), [("MODEL_NOT_ALLOWED", "deny", "allow")]);
+    assert_eq!((replayed.not_held.costs, replayed.cost_delta_usd.as_str()), (1, "0.000000"));
+}
+
+#[test]
+fn what_was_taken_out_of_a_text_counts_as_what_it_was() {
+    let events = [
+        (
+            "action.admitted",
+            1,
+            json!({ "kind": "model_call", "name": "a", "verdict": "allow", "prompt": [{ "content": "use [REDACTED:openai_key]" }] }),
+        ),
+        (
+            "action.admitted",
+            2,
+            json!({ "kind": "model_call", "name": "b", "verdict": "allow", "prompt": "mail [REDACTED:email]" }),
+        ),
+        tool("post", &json!({ "body": "[REDACTED:github_token]" })),
+    ];
+    let replayed = replayed("secrets: { in: deny }\npii: { in: redact, kinds: [phone] }", &events);
+    assert_eq!(
+        changes(&replayed),
+        [("a", "allow", "deny"), ("post", "allow", "deny")],
+        "an email is not looked for"
+    );
+    assert_eq!(replayed.not_held.redacted, 3);
+    assert!(replayed.changed.iter().all(|change| change.redacted));
+}
+
+#[test]
+fn an_answer_that_is_refused_has_been_paid_for() {
+    let events = [
+        (
+            "action.admitted",
+            1,
+            json!({ "kind": "model_call", "name": "a", "verdict": "allow", "prompt": "hi" }),
+        ),
+        (
+            "action.settled",
+            1,
+            json!({ "kind": "model_call", "cost_usd": "0.1", "answer": [{ "text": "[REDACTED:jwt]" }] }),
+        ),
+    ];
+    let replayed = replayed("secrets: { out: deny }", &events);
+    assert_eq!(
+        (changes(&replayed), replayed.cost_delta_usd.as_str()),
+        (vec![("a", "allow", "deny")], "0.000000")
+    );
+}
+
+#[test]
+fn a_policy_that_only_warns_refuses_nothing() {
+    let events = call(1, "gpt-4o", "0.25");
+    let replayed = replayed("mode: warn\nmodels: { allow: [] }", &events);
+    assert_eq!(
+        (changes(&replayed), replayed.cost_delta_usd.as_str()),
+        (vec![("gpt-4o", "allow", "warn")], "0.000000")
+    );
+}
+
+#[test]
+fn a_line_that_cannot_be_read_ends_the_replay() {
+    let policy = policy("{}");
+    let missing = Err(Error::NoSuchRun("x".to_owned()));
+    assert!(PolicyReplay::new(&policy).run([missing]).is_err());
+}
+
+proptest! {
+    #[test]
+    fn each_action_counts_once_and_a_second_replay_says_the_same(tools in proptest::collection::vec(0_u8..4, 0..40)) {
+        let names = ["read_mail", "send", "ls", "pay"];
+        let events: Vec<_> = tools.iter().map(|tool| self::tool(names[usize::from(*tool)], &json!({}))).collect();
+        let rules = "tools: [{ name: pay, verdict: ask }]\nflow: [{ after: { tool: read_mail }, deny: { tool: send } }]";
+        let first = replayed(rules, &events);
+        prop_assert_eq!(first.actions, events.len() as u64);
+        prop_assert!(first.changed.is_sorted_by_key(|change| (change.run, change.seq)));
+        prop_assert_eq!(replayed(rules, &events), first);
+    }
+}
