@@ -1,6 +1,6 @@
 //! One recorded action and what a policy says about it.
 
-use seawall_policy::{Asked, Declared, FlowState, Policy};
+use seawall_policy::{Asked, Declared, FlowState, Performer, Policy};
 use seawall_types::{ActionId, Finding, RunId, Usd, Verdict};
 use serde_json::Value;
 
@@ -55,9 +55,8 @@ impl Judged {
     pub(super) fn model(policy: &Policy, event: &Recorded<'_>) -> Self {
         let mut judged = Self::new(event, "model_call");
         judged.lacks_texts = event.said.prompt.is_none();
-        let findings = policy.judge_model(&judged.name);
-        let would = if findings.is_empty() { Verdict::Allow } else { Verdict::Deny };
-        judged.add(would, findings);
+        let model = policy.judge_model(&judged.name);
+        judged.add(model.would(), model.into_findings());
         if let Some(prompt) = &event.said.prompt {
             let mut found = Findings::default();
             found.look(policy.text_towards_model(), "/prompt", prompt);
@@ -81,6 +80,8 @@ impl Judged {
                     actor: event.actor,
                     run: &run,
                     flow: Some(flow),
+                    // What was only seen in a model's traffic was the client's to perform.
+                    performer: if event.said.kind.is_some() { Performer::Us } else { Performer::Client },
                 };
                 let decision = policy.judge(&asked);
                 judged.marks(policy, args);
