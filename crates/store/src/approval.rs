@@ -256,8 +256,8 @@ fn weight(row: &ApprovalRow) -> u8 {
 }
 
 impl ApprovalRow {
-    /// Whether answering with it uses it up: what lets one call through, and what has expired, since who asks after having been told so
-    /// asks anew.
+    /// Whether answering with it uses it up: what lets one call through, and what has expired, since who asks after
+    /// having been told so asks anew.
     #[must_use]
     pub fn is_used_up_by_answering(&self) -> bool {
         match self.state {
