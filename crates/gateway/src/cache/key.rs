@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName};
 use seawall_llm::json::{Digest, digest};
+use seawall_policy::Policy;
 
 use crate::accepted::Accepted;
 use crate::{Caller, header};
@@ -22,12 +23,22 @@ pub(crate) struct Key(pub(super) Digest);
 
 impl Key {
     /// The key of a request. What identifies users stays in the body, so that theirs are told apart. Which upstream will
-    /// answer is left out, unless the path names it: a route is one thing to its callers.
+    /// answer is left out, unless the path names it: a route is one thing to its callers. The policy by which the answer
+    /// was judged is in it: what one lets through, another may not.
     ///
     /// `None` when the body is no JSON.
-    pub(crate) fn of(accepted: &Accepted, caller: &Caller, text: &[u8], json_depth: usize) -> Option<Self> {
+    pub(crate) fn of(
+        accepted: &Accepted,
+        caller: &Caller,
+        policy: &Policy,
+        text: &[u8],
+        json_depth: usize,
+    ) -> Option<Self> {
         let mut parts = Parts::default();
         parts.add_caller(caller, accepted);
+        parts.add(policy.source.as_bytes());
+        parts.add(policy.name.as_bytes());
+        parts.add(&[policy.mode as u8]);
         parts.add(accepted.wire.name().as_bytes());
         parts.add(accepted.upstream.as_deref().unwrap_or_default().as_bytes());
         parts.add(&[accepted.kind as u8]);
