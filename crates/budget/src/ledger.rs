@@ -100,6 +100,12 @@ impl Ledger {
         self.lock().settle(hold, actual, now)
     }
 
+    /// Books what was spent without having been reserved, in every scope: the money is gone, so that no limit is asked
+    /// and one may be passed. `false` when the hold's name is taken or a scope's can't be kept; nothing has changed then.
+    pub fn charge(&self, spent: &Reservation<'_>, now: Timestamp) -> bool {
+        self.lock().charge(spent, now)
+    }
+
     /// Ends a hold at nothing: the action did not happen.
     pub fn release(&self, hold: HoldId, now: Timestamp) -> Settled {
         self.settle(hold, Amount::ZERO, now)

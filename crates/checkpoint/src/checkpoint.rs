@@ -103,6 +103,10 @@ impl Checkpoint {
         &self.clock
     }
 
+    pub(crate) fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+
     /// How often it decided what.
     #[must_use]
     pub fn counts(&self) -> &Counts {
@@ -137,7 +141,8 @@ impl Checkpoint {
             Ok(decided) => decided,
             Err(denial) => {
                 let prompt = call.prompt.cloned().into_iter().collect();
-                self.deny_with(action, call.run, call.actor, (call.model, &denial), prompt);
+                let call_of = (ActionKind::ModelCall, action);
+                self.record_denial(call_of, call.run, call.actor, (call.model, &denial), prompt);
                 return Err(denial);
             }
         };
@@ -214,14 +219,15 @@ impl Checkpoint {
         }
     }
 
-    /// Writes down that an action was refused, here or before it came here.
+    /// Writes down that a model call was refused, here or before it came here.
     pub fn deny(&self, action: ActionId, run: RunId, actor: &Arc<Actor>, name: &str, denial: &Denial) {
-        self.deny_with(action, run, actor, (name, denial), Vec::new());
+        self.record_denial((ActionKind::ModelCall, action), run, actor, (name, denial), Vec::new());
     }
 
-    fn deny_with(
+    /// Writes down that an action of any kind was refused.
+    pub(crate) fn record_denial(
         &self,
-        action: ActionId,
+        (kind, action): (ActionKind, ActionId),
         run: RunId,
         actor: &Arc<Actor>,
         (name, denial): (&str, &Denial),
@@ -244,7 +250,7 @@ impl Checkpoint {
         }
         let findings = denial.as_findings();
         let data = record::Denied {
-            kind: ActionKind::ModelCall,
+            kind,
             name,
             verdict: Verdict::Deny,
             status: denial.code.http_status(),

@@ -20,6 +20,17 @@ pub struct Denial {
     pub budget: Option<Box<ExhaustedBudget>>,
     /// The findings of the policy.
     pub findings: Vec<Finding>,
+    /// The approval that it waits for, if it does.
+    pub approval: Option<Box<PendingApproval>>,
+}
+
+/// A decision that a person has yet to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingApproval {
+    /// Its identifier.
+    pub id: String,
+    /// When it is too late.
+    pub expires_at: Timestamp,
 }
 
 /// A budget that has not enough left, as it stood.
@@ -48,7 +59,7 @@ impl Denial {
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         let (message, remedy) = (message.into(), remedy.into());
-        Self { code, message, remedy, retry_after: None, budget: None, findings: Vec::new() }
+        Self { code, message, remedy, retry_after: None, budget: None, findings: Vec::new(), approval: None }
     }
 
     /// A refusal because the trace can't be written.

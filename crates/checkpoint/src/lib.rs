@@ -17,9 +17,10 @@ mod permit;
 mod places;
 mod record;
 pub mod replay;
+pub mod tool;
 
 pub use approvals::{Answer, ApprovalCounts, ApprovalRequest, Approvals};
 pub use checkpoint::{Checkpoint, Counts, ModelCall};
 pub use content::PayloadRedactor;
-pub use denial::{Denial, ExhaustedBudget};
+pub use denial::{Denial, ExhaustedBudget, PendingApproval};
 pub use permit::{Attempt, Outcome, Passed, Permit, ToolRequest, ToolReturn};

@@ -99,6 +99,8 @@ pub struct Outcome {
     pub websocket: Option<Passed>,
     /// What the answer says, where payloads are kept.
     pub payloads: Vec<Payload>,
+    /// What it said when it failed, without credentials.
+    pub error: Option<String>,
 }
 
 /// What the checkpoint keeps of an admitted action.
@@ -135,6 +137,17 @@ impl Permit {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.admission.as_ref().map_or(Verdict::Allow, |admission| admission.verdict)
+    }
+
+    pub(crate) fn checkpoint(&self) -> &Arc<Checkpoint> {
+        &self.checkpoint
+    }
+
+    /// What it led to was graver than what was asked for.
+    pub(crate) fn raise(&mut self, verdict: Verdict) {
+        if let Some(admission) = &mut self.admission {
+            admission.verdict = admission.verdict.max(verdict);
+        }
     }
 
     /// What is held for it.
@@ -182,8 +195,9 @@ impl Permit {
             cache: record::hit(outcome.cached),
             websocket: outcome.websocket,
             ended: outcome.ended,
+            error: outcome.error.as_deref(),
             findings: &outcome.findings,
-            attempts: &outcome.attempts,
+            attempts: (admission.kind == ActionKind::ModelCall).then_some(&outcome.attempts),
         };
         let event = Event::new(now, admission.run, EventKind::ActionSettled, &data).charging(outcome.cost);
         let event = event.about(admission.action, admission.actor);

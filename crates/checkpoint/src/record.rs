@@ -24,6 +24,22 @@ pub(crate) struct Admitted<'a> {
     pub(crate) findings: &'a [Finding],
 }
 
+/// `data` of `action.admitted` for a call of a tool.
+#[derive(Serialize)]
+pub(crate) struct ToolAdmitted<'a> {
+    pub(crate) kind: ActionKind,
+    pub(crate) name: &'a str,
+    pub(crate) verdict: Verdict,
+    /// What strict mode would have said, where that differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) would: Option<Verdict>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hold: Option<HoldId>,
+    pub(crate) reserved_usd: Usd,
+    #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
+    pub(crate) findings: &'a [Finding],
+}
+
 /// `data` of `action.denied`.
 #[derive(Serialize)]
 pub(crate) struct Denied<'a> {
@@ -51,8 +67,11 @@ pub(crate) struct Settled<'a> {
     pub(crate) websocket: Option<crate::Passed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ended: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<&'a str>,
     pub(crate) findings: &'a [Finding],
-    pub(crate) attempts: &'a [crate::Attempt],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attempts: Option<&'a [crate::Attempt]>,
 }
 
 /// How an answer that was kept is marked.

@@ -154,10 +154,11 @@ pub(crate) struct SimArgs {
 /// Flags of `exec`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExecArgs {
-    /// What is confined: safe, strict, fs_safe, net_safe, readonly or off
-    #[arg(long, value_name = "PRESET", default_value = "safe")]
+    /// What it may touch, as far as the kernel can hold it: a preset's name or a policy file
+    #[arg(long, value_name = "FILE|PRESET", default_value = "safe")]
     pub(crate) policy: String,
-    /// The command's working directory and HOME, made if it is missing [default: the working directory]
+    /// The command's working directory and HOME, made if it is missing [default: the policy's root, else the working
+    /// directory]
     #[arg(long, value_name = "DIR")]
     pub(crate) sandbox: Option<PathBuf>,
     /// How long it may run: 500ms, 60s, 5m; 0s: without end [default: 60s; with off: without end]

@@ -386,6 +386,7 @@ impl Meter {
             cached: self.cached,
             websocket: self.passed,
             payloads,
+            error: None,
         });
         self.observe_request(status, now);
     }

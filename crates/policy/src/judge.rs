@@ -446,8 +446,9 @@ impl<'j> Judging<'j> {
     }
 }
 
-/// The key of the policy that a finding comes from.
-pub(crate) fn rule_of(code: Code) -> &'static str {
+/// The key of the policy that a finding about a call comes from.
+#[must_use]
+pub fn rule_of(code: Code) -> &'static str {
     match code {
         Code::FsTraversal | Code::FsOutsideRoot => "files.root",
         Code::FsSymlinkEscape => "files.follow_symlinks",

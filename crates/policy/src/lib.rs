@@ -43,6 +43,7 @@ pub use decision::{Decision, Replacement};
 pub use file::{PolicyFile, Setting};
 pub use flow::FlowState;
 pub use judgement::Judgement;
+pub use judge::rule_of;
 pub use policy::{Policy, PolicyLimits};
 pub use presets::{PRESETS, Preset};
 pub use text::{TextDecision, TextRules};

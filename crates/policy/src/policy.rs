@@ -101,6 +101,12 @@ impl Policy {
         &self.back
     }
 
+    /// Whether rules are about the order of a run's actions, so that judging a call and taking note of it must be one step.
+    #[must_use]
+    pub fn follows_order(&self) -> bool {
+        !self.flow.is_empty()
+    }
+
     /// The rules about files, where there are any: for whoever opens files itself.
     #[must_use]
     pub fn files(&self) -> Option<&FileRules> {

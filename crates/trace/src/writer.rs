@@ -11,6 +11,7 @@ mod segment;
 mod sink;
 mod thread;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -131,18 +132,31 @@ impl Drop for Writer {
 }
 
 impl Handle {
+    /// Records nothing: for work that nobody wants written down. It never refuses, and what it is given is dropped.
+    #[must_use]
+    pub fn off(clock: Arc<dyn Clock>) -> Self {
+        let options = Options { on_unavailable: OnUnavailable::Count, ..Options::new(PathBuf::new()) };
+        let queue = Arc::new(Queue::new(&options, clock));
+        queue.close();
+        Self { queue }
+    }
+
     /// Begins a run: its file is made and `run.started` is its first line, with `kind` and the fields of `data`.
     ///
     /// An event of a run that was never begun begins it too, as one of kind `unknown`. Identifiers are not used twice:
     /// a run whose file is there already is refused, and what is recorded for it is dropped and counted.
-    pub fn start_run(&self, run: RunId, kind: &str, data: &impl Serialize) {
+    ///
+    /// Gives back where the file will be, relative to the folder of all runs.
+    pub fn start_run(&self, run: RunId, kind: &str, data: &impl Serialize) -> PathBuf {
         let mut fields = Map::new();
         fields.insert("kind".to_owned(), kind.into());
         if let Ok(Value::Object(more)) = serde_json::to_value(data) {
             fields.extend(more.into_iter().filter(|(name, _)| name != "kind"));
         }
         let event = Event::new(self.queue.clock().now(), run, EventKind::RunStarted, &fields);
+        let path = layout::relative(run, event.ts);
         self.queue.push(Entry::Start(Box::new((event, kind.to_owned()))));
+        path
     }
 
     /// Ends a run: `run.finished` is its last line. What is recorded for it afterwards is dropped and counted.

@@ -47,6 +47,19 @@ impl Inner {
         Ok(())
     }
 
+    /// Books a reservation that nobody was asked about, and ends it at once.
+    pub(super) fn charge(&mut self, spent: &Reservation<'_>, now: Timestamp) -> bool {
+        if !record::are_writable(spent.scopes) || self.state.knows(spent.hold) {
+            return false;
+        }
+        let payers = self.state.payers(spent.scopes);
+        // With `Open` what can't be journalled now waits in memory for it, so there is no refusal to look at.
+        let _kept = self.journal_reservation(spent, &payers, OnStoreDown::Open, now);
+        self.state.hold(spent, payers, now);
+        self.settle(spent.hold, spent.amount, now);
+        true
+    }
+
     #[expect(clippy::result_large_err, reason = "as for Ledger::reserve")]
     fn journal_reservation(
         &mut self,

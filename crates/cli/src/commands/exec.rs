@@ -1,6 +1,7 @@
-//! `seawall exec`: a command that the kernel confines. What is confined is [`preset`]'s; how, `seawall_sandbox`'s.
+//! `seawall exec`: a command that the kernel confines. What a policy comes to is `seawall_guard::confinement`'s; how that
+//! is held, `seawall_sandbox`'s.
 
-mod preset;
+mod flags;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -9,7 +10,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use seawall_config::units;
-use seawall_sandbox::{Child, Command, Report, Sandbox, SpawnError};
+use seawall_guard::{PolicySource, confinement};
+use seawall_sandbox::{Child, Command, Confinement, Report, Sandbox, SpawnError};
 use serde_json::json;
 
 use super::World;
@@ -23,8 +25,7 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 pub(crate) fn run(world: &World<'_>, args: ExecArgs) -> Outcome {
-    let root = root(args.sandbox.as_deref())?;
-    let confinement = preset::confinement(&args, root)?;
+    let confinement = confined(world, &args)?;
     let time = confinement.limits.wall_time;
     let command = command(world, args)?;
     let child = match Sandbox::of_this_program().spawn(confinement, command) {
@@ -45,9 +46,22 @@ pub(crate) fn run(world: &World<'_>, args: ExecArgs) -> Outcome {
     Ok(ExitCode::from(report.ending.exit_code()))
 }
 
-/// The folder of the sandbox, with no links in its path: what is granted is what it leads to now.
-fn root(folder: Option<&Path>) -> Result<PathBuf, Failure> {
-    let folder = folder.unwrap_or_else(|| Path::new("."));
+/// What the policy comes to in the folder of `--sandbox`, else in the root that it names, else here.
+fn confined(world: &World<'_>, args: &ExecArgs) -> Result<Confinement, Failure> {
+    let granted = flags::granted(args)?;
+    let source = PolicySource::load(&args.policy, world.environment).map_err(Failure::usage)?;
+    let sandbox = args.sandbox.as_deref().map(root).transpose()?;
+    let here = root(Path::new("."))?;
+    let policy = source.compile(true, sandbox.as_deref(), &here);
+    let root = match policy.files() {
+        Some(files) => root(&files.root)?,
+        None => sandbox.unwrap_or(here),
+    };
+    confinement::of(&policy, &root, &granted).map_err(Failure::usage)
+}
+
+/// A folder of the sandbox, with no links in its path: what is granted is what it leads to now.
+fn root(folder: &Path) -> Result<PathBuf, Failure> {
     std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
     Ok(folder.canonicalize().with_context(|| format!("{} can't be used", folder.display()))?)
 }

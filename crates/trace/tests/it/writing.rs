@@ -14,7 +14,7 @@ use crate::stage::{run, stage};
 fn four_threads_at_once_make_one_gapless_chain_for_each_run() {
     let stage = stage();
     let (writer, handle) = stage.start(64 << 10);
-    (0..2).for_each(|number| handle.start_run(run(number), "test", &()));
+    (0..2).for_each(|number| drop(handle.start_run(run(number), "test", &())));
     std::thread::scope(|scope| {
         for thread in 0..4_u8 {
             let (stage, handle) = (&stage, handle.clone());

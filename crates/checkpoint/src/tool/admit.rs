@@ -1,0 +1,247 @@
+//! Admitting a call of a tool.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use seawall_base::id;
+use seawall_budget::Reservation;
+use seawall_policy::{Asked, Decision, Performer};
+use seawall_trace::OnUnavailable;
+use seawall_types::{
+    ActionId, ActionKind, Amount, Code, Event, EventKind, Finding, HoldId, Timestamp, Usd, Verdict,
+};
+use serde_json::Value;
+
+use super::approval::nobody_to_ask;
+use super::targets::{self, Resolved};
+use super::{ApprovalRequest, LONGEST_HOLD, ToolCall, ToolPermit};
+use crate::permit::Admission;
+use crate::places::Place;
+use crate::{Checkpoint, Denial, Permit, record};
+
+/// How long a hold outlives the time that its tool may take.
+const HOLD_GRACE: Duration = Duration::from_secs(30);
+
+/// A call that the policy has nothing against, or nothing that refuses.
+struct Judged {
+    decision: Decision,
+    addresses: Vec<Resolved>,
+}
+
+impl Checkpoint {
+    /// Decides on a call of a tool: the policy judges it, its hosts are looked up and checked, a person is asked where
+    /// the policy says so, and the budgets must pay for it.
+    ///
+    /// It blocks as long as the resolver and the approver do.
+    ///
+    /// # Errors
+    /// When the call must not happen. That is written down as `action.denied`, by the given action.
+    pub fn admit_tool(self: &Arc<Self>, action: ActionId, call: &ToolCall<'_>) -> Result<ToolPermit, Denial> {
+        let now = self.clock().now();
+        self.decide_tool(action, call, now).inspect_err(|denial| {
+            self.record_denial((ActionKind::ToolCall, action), call.run, call.actor, (call.name, denial), Vec::new());
+        })
+    }
+
+    fn decide_tool(
+        self: &Arc<Self>,
+        action: ActionId,
+        call: &ToolCall<'_>,
+        now: Timestamp,
+    ) -> Result<ToolPermit, Denial> {
+        if call.on_unavailable == OnUnavailable::Refuse {
+            self.trace().check().map_err(|error| Denial::trace_unavailable(&error))?;
+        }
+        let judged = judge(call)?;
+        if judged.decision.verdict == Verdict::Ask {
+            ask(action, call, &judged.decision, now)?;
+        }
+        let policy = call.policy;
+        let take = |most| self.places().take(&policy.source, most).ok_or_else(|| Denial::too_many(most));
+        let place = policy.limits.concurrent.map(take).transpose()?;
+        let hold = self.hold_for_tool(action, call, now)?;
+        Ok(self.tool_permit(action, call, judged, (place, hold), now))
+    }
+
+    /// Holds what the call costs. One that costs nothing is refused all the same once a budget has nothing left: the
+    /// model calls around it are what spends it.
+    fn hold_for_tool(
+        &self,
+        action: ActionId,
+        call: &ToolCall<'_>,
+        now: Timestamp,
+    ) -> Result<Option<HoldId>, Denial> {
+        if call.scopes.is_empty() {
+            return Ok(None);
+        }
+        let is_free = call.cost == Usd::ZERO;
+        let left = if is_free { self.ledger().headroom(call.scopes, now) } else { Amount::ZERO };
+        if is_free && left.usd > Usd::ZERO && left.tokens > 0 {
+            return Ok(None);
+        }
+        // The least that there is of both: a budget with nothing left names itself in its refusal.
+        let least = Amount { usd: Usd::from_picos(1), tokens: 1 };
+        let hold = id::new_hold_at(now);
+        let time = call.policy.limits.tool_time.map_or(LONGEST_HOLD, |time| time.saturating_add(HOLD_GRACE));
+        let reservation = Reservation {
+            hold,
+            run: call.run,
+            action,
+            scopes: call.scopes,
+            amount: if is_free { least } else { Amount { usd: call.cost, tokens: 0 } },
+            deadline: now.saturating_add(time),
+        };
+        self.ledger()
+            .reserve(&reservation, now)
+            .map_err(|refusal| Denial::by_ledger(refusal, now).of_tool(is_free))?;
+        if is_free {
+            self.ledger().release(hold, now);
+            return Ok(None);
+        }
+        Ok(Some(hold))
+    }
+
+    fn tool_permit(
+        self: &Arc<Self>,
+        action: ActionId,
+        call: &ToolCall<'_>,
+        judged: Judged,
+        (place, hold): (Option<Place>, Option<HoldId>),
+        now: Timestamp,
+    ) -> ToolPermit {
+        let Judged { decision, addresses } = judged;
+        let data = record::ToolAdmitted {
+            kind: ActionKind::ToolCall,
+            name: call.name,
+            verdict: decision.verdict,
+            would: (decision.would != decision.verdict).then_some(decision.would),
+            hold,
+            reserved_usd: call.cost,
+            findings: &decision.findings,
+        };
+        let event = Event::new(now, call.run, EventKind::ActionAdmitted, &data);
+        let ticket = self.trace().record(event.about(action, Arc::clone(call.actor)));
+        self.counts().admitted.fetch_add(1, Ordering::Relaxed);
+        self.counts().open.fetch_add(1, Ordering::Relaxed);
+        let admission = Admission {
+            action,
+            run: call.run,
+            actor: Arc::clone(call.actor),
+            kind: ActionKind::ToolCall,
+            name: call.name.into(),
+            hold,
+            estimate: Amount { usd: call.cost, tokens: 0 },
+            verdict: decision.verdict,
+            _place: place,
+            ticket,
+            since: self.clock().monotonic(),
+        };
+        let permit = Permit::new(Arc::clone(self), admission);
+        ToolPermit::new(permit, action, decision, addresses, call)
+    }
+}
+
+/// The policy's judgement, with what only the run and the network know.
+fn judge(call: &ToolCall<'_>) -> Result<Judged, Denial> {
+    let mut decision = judge_in_order(call);
+    if decision.sink
+        && let Some(leak) = call.state.leak_in(call.arguments)
+    {
+        tell(&mut decision, targets::finding(leak.found()));
+    }
+    let mut addresses = Vec::new();
+    // What is refused anyway is not looked up: the look-up itself tells the name to others.
+    if call.policy.in_mode(decision.would) != Verdict::Deny
+        && let Some(rules) = call.policy.network()
+    {
+        let (resolved, findings) = targets::resolve(rules, &decision.targets, call.resolver);
+        addresses = resolved;
+        findings.into_iter().for_each(|finding| tell(&mut decision, finding));
+    }
+    decision.verdict = call.policy.in_mode(decision.would);
+    if decision.verdict == Verdict::Deny {
+        return Err(Denial::by_gravest(decision.findings));
+    }
+    Ok(Judged { decision, addresses })
+}
+
+/// Where rules are about the order of actions, judging a call and taking note of it is one step, so that of two calls on
+/// two threads one comes second. What was admitted counts as done, whether or not it succeeds.
+fn judge_in_order(call: &ToolCall<'_>) -> Decision {
+    let mut run = [0; 36];
+    let asked = Asked {
+        tool: call.name,
+        args: call.arguments,
+        effects: call.effects,
+        actor: call.actor,
+        run: call.run.encode(&mut run),
+        flow: None,
+        performer: Performer::Us,
+    };
+    if !call.policy.follows_order() {
+        return call.policy.judge(&asked);
+    }
+    let mut happened = call.state.lock();
+    let decision = call.policy.judge(&Asked { flow: Some(&happened.flow), ..asked });
+    if decision.verdict != Verdict::Deny {
+        happened.flow.advance(&decision.steps);
+    }
+    decision
+}
+
+fn tell(decision: &mut Decision, finding: Finding) {
+    decision.would = decision.would.max(Verdict::Deny);
+    decision.findings.push(finding);
+}
+
+fn ask(action: ActionId, call: &ToolCall<'_>, decision: &Decision, now: Timestamp) -> Result<(), Denial> {
+    let findings = || decision.findings.clone();
+    let Some(approver) = call.approver else { return Err(nobody_to_ask(call.name, findings())) };
+    let mut arguments: Value = call.arguments.clone();
+    decision.apply(&mut arguments);
+    let request = ApprovalRequest {
+        run: call.run,
+        action,
+        actor: call.actor,
+        tool: call.name,
+        arguments: &arguments,
+        approval: call.approval,
+        findings: &decision.findings,
+        now,
+    };
+    approver.ask(&request).into_denial(call.name, findings()).map_or(Ok(()), Err)
+}
+
+impl Denial {
+    /// The same refusal by a budget, said of a call of a tool: what helps a model call does not help it.
+    fn of_tool(mut self, is_free: bool) -> Self {
+        if let Some(budget) = &mut self.budget {
+            self.remedy = String::from("let calls under way end, or raise the budget");
+            if is_free {
+                budget.wanted = Amount::ZERO;
+                let (scope, window, spent, held) = (&budget.scope, budget.window, budget.spent, budget.held);
+                self.message = format!(
+                    "the budget of {scope} ({window}) has nothing left: ${} and {} tokens spent, ${} and {} tokens held",
+                    spent.usd, spent.tokens, held.usd, held.tokens
+                );
+            }
+        }
+        self
+    }
+
+    /// A refusal by policy, in the words of the gravest finding; of several, the first.
+    pub(crate) fn by_gravest(findings: Vec<Finding>) -> Self {
+        let mut gravest: Option<&Finding> = None;
+        for finding in &findings {
+            if gravest.is_none_or(|known| finding.severity > known.severity) {
+                gravest = Some(finding);
+            }
+        }
+        let spoken = gravest.map(|finding| (finding.code, finding.message.clone(), finding.remedy.clone()));
+        let (code, message, remedy) = spoken.unwrap_or_else(|| {
+            (Code::Forbidden, "refused by policy".to_owned(), "change the policy".to_owned())
+        });
+        Self { findings, ..Self::new(code, message, remedy) }
+    }
+}

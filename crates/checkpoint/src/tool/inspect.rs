@@ -1,0 +1,159 @@
+//! Looking through what a tool gave.
+
+use std::io;
+
+use seawall_detect::TextDetector;
+use seawall_policy::{Policy, TextRules};
+use seawall_types::{Finding, Mode, Verdict};
+use serde_json::{Map, Value};
+
+use crate::Denial;
+
+/// So many findings of one result are told; the rest lead to the same.
+const MOST_FINDINGS: usize = 100;
+
+/// What looking through it came to.
+#[derive(Debug, Default)]
+pub(super) struct Inspected {
+    pub(super) findings: Vec<Finding>,
+    pub(super) redacted: bool,
+    pub(super) refused: Option<Denial>,
+}
+
+/// How many bytes a value has as compact JSON; a text without its quotes and escapes.
+pub(super) fn size(value: &Value) -> u64 {
+    struct Counter(u64);
+    impl io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    if let Value::String(text) = value {
+        return u64::try_from(text.len()).unwrap_or(u64::MAX);
+    }
+    let mut counter = Counter(0);
+    // A counter takes everything; should writing fail all the same, too much is the safe answer.
+    serde_json::to_writer(&mut counter, value).map_or(u64::MAX, |()| counter.0)
+}
+
+/// Looks for what the policy says of texts from tools, and takes out in place what it wants taken out.
+pub(super) fn inspect(policy: &Policy, value: &mut Value) -> Inspected {
+    let rules = policy.text_from_tool();
+    let Some(detector) = rules.detector() else { return Inspected::default() };
+    let mut looking = Looking {
+        rules,
+        detector,
+        strict: policy.mode == Mode::Strict,
+        gravest: Verdict::Allow,
+        told: Inspected::default(),
+    };
+    looking.value(value, &mut String::new());
+    let Looking { gravest, mut told, strict, .. } = looking;
+    // Nobody can be asked about what has happened already.
+    if strict && gravest >= Verdict::Ask {
+        told.refused = Some(Denial::by_gravest(std::mem::take(&mut told.findings)));
+    }
+    told
+}
+
+struct Looking<'l> {
+    rules: &'l TextRules,
+    detector: &'l TextDetector,
+    strict: bool,
+    gravest: Verdict,
+    told: Inspected,
+}
+
+impl Looking<'_> {
+    fn value(&mut self, value: &mut Value, at: &mut String) {
+        match value {
+            Value::String(text) => {
+                if let Some(without) = self.text(text, at) {
+                    *text = without;
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.below(&index.to_string(), at, |looking, at| looking.value(item, at));
+                }
+            }
+            Value::Object(fields) => self.fields(fields, at),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn fields(&mut self, fields: &mut Map<String, Value>, at: &mut String) {
+        let mut renamed = false;
+        for (name, value) in fields.iter_mut() {
+            self.below(name, at, |looking, at| {
+                renamed |= looking.text(name, at).is_some();
+                looking.value(value, at);
+            });
+        }
+        // A name is a text like any other; taking something out of one makes the object anew.
+        if renamed {
+            *fields = std::mem::take(fields)
+                .into_iter()
+                .map(|(name, value)| (self.detector.redact(&name).unwrap_or(name), value))
+                .collect();
+        }
+    }
+
+    /// Goes one step down the JSON pointer (RFC 6901).
+    fn below(&mut self, name: &str, at: &mut String, look: impl FnOnce(&mut Self, &mut String)) {
+        let length = at.len();
+        at.push('/');
+        at.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        look(self, at);
+        at.truncate(length);
+    }
+
+    /// What is to stand in the place of a text, if something is to be taken out.
+    fn text(&mut self, text: &str, at: &str) -> Option<String> {
+        let (mut without, mut copied) = (String::new(), 0);
+        self.detector.scan(text, |found| {
+            let verdict = self.rules.verdict(found.kind);
+            if verdict == Verdict::Allow {
+                return;
+            }
+            self.gravest = self.gravest.max(verdict);
+            tell(&mut self.told.findings, found.kind, at);
+            if self.strict && verdict == Verdict::Redact && found.range.start >= copied {
+                without.push_str(text.get(copied..found.range.start).unwrap_or_default());
+                without.push_str(found.kind.mark());
+                copied = found.range.end;
+            }
+        });
+        if copied == 0 {
+            return None;
+        }
+        self.told.redacted = true;
+        without.push_str(text.get(copied..).unwrap_or_default());
+        Some(without)
+    }
+}
+
+fn tell(findings: &mut Vec<Finding>, kind: seawall_detect::Kind, at: &str) {
+    let found = kind.found();
+    let known = |finding: &Finding| finding.message == found.message && finding.location == at;
+    if findings.len() >= MOST_FINDINGS || findings.iter().any(known) {
+        return;
+    }
+    let rule = match found.code {
+        seawall_types::Code::SecretFound => "secrets.out",
+        seawall_types::Code::PiiFound => "pii.out",
+        _ => "injection",
+    };
+    findings.push(Finding {
+        rule: rule.to_owned(),
+        code: found.code,
+        severity: found.severity,
+        message: found.message,
+        location: at.to_owned(),
+        remedy: found.remedy,
+    });
+}

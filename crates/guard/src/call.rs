@@ -1,0 +1,31 @@
+//! One call of a tool, before it is admitted.
+
+use seawall_policy::Declared;
+use seawall_types::Usd;
+use serde_json::Value;
+
+/// One call of a tool, before it is admitted.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The tool's name.
+    pub tool: &'a str,
+    /// Its arguments, an object by their names.
+    pub arguments: Value,
+    /// What it touches, as far as somebody said so; the rest is derived from names and values.
+    pub effects: &'a Declared,
+    /// What it costs, where that is known before; held until it is settled.
+    pub cost_usd: Usd,
+    /// The approval that [`ApprovalRequired`](crate::ApprovalRequired) named when this call was made before, if it is still
+    /// known.
+    pub approval: Option<&'a str>,
+}
+
+static NOTHING_DECLARED: Declared = Declared::Nothing;
+
+impl<'a> Call<'a> {
+    /// A call of which nothing is declared and which costs nothing.
+    #[must_use]
+    pub fn new(tool: &'a str, arguments: Value) -> Self {
+        Self { tool, arguments, effects: &NOTHING_DECLARED, cost_usd: Usd::ZERO, approval: None }
+    }
+}
