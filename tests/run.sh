@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests with real clients, and closes with how many passed and failed over all.
-# Usage: tests/run.sh [sdk|litellm|comply|node|node24|model|agents|corpora]…
+# Usage: tests/run.sh [sdk|litellm|comply|node|node24|model|guard|agents|corpora]…
 # The binary under test: $SEAWALL_BIN, else target/ci/seawall, else target/debug/seawall.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tools=$(dirname "$here")/.tools
 parts=("$@")
-((${#parts[@]})) || parts=(sdk litellm comply node node24 model agents corpora)
+((${#parts[@]})) || parts=(sdk litellm comply node node24 model guard agents corpora)
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -26,6 +26,12 @@ build_judge() {
         (cd "$here/.." && cargo build --quiet --profile ci --locked -p seawall-detect --example judge)
 }
 
+# The package is built from the checkout as it is, from its wheel: what is tested is what is installed.
+install_guard() {
+    SEAWALL_PYTHON_PROFILE=${SEAWALL_PYTHON_PROFILE:-ci} "$tools/guard/bin/python" -m pip install --quiet --no-deps \
+        --no-build-isolation --force-reinstall --disable-pip-version-check "$here/../python"
+}
+
 run_part() {
     case $1 in
         sdk) with_pytest venv sdk --ignore=sdk/test_litellm.py --ignore=sdk/test_comply.py ;;
@@ -34,6 +40,7 @@ run_part() {
         node) with_node node ;;
         node24) with_node "$tools/node24/bin/node" ;;
         model) with_pytest venv model ;;
+        guard) install_guard && with_pytest guard guard ;;
         agents) with_pytest venv agents ;;
         corpora) build_judge && with_pytest corpora corpora ;;
         *)

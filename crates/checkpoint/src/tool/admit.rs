@@ -40,7 +40,13 @@ impl Checkpoint {
     pub fn admit_tool(self: &Arc<Self>, action: ActionId, call: &ToolCall<'_>) -> Result<ToolPermit, Denial> {
         let now = self.clock().now();
         self.decide_tool(action, call, now).inspect_err(|denial| {
-            self.record_denial((ActionKind::ToolCall, action), call.run, call.actor, (call.name, denial), Vec::new());
+            self.record_denial(
+                (ActionKind::ToolCall, action),
+                call.run,
+                call.actor,
+                (call.name, denial),
+                Vec::new(),
+            );
         })
     }
 

@@ -296,5 +296,5 @@ async fn a_tools_result_is_written_once_and_the_conversation_repeats_it() {
     proxy.stop();
     let trace = Trace::of(&setup);
     let returned: Vec<_> = trace.of_kind("tool.returned").map(|event| event.data.clone()).collect();
-    assert_eq!(returned, [serde_json::json!({ "name": "ls", "call_id": "c1" })]);
+    assert_eq!(returned, [serde_json::json!({ "name": "ls", "call_id": "c1", "output": "a.txt" })]);
 }

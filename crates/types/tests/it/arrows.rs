@@ -4,7 +4,7 @@ use crate::workspace::{Dependency, linked_into, manifests};
 
 /// The house from the roof to the ground. A crate may use every crate of a lower floor, and none of its own.
 const FLOORS: [&[&str]; 10] = [
-    &["seawall"],
+    &["seawall", "seawall-python"],
     &["seawall-guard"],
     &["seawall-server"],
     &["seawall-gateway"],

@@ -1,0 +1,17 @@
+"""What is in force here and now: the run, and the guarded calls that are under way. Both follow threads' and tasks' contexts."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    from seawall._seawall import Permit
+    from seawall.run import RunContext
+
+#: The innermost run that was entered.
+RUN: ContextVar[Optional[RunContext]] = ContextVar("seawall_run", default=None)
+
+#: The guarded calls under way, the innermost first. What a tool does has to please all of them, so that a tool can't widen
+#: its rights by opening a run of its own.
+WATCHES: ContextVar[tuple[Permit, ...]] = ContextVar("seawall_watches", default=())

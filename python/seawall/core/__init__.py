@@ -1,0 +1,1 @@
+"""Names under which other guards keep their policies, for programs that come from there."""

@@ -1,0 +1,1 @@
+"""See `seawall.core`."""

@@ -1,0 +1,40 @@
+"""LangChain and LangGraph: `guard_tools(tools)` gives tools to be used in the place of the given ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Union
+
+from langchain_core.tools import BaseTool, StructuredTool, Tool
+
+from seawall.guard import guard
+
+__all__ = ["guard_tools"]
+
+#: What the framework passes in beside the model's arguments. It is the program's own and is not judged.
+_INJECTED = ("callbacks", "config", "run_manager", "runtime", "state", "store")
+
+
+def guard_tools(tools: Iterable[Union[BaseTool, Callable[..., Any]]], **options: Any) -> list[Any]:
+    """The same tools, guarded, with the options of `seawall.guard`. The given ones stay as they are.
+
+    A refusal is raised as an exception, which LangGraph's `ToolNode(handle_tool_errors=True)` tells the model.
+    """
+    return [_guarded(tool, options) for tool in tools]
+
+
+def _guarded(tool: Union[BaseTool, Callable[..., Any]], options: dict[str, Any]) -> Any:
+    if not isinstance(tool, BaseTool):
+        return guard(**options)(tool)
+    effects = options.get("effects")
+    if effects is None or isinstance(effects, dict):
+        effects = {**dict.fromkeys(_INJECTED, "ignore"), **(effects or {})}
+    guarded = guard(**{**options, "name": tool.name, "effects": effects})
+    names = ("func", "coroutine") if isinstance(tool, (StructuredTool, Tool)) else ("_run", "_arun")
+    copy = tool.model_copy()
+    for name in names:
+        function = getattr(tool, name)
+        # The async half of a class that has none of its own calls the sync one, which is guarded already.
+        if function is not None and not (name == "_arun" and type(tool)._arun is BaseTool._arun):
+            object.__setattr__(copy, name, guarded(function))
+    return copy

@@ -1,0 +1,254 @@
+//! Between Python's values and what the policy reads.
+//!
+//! Nothing fails here because of what a value is: what has no parts that could be looked at is described by its `repr` and
+//! judged as text. What the policy put in the place of a text goes back into a value of the same kind; where that can't be
+//! done, the call is refused rather than performed with what was to be replaced.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
+    PyType,
+};
+use serde_json::{Map, Number, Value};
+
+/// What is nested deeper is left out; the policy refuses what is nested more than 64 deep, so that it never matters.
+const DEEPEST: usize = 70;
+
+/// So many characters of a `repr` are judged.
+const MOST_OF_A_REPR: usize = 65_536;
+
+/// The value as plain data.
+pub(crate) fn described(value: &Bound<'_, PyAny>) -> PyResult<Value> {
+    describe(value, 0)
+}
+
+fn describe(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(Value::String(text_of(text)));
+    }
+    if value.is_none() || depth > DEEPEST {
+        return Ok(Value::Null);
+    }
+    if let Ok(flag) = value.cast::<PyBool>() {
+        return Ok(Value::Bool(flag.is_true()));
+    }
+    if value.is_instance_of::<PyInt>() {
+        return whole_number(value);
+    }
+    if let Ok(number) = value.cast::<PyFloat>() {
+        return Ok(Number::from_f64(number.value()).map_or_else(|| by_repr(value), Value::Number));
+    }
+    if let Ok(dict) = value.cast::<PyDict>() {
+        return fields(dict.iter(), depth);
+    }
+    if let Some(parts) = parts(value)? {
+        return items(&parts, depth);
+    }
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(Value::String(String::from_utf8_lossy(bytes.as_bytes()).into_owned()));
+    }
+    if let Ok(bytes) = value.cast::<PyByteArray>() {
+        return Ok(Value::String(String::from_utf8_lossy(&bytes.to_vec()).into_owned()));
+    }
+    object(value, depth)
+}
+
+/// A path, something with fields, or anything else.
+fn object(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
+    if let Ok(path) = value.call_method0(intern!(value.py(), "__fspath__")) {
+        return describe(&path, depth + 1);
+    }
+    match fields_of_object(value) {
+        Some(named) => fields(named.iter(), depth),
+        None => Ok(by_repr(value)),
+    }
+}
+
+fn text_of(text: &Bound<'_, PyString>) -> String {
+    // Half a surrogate pair is no text; what takes its place keeps everything else readable.
+    text.to_string_lossy().into_owned()
+}
+
+fn whole_number(value: &Bound<'_, PyAny>) -> PyResult<Value> {
+    if let Ok(number) = value.extract::<i64>() {
+        return Ok(Value::from(number));
+    }
+    Ok(value.extract::<u64>().map_or_else(|_| by_repr(value), Value::from))
+}
+
+fn by_repr(value: &Bound<'_, PyAny>) -> Value {
+    let text = value.repr().map(|text| text_of(&text).chars().take(MOST_OF_A_REPR).collect());
+    Value::String(text.unwrap_or_else(|_failed| "<a value that can't be described>".to_owned()))
+}
+
+/// The items of a list, tuple or set.
+fn parts<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+    let is_sequence = value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>();
+    if is_sequence || value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>() {
+        return value.try_iter()?.collect::<PyResult<_>>().map(Some);
+    }
+    Ok(None)
+}
+
+fn items(parts: &[Bound<'_, PyAny>], depth: usize) -> PyResult<Value> {
+    parts.iter().map(|item| describe(item, depth + 1)).collect::<PyResult<_>>().map(Value::Array)
+}
+
+fn fields<'py>(
+    named: impl Iterator<Item = (Bound<'py, PyAny>, Bound<'py, PyAny>)>,
+    depth: usize,
+) -> PyResult<Value> {
+    let mut described = Map::new();
+    for (name, value) in named {
+        let mut key = match name.cast::<PyString>() {
+            Ok(text) => text_of(text),
+            Err(_) => name.str().map_or_else(|_| "?".to_owned(), |text| text_of(&text)),
+        };
+        // `1` and `"1"` are two keys in Python. Neither value may hide the other.
+        while described.contains_key(&key) {
+            key.push('\'');
+        }
+        described.insert(key, describe(&value, depth + 1)?);
+    }
+    Ok(Value::Object(described))
+}
+
+/// The fields of dataclasses, and of whatever else keeps them as pydantic and attrs do.
+fn fields_of_object<'py>(value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
+    let py = value.py();
+    let has = |name| value.hasattr(name).unwrap_or(false);
+    if value.is_instance_of::<PyType>() {
+        return None;
+    }
+    let names = if has(intern!(py, "__dataclass_fields__")) {
+        value.getattr(intern!(py, "__dataclass_fields__")).ok()?.cast_into::<PyDict>().ok()?.keys()
+    } else if has(intern!(py, "__pydantic_fields_set__")) {
+        value.getattr(intern!(py, "__dict__")).ok()?.cast_into::<PyDict>().ok()?.keys()
+    } else {
+        return None;
+    };
+    let fields = PyDict::new(py);
+    for name in names {
+        // A field may be without a value.
+        if let Ok(field) = value.getattr(name.cast::<PyString>().ok()?) {
+            fields.set_item(name, field).ok()?;
+        }
+    }
+    Some(fields)
+}
+
+/// The value with each text of `before` that differs in `after` replaced; `None` when none does.
+///
+/// # Errors
+/// `ValueError` when a value can't be made anew.
+pub(crate) fn replaced<'py>(
+    original: &Bound<'py, PyAny>,
+    before: &Value,
+    after: &Value,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    if before == after {
+        return Ok(None);
+    }
+    let made = match (before, after) {
+        (Value::String(_), Value::String(text)) => with_text(original, text)?,
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => with_items(original, old, new)?,
+        (Value::Object(old), Value::Object(new)) if old.len() == new.len() => {
+            with_fields(original, old, new)?
+        }
+        _ => return Err(not_made(original)),
+    };
+    Ok(Some(made))
+}
+
+fn not_made(original: &Bound<'_, PyAny>) -> PyErr {
+    let kind = original.get_type().name().map_or_else(|_| "value".to_owned(), |name| text_of(&name));
+    PyValueError::new_err(format!("a {kind} in it can't be made anew with other contents"))
+}
+
+fn with_text<'py>(original: &Bound<'py, PyAny>, text: &str) -> PyResult<Bound<'py, PyAny>> {
+    let py = original.py();
+    if original.is_instance_of::<PyString>() {
+        return Ok(PyString::new(py, text).into_any());
+    }
+    if original.is_instance_of::<PyBytes>() {
+        return Ok(PyBytes::new(py, text.as_bytes()).into_any());
+    }
+    if original.is_instance_of::<PyByteArray>() {
+        return Ok(PyByteArray::new(py, text.as_bytes()).into_any());
+    }
+    if original.hasattr(intern!(py, "__fspath__"))? {
+        let made = original.get_type().call1((text,)).map_err(|_| not_made(original))?;
+        let leads_to: String = made.call_method0(intern!(py, "__fspath__"))?.extract()?;
+        return if leads_to == text { Ok(made) } else { Err(not_made(original)) };
+    }
+    Err(not_made(original))
+}
+
+fn with_items<'py>(
+    original: &Bound<'py, PyAny>,
+    before: &[Value],
+    after: &[Value],
+) -> PyResult<Bound<'py, PyAny>> {
+    let parts =
+        parts(original)?.filter(|parts| parts.len() == before.len()).ok_or_else(|| not_made(original))?;
+    let mut made = Vec::with_capacity(parts.len());
+    for ((part, before), after) in parts.into_iter().zip(before).zip(after) {
+        made.push(replaced(&part, before, after)?.unwrap_or(part));
+    }
+    let list = PyList::new(original.py(), made)?;
+    let kind = original.get_type();
+    // A named tuple takes its items one by one.
+    let make = kind.getattr(intern!(original.py(), "_make")).unwrap_or_else(|_| kind.clone().into_any());
+    make.call1((list,)).map_err(|_| not_made(original))
+}
+
+fn with_fields<'py>(
+    original: &Bound<'py, PyAny>,
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = original.py();
+    let dict = original.cast::<PyDict>().ok().cloned();
+    let is_dict = dict.is_some();
+    let named = dict.or_else(|| fields_of_object(original)).filter(|named| named.len() == before.len());
+    let named = named.ok_or_else(|| not_made(original))?;
+    // A shallow copy keeps the class, and everything that is not replaced.
+    let made = py.import(intern!(py, "copy"))?.call_method1(intern!(py, "copy"), (original,))?;
+    let object = py.get_type::<PyAny>();
+    for ((name, value), (before, after)) in named.iter().zip(before.values().zip(after.values())) {
+        match replaced(&value, before, after)? {
+            None => {}
+            Some(new) if is_dict => made.set_item(name, new)?,
+            // Also where the class is frozen: the copy is nobody's yet.
+            Some(new) => drop(object.call_method1(intern!(py, "__setattr__"), (&made, name, new))?),
+        }
+    }
+    Ok(made)
+}
+
+/// Plain data as Python's values.
+pub(crate) fn given<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Bool(flag) => flag.into_pyobject(py)?.to_owned().into_any(),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => number.into_pyobject(py)?.into_any(),
+            (None, Some(number)) => number.into_pyobject(py)?.into_any(),
+            (None, None) => number.as_f64().into_pyobject(py)?,
+        },
+        Value::String(text) => PyString::new(py, text).into_any(),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(|item| given(py, item)).collect::<PyResult<_>>()?;
+            PyList::new(py, items)?.into_any()
+        }
+        Value::Object(fields) => {
+            let dict = PyDict::new(py);
+            for (name, field) in fields {
+                dict.set_item(name, given(py, field)?)?;
+            }
+            dict.into_any()
+        }
+    })
+}
