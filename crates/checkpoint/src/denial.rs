@@ -19,7 +19,7 @@ pub struct Denial {
     /// The budget that refused, if one did.
     pub budget: Option<Box<ExhaustedBudget>>,
     /// The findings of the policy.
-    pub findings: Vec<Finding>,
+    pub findings: Box<[Finding]>,
     /// The approval that it waits for, if it does.
     pub approval: Option<Box<PendingApproval>>,
 }
@@ -59,7 +59,7 @@ impl Denial {
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         let (message, remedy) = (message.into(), remedy.into());
-        Self { code, message, remedy, retry_after: None, budget: None, findings: Vec::new(), approval: None }
+        Self { code, message, remedy, retry_after: None, budget: None, findings: Box::default(), approval: None }
     }
 
     /// A refusal because the trace can't be written.
@@ -91,7 +91,7 @@ impl Denial {
         let code = first.map_or(Code::Forbidden, |finding| finding.code);
         let message = first.map_or_else(|| "refused by policy".to_owned(), |finding| finding.message.clone());
         let remedy = first.map_or_else(String::new, |finding| finding.remedy.clone());
-        Self { findings, ..Self::new(code, message, remedy) }
+        Self { findings: findings.into(), ..Self::new(code, message, remedy) }
     }
 
     /// A refusal by the ledger.
@@ -137,7 +137,7 @@ impl Denial {
     #[must_use]
     pub fn as_findings(&self) -> Vec<Finding> {
         if !self.findings.is_empty() {
-            return self.findings.clone();
+            return self.findings.to_vec();
         }
         vec![Finding {
             rule: self

@@ -77,7 +77,7 @@ impl Error {
                 action,
             }));
         }
-        Self::PolicyDenied(Box::new(PolicyDenied { code, message, remedy, findings, action }))
+        Self::PolicyDenied(Box::new(PolicyDenied { code, message, remedy, findings: findings.into(), action }))
     }
 }
 

@@ -77,5 +77,5 @@ fn refused(action: ActionId, findings: Vec<Finding>) -> Error {
     let text = |pick: fn(&Finding) -> &String| findings.first().map(pick).cloned().unwrap_or_default();
     let denial =
         Denial::new(Code::PriceUnknown, text(|finding| &finding.message), text(|finding| &finding.remedy));
-    Error::denied(action, Denial { findings, ..denial })
+    Error::denied(action, Denial { findings: findings.into(), ..denial })
 }

@@ -248,6 +248,6 @@ impl Denial {
         let (code, message, remedy) = spoken.unwrap_or_else(|| {
             (Code::Forbidden, "refused by policy".to_owned(), "change the policy".to_owned())
         });
-        Self { findings, ..Self::new(code, message, remedy) }
+        Self { findings: findings.into(), ..Self::new(code, message, remedy) }
     }
 }

@@ -92,7 +92,7 @@ impl Answer {
                 Denial { approval, ..Denial::new(Code::ApprovalRequired, message, remedy) }
             }
         };
-        Some(Denial { findings, ..denial })
+        Some(Denial { findings: findings.into(), ..denial })
     }
 }
 
@@ -101,5 +101,5 @@ pub(super) fn nobody_to_ask(tool: &str, findings: Vec<Finding>) -> Denial {
     let message =
         format!("the policy wants a person to approve this call of {tool}, and nobody can be asked here");
     let remedy = "run it where approvals are answered, or change the rule's verdict";
-    Denial { findings, ..Denial::new(Code::ApprovalDenied, message, remedy) }
+    Denial { findings: findings.into(), ..Denial::new(Code::ApprovalDenied, message, remedy) }
 }
