@@ -28,7 +28,9 @@ build_judge() {
 
 # The package is built from the checkout as it is, from its wheel: what is tested is what is installed.
 install_guard() {
-    SEAWALL_PYTHON_PROFILE=${SEAWALL_PYTHON_PROFILE:-ci} "$tools/guard/bin/python" -m pip install --quiet --no-deps \
+    # pip looks for the build's programs where the shell does.
+    PATH="$tools/guard/bin:$PATH" SEAWALL_PYTHON_PROFILE=${SEAWALL_PYTHON_PROFILE:-ci} \
+        "$tools/guard/bin/python" -m pip install --quiet --no-deps \
         --no-build-isolation --force-reinstall --disable-pip-version-check "$here/../python"
 }
 
