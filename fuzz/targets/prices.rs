@@ -29,7 +29,8 @@ fuzz_target!(|data: &[u8]| {
         let most = price.upper(usage.input, usage.output);
         assert!(price.cost(&usage) <= most, "a call with {usage:?} costs more than its bound {most}");
         assert!(price.cost(&Usage::default()) == Usd::ZERO);
-        let sound = Usage { sound_in: read.min(usage.input), sound_out: written, ..Usage { input: read, ..usage } };
+        let sound =
+            Usage { sound_in: read.min(usage.input), sound_out: written, ..Usage { input: read, ..usage } };
         let plain = Usage { cached: 0, cache_write: 0, cache_write_1h: 0, ..sound };
         assert!(price.cost(&plain) <= price.with_sound().upper(plain.input, plain.output));
         if let Some(output) = price.output_for(most) {

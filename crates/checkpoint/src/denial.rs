@@ -59,7 +59,15 @@ impl Denial {
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         let (message, remedy) = (message.into(), remedy.into());
-        Self { code, message, remedy, retry_after: None, budget: None, findings: Box::default(), approval: None }
+        Self {
+            code,
+            message,
+            remedy,
+            retry_after: None,
+            budget: None,
+            findings: Box::default(),
+            approval: None,
+        }
     }
 
     /// A refusal because the trace can't be written.

@@ -77,7 +77,13 @@ impl Error {
                 action,
             }));
         }
-        Self::PolicyDenied(Box::new(PolicyDenied { code, message, remedy, findings: findings.into(), action }))
+        Self::PolicyDenied(Box::new(PolicyDenied {
+            code,
+            message,
+            remedy,
+            findings: findings.into(),
+            action,
+        }))
     }
 }
 
