@@ -92,13 +92,15 @@ impl Denial {
         Self { retry_after: Some(Duration::from_secs(1)), ..denial }
     }
 
-    /// A refusal by policy. The first finding speaks for all.
+    /// A refusal by policy, in the words of the gravest finding; of several such, the first.
     #[must_use]
     pub fn by_policy(findings: Vec<Finding>) -> Self {
-        let first = findings.first();
-        let code = first.map_or(Code::Forbidden, |finding| finding.code);
-        let message = first.map_or_else(|| "refused by policy".to_owned(), |finding| finding.message.clone());
-        let remedy = first.map_or_else(String::new, |finding| finding.remedy.clone());
+        // The first of the gravest, where `max_by_key` would give the last.
+        let gravest = findings.iter().rev().max_by_key(|finding| finding.severity);
+        let spoken = gravest.map(|finding| (finding.code, finding.message.clone(), finding.remedy.clone()));
+        let (code, message, remedy) = spoken.unwrap_or_else(|| {
+            (Code::Forbidden, "refused by policy".to_owned(), "change the policy".to_owned())
+        });
         Self { findings: findings.into(), ..Self::new(code, message, remedy) }
     }
 

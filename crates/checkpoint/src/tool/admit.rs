@@ -9,7 +9,7 @@ use seawall_budget::Reservation;
 use seawall_policy::{Asked, Decision, Performer};
 use seawall_trace::OnUnavailable;
 use seawall_types::{
-    ActionId, ActionKind, Amount, Code, Event, EventKind, Finding, HoldId, Timestamp, Usd, Verdict,
+    ActionId, ActionKind, Amount, Event, EventKind, Finding, HoldId, Timestamp, Usd, Verdict,
 };
 use serde_json::Value;
 
@@ -167,7 +167,7 @@ fn judge(call: &ToolCall<'_>) -> Result<Judged, Denial> {
     }
     decision.verdict = call.policy.in_mode(decision.would);
     if decision.verdict == Verdict::Deny {
-        return Err(Denial::by_gravest(decision.findings));
+        return Err(Denial::by_policy(decision.findings));
     }
     Ok(Judged { decision, addresses })
 }
@@ -234,20 +234,5 @@ impl Denial {
             }
         }
         self
-    }
-
-    /// A refusal by policy, in the words of the gravest finding; of several, the first.
-    pub(crate) fn by_gravest(findings: Vec<Finding>) -> Self {
-        let mut gravest: Option<&Finding> = None;
-        for finding in &findings {
-            if gravest.is_none_or(|known| finding.severity > known.severity) {
-                gravest = Some(finding);
-            }
-        }
-        let spoken = gravest.map(|finding| (finding.code, finding.message.clone(), finding.remedy.clone()));
-        let (code, message, remedy) = spoken.unwrap_or_else(|| {
-            (Code::Forbidden, "refused by policy".to_owned(), "change the policy".to_owned())
-        });
-        Self { findings: findings.into(), ..Self::new(code, message, remedy) }
     }
 }

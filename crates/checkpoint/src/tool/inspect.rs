@@ -55,7 +55,7 @@ pub(super) fn inspect(policy: &Policy, value: &mut Value) -> Inspected {
     let Looking { gravest, mut told, strict, .. } = looking;
     // Nobody can be asked about what has happened already.
     if strict && gravest >= Verdict::Ask {
-        told.refused = Some(Denial::by_gravest(std::mem::take(&mut told.findings)));
+        told.refused = Some(Denial::by_policy(std::mem::take(&mut told.findings)));
     }
     told
 }

@@ -70,7 +70,7 @@ impl ToolPermit {
         let verdict = self.policy().in_mode(if refuses { Verdict::Deny } else { Verdict::Warn });
         let (checkpoint, actor) = (self.checkpoint(), self.actor());
         if verdict == Verdict::Deny {
-            let denial = Denial::by_gravest(findings);
+            let denial = Denial::by_policy(findings);
             let action = id::new_action(&**checkpoint.clock());
             let data = record::Denied {
                 kind: ActionKind::ToolCall,

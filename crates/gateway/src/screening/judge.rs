@@ -101,9 +101,11 @@ impl PolicyJudge {
 
     /// Takes note of the findings about a call. What stands in its place when it must not be made.
     fn refuse(&mut self, name: &str, would: Verdict, findings: Vec<Finding>) -> CallVerdict {
-        let text = denied_text(name, &findings);
+        let denial = Denial::by_policy(findings.clone());
+        // What the model is made to say in its place, so that an agent can correct itself.
+        let text = format!("[seawall] denied {}: {}. {}", denial.code, denial.message, denial.remedy);
         if self.on_denied == ToolDenied::Error && self.stop.is_none() {
-            self.stop = Some(Denial::by_policy(findings.clone()));
+            self.stop = Some(denial);
         }
         self.note(name, would, findings);
         CallVerdict::Refuse(text)
@@ -203,15 +205,5 @@ const fn place(field: Field) -> &'static str {
         Field::Refusal => "/refusal",
         Field::Transcript => "/transcript",
         Field::Arguments => "/arguments",
-    }
-}
-
-/// What the model is made to say in place of a call, so that an agent can correct itself.
-fn denied_text(name: &str, findings: &[Finding]) -> String {
-    match findings.iter().find(|finding| finding.severity != Severity::Low).or_else(|| findings.first()) {
-        Some(Finding { code, message, remedy, .. }) => {
-            format!("[seawall] denied {code}: {message}. {remedy}")
-        }
-        None => format!("[seawall] denied {}: the tool {name:?} may not be called", Code::ToolNotAllowed),
     }
 }
