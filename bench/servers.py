@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import machine
 
@@ -234,10 +235,20 @@ backend back
 
 
 class Seawall(Server):
-    """Everything on that there is: a key that is checked, strict mode, four budgets, a trace in groups."""
+    """Everything on that there is: a key that is checked, strict mode, the policy `safe` with the detectors of secrets and
+    of personal data in both directions, four budgets, a trace in groups with redacted payloads.
+    """
 
     name = "seawall"
     binary = RELEASE / "seawall"
+    policy: dict[str, Any] | str = {
+        "version": 1,
+        "extends": ["safe"],
+        "mode": "strict",
+        "secrets": {"in": "deny", "out": "redact"},
+        "pii": {"in": "warn", "out": "redact"},
+    }
+    content = "redacted"
 
     @classmethod
     def version(cls) -> str:
@@ -261,7 +272,8 @@ class Seawall(Server):
                 {"scope": scope, "window": "total", "usd": "1000000", "tokens": 10**15}
                 for scope in ("global", "key:bench", "tenant:bench")
             ],
-            "trace": {"durability": "group"},
+            "policy": self.policy,
+            "trace": {"durability": "group", "content": self.content},
             "logging": {"level": "warn"},
         }
         (self.folder / "seawall.json").write_text(json.dumps(config, indent=1))
@@ -285,6 +297,14 @@ class Seawall(Server):
 
     def command(self, *arguments: str) -> str:
         return output(str(self.binary), *arguments, "--json", *self.flags())
+
+
+class SeawallBare(Seawall):
+    """The same but for what looks into the texts: no policy, no detectors, no payloads. What those cost is the difference."""
+
+    name = "seawall-bare"
+    policy = "off"
+    content = "none"
 
 
 class LiteLLM(Server):
@@ -344,7 +364,7 @@ class Portkey(Server):
         )
 
 
-GATEWAYS: tuple[type[Server], ...] = (Nginx, Haproxy, Seawall, LiteLLM, Portkey)
+GATEWAYS: tuple[type[Server], ...] = (Nginx, Haproxy, Seawall, SeawallBare, LiteLLM, Portkey)
 
 
 def output(*argv: str) -> str:

@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "gateway.json"
 DOCUMENT = HERE.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- made by bench/table.py: begin -->", "<!-- made by bench/table.py: end -->"
-SERVERS = ("direct", "nginx", "haproxy", "seawall", "litellm", "portkey")
+SERVERS = ("direct", "nginx", "haproxy", "seawall", "seawall-bare", "litellm", "portkey")
 OVERLOADED_US = 1_000_000
 """A queue that has grown to a second goes on growing: how long it is says only how long the round was."""
 Report = dict[str, Any]

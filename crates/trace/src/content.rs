@@ -6,16 +6,19 @@
 //! JSON, and at the end of a text that was cut.
 
 mod json;
+mod transcribe;
 
 use std::fmt::{self, Debug, Write};
 use std::sync::Arc;
 
 use seawall_types::EventData;
-use serde_json::Value;
-use serde_json::value::RawValue;
+
+use self::transcribe::push_quoted;
 
 /// The most payloads of one event, bytes of them all together. What is more is cut.
 const LARGEST: usize = 256 * 1024;
+/// What a payload takes in its event beside itself: its name, and escapes that it had not.
+const ROOM_BESIDE: usize = 64;
 
 /// Takes out of a text what may not be written down.
 pub trait Redact: Debug + Send + Sync {
@@ -109,7 +112,11 @@ impl Content {
 
     /// The data with the payloads behind its own fields; and where one was cut, how long it was (`cut`).
     pub(crate) fn add(&self, data: &EventData, payloads: Vec<Payload>) -> Option<EventData> {
-        let mut writing = Writing { out: data.strip_suffix('}')?.to_owned(), list: None };
+        let own = data.strip_suffix('}')?;
+        let more: usize = payloads.iter().map(|payload| payload.text.len() + ROOM_BESIDE).sum();
+        let mut out = String::with_capacity(data.len() + more.min(LARGEST));
+        out.push_str(own);
+        let mut writing = Writing { out, list: None };
         let mut cuts = Vec::new();
         let mut room = LARGEST;
         for mut payload in payloads {
@@ -118,33 +125,24 @@ impl Content {
             if payload.is_cut() {
                 cuts.push((payload.field, payload.bytes));
             }
-            writing.field(&payload, &self.value(&payload)?);
+            writing.field(&payload, |out| self.write(&payload, out));
         }
-        let data = writing.finish(&cuts);
-        RawValue::from_string(data).ok().map(|data| EventData::of(&data))
+        Some(EventData::of_json(writing.finish(&cuts)))
     }
 
-    /// A payload as JSON.
-    fn value(&self, payload: &Payload) -> Option<String> {
+    /// Writes a payload as JSON.
+    fn write(&self, payload: &Payload, out: &mut String) {
         let redact = match self {
-            Self::None => return Some("null".to_owned()),
+            Self::None => return out.push_str("null"),
             Self::Full => None,
             Self::Redacted(redact) => Some(&**redact),
         };
         let cut = payload.is_cut();
-        let document = match payload.form {
-            Form::Text => None,
-            Form::Json if cut => serde_json::from_str::<Value>(&json::closed(&payload.text)).ok(),
-            Form::Json => serde_json::from_str::<Value>(&payload.text).ok(),
-        };
-        let Some(mut document) = document else {
-            let redacted = redact.and_then(|redact| json::text(redact, "", &payload.text, cut));
-            return serde_json::to_string(redacted.as_deref().unwrap_or(&payload.text)).ok();
-        };
-        if let Some(redact) = redact {
-            json::redact(redact, &mut document, cut);
+        if payload.form == Form::Json && json::write(redact, &payload.text, cut, out) {
+            return;
         }
-        serde_json::to_string(&document).ok()
+        let redacted = redact.and_then(|redact| json::text(redact, &payload.text, cut));
+        push_quoted(out, redacted.as_deref().unwrap_or(&payload.text));
     }
 }
 
@@ -156,11 +154,12 @@ struct Writing {
 }
 
 impl Writing {
-    fn field(&mut self, payload: &Payload, value: &str) {
+    /// A field, or an element of one, whose value `write` writes.
+    fn field(&mut self, payload: &Payload, write: impl FnOnce(&mut String)) {
         let &Payload { field, element, .. } = payload;
         let Some(key) = element else {
             self.begin(field);
-            return self.out.push_str(value);
+            return write(&mut self.out);
         };
         if self.list == Some(field) {
             self.out.push(',');
@@ -170,7 +169,9 @@ impl Writing {
             self.list = Some(field);
         }
         // Writing to a text can't fail.
-        let _written = write!(self.out, "{{\"{key}\":{value}}}");
+        let _written = write!(self.out, "{{\"{key}\":");
+        write(&mut self.out);
+        self.out.push('}');
     }
 
     fn begin(&mut self, field: &str) {

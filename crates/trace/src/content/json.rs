@@ -2,83 +2,78 @@
 //! end is missing.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::Write;
 
-use serde_json::Value;
-
 use super::Redact;
+use super::transcribe::{Edit, Kind, transcribe};
 
 /// How often JSON is looked for in strings of JSON: messages hold arguments, arguments hold documents.
 const DEEPEST: usize = 4;
 /// Numbers with fewer digits are no secret and name nobody.
 const SHORTEST_NUMBER: usize = 6;
 
-/// Redacts every text of a document; whether anything was taken out. With `is_cut` its last text lacks its end.
-pub(super) fn redact(redact: &dyn Redact, document: &mut Value, is_cut: bool) -> bool {
-    Redacting { redact, depth: DEEPEST }.value("", document, is_cut)
+/// Writes a document to the end of `out`, without what may not be written down. `false` when the text is no document. With
+/// `is_cut` its last text lacks its end.
+pub(super) fn write(redact: Option<&dyn Redact>, text: &str, is_cut: bool, out: &mut String) -> bool {
+    let text = if is_cut { Cow::Owned(closed(text)) } else { Cow::Borrowed(text) };
+    match redact {
+        Some(redact) => Redacting::new(redact, DEEPEST).document("", &text, is_cut, out),
+        None => transcribe(&AsItIs, "", &text, out),
+    }
+    .is_some()
 }
 
 /// Redacts one text, also where it is a JSON document, or has escapes as in one.
-pub(super) fn text(redact: &dyn Redact, name: &str, text: &str, is_cut: bool) -> Option<String> {
-    Redacting { redact, depth: DEEPEST }.text(name, text, is_cut)
+pub(super) fn text(redact: &dyn Redact, text: &str, is_cut: bool) -> Option<String> {
+    Redacting::new(redact, DEEPEST).text("", text, is_cut)
 }
 
-#[derive(Clone, Copy)]
+struct AsItIs;
+
+impl Edit for AsItIs {
+    fn edit(&self, _kind: Kind, _name: &str, _text: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Counts the texts of a document.
+#[derive(Default)]
+struct Counting(Cell<usize>);
+
+impl Edit for Counting {
+    fn edit(&self, kind: Kind, _name: &str, _text: &str) -> Option<String> {
+        self.0.set(self.0.get() + usize::from(kind != Kind::Number));
+        None
+    }
+}
+
 struct Redacting<'r> {
     redact: &'r dyn Redact,
     /// How often JSON may still be looked for in a string.
     depth: usize,
+    /// How many texts there are up to the one that lacks its end; those to come are counted down. 0 when none does.
+    up_to_cut: Cell<usize>,
 }
 
-impl Redacting<'_> {
-    fn value(self, name: &str, value: &mut Value, is_cut: bool) -> bool {
-        match value {
-            Value::Null | Value::Bool(_) => false,
-            Value::Number(number) => {
-                let number = number.to_string();
-                let is_long = number.len() >= SHORTEST_NUMBER;
-                let redacted = is_long.then(|| self.redact.redact(name, &number, false)).flatten();
-                replace(value, redacted)
-            }
-            Value::String(text) => {
-                let redacted = self.text(name, text, is_cut);
-                replace(value, redacted)
-            }
-            Value::Array(items) => {
-                let last = items.len();
-                let each =
-                    (1..).zip(items).map(|(place, item)| self.value(name, item, is_cut && place == last));
-                each.fold(false, |any, one| any | one)
-            }
-            Value::Object(fields) => {
-                let last = fields.len();
-                let each = (1..).zip(fields.iter_mut());
-                let changed = each
-                    .map(|(place, (name, value))| self.value(name, value, is_cut && place == last))
-                    .fold(false, |any, one| any | one);
-                self.names(fields, is_cut) || changed
-            }
-        }
+impl<'r> Redacting<'r> {
+    fn new(redact: &'r dyn Redact, depth: usize) -> Self {
+        Self { redact, depth, up_to_cut: Cell::default() }
     }
 
-    fn names(self, fields: &mut serde_json::Map<String, Value>, is_cut: bool) -> bool {
-        let last = fields.len();
-        let redacted = |(place, (name, value)): (usize, (&String, &Value))| {
-            // The document may have ended within the name.
-            let is_cut = is_cut && place == last && value.is_null();
-            self.text("", name, is_cut).map(|redacted| (name.clone(), redacted))
-        };
-        let changed: Vec<(String, String)> = (1..).zip(fields.iter()).filter_map(redacted).collect();
-        for (name, redacted) in &changed {
-            if let Some(value) = fields.remove(name) {
-                fields.insert(redacted.clone(), value);
-            }
+    /// Writes a document without what may not be written down; says whether that was anything. Which of its texts is the
+    /// last, and may lack its end, shows only when all of it was read.
+    fn document(&self, name: &str, text: &str, is_cut: bool, out: &mut String) -> Option<bool> {
+        if is_cut {
+            let counting = Counting::default();
+            transcribe(&counting, name, text, &mut String::new())?;
+            self.up_to_cut.set(counting.0.get());
         }
-        !changed.is_empty()
+        transcribe(self, name, text, out)
     }
 
-    fn text(self, name: &str, text: &str, is_cut: bool) -> Option<String> {
-        if let Some(redacted) = self.document(text, is_cut) {
+    fn text(&self, name: &str, text: &str, is_cut: bool) -> Option<String> {
+        if let Some(redacted) = self.inner_document(text, is_cut) {
             return Some(redacted);
         }
         if text.contains('\\') {
@@ -91,21 +86,27 @@ impl Redacting<'_> {
     }
 
     /// A text that is a JSON document, if there is anything to be taken out of it as one.
-    fn document(self, text: &str, is_cut: bool) -> Option<String> {
+    fn inner_document(&self, text: &str, is_cut: bool) -> Option<String> {
         let depth = self.depth.checked_sub(1)?;
         if !text.trim_start().starts_with(['{', '[']) {
             return None;
         }
         let text = if is_cut { Cow::Owned(closed(text)) } else { Cow::Borrowed(text) };
-        let mut document: Value = serde_json::from_str(&text).ok()?;
-        Self { depth, ..self }.value("", &mut document, is_cut).then(|| document.to_string())
+        let mut written = String::with_capacity(text.len());
+        let is_edited = Redacting::new(self.redact, depth).document("", &text, is_cut, &mut written)?;
+        is_edited.then_some(written)
     }
 }
 
-fn replace(value: &mut Value, by: Option<String>) -> bool {
-    let Some(by) = by else { return false };
-    *value = Value::String(by);
-    true
+impl Edit for Redacting<'_> {
+    fn edit(&self, kind: Kind, name: &str, text: &str) -> Option<String> {
+        if kind == Kind::Number {
+            return (text.len() >= SHORTEST_NUMBER).then(|| self.redact.redact(name, text, false)).flatten();
+        }
+        let left = self.up_to_cut.get();
+        self.up_to_cut.set(left.saturating_sub(1));
+        self.text(name, text, left == 1)
+    }
 }
 
 /// A document that ends anywhere, with what is needed to make it one: the end of its last string, and of all that is open.

@@ -1,7 +1,7 @@
 //! What a payload becomes in a line.
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -108,6 +108,24 @@ fn more_than_a_line_bears_is_cut() {
     let data = added(&Content::Full, vec![long("a"), long("b")]);
     assert_eq!(data["b"], "x".repeat(10));
     assert_eq!(data["cut"], json!({ "b": LARGEST - 10 }));
+}
+
+#[test]
+fn a_document_is_written_as_its_tree_would_be() {
+    for text in [
+        "{ \"b\" : [ 1 , -2 , 2.50, 1e400 ] ,\n\"a\": \"é\\u00e9\\n\\/ \\ud83d\\ude00\", \"c\": {}, \"d\": [] }",
+        "[18446744073709551615, 18446744073709551616, -0, true, null, \"\\\"\"]",
+        "\"alone\"",
+        "{\"a\":1} x",
+        "{\"a\":\"\\ud800\"}",
+        "[1,]",
+    ] {
+        let payload = json_of(text);
+        let tree = serde_json::from_str::<Value>(text);
+        let wanted = tree.map_or_else(|_| json!(text).to_string(), |tree| tree.to_string());
+        let data = Content::Full.add(&EventData::of(&json!({})), vec![payload]).unwrap();
+        assert_eq!(&*data, format!(r#"{{"arguments":{wanted}}}"#));
+    }
 }
 
 proptest! {

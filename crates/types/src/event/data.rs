@@ -33,6 +33,16 @@ impl EventData {
         }
         data
     }
+
+    /// An object that its caller has put together: compact JSON, on one line. Nobody reads it again, so tests do.
+    #[must_use]
+    pub fn of_json(text: String) -> Self {
+        debug_assert!(
+            serde_json::from_str::<Map<String, Value>>(&text).is_ok() && on_one_line(&text).is_none(),
+            "an object on one line: {text:?}"
+        );
+        Self(text.into_boxed_str())
+    }
 }
 
 /// The same object without line breaks, where it has any: JSON that was taken over unread may be laid out.
