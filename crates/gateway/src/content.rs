@@ -3,6 +3,7 @@
 //! A copy is all that happens here, and only where the trace keeps payloads; bounded, so that a large body costs no more than
 //! its beginning. Redacting and writing is the trace's own thread's.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use seawall_llm::transcript::{Channel, Taken, Transcript};
@@ -49,10 +50,10 @@ fn copy(field: &'static str, body: &[u8], place: &Range<usize>, room: &mut usize
     let cut = whole.len() - kept.len();
     *room -= kept.len();
     // A character that was cut is left out with the rest.
-    let kept = if cut > 0 {
-        kept.utf8_chunks().next().map_or("", |chunk| chunk.valid()).into()
-    } else {
-        String::from_utf8_lossy(kept)
+    let kept: Cow<'_, str> = match std::str::from_utf8(kept) {
+        Ok(kept) => kept.into(),
+        Err(_) if cut > 0 => kept.utf8_chunks().next().map_or("", |chunk| chunk.valid()).into(),
+        Err(_) => String::from_utf8_lossy(kept),
     };
     let text = match (is_list, cut) {
         (false, _) => kept.into_owned(),

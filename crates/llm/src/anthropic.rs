@@ -14,8 +14,7 @@ pub(crate) fn whole(object: &Object<'_>, answer: &mut Answer) {
     answer.usage = counts.usage();
     read_speed(object, answer);
     answer.finished(object.some("stop_reason"));
-    let blocks = object.get("content").into_iter().flat_map(|content| content.elements());
-    for (index, block) in (0..).zip(blocks.filter_map(|block| block.as_object())) {
+    for (index, block) in (0..).zip(object.objects("content")) {
         read_block(&block, index, answer);
     }
 }

@@ -24,8 +24,7 @@ fn read(object: &Object<'_>, answer: &mut Answer, mut note: impl FnMut(u64, bool
     answer.note(object, "modelVersion");
     read_tier(object, answer);
     answer.usage = usage::larger(answer.usage, object.some("usageMetadata").and_then(usage::gemini));
-    let candidates = object.get("candidates").into_iter().flat_map(|candidates| candidates.elements());
-    for candidate in candidates.filter_map(|candidate| candidate.as_object()) {
+    for candidate in object.objects("candidates") {
         // The first candidate's index is left out, as zeros are in Google's JSON.
         let index = candidate.get("index").and_then(|index| index.as_u64()).unwrap_or(0);
         read_content(&candidate, index, answer);
@@ -58,7 +57,7 @@ fn count_searches(candidate: &Object<'_>, answer: &mut Answer) {
     answer.searches = answer.searches.max(u64::try_from(count).unwrap_or(u64::MAX));
     let mut chunks = grounding.and_then(|grounding| grounding.get("groundingChunks")).into_iter();
     let has_maps = chunks.any(|chunks| {
-        let mut chunks = chunks.elements().filter_map(|chunk| chunk.as_object());
+        let mut chunks = chunks.objects();
         chunks.any(|chunk| chunk.some("maps").is_some())
     });
     answer.tool_runs = answer.tool_runs.max(u64::from(has_maps));
@@ -66,9 +65,7 @@ fn count_searches(candidate: &Object<'_>, answer: &mut Answer) {
 
 fn read_content(candidate: &Object<'_>, index: u64, answer: &mut Answer) {
     let content = candidate.get("content").and_then(|content| content.as_object());
-    let parts = content.and_then(|content| content.get("parts"));
-    let parts = parts.into_iter().flat_map(|parts| parts.elements());
-    for part in parts.filter_map(|part| part.as_object()) {
+    for part in content.into_iter().flat_map(|content| content.objects("parts")) {
         let is_thought = part.get("thought").and_then(|thought| thought.as_bool()) == Some(true);
         let channel = if is_thought { Channel::Reasoning } else { Channel::Text };
         part.get("text").into_iter().for_each(|text| answer.said(channel, index, text));

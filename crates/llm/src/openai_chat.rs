@@ -53,11 +53,7 @@ pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
 }
 
 fn choices<'a>(object: &Object<'a>) -> impl Iterator<Item = Object<'a>> + use<'a> {
-    object
-        .get("choices")
-        .into_iter()
-        .flat_map(|choices| choices.elements())
-        .filter_map(|choice| choice.as_object())
+    object.objects("choices")
 }
 
 /// The text of a plain completion, and the finish reason; true when there is one.
@@ -83,7 +79,7 @@ fn read_message(message: &Object<'_>, at: Place, answer: &mut Answer, calls: &mu
             }
             "audio" => read_transcript(value, at, answer),
             "tool_calls" => {
-                for call in value.elements().filter_map(|call| call.as_object()) {
+                for call in value.objects() {
                     calls.read(&call, at, answer);
                 }
             }
@@ -97,7 +93,7 @@ fn read_content(value: Value<'_>, at: Place, answer: &mut Answer) {
     const TEXTS: [(&str, Channel); 3] =
         [("text", Channel::Text), ("refusal", Channel::Text), ("thinking", Channel::Reasoning)];
     answer.said(Channel::Text, at.choice, value);
-    for part in value.elements().filter_map(|part| part.as_object()) {
+    for part in value.objects() {
         for (key, channel) in TEXTS {
             part.get(key).into_iter().for_each(|text| answer.said(channel, at.choice, text));
         }

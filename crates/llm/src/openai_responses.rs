@@ -40,7 +40,7 @@ fn read_state(object: &Object<'_>, answer: &mut Answer) {
 }
 
 fn items<'a>(object: &Object<'a>) -> impl Iterator<Item = Object<'a>> + use<'a> {
-    object.get("output").into_iter().flat_map(|output| output.elements()).filter_map(|item| item.as_object())
+    object.objects("output")
 }
 
 /// What the model wrote in one item: message parts, reasoning, arguments.
@@ -48,8 +48,7 @@ fn read_item(item: &Object<'_>, (index, call): (u64, Option<usize>), answer: &mu
     let is_reasoning = item.get("type").and_then(text).as_deref() == Some("reasoning");
     let channel = if is_reasoning { Channel::Reasoning } else { Channel::Text };
     for key in ["content", "summary"] {
-        let parts = item.get(key).into_iter().flat_map(|parts| parts.elements());
-        for part in parts.filter_map(|part| part.as_object()) {
+        for part in item.objects(key) {
             let texts = ["text", "refusal"].iter().filter_map(|key| part.get(key));
             texts.for_each(|text| answer.said(channel, index, text));
         }

@@ -135,6 +135,11 @@ impl<'a> Object<'a> {
         self.get(key).filter(|value| !value.is_null())
     }
 
+    /// The objects in the array under `key`, in order; nothing where it is no array.
+    pub fn objects(&self, key: &str) -> impl Iterator<Item = Object<'a>> + use<'a> {
+        self.get(key).into_iter().flat_map(|list| list.objects())
+    }
+
     /// The members in the order of the text.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> + '_ {
         self.members.iter().map(|member| (text::decode(self.raw_key(*member)), self.value_of(*member)))

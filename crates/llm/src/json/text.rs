@@ -139,6 +139,7 @@ pub(super) fn read_into<'r>(quoted: &'r [u8], room: &'r mut String) -> Option<&'
         return std::str::from_utf8(quoted).ok();
     }
     room.clear();
+    room.reserve(quoted.len());
     for piece in (Pieces { rest: quoted }) {
         match piece {
             Piece::Plain(plain) => room.push_str(std::str::from_utf8(plain).ok()?),

@@ -88,6 +88,12 @@ impl<'a> Value<'a> {
         self.kind() == Kind::Null
     }
 
+    /// Whether it is a string.
+    #[must_use]
+    pub fn is_string(&self) -> bool {
+        self.kind() == Kind::String
+    }
+
     /// A string's bytes between its quotes, still escaped.
     pub(super) fn quoted(&self) -> Option<&'a [u8]> {
         (self.kind() == Kind::String).then(|| self.text.get(self.start + 1..self.end.checked_sub(1)?))?
@@ -149,6 +155,12 @@ impl<'a> Value<'a> {
         Object::collect(self.text, self.start, limits).map(Some).map_err(|fault| fault.in_text(self.text))
     }
 
+    /// Those elements of an array that are objects. Finding where one ends and finding its members is one walk over it.
+    pub fn objects(&self) -> impl Iterator<Item = Object<'a>> + use<'a> {
+        let mut elements = self.elements();
+        std::iter::from_fn(move || elements.next_object())
+    }
+
     /// The elements of an array; nothing for anything else.
     #[must_use]
     pub fn elements(&self) -> Elements<'a> {
@@ -179,6 +191,34 @@ impl<'a> Elements<'a> {
     }
 }
 
+impl<'a> Elements<'a> {
+    /// The next element that is an object; what stands before it is left out.
+    fn next_object(&mut self) -> Option<Object<'a>> {
+        while !self.ended {
+            if self.scanner.peek() != Some(b'{') {
+                self.next();
+                continue;
+            }
+            let limits = Limits { depth: usize::MAX, unique_keys: false };
+            let object = Object::collect(self.scanner.text(), self.scanner.at, limits).ok();
+            self.ended = object.is_none();
+            self.scanner.at = object.as_ref().map_or(self.scanner.at, |object| object.close_offset() + 1);
+            self.step();
+            return object;
+        }
+        None
+    }
+
+    /// To the next element, from behind one.
+    fn step(&mut self) {
+        self.scanner.space();
+        if self.scanner.expect(b',').is_err() {
+            self.ended = true;
+        }
+        self.scanner.space();
+    }
+}
+
 impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
@@ -189,11 +229,7 @@ impl<'a> Iterator for Elements<'a> {
         let start = self.scanner.at;
         self.ended = self.scanner.value(usize::MAX).is_err();
         let value = Value { text: self.scanner.text(), start, end: self.scanner.at };
-        self.scanner.space();
-        if self.scanner.expect(b',').is_err() {
-            self.ended = true;
-        }
-        self.scanner.space();
+        self.step();
         Some(value)
     }
 }

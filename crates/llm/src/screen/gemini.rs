@@ -69,9 +69,7 @@ impl Generate {
         read: &Read<'_, '_>,
         splices: &mut Splices,
     ) -> Result<SmallVec<[u64; 1]>, Stopped> {
-        let candidates = read.object.get("candidates").into_iter().flat_map(|list| list.elements());
-        let candidates: SmallVec<[Object<'_>; 1]> =
-            candidates.filter_map(|candidate| candidate.as_object()).collect();
+        let candidates: SmallVec<[Object<'_>; 1]> = read.object.objects("candidates").collect();
         let ends = |candidate: &&Object<'_>| self.is_whole || candidate.some("finishReason").is_some();
         let ended: SmallVec<[u64; 1]> =
             candidates.iter().filter(ends).map(|candidate| number(candidate, "index")).collect();

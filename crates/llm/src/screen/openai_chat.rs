@@ -150,9 +150,7 @@ impl Chat {
         let words = choice.calls.words();
         let words = words.iter().map(|words| saying(read, part.index, "content", words));
         let is_text_here = |piece: &Piece<'_>| {
-            piece.channel.outer == part.index
-                && piece.channel.key == "content"
-                && piece.value.as_str().is_some()
+            piece.channel.outer == part.index && piece.channel.key == "content" && piece.value.is_string()
         };
         if here.is_empty() && !pieces.iter().any(is_text_here) {
             out.extend(words);
@@ -260,14 +258,13 @@ impl<'a> Part<'a> {
 }
 
 fn parts<'a>(object: &Object<'a>) -> SmallVec<[Part<'a>; 1]> {
-    let choices = object.get("choices").into_iter().flat_map(|choices| choices.elements());
     let part = |choice: Object<'a>| Part {
         index: number(&choice, "index"),
         delta: choice.some("delta").or_else(|| choice.some("message")).and_then(|delta| delta.as_object()),
         ends: choice.some("finish_reason").is_some(),
         choice,
     };
-    choices.filter_map(|choice| choice.as_object()).map(part).collect()
+    object.objects("choices").map(part).collect()
 }
 
 /// Whether an event of one choice brings nothing but fragments of calls: it may wait as it is.
@@ -277,10 +274,10 @@ fn says_nothing_else(read: &Read<'_, '_>, pieces: &Pieces<'_>) -> bool {
 
 /// A text, or a list of parts, some of which are thoughts (Mistral).
 fn content<'a>(value: Value<'a>, add: &mut impl FnMut(&'static str, Field, Value<'a>)) {
-    if value.as_str().is_some() {
+    if value.is_string() {
         return add("content", Field::Text, value);
     }
-    for part in value.elements().filter_map(|part| part.as_object()) {
+    for part in value.objects() {
         part.get("text").into_iter().for_each(|text| add("content", Field::Text, text));
         part.get("refusal").into_iter().for_each(|text| add("refusal", Field::Refusal, text));
         let Some(thinking) = part.get("thinking") else { continue };
@@ -352,8 +349,7 @@ fn flushed(kept: &Kept) -> Option<Bytes> {
 
 /// Screens an answer in one piece.
 pub(super) fn whole<J: Judge>(core: &mut Core<J>, object: &Object<'_>, splices: &mut Splices) {
-    let choices = object.get("choices").into_iter().flat_map(|choices| choices.elements());
-    for choice in choices.filter_map(|choice| choice.as_object()) {
+    for choice in object.objects("choices") {
         let message = choice.get("message").and_then(|message| message.as_object());
         let part = Part { index: 0, delta: message, ends: true, choice };
         let words = part.judge_whole_calls(core, splices);
@@ -397,7 +393,7 @@ impl Part<'_> {
             splices.replace(reason, "\"stop\"".to_owned());
         }
         match message.get("content") {
-            Some(content) if content.as_str().is_some() => return Some(words),
+            Some(content) if content.is_string() => return Some(words),
             Some(parts) if parts.elements().next().is_some() => {
                 let end = parts.span().end - 1;
                 splices.put(end..end, format!(",{{\"type\":\"text\",\"text\":{}}}", quoted(&words)));

@@ -53,7 +53,7 @@ impl<'a> CallItem<'a> {
     /// New arguments in the place of the old ones.
     pub(super) fn put(&self, new: &str, splices: &mut Splices) {
         let Some(given) = self.given else { return };
-        let is_text = given.as_str().is_some();
+        let is_text = given.is_string();
         splices.replace(given, if is_text { quoted(new) } else { new.to_owned() });
     }
 }
@@ -62,8 +62,7 @@ impl<'a> CallItem<'a> {
 pub(super) fn whole<J: Judge>(core: &mut Core<J>, item: &Object<'_>, splices: &mut Splices) {
     text_of(core, item, splices);
     for key in ["content", "summary"] {
-        let parts = item.get(key).into_iter().flat_map(|parts| parts.elements());
-        parts.filter_map(|part| part.as_object()).for_each(|part| text_of(core, &part, splices));
+        item.objects(key).for_each(|part| text_of(core, &part, splices));
     }
 }
 
