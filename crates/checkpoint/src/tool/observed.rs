@@ -128,13 +128,34 @@ impl ToolPermit {
             Some(literal) => vec![literal],
             None => resolver.resolve(&target.host).unwrap_or_default(),
         };
-        found.extend(rules.judge_addresses(&target, &addresses));
+        let refused = rules.judge_addresses(&target, &addresses);
+        if !refused.is_empty() && !addresses.is_empty() {
+            found.extend(self.rebound(&target.host, &addresses));
+        }
+        found.extend(refused);
         if found.is_empty() {
             let mut known = self.observed_addresses();
             let room = MOST_ADDRESSES.saturating_sub(known.len());
             known.extend(addresses.into_iter().take(room));
         }
         found
+    }
+
+    /// What it means that a name leads to addresses that are refused, when it led to others as the call was admitted.
+    fn rebound(&self, host: &str, addresses: &[IpAddr]) -> Option<Found> {
+        let before = self.addresses().iter().find(|resolved| resolved.host == host)?;
+        let listed =
+            |addresses: &[IpAddr]| addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+        Some(Found {
+            code: Code::NetRebinding,
+            severity: Severity::Critical,
+            message: format!(
+                "{host} led to {} when the call was admitted, and now to {}",
+                listed(&before.addresses),
+                listed(addresses)
+            ),
+            remedy: "connect to the address that was checked; find out who changes that name".to_owned(),
+        })
     }
 
     fn judge_connection(&self, rules: &NetworkRules, address: IpAddr, port: u16) -> Vec<Found> {

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
+use seawall_checkpoint::tool::Observed;
 use seawall_types::Code;
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::stage::{Names, Stage};
 
 fn stage() -> Stage {
     let mut stage = Stage::new();
@@ -76,5 +77,22 @@ fn without_rules_about_the_network_nothing_is_looked_up() {
     let permit = stage.admit(&policy, "fetch", &json!({ "url": "https://good.example/" })).unwrap();
     assert!(permit.addresses().is_empty());
     assert_eq!(stage.names.lookups.load(Ordering::Relaxed), 0);
+    drop(permit);
+}
+
+#[test]
+fn a_name_that_leads_elsewhere_the_second_time_is_told_as_such() {
+    let stage = stage();
+    let policy = stage.strict(&json!({ "network": {} }));
+    let permit = stage.admit(&policy, "fetch", &json!({ "url": "https://good.example/" })).unwrap();
+    let later = |address: &str| {
+        let known = [("good.example", vec![address.parse().unwrap()])].into_iter().collect();
+        Names { known, ..Names::default() }
+    };
+    let seen = Observed::Name("good.example");
+    let denial = permit.observe(seen, &later("127.0.0.1")).unwrap_err();
+    assert_eq!(denial.code, Code::NetRebinding, "{denial:?}");
+    assert!(denial.message.contains("93.184.215.14") && denial.message.contains("127.0.0.1"), "{denial:?}");
+    permit.observe(seen, &later("93.184.215.99")).unwrap();
     drop(permit);
 }
