@@ -9,95 +9,28 @@
 mod bell;
 mod canonical;
 mod events;
+mod request;
+mod shown;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use seawall_base::id;
 use seawall_store::{ApprovalDecision, ApprovalRow, ApprovalState, Store, StoreError};
 use seawall_trace::Handle;
-use seawall_types::{ActionId, Actor, ApprovalId, Clock, Finding, RunId, Timestamp};
-use serde_json::Value;
+use seawall_types::{Actor, ApprovalId, Clock, RunId, Timestamp};
 
 use self::bell::Bell;
+pub use self::request::{Answer, ApprovalRequest, Approver};
+use crate::PayloadRedactor;
 
 /// How often who waits looks for decisions of other processes.
 const LOOK: Duration = Duration::from_millis(200);
 /// The most pending approvals that are looked at together.
 const MOST: u32 = 1_000;
-
-/// A call that a person is to decide on.
-#[derive(Debug, Clone, Copy)]
-pub struct ApprovalRequest<'a> {
-    /// In which run.
-    pub run: RunId,
-    /// Which action waits for it.
-    pub action: Option<ActionId>,
-    /// On whose behalf.
-    pub actor: &'a Arc<Actor>,
-    /// The tool.
-    pub tool: &'a str,
-    /// How the model named the call.
-    pub call_id: Option<&'a str>,
-    /// The exact arguments. Only their hash is kept.
-    pub arguments: &'a Value,
-    /// The arguments as they are kept and shown to people: without secrets.
-    pub shown_arguments: &'a Value,
-    /// What the call would do, in a line for people; without secrets.
-    pub summary: &'a str,
-    /// Why a person is asked.
-    pub findings: &'a [Finding],
-    /// The approval that the caller was given when it asked before, if it still has it. It is good in another run too,
-    /// so that a caller which was started again may come back with it.
-    pub approval: Option<ApprovalId>,
-}
-
-/// What a caller is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// The call may happen. What was allowed once is used up by this answer.
-    Allowed,
-    /// It must not.
-    Denied {
-        /// What the person says to it.
-        note: Option<String>,
-    },
-    /// Nobody decided in time. Who asks after this answer asks a person anew.
-    Expired,
-    /// Nobody has decided yet.
-    Pending {
-        /// The approval.
-        id: ApprovalId,
-        /// When it is denied by itself.
-        expires_at: Timestamp,
-    },
-    /// Nobody can be asked, so the call must not happen.
-    Unavailable {
-        /// Why, and what to do.
-        reason: String,
-    },
-}
-
-impl From<&ApprovalRow> for Answer {
-    fn from(row: &ApprovalRow) -> Self {
-        match row.state {
-            ApprovalState::Allowed => Self::Allowed,
-            ApprovalState::Denied => Self::Denied { note: row.note.clone() },
-            ApprovalState::Expired => Self::Expired,
-            ApprovalState::Pending => Self::Pending { id: row.id, expires_at: row.expires_at },
-        }
-    }
-}
-
-impl From<StoreError> for Answer {
-    fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "approvals can't be read or written; what needs one is refused");
-        Self::Unavailable { reason: error.to_string() }
-    }
-}
 
 /// How many approvals wait, and how often which decision was written into a trace by this process.
 #[derive(Debug, Default)]
@@ -131,8 +64,10 @@ pub struct Approvals {
     store: Arc<dyn Store>,
     trace: Handle,
     clock: Arc<dyn Clock>,
-    home: RunId,
+    home: Option<RunId>,
     expires_after: Duration,
+    /// Takes out what people need not see; made for the first question.
+    redactor: OnceLock<PayloadRedactor>,
     /// Runs of this process that have asked.
     asking: Mutex<HashSet<RunId>>,
     bell: Bell,
@@ -146,18 +81,19 @@ impl fmt::Debug for Approvals {
 }
 
 impl Approvals {
-    /// Approvals in this store. `home` is the run of this process, whose trace also has what was decided for runs that
-    /// have ended; `expires_after` is the time that people have.
+    /// Approvals in this store. `home` is the run of this process, if it has one as long as itself: its trace also has
+    /// what was decided for runs that have ended, and it inherits what the same process was asked and told before it was
+    /// started again. `expires_after` is the time that people have.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         trace: Handle,
         clock: Arc<dyn Clock>,
-        home: RunId,
+        home: Option<RunId>,
         expires_after: Duration,
     ) -> Self {
-        let (asking, bell, counts) = Default::default();
-        Self { store, trace, clock, home, expires_after, asking, bell, counts }
+        let (redactor, asking, bell, counts) = Default::default();
+        Self { store, trace, clock, home, expires_after, redactor, asking, bell, counts }
     }
 
     /// How many wait, and what was decided.
@@ -173,7 +109,8 @@ impl Approvals {
 
     fn try_ask(&self, request: &ApprovalRequest<'_>) -> Result<Answer, StoreError> {
         let wanted = self.row_of(request);
-        let asked = self.store.ask(&wanted, request.approval)?;
+        let known = self.known(request, &wanted)?;
+        let asked = self.store.ask(&wanted, known)?;
         self.lock().insert(request.run);
         if asked.is_new {
             self.trace.record(events::asked(&asked.row));
@@ -182,8 +119,26 @@ impl Approvals {
         Ok(Answer::from(&asked.row))
     }
 
+    /// The approval of another run that the caller may answer with: one that it brings, or one that this process asked for
+    /// before it was started again.
+    fn known(
+        &self,
+        request: &ApprovalRequest<'_>,
+        wanted: &ApprovalRow,
+    ) -> Result<Option<ApprovalId>, StoreError> {
+        for id in request.known {
+            let row = self.store.approval(*id)?;
+            if row.is_some_and(|row| row.used_at.is_none() && row.is_of_the_same_call(wanted)) {
+                return Ok(Some(*id));
+            }
+        }
+        if self.home == Some(request.run) { self.store.asked_before(wanted) } else { Ok(None) }
+    }
+
     fn row_of(&self, request: &ApprovalRequest<'_>) -> ApprovalRow {
         let now = self.clock.now();
+        let redactor = self.redactor.get_or_init(PayloadRedactor::new);
+        let arguments = shown::arguments(redactor, request.arguments);
         ApprovalRow {
             id: id::new_approval_at(now),
             run: request.run,
@@ -192,9 +147,9 @@ impl Approvals {
             actor: Actor::clone(request.actor),
             tool: request.tool.to_owned(),
             call_id: request.call_id.map(str::to_owned),
-            arguments: request.shown_arguments.clone(),
+            summary: shown::line(redactor, request.tool, &arguments),
+            arguments,
             arguments_hash: canonical::hash(request.arguments),
-            summary: request.summary.to_owned(),
             findings: request.findings.to_vec(),
             asked_at: now,
             expires_at: now.saturating_add(self.expires_after),
@@ -326,15 +281,15 @@ impl Approvals {
     }
 
     /// The run in whose trace this process writes what was decided for `run`: that run while it goes on here, and ours
-    /// when it has ended. `None` while it goes on in another process, which writes it.
+    /// when it has ended. `None` while it goes on in another process, which writes it, and where there is no run of ours.
     fn trace_for(&self, run: RunId, going_on: &HashSet<RunId>) -> Option<RunId> {
-        if run == self.home {
+        if self.home == Some(run) {
             return Some(run);
         }
         let mut asking = self.lock();
         if !going_on.contains(&run) {
             asking.remove(&run);
-            return Some(self.home);
+            return self.home;
         }
         asking.contains(&run).then_some(run)
     }

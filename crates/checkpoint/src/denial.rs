@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seawall_budget::{LimitValue, Refusal};
-use seawall_types::{Amount, Code, Finding, Scope, Severity, Timestamp, Tokens, Usd, Window};
+use seawall_types::{Amount, ApprovalId, Code, Finding, Scope, Severity, Timestamp, Tokens, Usd, Window};
 
 /// A refused action.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub struct Denial {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingApproval {
     /// Its identifier.
-    pub id: String,
+    pub id: ApprovalId,
     /// When it is too late.
     pub expires_at: Timestamp,
 }

@@ -13,13 +13,14 @@ pub mod approvals;
 mod checkpoint;
 mod content;
 mod denial;
+mod kept;
 mod permit;
 mod places;
 mod record;
 pub mod replay;
 pub mod tool;
 
-pub use approvals::{Answer, ApprovalCounts, ApprovalRequest, Approvals};
+pub use approvals::{Answer, ApprovalCounts, ApprovalRequest, Approvals, Approver};
 pub use checkpoint::{Checkpoint, Counts, ModelCall};
 pub use content::PayloadRedactor;
 pub use denial::{Denial, ExhaustedBudget, PendingApproval};

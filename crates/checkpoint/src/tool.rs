@@ -5,7 +5,6 @@
 //! [time](ToolPermit::time_limit), and hands back what came out.
 
 mod admit;
-mod approval;
 mod inspect;
 mod observed;
 mod permit;
@@ -18,15 +17,16 @@ use std::time::Duration;
 
 use seawall_policy::{Declared, Policy};
 use seawall_trace::OnUnavailable;
-use seawall_types::{Actor, RunId, Scope, Usd};
+use seawall_types::{Actor, ApprovalId, RunId, Scope, Usd};
 use serde_json::Value;
 
-pub use approval::{Answer, ApprovalRequest, Approver};
 pub use observed::Observed;
 pub use permit::{Settled, ToolEnd, ToolPermit};
 pub use run_state::RunState;
 pub use spend::ModelSpend;
 pub use targets::{Resolved, Resolver};
+
+use crate::Approver;
 
 /// How long a hold for a tool lasts where the policy limits no tool's time. Then it becomes spend.
 pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(3_600);
@@ -56,8 +56,10 @@ pub struct ToolCall<'a> {
     pub resolver: &'a dyn Resolver,
     /// Who is asked where the policy says `ask`; it may block. `None`: nobody, and such calls are refused.
     pub approver: Option<&'a dyn Approver>,
-    /// The approval that the caller was given when it made this call before, if it still has it.
-    pub approval: Option<&'a str>,
+    /// Approvals that the caller was given before, in whatever run. The one for this very call is good for it.
+    pub approvals: &'a [ApprovalId],
+    /// How long to wait for the person. Zero: the caller is told what it waits for, and comes back.
+    pub wait_for_approval: Duration,
     /// What happens while the trace can't be written.
     pub on_unavailable: OnUnavailable,
 }

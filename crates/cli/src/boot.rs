@@ -92,7 +92,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         Arc::clone(&store),
         checkpoint.trace().clone(),
         Arc::clone(&clock),
-        run,
+        Some(run),
         plan.settings.approvals.expires_after,
     ));
     let desk = approvals::ApprovalDesk::open(&plan.settings.approvals, Arc::clone(&approvals))?;

@@ -82,6 +82,12 @@ impl Admitted {
         self.permit.looks_into_result()
     }
 
+    /// Whether what the tool gives is written into the trace: then it is to be given even where nobody looks into it.
+    #[must_use]
+    pub fn keeps_result(&self) -> bool {
+        self.permit.keeps_result()
+    }
+
     /// Judges what the tool is about to do, whatever its arguments said.
     ///
     /// # Errors

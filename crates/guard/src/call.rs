@@ -1,7 +1,7 @@
 //! One call of a tool, before it is admitted.
 
 use seawall_policy::Declared;
-use seawall_types::Usd;
+use seawall_types::{ApprovalId, Usd};
 use serde_json::Value;
 
 /// One call of a tool, before it is admitted.
@@ -15,9 +15,8 @@ pub struct Call<'a> {
     pub effects: &'a Declared,
     /// What it costs, where that is known before; held until it is settled.
     pub cost_usd: Usd,
-    /// The approval that [`ApprovalRequired`](crate::ApprovalRequired) named when this call was made before, if it is still
-    /// known.
-    pub approval: Option<&'a str>,
+    /// The approval that [`ApprovalRequired`](crate::ApprovalRequired) named when this call was made in another run.
+    pub approval: Option<ApprovalId>,
 }
 
 static NOTHING_DECLARED: Declared = Declared::Nothing;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use seawall_checkpoint::{Denial, ExhaustedBudget};
-use seawall_types::{ActionId, Code, Finding, Timestamp};
+use seawall_checkpoint::{Denial, ExhaustedBudget, PendingApproval};
+use seawall_types::{ActionId, ApprovalId, Code, Finding, Timestamp};
 
 /// What a guarded program has to deal with.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +59,9 @@ impl Error {
     pub(crate) fn denied(action: ActionId, denial: Denial) -> Self {
         let Denial { code, message, remedy, budget, findings, approval, .. } = denial;
         if let Some(approval) = approval {
-            let (id, expires_at) = (approval.id, approval.expires_at);
+            let PendingApproval { id: approval_id, expires_at } = *approval;
             return Self::ApprovalRequired(Box::new(ApprovalRequired {
-                id,
+                approval_id,
                 expires_at,
                 message,
                 remedy,
@@ -123,8 +123,9 @@ pub struct BudgetExceeded {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("[APPROVAL_REQUIRED] {message}; {remedy}")]
 pub struct ApprovalRequired {
-    /// What the person is shown, and what the same call succeeds with once it is allowed.
-    pub id: String,
+    /// What the person decides on. The same call succeeds once it is allowed; in another run, where
+    /// [`RunOptions::approvals`](crate::RunOptions::approvals) or [`Call::approval`](crate::Call::approval) names it.
+    pub approval_id: ApprovalId,
     /// When it is too late.
     pub expires_at: Timestamp,
     /// What happened.

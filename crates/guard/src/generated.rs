@@ -153,8 +153,7 @@ impl<R> Any<R> for Gave<R> {
 
 fn inspected<T: Serialize + DeserializeOwned>(value: T, admitted: Admitted) -> Result<T, Error> {
     if !admitted.looks_into_result() && !admitted.limits_output() {
-        admitted.settle(ToolEnd::ReturnedBytes(0), None)?;
-        return Ok(value);
+        return unlooked(value, admitted);
     }
     let mut looked_at = serde_json::to_value(&value).map_err(|error| {
         Error::Config(format!("what the tool gave can't be written for the policy: {error}"))
@@ -166,6 +165,16 @@ fn inspected<T: Serialize + DeserializeOwned>(value: T, admitted: Admitted) -> R
     serde_json::from_value(looked_at).map_err(|error| {
         Error::Config(format!("what the tool gave is not of its type without its secrets: {error}"))
     })
+}
+
+/// Nobody looks into it, so it goes on as it is. What can't be written down is left out of the trace.
+fn unlooked<T: Serialize>(value: T, admitted: Admitted) -> Result<T, Error> {
+    let kept = admitted.keeps_result().then(|| serde_json::to_value(&value).ok()).flatten();
+    match kept {
+        Some(mut kept) => admitted.settle(ToolEnd::Returned(&mut kept), None)?,
+        None => admitted.settle(ToolEnd::ReturnedBytes(0), None)?,
+    };
+    Ok(value)
 }
 
 fn failed<E: Display>(error: E, admitted: Admitted) -> Result<E, Error> {

@@ -40,6 +40,7 @@ mod home;
 mod isolated;
 mod observed;
 mod options;
+mod people;
 mod policy;
 mod report;
 mod resolver;
@@ -52,15 +53,17 @@ pub use current::{Entered, current};
 pub use error::{ApprovalRequired, BudgetExceeded, CallError, Error, PolicyDenied};
 pub use isolated::Isolated;
 pub use observed::Seen;
-pub use options::{RunOptions, TraceChoice};
+pub use options::{RunOptions, TraceChoice, TraceContent};
+pub use people::Patience;
 pub use policy::{PolicyChoice, PolicySource};
 pub use report::ReportFormat;
 pub use resolver::SystemResolver;
 pub use run::{Run, run};
-pub use seawall_checkpoint::tool::{Approver, Resolver, Settled, ToolEnd};
+pub use seawall_checkpoint::tool::{Resolver, Settled, ToolEnd};
+pub use seawall_checkpoint::{Answer, ApprovalRequest, Approver};
 pub use seawall_guard_macros::guard;
 pub use seawall_policy::Declared;
-pub use seawall_types::{ActionId, Code, Effect, Finding, RunId, Usd};
+pub use seawall_types::{ActionId, ApprovalId, Code, Effect, Finding, RunId, Usd};
 
 #[doc(hidden)]
 pub mod generated;

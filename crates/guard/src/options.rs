@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use seawall_checkpoint::tool::{Approver, Resolver};
+use seawall_checkpoint::Approver;
+use seawall_checkpoint::tool::Resolver;
 use seawall_config::Environment;
-use seawall_types::{Actor, Usd};
+use seawall_types::{Actor, ApprovalId, Usd};
 
-use crate::{PolicyChoice, SystemResolver};
+use crate::{Patience, PolicyChoice, SystemResolver};
 
 /// Whether the run is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -18,6 +20,33 @@ pub enum TraceChoice {
     Auto,
     /// Not at all. The policy and the budgets hold all the same.
     Off,
+}
+
+/// What the trace keeps of what tools are given and give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TraceContent {
+    /// Nothing.
+    None,
+    /// All of it but the secrets and the personal data that the detectors know.
+    #[default]
+    Redacted,
+    /// All of it.
+    Full,
+}
+
+impl std::str::FromStr for TraceContent {
+    type Err = crate::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self::None),
+            "redacted" => Ok(Self::Redacted),
+            "full" => Ok(Self::Full),
+            _ => Err(crate::Error::Config(format!(
+                "{text:?} is nothing that a trace can keep of contents; take none, redacted or full"
+            ))),
+        }
+    }
 }
 
 /// How a run is to be. The defaults are the safe ones: the preset `safe`, enforced, in a folder of the run's own, traced.
@@ -32,6 +61,9 @@ pub struct RunOptions {
     pub allow_outside_root: bool,
     /// Whether the run is written down.
     pub trace: TraceChoice,
+    /// What the trace keeps of what tools are given and give. `None`: what the run keeps that this one is in, else
+    /// [`TraceContent::Redacted`].
+    pub content: Option<TraceContent>,
     /// Whether findings refuse, where the policy does not say so itself. Otherwise they are recorded, and only budgets
     /// and limits refuse.
     pub strict: bool,
@@ -53,8 +85,19 @@ pub struct RunOptions {
     pub environment: Environment,
     /// Who looks up names.
     pub resolver: Arc<dyn Resolver>,
-    /// Who is asked where the policy says `ask`. `None`: nobody is there, so that such calls are refused.
+    /// Who asks people where the policy says `ask`. `None`: approvals in the data folder, for `seawall approvals` and
+    /// whatever else decides them.
     pub approver: Option<Arc<dyn Approver>>,
+    /// Approvals that [`ApprovalRequired`](crate::ApprovalRequired) named in earlier runs: each is good for the call that it
+    /// was asked for, if the same makes it again.
+    pub approvals: Vec<ApprovalId>,
+    /// How long a call waits for the person. Zero: it is refused with the approval's name, and succeeds when it is made
+    /// again after the person has allowed it. Waiting blocks the thread.
+    pub wait_for_approval: Duration,
+    /// How long people have. After that the call is refused.
+    pub approvals_expire_after: Duration,
+    /// Whether waiting for a person goes on.
+    pub patience: Patience,
 }
 
 impl Default for RunOptions {
@@ -64,6 +107,7 @@ impl Default for RunOptions {
             sandbox: None,
             allow_outside_root: false,
             trace: TraceChoice::Auto,
+            content: None,
             strict: true,
             run_id: None,
             tags: BTreeMap::new(),
@@ -75,6 +119,10 @@ impl Default for RunOptions {
             environment: Environment::capture(),
             resolver: Arc::new(SystemResolver),
             approver: None,
+            approvals: Vec::new(),
+            wait_for_approval: Duration::ZERO,
+            approvals_expire_after: Duration::from_secs(3_600),
+            patience: Patience::default(),
         }
     }
 }
@@ -102,6 +150,18 @@ impl RunOptions {
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
         Self { strict, ..self }
+    }
+
+    /// The same, waiting so long for the person where one has to allow a call.
+    #[must_use]
+    pub fn wait_for_approval(self, at_most: Duration) -> Self {
+        Self { wait_for_approval: at_most, ..self }
+    }
+
+    /// The same with approvals that were given to earlier runs.
+    #[must_use]
+    pub fn approvals(self, approvals: impl IntoIterator<Item = ApprovalId>) -> Self {
+        Self { approvals: approvals.into_iter().collect(), ..self }
     }
 
     /// The same with at most so much money.

@@ -2,21 +2,24 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use seawall_base::id;
 use seawall_budget::{Limit, OnStoreDown};
-use seawall_checkpoint::tool::{Approver, Resolver, RunState, ToolCall, ToolEnd};
+use seawall_checkpoint::Approver;
+use seawall_checkpoint::tool::{Resolver, RunState, ToolCall, ToolEnd};
 use seawall_policy::Policy;
 use seawall_trace::{Heads, OnUnavailable};
-use seawall_types::{Actor, EventKind, Mode, RunId, Scope, Usd, Window};
+use seawall_types::{Actor, ApprovalId, EventKind, Mode, RunId, Scope, Usd, Window};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::home::{self, Home};
+use crate::people::People;
 use crate::policy::working_folder;
 use crate::{
-    Admitted, Call, CallError, Entered, Error, PolicyChoice, PolicySource, ReportFormat, RunOptions, current,
-    report,
+    Admitted, Call, CallError, Entered, Error, PolicyChoice, PolicySource, ReportFormat, RunOptions,
+    TraceContent, current, report,
 };
 
 /// Begins a run, inside the [current] one of this thread if there is one, and makes it the current one until it ends.
@@ -46,7 +49,11 @@ pub(crate) struct Inner {
     /// Whose budgets pay: its own, and those of the runs that it is in.
     pub(crate) scopes: Vec<Scope>,
     pub(crate) resolver: Arc<dyn Resolver>,
+    people: People,
+    /// Who asks in the place of `people`.
     approver: Option<Arc<dyn Approver>>,
+    approvals: Vec<ApprovalId>,
+    wait_for_approval: Duration,
     /// Whether any of those budgets is one of money.
     pub(crate) limits_money: bool,
     /// Runs that it is in.
@@ -96,7 +103,7 @@ impl Run {
     /// As [`run`].
     pub fn begin(options: RunOptions, inside: Option<&Self>) -> Result<Self, Error> {
         let data_dir = data_dir(&options);
-        let home = Home::open(&data_dir, options.trace)?;
+        let home = Home::open(&data_dir, options.trace, content(&options, inside)?)?;
         let clock = home.checkpoint.clock();
         let id = match &options.run_id {
             Some(text) => unused(text, &home)?,
@@ -137,7 +144,10 @@ impl Run {
                 state: Arc::default(),
                 scopes,
                 resolver: options.resolver,
+                people: People::new(&home, options.approvals_expire_after, options.patience),
                 approver: options.approver,
+                approvals: options.approvals,
+                wait_for_approval: options.wait_for_approval,
                 limits_money,
                 outer: inside.cloned(),
                 sandbox: place.sandbox,
@@ -195,6 +205,7 @@ impl Run {
         let mut open = OpenCall { run: self.clone(), cost: Usd::ZERO };
         let checkpoint = &inner.home.checkpoint;
         let action = id::new_action(&**checkpoint.clock());
+        let named = call.approval.map(|approval| [&[approval], inner.approvals.as_slice()].concat());
         let on_unavailable = match inner.policy.mode {
             Mode::Strict => OnUnavailable::Refuse,
             Mode::Warn => OnUnavailable::Count,
@@ -210,8 +221,9 @@ impl Run {
             scopes: &inner.scopes,
             policy: &inner.policy,
             resolver: &*inner.resolver,
-            approver: inner.approver.as_deref(),
-            approval: call.approval,
+            approver: Some(inner.approver.as_deref().unwrap_or(&inner.people)),
+            approvals: named.as_deref().unwrap_or(&inner.approvals),
+            wait_for_approval: inner.wait_for_approval,
             on_unavailable,
         };
         let permit = checkpoint.admit_tool(action, &asked).map_err(|denial| Error::denied(action, denial))?;
@@ -339,6 +351,7 @@ impl Inner {
         progress.finished = true;
         let finished = Finished { reason: "finished", cost_usd: progress.spent };
         drop(progress);
+        self.people.write_down_decisions();
         self.home.checkpoint.trace().finish_run(self.id, &finished);
         let scope = Scope::Run(self.id);
         for window in [Window::Total, Window::Minute] {
@@ -372,6 +385,20 @@ impl Drop for OpenCall {
 fn data_dir(options: &RunOptions) -> PathBuf {
     let named = || options.environment.get("SEAWALL_HOME").map(PathBuf::from);
     options.data_dir.clone().or_else(named).unwrap_or_else(|| PathBuf::from(".seawall"))
+}
+
+/// What is kept of contents. What a run spends the one around it pays, so both have to be written by the same.
+fn content(options: &RunOptions, inside: Option<&Run>) -> Result<TraceContent, Error> {
+    let Some(around) = inside.map(|outer| outer.inner.home.content) else {
+        return Ok(options.content.unwrap_or_default());
+    };
+    match options.content {
+        Some(content) if content != around => Err(Error::Config(
+            "a run inside another keeps as much of contents as that; leave content out, or begin it outside"
+                .to_owned(),
+        )),
+        _ => Ok(around),
+    }
 }
 
 /// An identifier that somebody chose, if nobody used it before.

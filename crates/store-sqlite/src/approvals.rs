@@ -22,6 +22,13 @@ const CANDIDATES: &str = "SELECT * FROM approval WHERE run = ?1 AND tool = ?2 AN
     AND (arguments_hash = ?3 OR scope = 'run')
   UNION SELECT * FROM approval WHERE id = ?4";
 
+/// What other runs of the same kind asked about the same tool and arguments before they ended.
+const OF_PAST_RUNS: &str = "SELECT approval.* FROM approval
+    JOIN run AS past ON past.run = approval.run AND past.finished_at IS NOT NULL
+    JOIN run AS ours ON ours.run = ?1 AND ours.kind = past.kind
+  WHERE tool = ?2 AND arguments_hash = ?3 AND used_at IS NULL AND expires_at > ?4
+  ORDER BY asked_at DESC, id DESC";
+
 const NEWEST: &str = "SELECT * FROM approval ORDER BY asked_at DESC, id DESC LIMIT ?1";
 
 const NEWEST_IN_STATE: &str =
@@ -118,6 +125,16 @@ fn ask(
 impl Approvals for SqliteStore {
     fn ask(&self, wanted: &ApprovalRow, shown: Option<ApprovalId>) -> Result<AskedApproval, StoreError> {
         self.write(|transaction| ask(transaction, wanted, shown).map_err(failed))
+    }
+
+    fn asked_before(&self, wanted: &ApprovalRow) -> Result<Option<ApprovalId>, StoreError> {
+        let past = |connection: &Connection| -> Result<Vec<ApprovalRow>> {
+            let values =
+                params![wanted.run.into_bytes(), wanted.tool, wanted.arguments_hash, micros(wanted.asked_at)];
+            connection.prepare_cached(OF_PAST_RUNS)?.query_map(values, read)?.collect()
+        };
+        let rows = self.read(|connection| past(connection).map_err(failed))?;
+        Ok(rows.into_iter().find(|row| row.is_of_the_same_call(wanted)).map(|row| row.id))
     }
 
     fn decide(

@@ -183,6 +183,14 @@ pub trait Approvals: Send + Sync {
     /// When the store can't be read or written.
     fn ask(&self, wanted: &ApprovalRow, shown: Option<ApprovalId>) -> Result<AskedApproval, StoreError>;
 
+    /// The newest approval that is good for the question `wanted` but for its run, if that was one of the same kind that
+    /// has ended: who asks is the same caller after a new start. One whose time to be decided is up, or that is used up, is
+    /// left where it is.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn asked_before(&self, wanted: &ApprovalRow) -> Result<Option<ApprovalId>, StoreError>;
+
     /// Decides on a pending approval, and gives it as it stands then. The same decision again changes nothing.
     ///
     /// # Errors
@@ -238,11 +246,11 @@ pub fn answering(
 }
 
 fn answers(row: &ApprovalRow, wanted: &ApprovalRow, shown: Option<ApprovalId>) -> bool {
-    let is_same_caller = row.actor == wanted.actor && row.tool == wanted.tool;
     let is_same_run = row.run == wanted.run;
-    let is_same_call = row.arguments_hash == wanted.arguments_hash && (is_same_run || shown == Some(row.id));
-    let is_for_the_run = row.scope == Some(ApprovalScope::Run) && is_same_run;
-    row.used_at.is_none() && is_same_caller && (is_same_call || is_for_the_run)
+    let is_same_call = row.is_of_the_same_call(wanted) && (is_same_run || shown == Some(row.id));
+    let is_for_the_run =
+        row.is_of_the_same_caller(wanted) && row.scope == Some(ApprovalScope::Run) && is_same_run;
+    row.used_at.is_none() && (is_same_call || is_for_the_run)
 }
 
 fn weight(row: &ApprovalRow) -> u8 {
@@ -256,6 +264,16 @@ fn weight(row: &ApprovalRow) -> u8 {
 }
 
 impl ApprovalRow {
+    fn is_of_the_same_caller(&self, other: &Self) -> bool {
+        self.actor == other.actor && self.tool == other.tool
+    }
+
+    /// Whether both are about a call of the same tool with the same arguments on behalf of the same, in whatever run.
+    #[must_use]
+    pub fn is_of_the_same_call(&self, other: &Self) -> bool {
+        self.is_of_the_same_caller(other) && self.arguments_hash == other.arguments_hash
+    }
+
     /// Whether answering with it uses it up: what lets one call through, and what has expired, since who asks after
     /// having been told so asks anew.
     #[must_use]

@@ -62,6 +62,7 @@ macro_rules! conformance {
             nobody_deciding_is_a_denial_that_is_told_once
             the_first_decision_stands
             an_approval_that_is_shown_answers_in_another_run
+            what_was_asked_before_a_new_start_is_found_by_the_same_caller
             the_newest_approvals_are_listed_oldest_first
             a_decision_is_recorded_by_one
             asking_is_no_change_of_keys

@@ -154,6 +154,19 @@ impl Approvals for MemoryStore {
         Ok(AskedApproval { row, is_new: false })
     }
 
+    fn asked_before(&self, wanted: &ApprovalRow) -> Result<Option<ApprovalId>, StoreError> {
+        let runs =
+            self.heads.runs().map_err(|error| StoreError::Unavailable { reason: error.to_string() })?;
+        let Some(ours) = runs.iter().find(|run| run.run == wanted.run) else { return Ok(None) };
+        let is_of_a_past_life = |row: &&ApprovalRow| {
+            runs.iter().any(|run| run.run == row.run && run.kind == ours.kind && run.finished_at.is_some())
+        };
+        let tables = self.lock();
+        let rows = tables.approvals.values().rev().filter(|row| row.is_of_the_same_call(wanted));
+        let mut open = rows.filter(|row| row.used_at.is_none() && row.expires_at > wanted.asked_at);
+        Ok(open.find(is_of_a_past_life).map(|row| row.id))
+    }
+
     fn decide(
         &self,
         id: ApprovalId,

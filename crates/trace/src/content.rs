@@ -29,6 +29,12 @@ pub trait Redact: Debug + Send + Sync {
     fn redact(&self, name: &str, text: &str, is_cut: bool) -> Option<String>;
 }
 
+/// Takes out of every text of a document what may not be written down, names and documents within texts included; whether
+/// there was anything.
+pub fn redact_document(redact: &dyn Redact, document: &mut Value) -> bool {
+    json::redact(redact, document, false)
+}
+
 /// How much of payloads is kept (`trace.content`).
 #[derive(Debug, Clone, Default)]
 pub enum Content {

@@ -5,8 +5,8 @@ use std::thread;
 use seawall_store::ApprovalScope;
 use seawall_store::memory::MemoryStore;
 use seawall_trace::{Observer, Options, Writer};
-use seawall_types::{Event, EventKind, ManualClock};
-use serde_json::json;
+use seawall_types::{ActionId, Event, EventKind, ManualClock};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
@@ -50,7 +50,7 @@ impl Process {
         trace.flush().unwrap();
         let kept = Arc::<MemoryStore>::clone(store);
         let approvals =
-            Arc::new(Approvals::new(kept, trace.clone(), Arc::<ManualClock>::clone(&clock), run, HOUR));
+            Arc::new(Approvals::new(kept, trace.clone(), Arc::<ManualClock>::clone(&clock), Some(run), HOUR));
         let store = Arc::clone(store);
         Self { approvals, clock, store, run, trace, events, _writer: writer, _folder: folder }
     }
@@ -67,10 +67,8 @@ impl Process {
             tool: "pay",
             call_id: Some("call_1"),
             arguments,
-            shown_arguments: &json!({ "shown": true }),
-            summary: "pay somebody",
             findings: &[],
-            approval: None,
+            known: &[],
         })
     }
 
@@ -134,10 +132,11 @@ fn who_is_refused_is_told_what_the_person_said() {
 #[test]
 fn the_exact_arguments_are_not_kept() {
     let process = Process::alone();
-    let id = process.ask_anew(&json!({ "password": "hunter2" }));
+    let id = process.ask_anew(&json!({ "password": "correct-horse-7" }));
     let kept = process.approvals.show(id).unwrap().unwrap();
-    assert_eq!(kept.arguments, json!({ "shown": true }));
-    assert!(!serde_json::to_string(&kept).unwrap().contains("hunter2"));
+    assert_eq!(kept.arguments, json!({ "password": "[REDACTED:secret]" }));
+    assert_eq!(kept.summary, "pay {\"password\":\"[REDACTED:secret]\"}");
+    assert!(!serde_json::to_string(&kept).unwrap().contains("correct-horse"));
     assert_eq!(kept.agent.as_deref(), Some("clerk"));
 }
 
@@ -255,4 +254,21 @@ fn tending_gives_what_waits_and_makes_the_rest_expire() {
     assert_eq!(process.approvals.tend().unwrap(), []);
     let counts = process.approvals.counts();
     assert_eq!((counts.pending.load(Ordering::Relaxed), counts.expired.load(Ordering::Relaxed)), (0, 1));
+}
+
+#[test]
+fn a_process_that_was_started_again_knows_what_it_was_told_before() {
+    let store = Arc::default();
+    let first = Process::start(&store, 1);
+    let id = first.ask_anew(&five());
+    let guard = Process::start(&store, 3);
+    first.trace.finish_run(first.run, &json!({}));
+    first.trace.flush().unwrap();
+    let again = Process::start(&store, 2);
+    assert_eq!(again.ask_anew(&five()), id);
+    again.approvals.decide(id, &decision(true, ApprovalScope::Once)).unwrap();
+    // A run that is not the process's own is nobody's successor.
+    assert_ne!(pending(&again.ask_in(guard.run, &five())), id);
+    assert_eq!(again.ask(&five()), Answer::Allowed);
+    assert_ne!(again.ask_anew(&five()), id, "what was allowed once is used up");
 }

@@ -9,16 +9,15 @@ use seawall_budget::Reservation;
 use seawall_policy::{Asked, Decision, Performer};
 use seawall_trace::OnUnavailable;
 use seawall_types::{
-    ActionId, ActionKind, Amount, Event, EventKind, Finding, HoldId, Timestamp, Usd, Verdict,
+    ActionId, ActionKind, Amount, Code, Event, EventKind, Finding, HoldId, Timestamp, Usd, Verdict,
 };
 use serde_json::Value;
 
-use super::approval::nobody_to_ask;
 use super::targets::{self, Resolved};
-use super::{ApprovalRequest, LONGEST_HOLD, ToolCall, ToolPermit};
+use super::{LONGEST_HOLD, ToolCall, ToolPermit};
 use crate::permit::Admission;
 use crate::places::Place;
-use crate::{Checkpoint, Denial, Permit, record};
+use crate::{Answer, ApprovalRequest, Checkpoint, Denial, Permit, record};
 
 /// How long a hold outlives the time that its tool may take.
 const HOLD_GRACE: Duration = Duration::from_secs(30);
@@ -30,24 +29,44 @@ struct Judged {
 }
 
 impl Checkpoint {
-    /// Decides on a call of a tool: the policy judges it, its hosts are looked up and checked, a person is asked where
-    /// the policy says so, and the budgets must pay for it.
+    /// Decides on a call of a tool: the policy judges it, its hosts are looked up and checked, the budgets must pay for it,
+    /// and a person is asked where the policy says so.
     ///
     /// It blocks as long as the resolver and the approver do.
     ///
     /// # Errors
     /// When the call must not happen. That is written down as `action.denied`, by the given action.
     pub fn admit_tool(self: &Arc<Self>, action: ActionId, call: &ToolCall<'_>) -> Result<ToolPermit, Denial> {
-        let now = self.clock().now();
-        self.decide_tool(action, call, now).inspect_err(|denial| {
+        self.decide_tool_in_time(action, call).inspect_err(|denial| {
             self.record_denial(
                 (ActionKind::ToolCall, action),
                 call.run,
                 call.actor,
                 (call.name, denial),
-                Vec::new(),
+                self.kept("arguments", call.arguments).into_iter().collect(),
             );
         })
+    }
+
+    /// Waits for the person where that is wanted, and then decides anew: names may lead elsewhere by now, the budget may
+    /// be used up, and other calls may have come first.
+    fn decide_tool_in_time(
+        self: &Arc<Self>,
+        action: ActionId,
+        call: &ToolCall<'_>,
+    ) -> Result<ToolPermit, Denial> {
+        let until = self.clock().now().saturating_add(call.wait_for_approval);
+        loop {
+            let decided = self.decide_tool(action, call, self.clock().now());
+            let pending = decided.as_ref().err().and_then(|denial| denial.approval.as_deref());
+            let (Some(pending), Some(approver)) = (pending, call.approver) else { return decided };
+            if self.clock().now() >= until {
+                return decided;
+            }
+            if let Answer::Pending { .. } | Answer::Unavailable { .. } = approver.wait(pending.id, until) {
+                return decided;
+            }
+        }
     }
 
     fn decide_tool(
@@ -60,13 +79,17 @@ impl Checkpoint {
             self.trace().check().map_err(|error| Denial::trace_unavailable(&error))?;
         }
         let judged = judge(call)?;
-        if judged.decision.verdict == Verdict::Ask {
-            ask(action, call, &judged.decision, now)?;
-        }
         let policy = call.policy;
         let take = |most| self.places().take(&policy.source, most).ok_or_else(|| Denial::too_many(most));
         let place = policy.limits.concurrent.map(take).transpose()?;
         let hold = self.hold_for_tool(action, call, now)?;
+        // The person comes last: what is allowed once must not be used up by a call that can't be paid for.
+        if judged.decision.verdict == Verdict::Ask
+            && let Err(denial) = ask(action, call, &judged.decision).and_then(|()| note_in_order(call))
+        {
+            hold.into_iter().for_each(|hold| _ = self.ledger().release(hold, now));
+            return Err(denial);
+        }
         Ok(self.tool_permit(action, call, judged, (place, hold), now))
     }
 
@@ -127,7 +150,8 @@ impl Checkpoint {
             findings: &decision.findings,
         };
         let event = Event::new(now, call.run, EventKind::ActionAdmitted, &data);
-        let ticket = self.trace().record(event.about(action, Arc::clone(call.actor)));
+        let arguments = self.kept("arguments", call.arguments).into_iter().collect();
+        let ticket = self.trace().record_with(event.about(action, Arc::clone(call.actor)), arguments);
         self.counts().admitted.fetch_add(1, Ordering::Relaxed);
         self.counts().open.fetch_add(1, Ordering::Relaxed);
         let admission = Admission {
@@ -173,7 +197,8 @@ fn judge(call: &ToolCall<'_>) -> Result<Judged, Denial> {
 }
 
 /// Where rules are about the order of actions, judging a call and taking note of it is one step, so that of two calls on
-/// two threads one comes second. What was admitted counts as done, whether or not it succeeds.
+/// two threads one comes second. What was admitted counts as done, whether or not it succeeds; what a person has yet to
+/// allow does not.
 fn judge_in_order(call: &ToolCall<'_>) -> Decision {
     let mut run = [0; 36];
     let asked = Asked {
@@ -190,10 +215,33 @@ fn judge_in_order(call: &ToolCall<'_>) -> Decision {
     }
     let mut happened = call.state.lock();
     let decision = call.policy.judge(&Asked { flow: Some(&happened.flow), ..asked });
-    if decision.verdict != Verdict::Deny {
+    if decision.verdict < Verdict::Ask {
         happened.flow.advance(&decision.steps);
     }
     decision
+}
+
+/// A person has allowed the call: from now on it counts as done, unless what came first is against it.
+fn note_in_order(call: &ToolCall<'_>) -> Result<(), Denial> {
+    if !call.policy.follows_order() {
+        return Ok(());
+    }
+    let mut run = [0; 36];
+    let mut happened = call.state.lock();
+    let decision = call.policy.judge(&Asked {
+        tool: call.name,
+        args: call.arguments,
+        effects: call.effects,
+        actor: call.actor,
+        run: call.run.encode(&mut run),
+        flow: Some(&happened.flow),
+        performer: Performer::Us,
+    });
+    if decision.verdict == Verdict::Deny {
+        return Err(Denial::by_policy(decision.findings));
+    }
+    happened.flow.advance(&decision.steps);
+    Ok(())
 }
 
 fn tell(decision: &mut Decision, finding: Finding) {
@@ -201,22 +249,30 @@ fn tell(decision: &mut Decision, finding: Finding) {
     decision.findings.push(finding);
 }
 
-fn ask(action: ActionId, call: &ToolCall<'_>, decision: &Decision, now: Timestamp) -> Result<(), Denial> {
+fn ask(action: ActionId, call: &ToolCall<'_>, decision: &Decision) -> Result<(), Denial> {
     let findings = || decision.findings.clone();
     let Some(approver) = call.approver else { return Err(nobody_to_ask(call.name, findings())) };
     let mut arguments: Value = call.arguments.clone();
     decision.apply(&mut arguments);
     let request = ApprovalRequest {
         run: call.run,
-        action,
+        action: Some(action),
         actor: call.actor,
         tool: call.name,
+        call_id: None,
         arguments: &arguments,
-        approval: call.approval,
         findings: &decision.findings,
-        now,
+        known: call.approvals,
     };
     approver.ask(&request).into_denial(call.name, findings()).map_or(Ok(()), Err)
+}
+
+/// The refusal where there is nobody to ask.
+fn nobody_to_ask(tool: &str, findings: Vec<Finding>) -> Denial {
+    let message =
+        format!("the policy wants a person to approve this call of {tool}, and nobody can be asked here");
+    let remedy = "run it where approvals are answered, or change the rule's verdict";
+    Denial { findings: findings.into(), ..Denial::new(Code::ApprovalDenied, message, remedy) }
 }
 
 impl Denial {

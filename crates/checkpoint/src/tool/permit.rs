@@ -154,6 +154,12 @@ impl ToolPermit {
         self.decision.sensitive || self.policy.text_from_tool().detector().is_some()
     }
 
+    /// Whether what the tool gives is written down, so that somebody who has it is to give it.
+    #[must_use]
+    pub fn keeps_result(&self) -> bool {
+        self.checkpoint().trace().keeps_payloads()
+    }
+
     /// The call ended. `cost` is what it really cost; `None`: what was declared.
     ///
     /// # Errors
@@ -195,12 +201,13 @@ impl ToolPermit {
             return self.refused(denial, outcome);
         }
         let (findings, redacted) = (inspected.findings, inspected.redacted);
+        let payloads = self.checkpoint().kept("output", value).into_iter().collect();
         self.permit.raise(match (redacted, findings.is_empty()) {
             (true, _) => Verdict::Redact,
             (false, false) => Verdict::Warn,
             (false, true) => Verdict::Allow,
         });
-        (Outcome { findings: findings.clone(), ..outcome }, Ok(Settled { redacted, findings }))
+        (Outcome { findings: findings.clone(), payloads, ..outcome }, Ok(Settled { redacted, findings }))
     }
 
     fn refused(&mut self, denial: Denial, outcome: Outcome) -> (Outcome, Result<Settled, Denial>) {

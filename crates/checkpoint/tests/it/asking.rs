@@ -2,29 +2,53 @@
 
 use std::sync::Mutex;
 
-use seawall_checkpoint::tool::{Answer, ApprovalRequest, Approver};
-use seawall_types::{Code, Timestamp, Usd};
+use std::time::Duration;
+
+use seawall_checkpoint::tool::{ToolCall, ToolEnd};
+use seawall_checkpoint::{Answer, ApprovalRequest, Approver};
+use seawall_types::{ApprovalId, Clock, Code, Timestamp, Usd};
 use serde_json::{Value, json};
 
 use crate::stage::Stage;
 
-/// Answers the same to everybody, and remembers what was asked.
+/// Answers the same to everybody until somebody waits, and remembers what was asked.
 #[derive(Debug)]
 struct Person {
-    answer: Answer,
+    answer: Mutex<Answer>,
+    /// What is said once somebody has waited.
+    after_all: Option<Answer>,
     asked: Mutex<Vec<Value>>,
 }
 
 impl Person {
     fn who_says(answer: Answer) -> Self {
-        Self { answer, asked: Mutex::default() }
+        Self { answer: Mutex::new(answer), after_all: None, asked: Mutex::default() }
+    }
+
+    /// Somebody who takes some time.
+    fn who_says_at_last(answer: Answer) -> Self {
+        let expires_at = Timestamp::from_micros(u64::MAX);
+        Self { after_all: Some(answer), ..Self::who_says(Answer::Pending { id: APPROVAL, expires_at }) }
+    }
+
+    fn times_asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
     }
 }
+
+const APPROVAL: ApprovalId = ApprovalId::from_bytes([3; 16]);
 
 impl Approver for Person {
     fn ask(&self, request: &ApprovalRequest<'_>) -> Answer {
         self.asked.lock().unwrap().push(request.arguments.clone());
-        self.answer.clone()
+        self.answer.lock().unwrap().clone()
+    }
+
+    fn wait(&self, id: ApprovalId, _until: Timestamp) -> Answer {
+        assert_eq!(id, APPROVAL);
+        let mut answer = self.answer.lock().unwrap();
+        *answer = self.after_all.clone().unwrap_or_else(|| answer.clone());
+        answer.clone()
     }
 }
 
@@ -37,13 +61,13 @@ fn the_answer_decides() {
         (Answer::Denied { note: Some("not today".to_owned()) }, Code::ApprovalDenied),
         (Answer::Expired, Code::ApprovalExpired),
         (Answer::Unavailable { reason: "the store is gone".to_owned() }, Code::ApprovalDenied),
-        (Answer::Pending { id: "apr-1".to_owned(), expires_at }, Code::ApprovalRequired),
+        (Answer::Pending { id: APPROVAL, expires_at }, Code::ApprovalRequired),
     ] {
         let person = Person::who_says(answer);
         let denial = stage.admit_asking(&policy, "refund", &json!({}), Some(&person), Usd::ZERO).unwrap_err();
         assert_eq!(denial.code, code);
         let pending = denial.approval.map(|approval| (approval.id, approval.expires_at));
-        assert_eq!(pending, (code == Code::ApprovalRequired).then(|| ("apr-1".to_owned(), expires_at)));
+        assert_eq!(pending, (code == Code::ApprovalRequired).then_some((APPROVAL, expires_at)));
         assert!(
             code != Code::ApprovalDenied
                 || ["not today", "store is gone"].iter().any(|note| denial.message.contains(note))
@@ -69,4 +93,55 @@ fn a_person_sees_the_arguments_that_the_tool_will_get() {
     let resolved = stage.root().canonicalize().unwrap().join("b");
     assert_eq!(asked.last().unwrap(), &json!({ "path": resolved }));
     drop(permit);
+}
+
+#[test]
+fn who_waits_is_let_through_once_the_person_has_decided() {
+    let stage = Stage::new();
+    let policy = stage.strict(&json!({ "tools": [{ "name": "refund", "verdict": "ask" }] }));
+    let arguments = json!({ "amount": 5 });
+    let admit = |person: &Person, seconds| {
+        let call = stage.call(&policy, "refund", &arguments, Some(person), Usd::ZERO);
+        stage.admit_call(&ToolCall { wait_for_approval: Duration::from_secs(seconds), ..call })
+    };
+    let allowing = Person::who_says_at_last(Answer::Allowed);
+    assert_eq!(admit(&allowing, 0).unwrap_err().code, Code::ApprovalRequired);
+    drop(admit(&allowing, 60).unwrap());
+    assert_eq!(allowing.times_asked(), 3, "once more after the wait, which uses the approval up");
+    let denying = Person::who_says_at_last(Answer::Denied { note: None });
+    assert_eq!(admit(&denying, 60).unwrap_err().code, Code::ApprovalDenied);
+    let silent = Person::who_says_at_last(Answer::Pending { id: APPROVAL, expires_at: stage.clock.now() });
+    assert_eq!(admit(&silent, 60).unwrap_err().code, Code::ApprovalRequired);
+    assert_eq!(silent.times_asked(), 1);
+}
+
+#[test]
+fn nobody_is_asked_about_a_call_that_cant_be_paid_for() {
+    let stage = Stage::with_budget(Some("1"));
+    let policy = stage.strict(&json!({ "tools": [{ "name": "buy", "verdict": "ask" }] }));
+    let person = Person::who_says(Answer::Allowed);
+    let dear = stage.admit_asking(&policy, "buy", &json!({}), Some(&person), "2".parse().unwrap());
+    assert_eq!(dear.unwrap_err().code, Code::BudgetExceeded);
+    assert_eq!(person.times_asked(), 0);
+    let denying = Person::who_says(Answer::Denied { note: None });
+    for _ in 0..3 {
+        let refused = stage.admit_asking(&policy, "buy", &json!({}), Some(&denying), "1".parse().unwrap());
+        assert_eq!(refused.unwrap_err().code, Code::ApprovalDenied, "what was held for it is given back");
+    }
+}
+
+#[test]
+fn what_a_person_has_yet_to_allow_has_not_happened() {
+    let stage = Stage::new();
+    let policy = stage.strict(&json!({
+        "tools": [{ "name": "wipe", "verdict": "ask" }],
+        "flow": [{ "after": { "tool": "wipe" }, "deny": { "tool": "send" } }, { "after": { "tool": "send" }, "deny": { "tool": "wipe" } }],
+    }));
+    let denying = Person::who_says(Answer::Denied { note: None });
+    assert!(stage.admit_asking(&policy, "wipe", &json!({}), Some(&denying), Usd::ZERO).is_err());
+    let send = stage.admit(&policy, "send", &json!({})).unwrap();
+    send.settle(ToolEnd::Returned(&mut json!(null)), None).unwrap();
+    let allowing = Person::who_says(Answer::Allowed);
+    let late = stage.admit_asking(&policy, "wipe", &json!({}), Some(&allowing), Usd::ZERO);
+    assert_eq!((late.unwrap_err().code, allowing.times_asked()), (Code::ToolNotAllowed, 0));
 }

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use seawall_base::id;
 use seawall_budget::{Ledger, Limit, OnStoreDown};
-use seawall_checkpoint::tool::{Approver, Resolver, RunState, ToolCall, ToolPermit};
-use seawall_checkpoint::{Checkpoint, Denial};
+use seawall_checkpoint::tool::{Resolver, RunState, ToolCall, ToolPermit};
+use seawall_checkpoint::{Approver, Checkpoint, Denial};
 use seawall_config::{Document, read};
 use seawall_policy::{Declared, Policy, PolicyFile, Setting};
 use seawall_trace::{MemoryHeads, OnUnavailable, Options, Writer};
@@ -112,7 +113,18 @@ impl Stage {
         approver: Option<&dyn Approver>,
         cost: Usd,
     ) -> Result<ToolPermit, Denial> {
-        let call = ToolCall {
+        self.admit_call(&self.call(policy, tool, arguments, approver, cost))
+    }
+
+    pub(crate) fn call<'a>(
+        &'a self,
+        policy: &'a Arc<Policy>,
+        tool: &'a str,
+        arguments: &'a Value,
+        approver: Option<&'a dyn Approver>,
+        cost: Usd,
+    ) -> ToolCall<'a> {
+        ToolCall {
             run: self.run,
             state: &self.state,
             actor: &self.actor,
@@ -124,10 +136,14 @@ impl Stage {
             policy,
             resolver: &self.names,
             approver,
-            approval: None,
+            approvals: &[],
+            wait_for_approval: Duration::ZERO,
             on_unavailable: OnUnavailable::Refuse,
-        };
-        self.checkpoint.admit_tool(id::new_action(&*self.clock), &call)
+        }
+    }
+
+    pub(crate) fn admit_call(&self, call: &ToolCall<'_>) -> Result<ToolPermit, Denial> {
+        self.checkpoint.admit_tool(id::new_action(&*self.clock), call)
     }
 
     /// Every line of the trace until now.

@@ -35,7 +35,7 @@ impl Asker {
         let options = Options::new(setup.path("asker"));
         let (writer, trace) = Writer::start(options, Arc::new(NoHeads), Arc::clone(&clock)).unwrap();
         let run = id::new_run(&*clock);
-        let approvals = Approvals::new(store, trace, Arc::clone(&clock), run, expires_after);
+        let approvals = Approvals::new(store, trace, Arc::clone(&clock), Some(run), expires_after);
         Self { approvals: Arc::new(approvals), clock, run, _writer: writer }
     }
 
@@ -47,10 +47,8 @@ impl Asker {
             tool: "pay",
             call_id: Some("call_1"),
             arguments,
-            shown_arguments: arguments,
-            summary: "pay 5 to x\u{1b}[2K",
             findings: &[],
-            approval: None,
+            known: &[],
         })
     }
 

@@ -2,6 +2,8 @@
 
 // `cfg(test)` on each: the lints that let tests unwrap look for it.
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod calls;

@@ -1,9 +1,11 @@
 //! Claims about approvals.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use seawall_types::{ActionId, Actor, ApprovalId, Code, Finding, RunId, Severity};
+use seawall_trace::{Head, RunRow};
+use seawall_types::{ActionId, Actor, ApprovalId, Code, Finding, RunId, Severity, Usd};
 use serde_json::json;
 
 use super::{Pair, at};
@@ -218,6 +220,48 @@ pub fn an_approval_that_is_shown_answers_in_another_run((store, other): &Pair) {
     let through = other.ask(&elsewhere(4), Some(first.id)).unwrap().row;
     assert_eq!((through.id, through.state), (first.id, ApprovalState::Allowed));
     assert!(other.ask(&elsewhere(5), Some(first.id)).unwrap().is_new, "it is used up");
+}
+
+/// Only for the same call, of a run of the same kind that has ended, and for as long as it was to be decided.
+pub fn what_was_asked_before_a_new_start_is_found_by_the_same_caller((store, other): &Pair) {
+    let run = |number: u8, kind: &str| {
+        let (run, kind) = (RunId::from_bytes([number; 16]), kind.to_owned());
+        RunRow { run, kind, started_at: at(0), finished_at: None, path: PathBuf::from(format!("{number}")) }
+    };
+    for row in [run(1, "proxy"), run(2, "proxy"), run(3, "guard")] {
+        store.started(&row).unwrap();
+    }
+    let row = ask(store, &question(1));
+    let anew = |number| ApprovalRow { run: RunId::from_bytes([number; 16]), ..question(10) };
+    assert_eq!(other.asked_before(&anew(2)).unwrap(), None, "the run that asked goes on");
+
+    let head = Head {
+        run: row.run,
+        seq: 1,
+        hash: [1; 32],
+        first_seq: 0,
+        events: 2,
+        actions: 0,
+        denied: 0,
+        cost_usd: Usd::ZERO,
+        signature: None,
+    };
+    store.finished(row.run, at(8), &head).unwrap();
+    assert_eq!(other.asked_before(&anew(2)).unwrap(), Some(row.id));
+    let actor = Actor { key: Some("eve".into()), ..Actor::default() };
+    for stranger in [
+        anew(3),
+        anew(4),
+        ApprovalRow { arguments_hash: [2; 32], ..anew(2) },
+        ApprovalRow { tool: "refund".to_owned(), ..anew(2) },
+        ApprovalRow { actor, ..anew(2) },
+        ApprovalRow { asked_at: row.expires_at, ..anew(2) },
+    ] {
+        assert_eq!(other.asked_before(&stranger).unwrap(), None, "{stranger:?}");
+    }
+    store.decide(row.id, &decision(true, None), at(9)).unwrap();
+    assert_eq!(other.ask(&anew(2), Some(row.id)).unwrap().row.state, ApprovalState::Allowed);
+    assert_eq!(other.asked_before(&anew(2)).unwrap(), None, "it is used up");
 }
 
 /// And those of one state.
