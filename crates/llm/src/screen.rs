@@ -12,10 +12,14 @@
 //! | messages | `content_block_stop` | the same |
 //! | generateContent | the finish reason of its candidate | its own part |
 //!
+//! Where a verdict takes longer (a person is asked), the event that completes the call waits as it came, and so does
+//! what has to keep its place behind it. Other choices go on.
+//!
 //! What is not looked at: what the provider's own tools were given and brought back beyond their arguments, citations,
 //! images, sound, and signed or encrypted reasoning.
 
 mod anthropic;
+mod behind;
 mod call;
 mod core;
 mod event;
@@ -27,6 +31,7 @@ pub mod prompt;
 
 use bytes::Bytes;
 
+use self::behind::{Behind, Streams};
 use self::core::Core;
 use crate::json::{ANSWER_DEPTH, JsonErrorKind, Object, Value};
 use crate::sse::RawEvent;
@@ -77,6 +82,17 @@ pub trait Judge {
     /// A call of a tool.
     fn call(&mut self, call: &Call<'_>) -> CallVerdict;
 
+    /// Whether verdicts may take time at all. Where not, [`Judge::is_ready`] is never asked.
+    fn may_wait(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Judge::call`] can decide on this call now. Where not, it is asked again when the screen
+    /// [goes on](Screen::resume), and for every call of the same event.
+    fn is_ready(&mut self, _call: &Call<'_>) -> bool {
+        true
+    }
+
     /// The text that stands in place of a call of `name` whose arguments are longer than `limit` bytes.
     fn too_large(&mut self, name: &str, limit: usize) -> String;
 
@@ -93,6 +109,16 @@ pub enum CallVerdict {
     Arguments(String),
     /// It does not go on: the model is made to say this in its place.
     Refuse(String),
+}
+
+/// How far what was given to a screen has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// It is screened.
+    Done,
+    /// It waits for a verdict: see [`Screen::resume`].
+    Waits,
 }
 
 /// Why an answer can't go on. Nothing of it may follow what was sent already.
@@ -138,17 +164,43 @@ impl Format {
     }
 }
 
+impl Format {
+    /// Which of the answer's independent streams an event belongs to.
+    fn streams(&self, event: &RawEvent) -> Streams {
+        let data = event.data();
+        let Ok(object) = Object::parse(&data, ANSWER_DEPTH) else { return Streams::All };
+        match self {
+            Self::Chat(_) => Streams::of(&object, "choices"),
+            Self::Gemini(_) => Streams::of(&object, "candidates"),
+            Self::Anthropic(_) if event::text(&object, "type").as_deref() == Some("ping") => Streams::None,
+            Self::Responses(_) | Self::Anthropic(_) | Self::Silent => Streams::All,
+        }
+    }
+
+    /// Whether every call that would end with the stream can be decided on.
+    fn is_ready_to_end<J: Judge>(&self, judge: &mut J) -> bool {
+        match self {
+            Self::Chat(chat) => chat.is_ready_to_end(judge),
+            Self::Responses(responses) => responses.is_ready_to_end(judge),
+            Self::Anthropic(messages) => messages.is_ready_to_end(judge),
+            Self::Gemini(_) | Self::Silent => true,
+        }
+    }
+}
+
 /// Screens the events of one answer.
 #[derive(Debug)]
 pub struct Screen<J: Judge> {
     core: Core<J>,
     format: Format,
+    /// What waits for a verdict, and what has to keep its place behind that.
+    behind: Behind,
 }
 
 impl<J: Judge> Screen<J> {
     /// A screen for a stream of `wire`.
     pub fn new(wire: Wire, judge: J) -> Self {
-        Self { core: Core::new(judge), format: Format::of(wire) }
+        Self { core: Core::new(judge), format: Format::of(wire), behind: Behind::default() }
     }
 
     /// What decides.
@@ -161,14 +213,26 @@ impl<J: Judge> Screen<J> {
         &mut self.core.judge
     }
 
-    /// How many bytes wait for a call to be complete. What is kept of texts is not in it: the judge bounds that.
+    /// How many bytes wait for a call to be complete, or for a verdict. What is kept of texts is not in it: the judge
+    /// bounds that.
     pub fn held_bytes(&self) -> usize {
-        match &self.format {
+        let held = match &self.format {
             Format::Chat(chat) => chat.held_bytes(),
             Format::Responses(responses) => responses.held_bytes(),
             Format::Anthropic(messages) => messages.held_bytes(),
             Format::Gemini(_) | Format::Silent => 0,
-        }
+        };
+        held + self.behind.bytes()
+    }
+
+    /// Whether events wait for a verdict.
+    pub fn is_waiting(&self) -> bool {
+        !self.behind.is_empty()
+    }
+
+    /// How many bytes wait for a verdict. Whoever feeds the screen may stop while these are many.
+    pub fn bytes_behind(&self) -> usize {
+        self.behind.bytes()
     }
 
     /// Takes the next event; what may go to the client by now goes to the end of `out`.
@@ -176,22 +240,54 @@ impl<J: Judge> Screen<J> {
     /// # Errors
     /// When the answer must not go on. Then nothing of this event is in `out`, and the screen can't be used any more.
     pub fn event(&mut self, event: &RawEvent, out: &mut Vec<Bytes>) -> Result<(), Stopped> {
+        if self.is_waiting() {
+            let streams = self.format.streams(event);
+            if self.behind.holds(&streams) {
+                self.behind.push(event, streams);
+                return Ok(());
+            }
+        }
+        if self.screened(event, out)? == Progress::Waits {
+            self.behind.push(event, self.format.streams(event));
+        }
+        Ok(())
+    }
+
+    /// Goes on with what waits, after the judge was told what it did not know.
+    ///
+    /// # Errors
+    /// As [`Screen::event`].
+    pub fn resume(&mut self, out: &mut Vec<Bytes>) -> Result<(), Stopped> {
+        let mut still_waiting = Behind::default();
+        while let Some((event, streams)) = self.behind.pop() {
+            if still_waiting.holds(&streams) || self.screened(&event, out)? == Progress::Waits {
+                still_waiting.push(&event, streams);
+            }
+        }
+        self.behind = still_waiting;
+        Ok(())
+    }
+
+    fn screened(&mut self, event: &RawEvent, out: &mut Vec<Bytes>) -> Result<Progress, Stopped> {
         let before = out.len();
-        let screened = self.screen(event, out).and_then(|()| self.go_on());
+        let screened = self.screen(event, out).and_then(|progress| self.go_on().map(|()| progress));
         screened.inspect_err(|_| out.truncate(before))
     }
 
-    fn screen(&mut self, event: &RawEvent, out: &mut Vec<Bytes>) -> Result<(), Stopped> {
+    /// Screens an event, or leaves everything as it is where a verdict is not there yet.
+    fn screen(&mut self, event: &RawEvent, out: &mut Vec<Bytes>) -> Result<Progress, Stopped> {
         let data = event.data();
         let trimmed = data.trim_ascii();
         if trimmed.is_empty() || matches!(self.format, Format::Silent) {
             out.push(event.bytes.clone());
-            return Ok(());
+            return Ok(Progress::Done);
         }
         if trimmed == b"[DONE]" {
-            self.end(out);
-            out.push(event.bytes.clone());
-            return Ok(());
+            let progress = self.end(out);
+            if progress == Progress::Done {
+                out.push(event.bytes.clone());
+            }
+            return Ok(progress);
         }
         let object = Object::parse(&data, ANSWER_DEPTH).map_err(|_| Stopped::Unreadable)?;
         let read = event::Read { event, data: &data, object: &object };
@@ -200,22 +296,30 @@ impl<J: Judge> Screen<J> {
             Format::Responses(responses) => responses.event(&mut self.core, &read, out),
             Format::Anthropic(messages) => messages.event(&mut self.core, &read, out),
             Format::Gemini(generate) => generate.event(&mut self.core, &read, out),
-            Format::Silent => Ok(()),
+            Format::Silent => Ok(Progress::Done),
         }
     }
 
     /// The stream has come to its proper end: what is still kept goes to the end of `out`. For one that broke off this is
-    /// not called: half a call is none.
+    /// not called: half a call is none. Where something waits for a verdict it is called again after
+    /// [`Screen::resume`].
     ///
     /// # Errors
     /// As [`Screen::event`].
-    pub fn finish(&mut self, out: &mut Vec<Bytes>) -> Result<(), Stopped> {
+    pub fn finish(&mut self, out: &mut Vec<Bytes>) -> Result<Progress, Stopped> {
+        if self.is_waiting() {
+            return Ok(Progress::Waits);
+        }
         let before = out.len();
-        self.end(out);
-        self.go_on().inspect_err(|_| out.truncate(before))
+        let progress = self.end(out);
+        self.go_on().inspect_err(|_| out.truncate(before))?;
+        Ok(progress)
     }
 
-    fn end(&mut self, out: &mut Vec<Bytes>) {
+    fn end(&mut self, out: &mut Vec<Bytes>) -> Progress {
+        if self.core.judge.may_wait() && !self.format.is_ready_to_end(&mut self.core.judge) {
+            return Progress::Waits;
+        }
         match &mut self.format {
             Format::Chat(chat) => chat.finish(&mut self.core, out),
             Format::Responses(responses) => responses.finish(&mut self.core, out),
@@ -223,6 +327,7 @@ impl<J: Judge> Screen<J> {
             Format::Gemini(generate) => generate.finish(&mut self.core, out),
             Format::Silent => {}
         }
+        Progress::Done
     }
 
     fn go_on(&self) -> Result<(), Stopped> {
@@ -276,7 +381,8 @@ fn screen_array<J: Judge>(wire: Wire, body: &[u8], judge: &mut J) -> Result<Opti
         screen.event(&RawEvent::new(event.clone()), &mut goes)?;
         came.push(event);
     }
-    screen.finish(&mut goes)?;
+    // A judge that is lent is one that does not wait.
+    let _done = screen.finish(&mut goes)?;
     if came == goes {
         return Ok(None);
     }

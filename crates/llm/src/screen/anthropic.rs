@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::call::Pending;
 use super::core::{Channel, Core, Kept, Piece};
 use super::event::{Read, number, of_json, rebuilt, text};
-use super::items::Items;
-use super::{CallVerdict, Field, Judge, Stopped};
+use super::items::{Ending, Items};
+use super::{CallVerdict, Field, Judge, Progress, Stopped};
 use crate::json::{ANSWER_DEPTH, Object, Value};
 use crate::splice::{Splices, quoted};
 use crate::sse::RawEvent;
@@ -32,9 +32,42 @@ impl Messages {
         core: &mut Core<J>,
         read: &Read<'_, '_>,
         out: &mut Vec<Bytes>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Progress, Stopped> {
         let kind = read.object.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
-        match kind.as_ref() {
+        if core.judge.may_wait() && !self.is_ready(&mut core.judge, read.object, &kind) {
+            return Ok(Progress::Waits);
+        }
+        self.take(core, read, &kind, out).map(|()| Progress::Done)
+    }
+
+    /// Whether the calls can be decided on that are complete with this event.
+    fn is_ready<J: Judge>(&self, judge: &mut J, object: &Object<'_>, kind: &str) -> bool {
+        match kind {
+            "content_block_stop" => self.items.are_ready(Ending::Item(number(object, "index")), judge),
+            "message_delta" | "message_stop" => self.is_ready_to_end(judge),
+            "message_start" => {
+                let message = object.get("message").and_then(|message| message.as_object());
+                let content = message.and_then(|message| message.get("content"));
+                let blocks = content.into_iter().flat_map(|content| content.elements());
+                let calls = blocks.filter_map(|block| call(&block.as_object()?));
+                calls.fold(true, |all, call| call.is_ready(judge) && all)
+            }
+            _ => true,
+        }
+    }
+
+    pub(super) fn is_ready_to_end<J: Judge>(&self, judge: &mut J) -> bool {
+        self.items.are_ready(Ending::All, judge)
+    }
+
+    fn take<J: Judge>(
+        &mut self,
+        core: &mut Core<J>,
+        read: &Read<'_, '_>,
+        kind: &str,
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), Stopped> {
+        match kind {
             "content_block_delta" => self.delta(core, read, out),
             "content_block_start" => self.start(core, read, out),
             "content_block_stop" => {

@@ -24,7 +24,7 @@ pub struct Call<'a> {
 }
 
 /// A call as far as it has come.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Pending {
     pub(super) id: Option<String>,
     pub(super) name: String,
@@ -75,6 +75,20 @@ impl Pending {
         if self.is_too_large {
             return CallVerdict::Refuse(judge.too_large(&self.name, MAX_ARGUMENTS));
         }
+        match self.show(|call| judge.call(call)) {
+            CallVerdict::Arguments(new) if self.is_free_text => {
+                CallVerdict::Arguments(serde_json::from_str(&new).unwrap_or(new))
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Whether that can be said now.
+    pub(super) fn is_ready<J: Judge>(&self, judge: &mut J) -> bool {
+        self.is_too_large || self.show(|call| judge.is_ready(call))
+    }
+
+    fn show<T>(&self, see: impl FnOnce(&Call<'_>) -> T) -> T {
         let free_text = self.is_free_text.then(|| quoted(&self.arguments));
         // A tool without parameters is called with nothing by some models.
         let arguments = match &free_text {
@@ -82,12 +96,6 @@ impl Pending {
             None if self.arguments.trim().is_empty() => "{}",
             None => &self.arguments,
         };
-        let call = Call { id: self.id.as_deref(), name: &self.name, arguments, is_whole: true };
-        match judge.call(&call) {
-            CallVerdict::Arguments(new) if self.is_free_text => {
-                CallVerdict::Arguments(serde_json::from_str(&new).unwrap_or(new))
-            }
-            verdict => verdict,
-        }
+        see(&Call { id: self.id.as_deref(), name: &self.name, arguments, is_whole: true })
     }
 }

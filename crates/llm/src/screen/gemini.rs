@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::call::MAX_ARGUMENTS;
 use super::core::{Channel, Core, Kept, MAX_OPEN, Piece};
 use super::event::{Read, number, rebuilt, text};
-use super::{Call, CallVerdict, Field, Judge, Stopped};
+use super::{Call, CallVerdict, Field, Judge, Progress, Stopped};
 use crate::json::{ANSWER_DEPTH, Object, Value};
 use crate::splice::{Splices, quoted};
 
@@ -47,14 +47,17 @@ impl Generate {
         core: &mut Core<J>,
         read: &Read<'_, '_>,
         out: &mut Vec<Bytes>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Progress, Stopped> {
+        if core.judge.may_wait() && !is_ready(&mut core.judge, read.object) {
+            return Ok(Progress::Waits);
+        }
         let mut splices = Splices::default();
         let ended = self.read(core, read, &mut splices)?;
         let is_blocked = read.object.some("promptFeedback").is_some();
         let kept = core.end(|channel| is_blocked || ended.contains(&channel.outer));
         out.extend(kept.iter().filter_map(flushed));
         out.push(read.with(splices));
-        Ok(())
+        Ok(Progress::Done)
     }
 
     pub(super) fn finish<J: Judge>(&mut self, core: &mut Core<J>, out: &mut Vec<Bytes>) {
@@ -124,7 +127,7 @@ impl Generate {
         let Some(candidate) = self.candidate(index)? else { return Ok(()) };
         let named = text(&object, "name").map(std::borrow::Cow::into_owned);
         let more = object.get("willContinue").and_then(|more| more.as_bool()) == Some(true);
-        let is_whole = !more && named.is_some() && object.some("partialArgs").is_none();
+        let is_whole = is_whole(&object);
         let name = named.or_else(|| candidate.calling.clone()).unwrap_or_default();
         candidate.calling = more.then(|| name.clone());
         let arguments = object.some("args").or_else(|| object.some("partialArgs"));
@@ -157,11 +160,38 @@ fn judge<J: Judge>(
     arguments: Option<Value<'_>>,
     is_whole: bool,
 ) -> CallVerdict {
-    let arguments = arguments.map_or("{}", |value| std::str::from_utf8(value.raw()).unwrap_or("{}"));
+    let arguments = raw_arguments(arguments);
     if arguments.len() > MAX_ARGUMENTS {
         return CallVerdict::Refuse(core.judge.too_large(name, MAX_ARGUMENTS));
     }
     core.judge.call(&Call { id, name, arguments, is_whole })
+}
+
+/// Whether the calls of an event can be decided on. Pieces of arguments are decided on at once: nobody can say yes to a part.
+fn is_ready<J: Judge>(judge: &mut J, object: &Object<'_>) -> bool {
+    let candidates = object.get("candidates").into_iter().flat_map(|list| list.elements());
+    let said =
+        candidates.filter_map(|candidate| candidate.as_object()).flat_map(|candidate| says(&candidate));
+    let mut all = true;
+    for said in said {
+        let Said::Call { call, .. } = said else { continue };
+        let Some(call) = call.as_object().filter(is_whole) else { continue };
+        let arguments = raw_arguments(call.some("args"));
+        if arguments.len() <= MAX_ARGUMENTS {
+            let (id, name) = (text(&call, "id"), text(&call, "name").unwrap_or_default());
+            all &= judge.is_ready(&Call { id: id.as_deref(), name: &name, arguments, is_whole: true });
+        }
+    }
+    all
+}
+
+fn is_whole(call: &Object<'_>) -> bool {
+    let more = call.get("willContinue").and_then(|more| more.as_bool()) == Some(true);
+    !more && text(call, "name").is_some() && call.some("partialArgs").is_none()
+}
+
+fn raw_arguments<'a>(arguments: Option<Value<'a>>) -> &'a str {
+    arguments.map_or("{}", |value| std::str::from_utf8(value.raw()).unwrap_or("{}"))
 }
 
 fn says<'a>(candidate: &Object<'a>) -> SmallVec<[Said<'a>; 2]> {

@@ -29,6 +29,13 @@ pub(super) struct Item {
     pub(super) is_given: bool,
 }
 
+/// What is about to be complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Item(u64),
+    All,
+}
+
 /// The items that are open, or wait.
 #[derive(Debug, Default)]
 pub(super) struct Items {
@@ -72,6 +79,12 @@ impl Items {
     pub(super) fn call(&mut self, number: u64) -> Option<&mut Item> {
         let at = self.position(number)?;
         self.items.get_mut(at).filter(|item| item.call.is_some())
+    }
+
+    /// Whether the item is a call that is refused for its size, whatever comes.
+    pub(super) fn is_too_large(&self, number: u64) -> bool {
+        let item = self.position(number).and_then(|at| self.items.get(at));
+        item.and_then(|item| item.call.as_ref()).is_some_and(|call| call.is_too_large)
     }
 
     /// Whether events of the item have to wait.
@@ -130,6 +143,22 @@ impl Items {
         }
         self.held_bytes = 0;
         std::mem::take(&mut self.waiting)
+    }
+
+    /// Whether the calls can be decided on that are complete once the item of this number is, or every one. All are asked
+    /// about, so that nobody is asked one after the other.
+    pub(super) fn are_ready<J: Judge>(&self, ending: Ending, judge: &mut J) -> bool {
+        let at = match ending {
+            Ending::Item(number) => self.position(number),
+            Ending::All => None,
+        };
+        let is_complete = |(place, item): &(usize, &Item)| {
+            item.verdict.is_none() && (!item.is_open || ending == Ending::All || at == Some(*place))
+        };
+        let complete = self.items.iter().enumerate().filter(is_complete);
+        complete
+            .filter_map(|(_, item)| item.call.as_ref())
+            .fold(true, |all, call| call.is_ready(judge) && all)
     }
 
     /// The item of an event that waited, until [`Items::forget`].

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use self::calls::{Calls, Fragments, fragments};
 use super::core::{Channel, Core, Kept, MAX_OPEN, Piece, Pieces};
 use super::event::{Read, number, rebuilt};
-use super::{Field, Judge, Stopped};
+use super::{Field, Judge, Progress, Stopped};
 use crate::json::{ANSWER_DEPTH, Object, Value};
 use crate::splice::{Splices, quoted};
 use crate::sse::RawEvent;
@@ -50,13 +50,42 @@ impl Chat {
         core: &mut Core<J>,
         read: &Read<'_, '_>,
         out: &mut Vec<Bytes>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Progress, Stopped> {
         let parts = parts(read.object);
+        if core.judge.may_wait() && !self.are_ready(&mut core.judge, &parts) {
+            return Ok(Progress::Waits);
+        }
+        self.take(core, read, &parts, out).map(|()| Progress::Done)
+    }
+
+    /// Whether the calls can be decided on that are complete with these parts of an event.
+    fn are_ready<J: Judge>(&self, judge: &mut J, parts: &[Part<'_>]) -> bool {
+        parts.iter().filter(|part| part.ends).fold(true, |all, part| {
+            let here = part.delta.as_ref().map(fragments).unwrap_or_default();
+            let known = self.choices.iter().find(|choice| choice.index == part.index);
+            let mut calls = known.map(|choice| choice.calls.clone()).unwrap_or_default();
+            // That there are too many is said when they are taken.
+            let is_ready = calls.add(&here, true).is_err() || calls.are_ready(judge);
+            is_ready && all
+        })
+    }
+
+    pub(super) fn is_ready_to_end<J: Judge>(&self, judge: &mut J) -> bool {
+        self.choices.iter().fold(true, |all, choice| choice.calls.are_ready(judge) && all)
+    }
+
+    fn take<J: Judge>(
+        &mut self,
+        core: &mut Core<J>,
+        read: &Read<'_, '_>,
+        parts: &[Part<'_>],
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), Stopped> {
         let mut pieces = Pieces::new();
         parts.iter().for_each(|part| part.pieces(&mut pieces));
         let mut splices = Splices::default();
         parts.iter().for_each(|part| part.hide_repetition(&mut splices));
-        for part in &parts {
+        for part in parts {
             let found = part.delta.as_ref().map(fragments).unwrap_or_default();
             if !found.is_empty() && !part.ends {
                 let is_alone = parts.len() == 1 && splices.is_empty() && says_nothing_else(read, &pieces);

@@ -13,8 +13,8 @@ use smallvec::SmallVec;
 use self::item::{CallItem, message, message_events};
 use super::core::{Channel, Core, Kept, MAX_OPEN, Piece};
 use super::event::{Read, number};
-use super::items::Items;
-use super::{CallVerdict, Field, Judge, Stopped};
+use super::items::{Ending, Items};
+use super::{CallVerdict, Field, Judge, Progress, Stopped};
 use crate::json::{ANSWER_DEPTH, Object, Value};
 use crate::splice::Splices;
 use crate::sse::RawEvent;
@@ -49,12 +49,52 @@ impl Responses {
         core: &mut Core<J>,
         read: &Read<'_, '_>,
         out: &mut Vec<Bytes>,
+    ) -> Result<Progress, Stopped> {
+        let kind = read.object.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
+        if core.judge.may_wait() && !self.is_ready(&mut core.judge, read.object, &kind) {
+            return Ok(Progress::Waits);
+        }
+        self.take(core, read, &kind, out).map(|()| Progress::Done)
+    }
+
+    /// Whether the calls can be decided on that are complete with this event.
+    fn is_ready<J: Judge>(&self, judge: &mut J, object: &Object<'_>, kind: &str) -> bool {
+        let inner = |key| object.get(key).and_then(|inner| inner.as_object());
+        match kind {
+            "response.output_item.done" => {
+                let index = number(object, "output_index");
+                match inner("item").as_ref().and_then(CallItem::of) {
+                    Some(call) => self.items.is_too_large(index) || call.pending.is_ready(judge),
+                    None => self.items.are_ready(Ending::Item(index), judge),
+                }
+            }
+            "response.completed" | "response.incomplete" => {
+                let at_the_end = self.is_ready_to_end(judge);
+                inner("response").is_none_or(|response| self.verdicts.are_ready(judge, &response))
+                    && at_the_end
+            }
+            "response.failed" => {
+                inner("response").is_none_or(|response| self.verdicts.are_ready(judge, &response))
+            }
+            _ => true,
+        }
+    }
+
+    pub(super) fn is_ready_to_end<J: Judge>(&self, judge: &mut J) -> bool {
+        self.items.are_ready(Ending::All, judge)
+    }
+
+    fn take<J: Judge>(
+        &mut self,
+        core: &mut Core<J>,
+        read: &Read<'_, '_>,
+        kind: &str,
+        out: &mut Vec<Bytes>,
     ) -> Result<(), Stopped> {
         if self.numbers.next.is_none() {
             self.numbers.next = read.object.get("sequence_number").and_then(|number| number.as_u64());
         }
-        let kind = read.object.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
-        match kind.as_ref() {
+        match kind {
             "response.output_item.added" => self.item_added(core, read, out),
             "response.output_item.done" => self.item_done(core, read, out),
             "response.completed" | "response.incomplete" | "response.failed" => {
@@ -278,6 +318,16 @@ impl Verdicts {
         }
         self.0.push((call, verdict.clone()));
         Ok(())
+    }
+
+    /// Whether the calls of a whole response can be decided on.
+    fn are_ready<J: Judge>(&self, judge: &mut J, response: &Object<'_>) -> bool {
+        let items = response.get("output").into_iter().flat_map(|output| output.elements());
+        let calls = items.filter_map(|item| CallItem::of(&item.as_object()?).map(|call| call.pending));
+        calls.fold(true, |all, call| {
+            let digest = call.digest();
+            (self.0.iter().any(|(known, _)| *known == digest) || call.is_ready(judge)) && all
+        })
     }
 
     /// Screens a whole response.

@@ -54,7 +54,7 @@ impl<'a> Fragment<'a> {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Known {
     index: Option<u64>,
     is_old: bool,
@@ -65,7 +65,7 @@ struct Known {
 }
 
 /// The calls of one choice.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Calls {
     known: Vec<Known>,
     /// Every fragment is a call of its own.
@@ -143,6 +143,11 @@ impl Calls {
         for known in &mut self.known {
             known.verdict = known.pending.judge(judge);
         }
+    }
+
+    /// Whether each of them can be decided on. All are asked about.
+    pub(super) fn are_ready<J: Judge>(&self, judge: &mut J) -> bool {
+        self.known.iter().fold(true, |all, known| known.pending.is_ready(judge) && all)
     }
 
     /// Whether a call does not go on as it came.

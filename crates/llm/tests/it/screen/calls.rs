@@ -43,6 +43,53 @@ fn a_call_waits_and_text_beside_it_does_not() {
 }
 
 #[test]
+fn while_a_verdict_takes_time_other_choices_go_on_and_what_comes_behind_waits() {
+    let mut screen = Screen::new(Wire::OpenAiChat, Word::slow());
+    let mut out = Vec::new();
+    let mut send = |screen: &mut Screen<Word>, data: &str| {
+        out.clear();
+        screen.event(&RawEvent::new(Bytes::from(format!("data: {data}\n\n"))), &mut out).unwrap();
+        out.len()
+    };
+    let text = |index: u64| {
+        json!({ "choices": [{ "index": index, "delta": { "content": "a" }, "finish_reason": null }] })
+            .to_string()
+    };
+    assert_eq!(send(&mut screen, &chat(0, "good", "{}")), 0);
+    assert_eq!((send(&mut screen, CHUNK_END), screen.is_waiting()), (0, true));
+    assert_eq!([send(&mut screen, &text(1)), send(&mut screen, &text(0))], [1, 0]);
+    assert_eq!(send(&mut screen, r#"{"choices":[],"usage":{}}"#), 0);
+    assert_eq!(
+        [send(&mut screen, "[DONE]"), send(&mut screen, &text(1))],
+        [0, 0],
+        "nothing overtakes the end"
+    );
+
+    let mut left = Vec::new();
+    screen.resume(&mut left).unwrap();
+    assert!(left.is_empty() && screen.is_waiting(), "nobody has answered yet");
+    assert_eq!(screen.judge_mut().answer(), 1);
+    screen.resume(&mut left).unwrap();
+    assert_eq!((left.len(), screen.held_bytes(), screen.is_waiting()), (6, 0, false));
+    assert_eq!(screen.judge().asked, ["good good {}"]);
+}
+
+#[test]
+fn a_ping_passes_a_call_that_waits() {
+    let mut screen = Screen::new(Wire::AnthropicMessages, Word::slow());
+    let mut out = Vec::new();
+    for data in [
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"good","input":{}}}"#,
+        r#"{"type":"content_block_stop","index":0}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"}}"#,
+        r#"{"type":"ping"}"#,
+    ] {
+        screen.event(&RawEvent::new(Bytes::from(format!("data: {data}\n\n"))), &mut out).unwrap();
+    }
+    assert_eq!(out, ["data: {\"type\":\"ping\"}\n\n"]);
+}
+
+#[test]
 fn a_refused_call_of_a_chat_becomes_text_and_the_others_move_up() {
     let goes = screened(
         Wire::OpenAiChat,

@@ -13,6 +13,27 @@ pub(super) struct Word {
     /// The calls that it was asked about.
     pub(super) asked: Vec<String>,
     pub(super) found: bool,
+    /// It takes its time: a verdict is there once it was [told](Word::answer) to be.
+    pub(super) is_slow: bool,
+    pub(super) wanted: Vec<String>,
+    pub(super) known: Vec<String>,
+}
+
+impl Word {
+    pub(super) fn slow() -> Self {
+        Self { is_slow: true, ..Self::default() }
+    }
+
+    /// Knows what to say about the calls that it was asked about until now; how many these are.
+    pub(super) fn answer(&mut self) -> usize {
+        let answered = self.wanted.len();
+        self.known.append(&mut self.wanted);
+        answered
+    }
+}
+
+fn shown(call: &Call<'_>) -> String {
+    format!("{} {} {}", call.id.unwrap_or("-"), call.name, call.arguments)
 }
 
 /// What a tool may be given.
@@ -56,8 +77,23 @@ impl Judge for Word {
     }
 
     fn call(&mut self, call: &Call<'_>) -> CallVerdict {
-        self.asked.push(format!("{} {} {}", call.id.unwrap_or("-"), call.name, call.arguments));
+        let shown = shown(call);
+        assert!(!self.is_slow || !call.is_whole || self.known.contains(&shown), "{shown} is not decided on");
+        self.asked.push(shown);
         verdict(call.name, call.arguments)
+    }
+
+    fn may_wait(&self) -> bool {
+        self.is_slow
+    }
+
+    fn is_ready(&mut self, call: &Call<'_>) -> bool {
+        let shown = shown(call);
+        let is_known = self.known.contains(&shown);
+        if !is_known && !self.wanted.contains(&shown) {
+            self.wanted.push(shown);
+        }
+        is_known
     }
 
     fn too_large(&mut self, name: &str, limit: usize) -> String {
