@@ -178,7 +178,7 @@ impl Course<'_> {
         self.judged.push(judged);
     }
 
-    /// What was decided when it ended, what it cost, and what the model answered.
+    /// What was decided when it ended, what it cost, and what the model or the tool gave.
     fn end(&mut self, event: &Recorded<'_>) {
         let open = event.action.and_then(|action| self.open.remove(&action));
         if let Some(judged) = open.and_then(|at| self.judged.get_mut(at)) {

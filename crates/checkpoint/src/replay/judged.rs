@@ -124,11 +124,13 @@ impl Judged {
         self.from = self.from.max(event.verdict());
         self.cost = said.cost_usd.unwrap_or_default();
         self.cut |= said.cut.is_some();
-        if let Some(answer) = &said.answer {
+        let answer = said.answer.as_ref().map(|answer| (policy.text_from_model(), "/answer", answer));
+        let output = said.output.as_ref().map(|output| (policy.text_from_tool(), "/output", output));
+        for (rules, place, given) in answer.into_iter().chain(output) {
             let mut found = Findings::default();
-            found.look(policy.text_from_model(), "/answer", answer);
+            found.look(rules, place, given);
             self.add(found.would, found.findings);
-            self.redacted |= is_redacted(answer);
+            self.redacted |= is_redacted(given);
         }
     }
 

@@ -15,6 +15,7 @@ pub(super) struct Said {
     pub(super) arguments: Option<Value>,
     pub(super) prompt: Option<Value>,
     pub(super) answer: Option<Value>,
+    pub(super) output: Option<Value>,
     pub(super) cut: Option<Value>,
     pub(super) cost_usd: Option<Usd>,
     findings: Vec<Found>,

@@ -69,6 +69,30 @@ fn tool(name: &str, arguments: &Value) -> (&'static str, u8, Value) {
     ("tool.called", 9, json!({ "name": name, "arguments": arguments }))
 }
 
+/// A guarded call of a tool.
+fn guarded(number: u8, arguments: &Value, output: &Value) -> [(&'static str, u8, Value); 2] {
+    let of = |kind, field: &str, value: &Value| {
+        (kind, number, json!({ "kind": "tool_call", "name": "mail", "verdict": "allow", field: value }))
+    };
+    [of("action.admitted", "arguments", arguments), of("action.settled", "output", output)]
+}
+
+#[test]
+fn what_a_guarded_tool_was_given_and_gave_is_judged() {
+    let events = [
+        guarded(1, &json!({ "path": "/etc/passwd" }), &json!("fine")),
+        guarded(2, &json!({ "box": "in" }), &json!({ "from": "ann@corp-mail.com" })),
+        guarded(3, &json!({ "box": "in" }), &json!(["to [REDACTED:email]"])),
+        guarded(4, &json!({ "box": "in" }), &json!("nothing new")),
+    ]
+    .concat();
+    let replayed = replayed("{ files: { root: . }, pii: { out: redact } }", &events);
+    let expected = vec![("mail", "allow", "deny"), ("mail", "allow", "redact"), ("mail", "allow", "redact")];
+    assert_eq!((replayed.actions, changes(&replayed)), (4, expected));
+    assert_eq!(replayed.changed[1].findings[0].location, "/output");
+    assert!(replayed.changed[2].redacted && replayed.not_held.arguments == 0, "{replayed:?}");
+}
+
 #[test]
 fn a_model_that_is_not_allowed_any_more_is_not_paid_for() {
     let events = [call(1, "gpt-4o", "0.250000"), call(2, "claude-x", "0.5")].concat();

@@ -1,6 +1,10 @@
 //! What a tool gave: looked through before it goes on.
 
+use std::sync::Arc;
+
+use seawall_checkpoint::PayloadRedactor;
 use seawall_checkpoint::tool::{Settled, ToolEnd};
+use seawall_trace::content::Content;
 use seawall_types::{Code, Mode, Verdict};
 use serde_json::{Value, json};
 
@@ -110,4 +114,37 @@ fn a_finding_that_does_not_refuse_says_what_strict_mode_would() {
     drop(stage.admit(&policy, "read", &json!({ "path": "/etc/passwd" })).unwrap());
     let line = &stage.data("action.admitted")[0];
     assert_eq!((&line["verdict"], &line["would"]), (&json!("warn"), &json!("deny")));
+}
+
+#[test]
+fn what_a_tool_was_given_and_gave_is_written_down_where_payloads_are_kept() {
+    let stage = Stage::new();
+    let policy =
+        stage.strict(&json!({ "tools": [{ "name": "rm", "verdict": "deny" }], "pii": { "out": "redact" } }));
+    let read = |stage: &Stage| {
+        let permit =
+            stage.admit(&policy, "read", &json!({ "path": "mail", "password": "correct-horse-7" })).unwrap();
+        assert!(permit.keeps_result() == stage.checkpoint.trace().keeps_payloads());
+        permit.settle(ToolEnd::Returned(&mut json!({ "from": MAIL, "key": KEY })), None).unwrap();
+        assert!(stage.admit(&policy, "rm", &json!({ "path": "mail" })).is_err());
+    };
+    read(&stage);
+    assert!(stage.data("action.admitted")[0].get("arguments").is_none());
+    stage.checkpoint.trace().set_content(Content::Redacted(Arc::new(PayloadRedactor::new())));
+    read(&stage);
+    let admitted = &stage.data("action.admitted")[1];
+    assert_eq!(admitted["arguments"], json!({ "path": "mail", "password": "[REDACTED:secret]" }));
+    let settled = &stage.data("action.settled")[1];
+    assert_eq!(
+        settled["output"],
+        json!({ "from": "[REDACTED:email]", "key": "[REDACTED:aws_access_key]" }),
+        "{settled}"
+    );
+    assert_eq!(stage.data("action.denied")[1]["arguments"], json!({ "path": "mail" }));
+    stage.checkpoint.trace().set_content(Content::Full);
+    read(&stage);
+    assert_eq!(stage.data("action.admitted")[2]["arguments"]["password"], "correct-horse-7");
+    // What the policy took out did not come to anybody, so it is not in the trace either.
+    let settled = &stage.data("action.settled")[2];
+    assert_eq!(settled["output"], json!({ "from": "[REDACTED:email]", "key": KEY }), "{settled}");
 }
