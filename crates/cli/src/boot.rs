@@ -21,7 +21,7 @@ use seawall_base::id;
 use seawall_base::lock::DataDirLock;
 use seawall_budget::{Journal, Ledger, Snapshots};
 use seawall_checkpoint::{Approvals, Checkpoint};
-use seawall_gateway::{AuthMode, Gateway, Metrics, Parts, Snapshot};
+use seawall_gateway::{AuthMode, Gateway, Metrics, Parts, People, Snapshot};
 use seawall_llm_client::sim;
 use seawall_policy::Policy;
 use seawall_server::{App, AppParts, Server, ServerSettings, ServerState};
@@ -109,7 +109,15 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         prices: Arc::clone(&plan.prices),
     };
     let metrics = Metrics::register(&registry)?;
-    let parts = Parts { run, checkpoint: Arc::clone(&checkpoint), snapshot, keys: callers.ring, metrics };
+    let people = People { approvals: Arc::clone(&approvals), wait: plan.settings.approvals.wait };
+    let parts = Parts {
+        run,
+        checkpoint: Arc::clone(&checkpoint),
+        snapshot,
+        keys: callers.ring,
+        metrics,
+        people: Some(people),
+    };
     let gateway = Gateway::new(parts);
     let (watching, changes) = Watching::start();
     let reloading = Arc::new(reload::Reloading::new(

@@ -16,7 +16,7 @@ use crate::cache::Cache;
 use crate::in_flight::Count;
 use crate::memory::ByteBudget;
 use crate::rates::{Rated, Rates};
-use crate::{Caller, KeyRing, Metrics, Snapshot};
+use crate::{Caller, KeyRing, Metrics, People, Snapshot};
 
 /// What a gateway is made of.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Parts {
     pub keys: KeyRing,
     /// The metrics.
     pub metrics: Metrics,
+    /// Who asks people about calls of tools. `None`: nobody can be asked, and such calls are refused.
+    pub people: Option<People>,
 }
 
 /// The proxy. Shared by all workers.
@@ -45,6 +47,7 @@ pub struct Gateway {
     memory: Arc<ByteBudget>,
     cache: Arc<Cache>,
     anonymous: Arc<Caller>,
+    people: Option<People>,
     in_flight: Count,
     draining: AtomicBool,
     /// What goes on after a client has gone.
@@ -66,6 +69,7 @@ impl Gateway {
             memory: ByteBudget::new(),
             cache,
             anonymous: Arc::new(Caller::anonymous()),
+            people: parts.people,
             in_flight: Count::default(),
             draining: AtomicBool::new(false),
             afterwards: Group::new(),
@@ -199,6 +203,11 @@ impl Gateway {
     /// A key set of the tokens' issuer could not be read; counted for the operator.
     pub fn count_key_set_failure(&self) {
         self.metrics.jwt_refresh_failures.inc();
+    }
+
+    /// Who asks people about calls of tools.
+    pub(crate) fn people(&self) -> Option<&People> {
+        self.people.as_ref()
     }
 
     /// Whether any budget in money has a limit.

@@ -26,6 +26,7 @@ mod limits;
 mod memory;
 mod meter;
 mod metrics;
+mod people;
 mod phase;
 mod prefix;
 mod pump;
@@ -51,6 +52,7 @@ pub use directory::{Directory, Route, Target};
 pub use gateway::{Gateway, Parts};
 pub use limits::{Limits, RequestTimeouts};
 pub use metrics::Metrics;
+pub use people::People;
 pub use rates::{RateRule, RateScope};
 pub use settings::{
     AuthMode, CacheSettings, PolicySource, RouteSettings, Settings, TargetSettings, UnknownPrice,

@@ -3,6 +3,9 @@
 //! Every event is seen complete before it is passed on, so that an inspection can judge it; what is not yet complete
 //! waits, bounded. Events that are there at the same time leave in one piece: one write to the client, not one for
 //! each. A stream never ends silently: without its proper end the client gets the provider's error event.
+//!
+//! Where a person is asked about a call, what has come goes, what comes behind the call waits, and the client hears now and
+//! then that it goes on.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -12,6 +15,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
+use seawall_llm::screen::Progress;
 use seawall_llm::sse::{RawEvent, Splitter};
 use seawall_llm::stream::{Step, StreamReader};
 use seawall_llm::wire::Wire;
@@ -27,6 +31,9 @@ use crate::refusal::Refusal;
 use crate::rest::{self, Rest};
 use crate::screening::Screened;
 use crate::timers::Timers;
+
+/// A piece of the upstream's answer, or why there is none.
+type Frame = Result<http_body::Frame<Bytes>, <AnswerBody as Body>::Error>;
 
 /// The longest event that is waited for. Images come in one event; nothing longer does.
 const MAX_EVENT: usize = 16 * 1024 * 1024;
@@ -57,6 +64,17 @@ pub struct Pump {
     screened: Option<Box<Screened>>,
     /// It did so, and no other upstream is to be asked.
     is_stopped: bool,
+    /// Nothing more comes, and what has come waits for a person.
+    closing: Option<Closing>,
+}
+
+/// How the upstream's stream came to its end.
+#[derive(Debug)]
+enum Closing {
+    /// Properly, with these bytes behind its last event.
+    Ended(Option<Bytes>),
+    /// It broke off after the model's last word.
+    BrokeOff,
 }
 
 impl Pump {
@@ -87,6 +105,7 @@ impl Pump {
             recorder: None,
             screened: None,
             is_stopped: false,
+            closing: None,
         }
     }
 
@@ -115,7 +134,7 @@ impl Pump {
                 {
                     meter.saw(self.reader.answer());
                     self.judged(&mut meter);
-                    meter.finish(refusal.denial.code.http_status(), Ending::Cut);
+                    meter.finish(refusal.status().as_u16(), Ending::Cut);
                 }
                 Err((self.meter.take(), refusal))
             }
@@ -154,11 +173,21 @@ impl Pump {
     /// Reads on until something is ready and nothing more is there at once, or the stream has ended.
     fn fill(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         loop {
-            let Some(upstream) = self.upstream.as_mut() else { return Poll::Ready(Ok(())) };
-            match Pin::new(upstream).poll_frame(context) {
+            self.hear(context)?;
+            if !self.is_waiting()
+                && let Some(closing) = self.closing.take()
+            {
+                self.close(closing)?;
+                continue;
+            }
+            let Some(polled) = self.poll_upstream(context) else { return Poll::Ready(Ok(())) };
+            match polled {
                 Poll::Pending if self.ready.is_empty() => {
                     let refusal = ready!(self.timers.poll(context));
-                    return Poll::Ready(self.broke_off(refusal));
+                    if self.is_waiting() {
+                        return Poll::Ready(Err(refusal));
+                    }
+                    self.broke_off(refusal)?;
                 }
                 Poll::Pending => return Poll::Ready(Ok(())),
                 Poll::Ready(Some(Ok(frame))) => {
@@ -167,15 +196,49 @@ impl Pump {
                         self.take_in(chunk)?;
                     }
                 }
-                Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(self.broke_off(broken(&error.to_string())));
-                }
-                Poll::Ready(None) => return Poll::Ready(self.end()),
+                Poll::Ready(Some(Err(error))) => self.broke_off(broken(&error.to_string()))?,
+                Poll::Ready(None) => self.end()?,
             }
             if self.ready.iter().map(Bytes::len).sum::<usize>() >= WRITE {
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    /// The next piece of the upstream's, where one is wanted now; `None` when the stream is over.
+    fn poll_upstream(&mut self, context: &mut Context<'_>) -> Option<Poll<Option<Frame>>> {
+        let upstream = self.upstream.as_mut()?;
+        let is_full = || self.screened.as_ref().is_some_and(|screened| screened.is_full());
+        if self.closing.is_some() || is_full() {
+            return Some(Poll::Pending);
+        }
+        Some(Pin::new(upstream).poll_frame(context))
+    }
+
+    /// Whether something waits for a person.
+    fn is_waiting(&self) -> bool {
+        self.screened.as_ref().is_some_and(|screened| screened.is_waiting())
+    }
+
+    /// Goes on with what waits where a person has decided; else lets the client know now and then that it waits.
+    fn hear(&mut self, context: &mut Context<'_>) -> Result<(), Refusal> {
+        while self.is_waiting() {
+            // While it waits here the upstream may be as silent as it likes.
+            self.timers.progress();
+            let Some(screened) = &mut self.screened else { return Ok(()) };
+            match screened.poll(context) {
+                Poll::Ready(seen) => self.say_all(seen)?,
+                Poll::Pending => {
+                    let sign = screened.poll_sign(context);
+                    if let (Poll::Ready(sign), true) = (sign, self.ready.is_empty()) {
+                        self.said = true;
+                        self.ready.push_back(sign);
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     fn take_in(&mut self, chunk: Bytes) -> Result<(), Refusal> {
@@ -217,12 +280,7 @@ impl Pump {
         if !self.reader.is_complete() {
             return Err(refusal);
         }
-        self.show_what_was_kept()?;
-        self.upstream = None;
-        self.recorder = None;
-        let is_told = self.reader.answer().usage.is_some();
-        self.settle(if is_told { Ending::Complete } else { Ending::Cut });
-        Ok(())
+        self.close(Closing::BrokeOff)
     }
 
     /// Sends what of an event may be seen, and of those before it.
@@ -235,11 +293,12 @@ impl Pump {
         self.say_all(seen)
     }
 
-    /// The stream has come to its end, and so has every text in it.
-    fn show_what_was_kept(&mut self) -> Result<(), Refusal> {
-        let Some(screened) = &mut self.screened else { return Ok(()) };
-        let seen = screened.finish();
-        self.say_all(seen)
+    /// The stream has come to its end, and so has every text in it; but for what waits for a person.
+    fn show_what_was_kept(&mut self) -> Result<Progress, Refusal> {
+        let Some(screened) = &mut self.screened else { return Ok(Progress::Done) };
+        let (seen, progress) = screened.finish().inspect_err(|_| self.is_stopped = true)?;
+        self.say_all(Ok(seen))?;
+        Ok(progress)
     }
 
     fn say_all(&mut self, seen: Result<Vec<Bytes>, Refusal>) -> Result<(), Refusal> {
@@ -249,6 +308,10 @@ impl Pump {
         }
         if let Some(screened) = &mut self.screened {
             screened.give_back(seen);
+            // What people said about one answer is not to be given again without them.
+            if screened.has_asked() {
+                self.recorder = None;
+            }
         }
         Ok(())
     }
@@ -273,16 +336,33 @@ impl Pump {
         if !self.reader.is_complete() {
             return Err(broken("it ended in the middle"));
         }
-        self.show_what_was_kept()?;
-        // No event by the standard, but some clients read it as one: where answers are screened it is left out.
-        if let Some(rest) = rest.filter(|_| self.screened.is_none()) {
-            self.say(rest);
+        self.close(Closing::Ended(rest))
+    }
+
+    /// Nothing more comes. What was kept goes and the stream is over, or it waits for a person first.
+    fn close(&mut self, closing: Closing) -> Result<(), Refusal> {
+        if self.show_what_was_kept()? == Progress::Waits {
+            self.closing = Some(closing);
+            return Ok(());
         }
         self.upstream = None;
-        if let Some(recorder) = self.recorder.take() {
-            recorder.finish(self.reader.answer());
+        match closing {
+            Closing::Ended(rest) => {
+                // No event by the standard, but some clients read it as one: where answers are screened it is left out.
+                if let Some(rest) = rest.filter(|_| self.screened.is_none()) {
+                    self.say(rest);
+                }
+                if let Some(recorder) = self.recorder.take() {
+                    recorder.finish(self.reader.answer());
+                }
+                self.settle(Ending::Complete);
+            }
+            Closing::BrokeOff => {
+                self.recorder = None;
+                let is_told = self.reader.answer().usage.is_some();
+                self.settle(if is_told { Ending::Complete } else { Ending::Cut });
+            }
         }
-        self.settle(Ending::Complete);
         Ok(())
     }
 
@@ -331,10 +411,11 @@ impl Pump {
         if is_complete && self.reader.answer().usage.is_some() {
             return;
         }
+        let gateway = Arc::clone(meter.gateway());
         self.left_early = true;
+        self.wait_no_longer();
         // Those who wait for this answer are not to wait for what nobody reads.
         self.recorder = None;
-        let gateway = Arc::clone(meter.gateway());
         gateway.afterwards(async move {
             let Some(mut upstream) = self.upstream.take() else { return };
             if is_complete {
@@ -351,6 +432,17 @@ impl Pump {
                 meter.wrote_unseen();
             }
         });
+    }
+
+    /// Nobody is there any more for whom a person would decide. What was found until now is told.
+    fn wait_no_longer(&mut self) {
+        if self.is_waiting() {
+            if let Some(mut meter) = self.meter.take() {
+                self.judged(&mut meter);
+                self.meter = Some(meter);
+            }
+            self.screened = None;
+        }
     }
 
     /// Takes in a piece that is for nobody; whether it could be read.
@@ -379,6 +471,7 @@ impl Pump {
 impl Drop for Pump {
     fn drop(&mut self) {
         if self.meter.is_some() && !std::thread::panicking() {
+            self.wait_no_longer();
             self.count_what_is_there();
             let complete = self.reader.is_complete() && !self.left_early;
             let ending = if complete { Ending::Complete } else { Ending::Cancelled };

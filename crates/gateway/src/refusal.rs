@@ -53,7 +53,10 @@ impl Refusal {
     }
 
     pub(crate) fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.denial.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        let code = self.denial.code;
+        // What waits for a person is accepted elsewhere. A provider's client takes every 2xx for an answer of a model.
+        let status = if code == Code::ApprovalRequired { Code::ApprovalDenied } else { code }.http_status();
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The answer in the provider's shape.
@@ -91,7 +94,7 @@ impl Refusal {
 
     fn as_wire_error(&self) -> WireError<'_> {
         WireError {
-            status: self.denial.code.http_status(),
+            status: self.status().as_u16(),
             code: self.denial.code,
             message: self.denial.message.as_str().into(),
             remedy: &self.denial.remedy,
@@ -118,6 +121,9 @@ impl Refusal {
             if let Some(at) = budget.frees_at {
                 extra.insert("resets_at".into(), json!(at));
             }
+        }
+        if let Some(approval) = &self.denial.approval {
+            extra.insert("approval".into(), json!({ "id": approval.id, "expires_at": approval.expires_at }));
         }
         if let Some(wait) = self.denial.retry_after {
             extra.insert("retry_after".into(), json!(whole_seconds(wait)));

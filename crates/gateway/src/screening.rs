@@ -5,27 +5,51 @@
 //! refusal.
 
 mod judge;
+mod waiting;
+
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use seawall_checkpoint::Denial;
-use seawall_llm::screen::{Screen, Stopped, screen_whole};
+use seawall_llm::screen::{Progress, Screen, Stopped, screen_whole};
 use seawall_llm::sse::RawEvent;
 use seawall_llm::wire::Wire;
 use seawall_policy::Judgement;
 use seawall_types::{Code, Verdict};
 
 pub(crate) use self::judge::PolicyJudge;
+use self::waiting::Waiting;
 
 use crate::memory::Share;
+use crate::people::Asker;
 use crate::refusal::Refusal;
 
-/// Screens an answer in one piece; `None` when nothing in it changes.
+/// Screens an answer in one piece; `None` when nothing in it changes. Where people are to be asked about its calls it waits for
+/// them, and is screened once more.
 ///
 /// # Errors
 /// When it must not be seen.
-pub(crate) fn whole(wire: Wire, body: &[u8], judge: &mut PolicyJudge) -> Result<Option<Bytes>, Denial> {
+pub(crate) async fn whole(
+    wire: Wire,
+    body: &[u8],
+    judge: &mut PolicyJudge,
+    asker: Option<Asker>,
+) -> Result<Option<Bytes>, Denial> {
+    judge.collect(asker.is_some());
+    let screened = screen_whole(wire, body, &mut *judge);
+    let screened = screened.map_err(|stopped| denial(stopped, judge));
+    let (places, questions) = judge.take_questions();
+    // Nobody is asked about an answer that must not be seen anyway.
+    let Some(asker) = asker.filter(|_| !questions.is_empty() && screened.is_ok()) else { return screened };
+    let answers = asker.ask(questions).await;
+    judge.hear(places, answers);
+    judge.collect(false);
+    judge.begin_again();
     screen_whole(wire, body, &mut *judge).map_err(|stopped| denial(stopped, judge))
 }
+
+/// So many bytes may wait behind a call for a person before nothing more is read.
+const MOST_BEHIND: usize = 1 << 20;
 
 fn denial(stopped: Stopped, judge: &PolicyJudge) -> Denial {
     match stopped {
@@ -47,11 +71,59 @@ pub(crate) struct Screened {
     taken: usize,
     memory: Share,
     memory_limit: usize,
+    /// Where people can be asked about calls: who asks them, and what is waited for.
+    waiting: Option<Box<Waiting>>,
 }
 
 impl Screened {
     pub(crate) fn new(wire: Wire, judge: PolicyJudge, memory: Share, memory_limit: usize) -> Self {
-        Self { screen: Screen::new(wire, judge), out: Vec::new(), taken: 0, memory, memory_limit }
+        let screen = Screen::new(wire, judge);
+        Self { screen, out: Vec::new(), taken: 0, memory, memory_limit, waiting: None }
+    }
+
+    /// The same where people can be asked.
+    pub(crate) fn asking(self, wire: Wire, asker: Option<Asker>) -> Self {
+        Self { waiting: asker.map(|asker| Box::new(Waiting::new(wire, asker))), ..self }
+    }
+
+    /// Whether something waits for a person.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.screen.is_waiting() || self.waiting.as_ref().is_some_and(|waiting| !waiting.is_over())
+    }
+
+    /// Whether so much waits that no more should come.
+    pub(crate) fn is_full(&self) -> bool {
+        self.screen.bytes_behind() >= MOST_BEHIND
+    }
+
+    /// Whether anybody was asked: what was decided for this answer says nothing about another.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.screen.judge().has_asked()
+    }
+
+    /// Ready with what may go after a person has decided.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Vec<Bytes>, Refusal>> {
+        let Some(waiting) = &mut self.waiting else { return Poll::Pending };
+        std::task::ready!(waiting.poll(context, self.screen.judge_mut()));
+        Poll::Ready(self.go_on())
+    }
+
+    fn go_on(&mut self) -> Result<Vec<Bytes>, Refusal> {
+        self.screen.resume(&mut self.out).map_err(|stopped| denial(stopped, self.screen.judge()))?;
+        self.ask();
+        Ok(std::mem::take(&mut self.out))
+    }
+
+    /// Ready with a sign of life for the client, while nothing else comes.
+    pub(crate) fn poll_sign(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
+        self.waiting.as_mut().map_or(Poll::Pending, |waiting| waiting.poll_sign(context))
+    }
+
+    /// Asks people what is to be asked now.
+    fn ask(&mut self) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.ask(self.screen.judge_mut());
+        }
     }
 
     /// Takes an event; gives what may go by now, for [`Screened::give_back`].
@@ -65,13 +137,17 @@ impl Screened {
             }
             self.taken = held;
         }
+        self.ask();
         Ok(std::mem::take(&mut self.out))
     }
 
-    /// The stream has come to its proper end; gives what was kept.
-    pub(crate) fn finish(&mut self) -> Result<Vec<Bytes>, Refusal> {
-        self.screen.finish(&mut self.out).map_err(|stopped| denial(stopped, self.screen.judge()))?;
-        Ok(std::mem::take(&mut self.out))
+    /// The stream has come to its proper end; gives what was kept. Where something waits for a person it is called again
+    /// when that is over.
+    pub(crate) fn finish(&mut self) -> Result<(Vec<Bytes>, Progress), Refusal> {
+        let finished = self.screen.finish(&mut self.out);
+        let progress = finished.map_err(|stopped| denial(stopped, self.screen.judge()))?;
+        self.ask();
+        Ok((std::mem::take(&mut self.out), progress))
     }
 
     /// What was found so far, and what was done about it.
@@ -127,17 +203,19 @@ mod tests {
         let text = event(r#"{"content":"fine, "}"#);
         assert_eq!(screened.event(&text).unwrap(), [text.bytes]);
         assert!(screened.event(&call()).unwrap().is_empty());
-        let last = screened.finish().unwrap();
+        let (last, progress) = screened.finish().unwrap();
+        assert_eq!(progress, Progress::Done);
         assert_eq!(last.len(), 1);
         assert!(last[0].windows(33).any(|window| window == b"[seawall] denied TOOL_NOT_ALLOWED"));
     }
 
-    #[test]
-    fn what_must_not_be_seen_is_a_refusal_in_the_judges_words() {
+    #[tokio::test]
+    async fn what_must_not_be_seen_is_a_refusal_in_the_judges_words() {
         let card = event(r#"{"content":"it is 4111 1111 1111 1111, thanks "}"#);
         assert_eq!(screened(1 << 20).event(&card).unwrap_err().code(), Code::PiiFound);
         let body = br#"{"choices":[{"message":{"content":"4111 1111 1111 1111"}}]}"#;
-        assert_eq!(whole(Wire::OpenAiChat, body, &mut strict()).unwrap_err().code, Code::PiiFound);
+        let whole = whole(Wire::OpenAiChat, body, &mut strict(), None).await;
+        assert_eq!(whole.unwrap_err().code, Code::PiiFound);
     }
 
     #[test]

@@ -52,6 +52,10 @@ const VERDICTS: [(&str, Verdict); 3] =
     [("deny", Verdict::Deny), ("ask", Verdict::Ask), ("warn", Verdict::Warn)];
 
 impl FlowRule {
+    pub(crate) const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
     /// Reads one rule; `None` when it has no second half, which is then an error.
     pub(crate) fn declare(reader: &mut Reader<'_>) -> Option<Self> {
         let after = reader.section("after", "What must have been done in the run.", Place::declare);

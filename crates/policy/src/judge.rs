@@ -38,6 +38,17 @@ impl Policy {
         !self.judges_nothing()
     }
 
+    /// Whether a call can lead to a person being asked: where not, nobody has to be ready for it.
+    #[must_use]
+    pub fn may_ask(&self) -> bool {
+        let asks = |verdict| verdict == Verdict::Ask;
+        self.in_mode(Verdict::Ask) == Verdict::Ask
+            && (self.tools.iter().any(|rule| asks(rule.verdict()))
+                || self.flow.iter().any(|rule| asks(rule.verdict()))
+                || self.towards.verdicts().any(asks)
+                || self.back.verdicts().any(asks))
+    }
+
     /// Judges a call of which only the tool's name is known: the rules about tools that ask nothing else.
     #[must_use]
     pub fn judge_name(&self, tool: &str) -> Decision {

@@ -151,6 +151,11 @@ impl TextRules {
         self.detector.as_ref().map(|detector| detector.selection()).unwrap_or_default()
     }
 
+    /// What anything that is found can lead to, in strict mode.
+    pub(crate) fn verdicts(&self) -> impl Iterator<Item = Verdict> + use<> {
+        [self.secrets, self.pii, self.injection].into_iter()
+    }
+
     /// What finding one of these leads to, in strict mode.
     #[must_use]
     pub fn verdict(&self, kind: Kind) -> Verdict {

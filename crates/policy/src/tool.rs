@@ -36,6 +36,10 @@ impl ToolRule {
         }
     }
 
+    pub(crate) const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
     /// What the rule says about every call of this tool, whatever its arguments.
     pub(crate) fn judge_name(&self, tool: &str) -> Option<(Verdict, Finding)> {
         let facts = Facts { tool, args: &Value::Null, effects: &[], actor: &Actor::default(), run: "" };

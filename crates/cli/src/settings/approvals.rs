@@ -18,6 +18,8 @@ pub(crate) struct ApprovalSettings {
     pub(crate) timeout: Duration,
     /// How long a question stands.
     pub(crate) expires_after: Duration,
+    /// How long a call in an answer waits for the person.
+    pub(crate) wait: Duration,
 }
 
 pub(super) fn declare(reader: &mut Reader<'_>) -> ApprovalSettings {
@@ -36,6 +38,12 @@ pub(super) fn declare(reader: &mut Reader<'_>) -> ApprovalSettings {
                 "How long people have; then the call is refused.",
                 3_600 * SECOND,
                 SECOND..=365 * DAY,
+            ),
+            wait: approvals.duration(
+                "wait",
+                "How long a call that a model wants waits for the person, at most as long as its answer may take. At 0 the model is told at once what the call waits for, and may make it again.",
+                Duration::ZERO,
+                Duration::ZERO..=DAY,
             ),
         }
     })

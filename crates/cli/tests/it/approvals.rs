@@ -262,15 +262,17 @@ async fn a_webhook_that_fails_neither_allows_nor_blocks() {
 fn without_a_server_the_command_line_decides_in_the_store() {
     let setup = Setup::simulated("");
     let asker = Asker::start(&setup, HOUR);
-    let (first, second) = (asker.ask_anew(&five()), asker.ask_anew(&json!({ "amount": 7 })));
+    let disguised = json!({ "amount": 7, "to": "x\u{202e}" });
+    let (first, second) = (asker.ask_anew(&five()), asker.ask_anew(&disguised));
     let shown = setup.cli_well(&["approvals", "show", &first.to_string()]);
     assert!(shown.contains("\"amount\": 5") && shown.contains("clerk"), "{shown}");
-    assert!(!shown.contains('\u{1b}') && shown.contains("pay 5 to x\\u{1b}[2K"), "{shown}");
+    let shown = setup.cli_well(&["approvals", "show", &second.to_string()]);
+    assert!(!shown.contains('\u{202e}') && shown.matches("x\\u{202e}").count() == 2, "{shown}");
 
     setup.cli_well(&["approvals", "allow", &first.to_string(), "--for", "arguments"]);
     setup.cli_well(&["approvals", "deny", &second.to_string(), "--note", "too much"]);
     assert_eq!(asker.ask(&five()), Answer::Allowed);
-    assert_eq!(asker.ask(&json!({ "amount": 7 })), Answer::Denied { note: Some("too much".to_owned()) });
+    assert_eq!(asker.ask(&disguised), Answer::Denied { note: Some("too much".to_owned()) });
     assert_eq!(setup.cli_json(&["approvals", "list"]), json!({ "approvals": [] }));
     let all = setup.cli_well(&["approvals", "list", "--state", "all"]);
     assert!(all.contains(&first.to_string()) && all.contains(&second.to_string()), "{all}");

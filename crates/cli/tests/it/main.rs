@@ -9,6 +9,7 @@
 )]
 
 mod approvals;
+mod asking;
 mod bad_bodies;
 mod bad_connections;
 mod bad_heads;
@@ -29,6 +30,7 @@ mod exec;
 mod exporting;
 mod faults;
 mod first_run;
+mod guards;
 mod hang_ups;
 mod headers;
 mod imports;

@@ -23,6 +23,7 @@ use crate::cache::{Kept, Recorder};
 use crate::inflate::{Encoding, StreamInflater};
 use crate::memory::Share;
 use crate::meter::{Ending, Meter};
+use crate::people::Asker;
 use crate::pump::Pump;
 use crate::refusal::Refusal;
 use crate::screening::{self, PolicyJudge, Screened};
@@ -100,7 +101,7 @@ impl Answering<'_> {
         };
         let timers = Timers::new(self.idle, self.end);
         let recorder = self.recorder(&parts, &mut meter);
-        let screened = judge.map(|judge| self.screened(meter.accepted().wire, judge));
+        let screened = judge.map(|judge| self.screened(&meter, judge));
         let pump = Pump::new(body, inflater, self.strip_usage, meter, timers, memory)
             .recorded(recorder)
             .screened(screened);
@@ -116,12 +117,28 @@ impl Answering<'_> {
         if !says_something {
             return None;
         }
-        PolicyJudge::by(&self.policy, &self.actor, self.gateway.run(), self.settings.tool_denied)
+        let judge = PolicyJudge::by(&self.policy, &self.actor, self.gateway.run(), self.settings.tool_denied);
+        judge.map(|judge| judge.asking(self.gateway.people().is_some()))
     }
 
     /// What stands between the stream and its client.
-    fn screened(&self, wire: Wire, judge: PolicyJudge) -> Screened {
-        Screened::new(wire, judge, self.gateway.memory().share(), self.settings.limits.buffer)
+    fn screened(&self, meter: &Meter, judge: PolicyJudge) -> Screened {
+        let wire = meter.accepted().wire;
+        let (memory, limit) = (self.gateway.memory().share(), self.settings.limits.buffer);
+        Screened::new(wire, judge, memory, limit).asking(wire, self.asker(meter))
+    }
+
+    /// Who asks people about the calls of the answer, where the policy may want that.
+    fn asker(&self, meter: &Meter) -> Option<Asker> {
+        let people = self.gateway.people().filter(|_| self.policy.may_ask())?;
+        Some(Asker {
+            people: people.clone(),
+            clock: Arc::clone(self.gateway.clock()),
+            run: self.gateway.run(),
+            action: meter.accepted().action,
+            actor: Arc::clone(&self.actor),
+            end: self.end,
+        })
     }
 
     /// What takes the stream down, where the answer may be kept.
@@ -177,11 +194,15 @@ impl Answering<'_> {
             Err(refusal) => return Err((None, settle_cut(meter, refusal))),
         };
         meter.saw(&answer);
-        let (text, verdict) = match seen_of(&mut meter, text, judge.as_mut()) {
+        let asker = self.asker(&meter);
+        let (text, verdict) = match seen_of(&mut meter, text, judge.as_mut(), asker).await {
             Ok(seen) => seen,
             Err(refusal) => return Err((None, settle_cut(meter, refusal))),
         };
+        // What people said about one answer is not to be given again without them.
+        let is_to_be_kept = !judge.is_some_and(|judge| judge.has_asked());
         if let (Some(content_type), Some(ticket)) = (kept_type(&parts), meter.take_ticket())
+            && is_to_be_kept
             && ticket.is_for(&answer)
         {
             let body = Bytes::copy_from_slice(&text);
@@ -248,13 +269,14 @@ impl Answering<'_> {
 }
 
 /// What the client gets to see of a whole answer, and what was done about what was found in it.
-fn seen_of(
+async fn seen_of(
     meter: &mut Meter,
     text: Bytes,
     judge: Option<&mut PolicyJudge>,
+    asker: Option<Asker>,
 ) -> Result<(Bytes, Verdict), Refusal> {
     let Some(judge) = judge else { return Ok((text, Verdict::Allow)) };
-    let screened = screening::whole(meter.accepted().wire, &text, judge);
+    let screened = screening::whole(meter.accepted().wire, &text, judge, asker).await;
     let (found, verdict) = judge.take_found();
     meter.found(found, verdict);
     Ok((screened?.unwrap_or(text), verdict))
@@ -332,7 +354,7 @@ fn settle_cut(mut meter: Box<Meter>, refusal: Refusal) -> Refusal {
     if !is_the_upstreams {
         meter.ended_here();
     }
-    meter.finish(refusal.denial.code.http_status(), Ending::Cut);
+    meter.finish(refusal.status().as_u16(), Ending::Cut);
     refusal
 }
 

@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use seawall_checkpoint::Denial;
+use seawall_checkpoint::{Answer, Denial};
 use seawall_detect::{Redactor, TextDetector};
 use seawall_llm::screen::{Call, CallVerdict, Field, Judge};
-use seawall_policy::{Asked, Declared, Judgement, Performer, Policy};
+use seawall_policy::{Asked, Decision, Declared, Judgement, Performer, Policy};
 use seawall_types::{Actor, Code, Finding, RunId, Severity, Verdict};
 use serde_json::Value;
 
+use crate::people::Question;
 use crate::settings::ToolDenied;
 
 /// Judges one answer.
@@ -26,6 +27,35 @@ pub(crate) struct PolicyJudge {
     stop: Option<Denial>,
     /// Where what is only taken note of is written.
     nowhere: String,
+    inquiry: Inquiry,
+}
+
+/// What people were asked about the calls of one answer.
+#[derive(Debug, Default)]
+struct Inquiry {
+    /// People can be asked, and the policy may want that.
+    is_open: bool,
+    /// A call that was not asked about is asked about, and passed over for the time being: the answer is to be screened
+    /// once more.
+    collects: bool,
+    questions: Vec<(Question, State)>,
+}
+
+/// How far a question has come.
+#[derive(Debug, PartialEq)]
+enum State {
+    New,
+    Sent,
+    Answered(Answer),
+    /// A call has gone or not gone by the answer. Another one is another question.
+    Used,
+}
+
+/// One call, judged, with the arguments as the client would get them.
+struct Judged {
+    decision: Decision,
+    arguments: Value,
+    is_changed: bool,
 }
 
 /// How far one text has come.
@@ -54,7 +84,49 @@ impl PolicyJudge {
             done: Verdict::Allow,
             stop: None,
             nowhere: String::new(),
+            inquiry: Inquiry::default(),
         })
+    }
+
+    /// The same where people can be asked about calls.
+    pub(crate) fn asking(mut self, can_ask: bool) -> Self {
+        self.inquiry.is_open = can_ask && self.policy.may_ask();
+        self
+    }
+
+    /// The answer is in one piece: its calls are gathered first, and it is screened again with the answers.
+    pub(crate) fn collect(&mut self, collects: bool) {
+        self.inquiry.collects = collects;
+    }
+
+    /// Forgets what was found, and nothing that people said.
+    pub(crate) fn begin_again(&mut self) {
+        (self.found, self.done, self.stop) = (Judgement::default(), Verdict::Allow, None);
+    }
+
+    /// What people are to be asked now, with the place of each question.
+    pub(crate) fn take_questions(&mut self) -> (Vec<usize>, Vec<Question>) {
+        let new =
+            self.inquiry.questions.iter_mut().enumerate().filter(|(_, (_, state))| *state == State::New);
+        new.map(|(place, (question, state))| {
+            *state = State::Sent;
+            (place, question.clone())
+        })
+        .unzip()
+    }
+
+    /// What people said to the questions at these places.
+    pub(crate) fn hear(&mut self, places: Vec<usize>, answers: Vec<Answer>) {
+        for (place, answer) in places.into_iter().zip(answers) {
+            if let Some((_, state)) = self.inquiry.questions.get_mut(place) {
+                *state = State::Answered(answer);
+            }
+        }
+    }
+
+    /// Whether anybody was asked: what was decided for this answer says nothing about another.
+    pub(crate) fn has_asked(&self) -> bool {
+        !self.inquiry.questions.is_empty()
     }
 
     /// What was found so far, and what was done about it.
@@ -99,9 +171,63 @@ impl PolicyJudge {
         }
     }
 
+    fn judged(&self, call: &Call<'_>) -> Judged {
+        // What is no JSON is judged as the text that it is.
+        let read = serde_json::from_str(call.arguments);
+        let mut arguments = read.unwrap_or_else(|_| Value::String(call.arguments.to_owned()));
+        let run = self.run.to_string();
+        let decision = self.policy.judge(&Asked {
+            tool: call.name,
+            args: &arguments,
+            effects: &Declared::Nothing,
+            actor: &self.actor,
+            run: &run,
+            flow: None,
+            performer: Performer::Client,
+        });
+        let is_changed =
+            matches!(decision.verdict, Verdict::Redact | Verdict::Ask) && !decision.replacements.is_empty();
+        if is_changed {
+            decision.apply(&mut arguments);
+        }
+        Judged { decision, arguments, is_changed }
+    }
+
+    /// A call that a person has to allow.
+    fn decide(&mut self, call: &Call<'_>, judged: Judged) -> CallVerdict {
+        let Decision { would, findings, .. } = &judged.decision;
+        let (would, findings) = (*would, findings.clone());
+        let Some(at) = self.inquiry.position(call, &judged.arguments) else {
+            if self.inquiry.collects && call.is_whole {
+                self.inquiry.add(call, judged);
+                return CallVerdict::Refuse(String::new());
+            }
+            // A part of a call, or the same one twice in an answer: nobody has said yes to it.
+            return self.refuse(call.name, would, Denial::by_policy(findings.clone()), findings);
+        };
+        match self.inquiry.take(at).into_denial(call.name, findings.clone()) {
+            None => self.pass(call.name, judged),
+            Some(denial) => {
+                if denial.code != Code::ApprovalRequired {
+                    self.done = Verdict::Deny;
+                }
+                self.refuse(call.name, would, denial, findings)
+            }
+        }
+    }
+
+    fn pass(&mut self, name: &str, judged: Judged) -> CallVerdict {
+        let Judged { decision, arguments, is_changed } = judged;
+        self.note(name, decision.would, decision.findings);
+        match (is_changed, arguments) {
+            (false, _) => CallVerdict::Pass,
+            (true, Value::String(text)) => CallVerdict::Arguments(text),
+            (true, arguments) => CallVerdict::Arguments(arguments.to_string()),
+        }
+    }
+
     /// Takes note of the findings about a call. What stands in its place when it must not be made.
-    fn refuse(&mut self, name: &str, would: Verdict, findings: Vec<Finding>) -> CallVerdict {
-        let denial = Denial::by_policy(findings.clone());
+    fn refuse(&mut self, name: &str, would: Verdict, denial: Denial, findings: Vec<Finding>) -> CallVerdict {
         // What the model is made to say in its place, so that an agent can correct itself.
         let text = format!("[seawall] denied {}: {}. {}", denial.code, denial.message, denial.remedy);
         if self.on_denied == ToolDenied::Error && self.stop.is_none() {
@@ -118,6 +244,40 @@ impl PolicyJudge {
             // A light finding about a call that is refused for a grave one is still light.
             let verdict = if finding.severity == Severity::Low { would.min(Verdict::Warn) } else { would };
             self.found.add(verdict, Finding { location, ..finding });
+        }
+    }
+}
+
+impl Inquiry {
+    fn add(&mut self, call: &Call<'_>, judged: Judged) {
+        let question = Question {
+            tool: call.name.to_owned(),
+            call_id: call.id.map(str::to_owned),
+            arguments: judged.arguments,
+            findings: judged.decision.findings,
+        };
+        self.questions.push((question, State::New));
+    }
+
+    /// The first question about this call that no other call has used; while questions are gathered, each call has its own.
+    fn position(&self, call: &Call<'_>, arguments: &Value) -> Option<usize> {
+        self.questions.iter().position(|(question, state)| {
+            let is_unused = if self.collects { false } else { *state != State::Used };
+            let is_of_call = question.tool == call.name && question.call_id.as_deref() == call.id;
+            is_unused && is_of_call && question.arguments == *arguments
+        })
+    }
+
+    fn is_answered(&self, at: usize) -> bool {
+        self.questions.get(at).is_some_and(|(_, state)| matches!(state, State::Answered(_)))
+    }
+
+    /// The answer at this place; where there is none yet, nobody can be asked any more.
+    fn take(&mut self, at: usize) -> Answer {
+        let state = self.questions.get_mut(at).map(|(_, state)| std::mem::replace(state, State::Used));
+        match state {
+            Some(State::Answered(answer)) => answer,
+            _ => Answer::Unavailable { reason: "the answer went on before anybody had decided".to_owned() },
         }
     }
 }
@@ -148,32 +308,36 @@ impl Judge for PolicyJudge {
     }
 
     fn call(&mut self, call: &Call<'_>) -> CallVerdict {
-        let name = call.name;
-        // What is no JSON is judged as the text that it is.
-        let read = serde_json::from_str(call.arguments);
-        let mut args = read.unwrap_or_else(|_| Value::String(call.arguments.to_owned()));
-        let run = self.run.to_string();
-        let decision = self.policy.judge(&Asked {
-            tool: name,
-            args: &args,
-            effects: &Declared::Nothing,
-            actor: &self.actor,
-            run: &run,
-            flow: None,
-            performer: Performer::Client,
-        });
-        if decision.verdict >= Verdict::Ask {
-            return self.refuse(name, decision.would, decision.findings);
+        let judged = self.judged(call);
+        match judged.decision.verdict {
+            Verdict::Deny => {
+                let Decision { would, findings, .. } = judged.decision;
+                self.refuse(call.name, would, Denial::by_policy(findings.clone()), findings)
+            }
+            Verdict::Ask => self.decide(call, judged),
+            Verdict::Allow | Verdict::Warn | Verdict::Redact => self.pass(call.name, judged),
         }
-        let changes = decision.verdict == Verdict::Redact && !decision.replacements.is_empty();
-        if changes {
-            decision.apply(&mut args);
+    }
+
+    fn may_wait(&self) -> bool {
+        self.inquiry.is_open
+    }
+
+    fn is_ready(&mut self, call: &Call<'_>) -> bool {
+        // Nobody can say yes to a part of a call: it is refused at once.
+        if !call.is_whole {
+            return true;
         }
-        self.note(name, decision.would, decision.findings);
-        match (changes, args) {
-            (false, _) => CallVerdict::Pass,
-            (true, Value::String(text)) => CallVerdict::Arguments(text),
-            (true, args) => CallVerdict::Arguments(args.to_string()),
+        let judged = self.judged(call);
+        if judged.decision.verdict != Verdict::Ask {
+            return true;
+        }
+        match self.inquiry.position(call, &judged.arguments) {
+            Some(at) => self.inquiry.is_answered(at),
+            None => {
+                self.inquiry.add(call, judged);
+                false
+            }
         }
     }
 
@@ -186,7 +350,8 @@ impl Judge for PolicyJudge {
             location: String::new(),
             remedy: "let the tool take what is large by a file".to_owned(),
         };
-        match self.refuse(name, Verdict::Deny, vec![finding]) {
+        let findings = vec![finding];
+        match self.refuse(name, Verdict::Deny, Denial::by_policy(findings.clone()), findings) {
             CallVerdict::Refuse(text) => text,
             CallVerdict::Pass | CallVerdict::Arguments(_) => String::new(),
         }
