@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Optional
 
@@ -118,7 +119,8 @@ class BudgetExceeded(SeawallError):
 
 
 class ApprovalRequired(SeawallError):
-    """A person must approve the call first. The same call with the same arguments goes through once that is done."""
+    """A person must approve the call first. The same call with the same arguments goes through once that is done, in another
+    run (of another process, say) where `run(approvals=[error.approval_id])` names the approval."""
 
     code = "APPROVAL_REQUIRED"
     retryable = True
@@ -130,9 +132,16 @@ class ApprovalRequired(SeawallError):
         code: Optional[str] = None,
         remedy: Optional[str] = None,
         approval_id: Optional[str] = None,
+        expires_at: Optional[datetime] = None,
     ) -> None:
         super().__init__(message, code=code, remedy=remedy)
+        #: What a person decides on: `seawall approvals allow ID`.
         self.approval_id = approval_id
+        #: When the call is refused by itself.
+        self.expires_at = expires_at
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "approval_id": self.approval_id}
 
 
 class ToolTimeout(SeawallError, TimeoutError):

@@ -140,8 +140,10 @@ class Tool:
         return permit, args, kwargs
 
     def may_wait(self, args: tuple[Any, ...], kwargs: Arguments) -> bool:
-        """Whether admitting may look up the name of a host, which async code has to leave to a thread."""
-        return self.names_hosts or any(isinstance(value, str) and "://" in value for value in (*args, *kwargs.values()))
+        """Whether admitting may look up the name of a host or ask a person, which async code has to leave to a thread."""
+        if self.names_hosts or self.native().may_ask:
+            return True
+        return any(isinstance(value, str) and "://" in value for value in (*args, *kwargs.values()))
 
 
 #: Parts of the names of parameters that may name a host.

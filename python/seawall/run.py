@@ -10,7 +10,7 @@ import os
 import shutil
 import threading
 import weakref
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextvars import Token, copy_context
 from decimal import Decimal
 from typing import Any, Optional, TypeVar, Union
@@ -42,13 +42,22 @@ def run(
     max_usd_per_minute: Money = None,
     allow_outside_root: bool = False,
     data_dir: Optional[PathLike] = None,
+    content: Optional[str] = None,
+    approvals: Iterable[str] = (),
+    wait_for_approval: float = 0,
+    approval_expires_after: float = 3600,
 ) -> RunContext:
     """A run for `with`, `async with`, or as a decorator, which makes a run of each call.
 
     `policy` is a preset's name, a file's path, a `Policy`, or `None` for none; a name that means nothing is a
     `ConfigError`. `sandbox` is the folder that relative paths mean; without one it is a folder of the run's own.
     `trace` is `"auto"` (in the data folder), `None`, or a path where a copy is put when the run ends. With `strict=False`
-    findings are recorded and refuse nothing. Money is exact: floats count as they are printed.
+    findings are recorded and refuse nothing. Money is exact: floats count as they are printed. `content` is what the trace
+    keeps of what tools are given and give: `"none"`, `"redacted"` (the default) or `"full"`.
+
+    Where the policy wants a person to decide, a call raises `ApprovalRequired` and passes when it is made again after it was
+    allowed. With `wait_for_approval` it waits so many seconds for the person instead. `approvals` are the `approval_id`s
+    that earlier runs were given, each good for the call that it was asked for.
     """
     policy, sandbox = _policy_and_sandbox(policy, sandbox)
     _seawall.check_policy(policy)
@@ -66,6 +75,10 @@ def run(
             "max_usd_per_minute": _money("max_usd_per_minute", max_usd_per_minute),
             "allow_outside_root": bool(allow_outside_root),
             "data_dir": None if data_dir is None else os.fspath(data_dir),
+            "content": content,
+            "approvals": [str(approval) for approval in approvals],
+            "wait_for_approval": float(wait_for_approval),
+            "approval_expires_after": float(approval_expires_after),
         },
         trace_copy=os.path.abspath(os.fspath(trace)) if is_copied else None,
     )

@@ -158,7 +158,12 @@ impl Permit {
             return if result.is_none() { Ok(result) } else { Err(raised::used_up()) };
         };
         if !looks || result.is_none() {
-            admitted.settle(ToolEnd::ReturnedBytes(0), None).map_err(raised::error)?;
+            let kept = (!result.is_none() && admitted.keeps_result()).then(|| value::outline(&result));
+            match kept {
+                Some(mut kept) => admitted.settle(ToolEnd::Returned(&mut kept), None),
+                None => admitted.settle(ToolEnd::ReturnedBytes(0), None),
+            }
+            .map_err(raised::error)?;
             return Ok(result);
         }
         let before = value::described(&result)?;

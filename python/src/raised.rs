@@ -116,9 +116,22 @@ fn budget_exceeded(exceeded: &BudgetExceeded) -> PyErr {
     })
 }
 
+/// When it is too late, as a `datetime` in UTC.
+fn expires_at<'py>(py: Python<'py>, required: &ApprovalRequired) -> PyResult<Bound<'py, PyAny>> {
+    let datetime = py.import("datetime")?;
+    let micros = PyDict::new(py);
+    micros.set_item("microseconds", required.expires_at.as_micros())?;
+    let since = datetime.getattr("timedelta")?.call((), Some(&micros))?;
+    let epoch = datetime
+        .getattr("datetime")?
+        .call_method1("fromtimestamp", (0, datetime.getattr("timezone")?.getattr("utc")?))?;
+    epoch.add(since)
+}
+
 fn approval_required(required: &ApprovalRequired) -> PyErr {
     Kind::Approval.raised(&required.message, |keywords| {
         keywords.set_item("remedy", &required.remedy)?;
-        keywords.set_item("approval_id", required.id.to_string())
+        keywords.set_item("approval_id", required.approval_id.to_string())?;
+        keywords.set_item("expires_at", expires_at(keywords.py(), required)?)
     })
 }

@@ -5,7 +5,7 @@ use pyo3::types::PyDict;
 use seawall_guard::{Call, Run as Guarded};
 
 use crate::effects::Tool;
-use crate::options::{Keywords, dollars};
+use crate::options::{Keywords, disturbance, dollars};
 use crate::permit::Permit;
 use crate::{raised, value};
 
@@ -36,7 +36,8 @@ impl Run {
             cost_usd: tool.cost,
             ..Call::new(&tool.name, value::described(arguments.as_any())?)
         };
-        let admitted = py.detach(|| self.guarded.admit(call)).map_err(raised::error)?;
+        let admitted = py.detach(|| self.guarded.admit(call));
+        let admitted = admitted.map_err(|refused| disturbance().unwrap_or_else(|| raised::error(refused)))?;
         Permit::new(admitted, self.guarded.clone(), &tool.name, arguments)
     }
 
@@ -50,6 +51,12 @@ impl Run {
     ) -> PyResult<()> {
         let cost = dollars(cost_usd)?;
         self.guarded.record_usage(model, input_tokens, output_tokens, cost).map(drop).map_err(raised::error)
+    }
+
+    /// Whether a call may ask a person, which takes a store and perhaps time.
+    #[getter]
+    fn may_ask(&self) -> bool {
+        self.guarded.policy().may_ask()
     }
 
     /// What it has cost, as decimal text.

@@ -83,6 +83,96 @@ fn by_repr(value: &Bound<'_, PyAny>) -> Value {
     Value::String(text.unwrap_or_else(|_failed| "<a value that can't be described>".to_owned()))
 }
 
+/// The most of a value that an outline tells, in bytes of its texts and one for each of its parts.
+const MOST_OF_AN_OUTLINE: usize = 48 * 1024;
+
+/// What a value is, as far as that can be said without running anything of its own: for the trace, which nobody is to wait for.
+/// What is no plain data stands there by its type, and of what is large the beginning.
+pub(crate) fn outline(value: &Bound<'_, PyAny>) -> Value {
+    let mut room = MOST_OF_AN_OUTLINE;
+    outlined(value, 0, &mut room)
+}
+
+fn outlined(value: &Bound<'_, PyAny>, depth: usize, room: &mut usize) -> Value {
+    *room = room.saturating_sub(1);
+    if value.is_none() || depth > DEEPEST {
+        return Value::Null;
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        return beginning(&text.to_string_lossy(), room);
+    }
+    if let Ok(flag) = value.cast::<PyBool>() {
+        return Value::Bool(flag.is_true());
+    }
+    if value.is_exact_instance_of::<PyInt>() {
+        return value.extract::<i64>().map_or_else(|_large| named_by_type(value), Value::from);
+    }
+    if let Ok(number) = value.cast_exact::<PyFloat>() {
+        return Number::from_f64(number.value()).map_or_else(|| named_by_type(value), Value::Number);
+    }
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return beginning(&String::from_utf8_lossy(bytes.as_bytes()), room);
+    }
+    let fields = value.cast_exact::<PyDict>().ok().cloned();
+    let is_dataclass = || value.hasattr(intern!(value.py(), "__dataclass_fields__")).unwrap_or(false);
+    if let Some(fields) = fields.or_else(|| is_dataclass().then(|| fields_of_object(value)).flatten()) {
+        return outlined_fields(&fields, depth, room);
+    }
+    if is_plain_sequence(value)
+        && let Ok(Some(parts)) = parts(value)
+    {
+        let outlined: Vec<Value> =
+            parts.iter().map_while(|part| (*room > 0).then(|| outlined(part, depth + 1, room))).collect();
+        return Value::Array(with_rest(outlined, parts.len()));
+    }
+    named_by_type(value)
+}
+
+fn outlined_fields(fields: &Bound<'_, PyDict>, depth: usize, room: &mut usize) -> Value {
+    let mut outlined_fields = Map::new();
+    for (name, field) in fields.iter() {
+        if *room == 0 {
+            break;
+        }
+        let name = match name.cast::<PyString>() {
+            Ok(name) => text_of(name),
+            Err(_) => outlined(&name, depth + 1, room).to_string(),
+        };
+        *room = room.saturating_sub(name.len());
+        outlined_fields.insert(name, outlined(&field, depth + 1, room));
+    }
+    Value::Object(outlined_fields)
+}
+
+fn is_plain_sequence(value: &Bound<'_, PyAny>) -> bool {
+    value.is_exact_instance_of::<PyList>()
+        || value.is_exact_instance_of::<PyTuple>()
+        || value.is_exact_instance_of::<PySet>()
+        || value.is_exact_instance_of::<PyFrozenSet>()
+}
+
+/// Says how many parts there are where not all are told.
+fn with_rest(mut told: Vec<Value>, all: usize) -> Vec<Value> {
+    if told.len() < all {
+        told.push(Value::String(format!("… ({all} in all)")));
+    }
+    told
+}
+
+fn beginning(text: &str, room: &mut usize) -> Value {
+    let kept = text.get(..text.floor_char_boundary(*room)).unwrap_or(text);
+    *room = room.saturating_sub(kept.len());
+    if kept.len() == text.len() {
+        return Value::String(text.to_owned());
+    }
+    Value::String(format!("{kept}… ({} bytes in all)", text.len()))
+}
+
+fn named_by_type(value: &Bound<'_, PyAny>) -> Value {
+    let kind = value.get_type().fully_qualified_name().map_or_else(|_| "?".to_owned(), |name| text_of(&name));
+    Value::String(format!("<{kind}>"))
+}
+
 /// The items of a list, tuple or set.
 fn parts<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
     let is_sequence = value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>();
