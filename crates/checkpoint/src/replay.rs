@@ -150,7 +150,13 @@ struct Course<'p> {
     flow: FlowState,
     judged: Vec<Judged>,
     /// Where the actions are that have not ended.
-    open: HashMap<ActionId, usize>,
+    open: HashMap<ActionId, Open>,
+}
+
+/// Where an action is that has not ended, and the tools that it asked for.
+struct Open {
+    at: usize,
+    tools: Vec<usize>,
 }
 
 impl Course<'_> {
@@ -158,12 +164,21 @@ impl Course<'_> {
         match event.kind {
             EventKind::ActionAdmitted | EventKind::ActionDenied => self.begin(event),
             EventKind::ActionSettled | EventKind::ActionAbandoned => self.end(event),
-            EventKind::ToolCalled => {
-                let judged = Judged::tool(self.policy, event, &mut self.flow);
-                self.judged.push(judged);
-            }
+            EventKind::ToolCalled => self.tool(event),
             _ => {}
         }
+    }
+
+    /// A tool that a model asked for.
+    fn tool(&mut self, event: &Recorded<'_>) {
+        let judged = Judged::tool(self.policy, event, &mut self.flow);
+        if let Some(open) = event.action.and_then(|action| self.open.get_mut(&action)) {
+            open.tools.push(self.judged.len());
+            if let Some(call) = self.judged.get_mut(open.at) {
+                call.add_tool(&judged);
+            }
+        }
+        self.judged.push(judged);
     }
 
     fn begin(&mut self, event: &Recorded<'_>) {
@@ -173,16 +188,21 @@ impl Course<'_> {
             Judged::tool(self.policy, event, &mut self.flow)
         };
         if let Some(action) = event.action.filter(|_| event.kind == EventKind::ActionAdmitted) {
-            self.open.insert(action, self.judged.len());
+            self.open.insert(action, Open { at: self.judged.len(), tools: Vec::new() });
         }
         self.judged.push(judged);
     }
 
     /// What was decided when it ended, what it cost, and what the model or the tool gave.
     fn end(&mut self, event: &Recorded<'_>) {
-        let open = event.action.and_then(|action| self.open.remove(&action));
-        if let Some(judged) = open.and_then(|at| self.judged.get_mut(at)) {
+        let Some(open) = event.action.and_then(|action| self.open.remove(&action)) else { return };
+        if let Some(judged) = self.judged.get_mut(open.at) {
             judged.end(self.policy, event);
+        }
+        for at in open.tools {
+            if let Some(tool) = self.judged.get_mut(at) {
+                tool.end_with_call(event);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use std::fmt::{self, Debug, Write};
 use std::sync::Arc;
 
 use seawall_types::EventData;
+use serde_json::Value;
 
 use self::transcribe::push_quoted;
 
@@ -29,10 +30,14 @@ pub trait Redact: Debug + Send + Sync {
     fn redact(&self, name: &str, text: &str, is_cut: bool) -> Option<String>;
 }
 
-/// Takes out of every text of a document what may not be written down, names and documents within texts included; whether
-/// there was anything.
-pub fn redact_document(redact: &dyn Redact, document: &mut Value) -> bool {
-    json::redact(redact, document, false)
+/// A document without what may not be written down, in whichever of its texts that stands: names and documents within texts
+/// included.
+#[must_use]
+pub fn redact_document(redact: &dyn Redact, document: &Value) -> Value {
+    let mut redacted = String::new();
+    json::write(Some(redact), &document.to_string(), false, &mut redacted);
+    // What was written is a document. If it were none, nothing of it is the safe answer.
+    serde_json::from_str(&redacted).unwrap_or_default()
 }
 
 /// How much of payloads is kept (`trace.content`).

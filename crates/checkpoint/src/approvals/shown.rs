@@ -10,8 +10,7 @@ const LONGEST_LINE: usize = 200;
 
 /// The arguments as they are kept and shown. Of very long ones the beginning, as a text that says so.
 pub(super) fn arguments(redact: &dyn Redact, exact: &Value) -> Value {
-    let mut shown = exact.clone();
-    redact_document(redact, &mut shown);
+    let shown = redact_document(redact, exact);
     let text = shown.to_string();
     if text.len() <= LONGEST {
         return shown;

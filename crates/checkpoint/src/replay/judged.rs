@@ -118,6 +118,16 @@ impl Judged {
         }
     }
 
+    /// A tool that this model call asked for is judged with it: what is refused there is refused here.
+    pub(super) fn add_tool(&mut self, tool: &Self) {
+        self.add(tool.would, tool.findings.clone());
+    }
+
+    /// The model call that asked for this tool ended so then.
+    pub(super) fn end_with_call(&mut self, event: &Recorded<'_>) {
+        self.from = self.from.max(event.verdict_on_tool(&self.name));
+    }
+
     /// It ended so then.
     pub(super) fn end(&mut self, policy: &Policy, event: &Recorded<'_>) {
         let said = &event.said;

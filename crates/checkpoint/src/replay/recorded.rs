@@ -25,6 +25,8 @@ pub(super) struct Said {
 #[serde(default)]
 struct Found {
     code: String,
+    #[serde(rename = "where")]
+    location: String,
 }
 
 /// An event.
@@ -60,6 +62,16 @@ impl<'e> Recorded<'e> {
     pub(super) fn verdict(&self) -> Verdict {
         let otherwise = if self.kind == EventKind::ActionDenied { Verdict::Deny } else { Verdict::Allow };
         self.said.verdict.unwrap_or(otherwise)
+    }
+
+    /// What was decided about a tool that this model call asked for: what was found in it stands under its name.
+    pub(super) fn verdict_on_tool(&self, name: &str) -> Verdict {
+        let is_of_tool = |found: &Found| {
+            let behind =
+                found.location.strip_prefix("/tool_calls/").and_then(|place| place.strip_prefix(name));
+            behind.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if self.said.findings.iter().any(is_of_tool) { self.verdict() } else { Verdict::Allow }
     }
 
     /// Whether something else than a policy refused it, so that no policy changes that.

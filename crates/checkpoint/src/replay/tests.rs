@@ -93,6 +93,42 @@ fn what_a_guarded_tool_was_given_and_gave_is_judged() {
     assert!(replayed.changed[2].redacted && replayed.not_held.arguments == 0, "{replayed:?}");
 }
 
+/// A model call that asks for a tool, as the gateway writes it down.
+fn asking(
+    number: u8,
+    verdict: &str,
+    arguments: &Value,
+    place: Option<&str>,
+) -> [(&'static str, u8, Value); 3] {
+    let findings: Vec<Value> =
+        place.iter().map(|place| json!({ "code": "FS_OUTSIDE_ROOT", "where": place })).collect();
+    let call =
+        |verdict: &str| json!({ "kind": "model_call", "name": "gpt-4o", "verdict": verdict, "prompt": "hi" });
+    let mut settled = call(verdict);
+    settled["findings"] = json!(findings);
+    [
+        ("action.admitted", number, call("allow")),
+        ("tool.called", number, json!({ "name": "read", "arguments": arguments })),
+        ("action.settled", number, settled),
+    ]
+}
+
+#[test]
+fn a_tool_of_a_model_call_is_compared_with_what_was_decided_then() {
+    let outside = json!({ "path": "/etc/passwd" });
+    let events = [
+        asking(1, "deny", &outside, Some("/tool_calls/read/path")),
+        asking(2, "allow", &json!({ "lines": 3 }), None),
+        asking(3, "deny", &outside, Some("/tool_calls/reader/path")),
+    ];
+    let same = replayed("{ files: { root: . } }", &events[..2].concat());
+    assert_eq!((same.actions, changes(&same)), (4, vec![]));
+    let off = replayed("{}", &events[..1].concat());
+    assert_eq!(changes(&off), [("gpt-4o", "deny", "allow"), ("read", "deny", "allow")]);
+    let other = replayed("{ files: { root: . } }", &events[2..].concat());
+    assert_eq!(changes(&other), [("read", "allow", "deny")], "what was found was found in another tool");
+}
+
 #[test]
 fn a_model_that_is_not_allowed_any_more_is_not_paid_for() {
     let events = [call(1, "gpt-4o", "0.250000"), call(2, "claude-x", "0.5")].concat();

@@ -1,7 +1,7 @@
 //! What a payload becomes in a line.
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 
