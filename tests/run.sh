@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests with real clients, and closes with how many passed and failed over all.
-# Usage: tests/run.sh [sdk|litellm|comply|node|node24|model|guard|agents|corpora]…
+# Usage: tests/run.sh [sdk|litellm|comply|node|node24|model|guard|agents|corpora]…, or crewai, which is no part of all.
 # The binary under test: $SEAWALL_BIN, else target/ci/seawall, else target/debug/seawall.
 set -uo pipefail
 
@@ -27,10 +27,10 @@ build_judge() {
 }
 
 # The package is built from the checkout as it is, from its wheel: what is tested is what is installed.
-install_guard() {
+install_guard() { # ENVIRONMENT
     # pip looks for the build's programs where the shell does.
     PATH="$tools/guard/bin:$PATH" SEAWALL_PYTHON_PROFILE=${SEAWALL_PYTHON_PROFILE:-ci} \
-        "$tools/guard/bin/python" -m pip install --quiet --no-deps \
+        "$tools/$1/bin/python" -m pip install --quiet --no-deps \
         --no-build-isolation --force-reinstall --disable-pip-version-check "$here/../python"
 }
 
@@ -42,7 +42,8 @@ run_part() {
         node) with_node node ;;
         node24) with_node "$tools/node24/bin/node" ;;
         model) with_pytest venv model ;;
-        guard) install_guard && with_pytest guard guard ;;
+        guard) install_guard guard && with_pytest guard guard ;;
+        crewai) install_guard crewai && with_pytest crewai crewai ;;
         agents) with_pytest venv agents ;;
         corpora) build_judge && with_pytest corpora corpora ;;
         *)

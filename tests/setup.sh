@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests need: everything below .tools/ of the checkout, but for packages of the system.
-# Run again it does nothing until a pin changes. Usage: tests/setup.sh [sdk|litellm|model|guard|node24|node|agents|corpora]…
+# Run again it does nothing until a pin changes. Usage: tests/setup.sh [sdk|litellm|model|guard|node24|node|agents|corpora]…, or crewai, which is no part of all
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -48,6 +48,7 @@ install_corpora() {
     venv corpora "$here/corpora/requirements.txt"
     unpack_debian corpora-lists "$here/corpora/debian.txt"
 }
+install_crewai() { venv crewai "$here/crewai/requirements.txt"; }
 install_guard() { venv guard "$here/guard/requirements.txt"; }
 install_node() { npm_install node "$here/node"; }
 install_agents() { npm_install agents "$here/agents"; }
@@ -60,7 +61,7 @@ pins_of() {
     case $1 in
         sdk) echo "$here/sdk/requirements.txt" ;;
         litellm) echo "$here/sdk/requirements-litellm.txt" ;;
-        model | guard) echo "$here/$1/requirements.txt" ;;
+        model | guard | crewai) echo "$here/$1/requirements.txt" ;;
         node24) echo "$here/node/requirements.txt" ;;
         corpora) printf '%s\n' "$here/corpora/requirements.txt" "$here/corpora/debian.txt" ;;
         node | agents) echo "$here/$1/package-lock.json" ;;
