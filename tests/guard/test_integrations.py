@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from seawall import PolicyDenied, run
+from seawall import BudgetExceeded, PolicyDenied, run
 
 
 def test_langchain_tools_of_every_kind(home):
@@ -61,6 +63,72 @@ def test_langgraph_tells_the_model_what_was_refused():
         call = {"name": "read", "args": {"path": "/etc/passwd"}, "id": "1", "type": "tool_call"}
         answer = graph.compile().invoke({"messages": [AIMessage("", tool_calls=[call])]})
     assert "FS_OUTSIDE_ROOT" in answer["messages"][-1].content
+
+
+@contextmanager
+def spent() -> Iterator[None]:
+    """A run whose money is spent, in which no tool may be called any more."""
+    with run(policy="fs_safe", sandbox="sb", max_cost_usd=0.01) as ctx:
+        ctx.record_usage(model="sim-1", input_tokens=1, output_tokens=1, cost_usd="0.01")
+        yield
+
+
+def test_a_spent_budget_stops_tools_of_langchain():
+    from langchain_core.tools import tool
+    from seawall.integrations.langchain import guard_tools
+
+    called = []
+
+    @tool
+    def where(path: str) -> str:
+        """Tells."""
+        called.append(path)
+        return path
+
+    with spent(), pytest.raises(BudgetExceeded):
+        guard_tools([where])[0].invoke({"path": "a"})
+    assert not called
+
+
+def test_a_spent_budget_stops_an_agent_of_openai():
+    from agents import Agent, FunctionTool, function_tool
+    from agents.tool_context import ToolContext
+    from seawall.integrations.openai_agents import guard_tools
+
+    called = []
+
+    @function_tool
+    def where(path: str) -> str:
+        """Tells."""
+        called.append(path)
+        return path
+
+    with spent():
+        (tool,) = guard_tools([where])
+        assert isinstance(tool, FunctionTool) and Agent(name="a", tools=[tool])
+        context = ToolContext(context=None, tool_name="where", tool_call_id="1", tool_arguments='{"path": "a"}')
+        with pytest.raises(BudgetExceeded):
+            asyncio.run(tool.on_invoke_tool(context, '{"path": "a"}'))
+    assert not called
+
+
+def test_a_spent_budget_stops_an_agent_of_pydantic_ai():
+    from pydantic_ai import Agent
+    from pydantic_ai.messages import ModelResponse, ToolCallPart
+    from pydantic_ai.models.function import FunctionModel
+    from pydantic_ai.toolsets import FunctionToolset
+    from seawall.integrations.pydantic_ai import guard_toolset
+
+    called = []
+
+    def where(path: str) -> str:
+        called.append(path)
+        return path
+
+    model = FunctionModel(lambda messages, info: ModelResponse(parts=[ToolCallPart("where", {"path": "a"})]))
+    with spent(), pytest.raises(BudgetExceeded):
+        Agent(model, toolsets=[guard_toolset(FunctionToolset([where]))]).run_sync("go")
+    assert not called
 
 
 def test_openai_agents_tell_the_model_what_was_refused():
@@ -152,5 +220,7 @@ def test_mcp_sessions_are_guarded_on_both_sides(home):
                 result = await guarded.call_tool("config")
                 assert "[REDACTED" in result.content[0].text and "a1B2c3" not in str(result)
                 assert (await guarded.list_tools()).tools
+            with spent(), pytest.raises(BudgetExceeded):
+                await guard_session(session).call_tool("where", {"path": "a"})
 
     asyncio.run(main())
