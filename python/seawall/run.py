@@ -17,6 +17,7 @@ from typing import Any, Optional, TypeVar, Union
 
 from seawall import _seawall, audit
 from seawall._context import RUN
+from seawall._gateway import Routed, address_of
 from seawall.errors import ConfigError
 from seawall.policy import PathLike, Policy
 
@@ -46,6 +47,7 @@ def run(
     approvals: Iterable[str] = (),
     wait_for_approval: float = 0,
     approval_expires_after: float = 3600,
+    gateway: Union[bool, str, None] = None,
 ) -> RunContext:
     """A run for `with`, `async with`, or as a decorator, which makes a run of each call.
 
@@ -58,6 +60,9 @@ def run(
     Where the policy wants a person to decide, a call raises `ApprovalRequired` and passes when it is made again after it was
     allowed. With `wait_for_approval` it waits so many seconds for the person instead. `approvals` are the `approval_id`s
     that earlier runs were given, each good for the call that it was asked for.
+
+    With `gateway`, clients of OpenAI, Anthropic and Google that are made while the run lasts send their calls through the
+    gateway at this address (`True`: `$SEAWALL_GATEWAY`, else 127.0.0.1:8000), whose budgets and policy hold for them.
     """
     policy, sandbox = _policy_and_sandbox(policy, sandbox)
     _seawall.check_policy(policy)
@@ -81,6 +86,7 @@ def run(
             "approval_expires_after": float(approval_expires_after),
         },
         trace_copy=os.path.abspath(os.fspath(trace)) if is_copied else None,
+        gateway=address_of(gateway),
     )
 
 
@@ -121,9 +127,12 @@ def _money(name: str, amount: Money) -> Optional[str]:
 class RunContext:
     """One run. It begins when it is entered and ends with the block; what is bound to it can't be called after that."""
 
-    def __init__(self, options: Mapping[str, Any], *, trace_copy: Optional[str] = None) -> None:
+    def __init__(
+        self, options: Mapping[str, Any], *, trace_copy: Optional[str] = None, gateway: Optional[str] = None
+    ) -> None:
         self._options = options
         self._trace_copy = trace_copy
+        self._gateway = gateway
         self._native: Optional[_seawall.Run] = None
         self._tools: dict[str, Callable[..., Any]] = {}
         self._token: Optional[Token[Optional[RunContext]]] = None
@@ -159,7 +168,14 @@ class RunContext:
             audit.install()
             outer = RUN.get()
             inside = None if outer is None or outer._ended else outer._native
-            self._native = _seawall.Run(inside, **self._options)
+            native = _seawall.Run(inside, **self._options)
+            if self._gateway is not None:
+                try:
+                    Routed.begin(self._gateway)
+                except ConfigError:
+                    native.finish()
+                    raise
+            self._native = native
             _OPEN.add(self)
 
     def close(self) -> None:
@@ -169,6 +185,8 @@ class RunContext:
                 return
             self._ended = True
             _OPEN.discard(self)
+            if self._gateway is not None:
+                Routed.end()
             self._native.finish()
         if self._trace_copy is not None and self.trace_path is not None:
             os.makedirs(os.path.dirname(self._trace_copy), exist_ok=True)
@@ -176,7 +194,10 @@ class RunContext:
 
     def __call__(self, function: F) -> F:
         """As a decorator: each call of the function is a run of its own."""
-        return _in_a_run_of_its_own(function, lambda: RunContext(self._options, trace_copy=self._trace_copy))
+        return _in_a_run_of_its_own(function, self._another)
+
+    def _another(self) -> RunContext:
+        return RunContext(self._options, trace_copy=self._trace_copy, gateway=self._gateway)
 
     @property
     def native(self) -> _seawall.Run:
