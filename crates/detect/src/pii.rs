@@ -13,4 +13,4 @@ pub use kinds::{PiiKind, PiiKinds};
 
 pub(crate) use email::{LONGEST_LOCAL, judge as email};
 pub(crate) use ip::judge_v6 as ip_v6;
-pub(crate) use numeral::judge as number;
+pub(crate) use numeral::{LEAST_DIGITS, judge as number};

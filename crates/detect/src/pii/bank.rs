@@ -6,7 +6,7 @@ use crate::text::alphabet::Alphabet;
 use crate::text::kind::Kind;
 use crate::text::window::{Hit, Judged, Window};
 
-/// How long the numbers of a country are (SWIFT, "IBAN registry").
+/// How long the numbers of a country are (SWIFT, "IBAN registry"), in the order of their letters.
 const COUNTRIES: &[(&[u8; 2], usize)] = &[
     (b"AD", 24),
     (b"AE", 23),
@@ -105,8 +105,11 @@ pub(super) fn judge(window: &Window<'_>, at: usize) -> Judged {
     if !country.iter().all(u8::is_ascii_uppercase) {
         return Ok(None);
     }
-    let known = COUNTRIES.iter().find(|(name, _)| country == name.as_slice());
-    let Some((_, length)) = known.filter(|_| window.starts_word(start)) else { return Ok(None) };
+    if !window.starts_word(start) {
+        return Ok(None);
+    }
+    let known = COUNTRIES.binary_search_by(|(name, _)| name.as_slice().cmp(country)).ok();
+    let Some((_, length)) = known.and_then(|index| COUNTRIES.get(index)) else { return Ok(None) };
     let mut characters: SmallVec<[u8; 40]> = SmallVec::new();
     let mut end = start;
     while characters.len() < *length {
@@ -125,9 +128,23 @@ pub(super) fn judge(window: &Window<'_>, at: usize) -> Judged {
 /// ISO 7064, MOD 97-10, over the number with its first four characters behind the others.
 fn has_valid_checksum(characters: &[u8]) -> bool {
     let Some((head, rest)) = characters.split_at_checked(4) else { return false };
-    let remainder = rest.iter().chain(head).fold(0, |remainder, byte| match byte {
-        b'0'..=b'9' => (remainder * 10 + u32::from(byte - b'0')) % 97,
-        _ => (remainder * 100 + u32::from(byte.saturating_sub(b'A')) + 10) % 97,
+    let number = rest.iter().chain(head).fold(0_u64, |number, byte| {
+        // Divided now and then only: a remainder and one more character are far from the end of 64 bits.
+        let number = if number > u64::MAX / 1_000 { number % 97 } else { number };
+        match byte {
+            b'0'..=b'9' => number * 10 + u64::from(byte - b'0'),
+            _ => number * 100 + u64::from(byte.saturating_sub(b'A')) + 10,
+        }
     });
-    head.get(2..).is_some_and(|check| check.iter().all(u8::is_ascii_digit)) && remainder == 1
+    head.get(2..).is_some_and(|check| check.iter().all(u8::is_ascii_digit)) && number % 97 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_countries_are_in_the_order_of_their_letters() {
+        assert!(COUNTRIES.is_sorted_by_key(|(name, _)| name));
+    }
 }

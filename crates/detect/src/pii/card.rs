@@ -41,7 +41,7 @@ pub(super) fn judge(window: &Window<'_>, numeral: &Numeral) -> Judged {
         .find(|grouping| numeral.begins(grouping) && numeral.separated(window, grouping.len(), b" -"));
     let count = grouping.map_or(1, |grouping| grouping.len());
     let end = numeral.end(count - 1).unwrap_or(first_end);
-    let found = is_card(&numeral.digits(window, count)) && ends(window, end)?;
+    let found = is_card(numeral.digits(count)) && ends(window, end)?;
     Ok(found.then_some(Hit::whole(Kind::Card, start, end)))
 }
 

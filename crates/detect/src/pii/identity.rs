@@ -18,7 +18,7 @@ pub(super) fn social_security(window: &Window<'_>, numeral: &Numeral) -> Judged 
     let spaced = grouped && numeral.separated(window, 3, b" ") && spoken();
     let bare = numeral.length(0) == 9 && spoken();
     let count = if bare { 1 } else { 3 };
-    if !(dashed || spaced || bare) || !begins(window, start) || !is_issued(&numeral.digits(window, count)) {
+    if !(dashed || spaced || bare) || !begins(window, start) || !is_issued(numeral.digits(count)) {
         return Ok(None);
     }
     let end = numeral.end(count - 1).unwrap_or(first_end);
@@ -49,7 +49,7 @@ pub(super) fn chinese(window: &Window<'_>, numeral: &Numeral) -> Judged {
     };
     let Some(check) = check else { return Ok(None) };
     let end = start + 18;
-    let digits = numeral.digits(window, 1);
+    let digits = numeral.digits(1);
     let found = begins(window, start)
         && is_resident(digits.get(..17).unwrap_or_default(), check)
         && ends(window, end)?;

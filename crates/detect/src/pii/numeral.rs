@@ -9,9 +9,11 @@ use crate::text::window::{Judged, Open, Window};
 /// No number that is looked for has more digits in one piece.
 const LONGEST_RUN: usize = 20;
 /// A telephone number and a social security number have nine digits at least, and everything else more.
-const LEAST_DIGITS: usize = 9;
+pub(crate) const LEAST_DIGITS: u32 = 9;
 /// The code of an area with its trunk prefix, as in `08074 139738`.
 const LONGEST_AREA: usize = 5;
+/// Of them most numbers have fewer; more are kept all the same.
+const MOST_DIGITS: usize = 32;
 /// `+49 30 12 34 56 78` has six groups.
 const MOST_GROUPS: usize = 7;
 
@@ -20,6 +22,8 @@ const MOST_GROUPS: usize = 7;
 pub(super) struct Numeral {
     /// Where each group begins and ends.
     pub(super) groups: SmallVec<[(usize, usize); MOST_GROUPS]>,
+    /// The values of all digits.
+    digits: SmallVec<[u8; MOST_DIGITS]>,
 }
 
 impl Numeral {
@@ -52,9 +56,9 @@ impl Numeral {
     }
 
     /// The digits of the first `count` groups.
-    pub(super) fn digits(&self, window: &Window<'_>, count: usize) -> SmallVec<[u8; 32]> {
-        let groups = self.groups.iter().take(count);
-        groups.flat_map(|(start, end)| window.slice(*start, *end).iter().map(|byte| byte - b'0')).collect()
+    pub(super) fn digits(&self, count: usize) -> &[u8] {
+        let length: usize = self.groups.iter().take(count).map(|(start, end)| end - start).sum();
+        self.digits.get(..length).unwrap_or_default()
     }
 }
 
@@ -79,7 +83,7 @@ pub(crate) fn judge(kinds: PiiKinds, window: &Window<'_>, at: usize) -> Judged {
         return Ok(Some(hit));
     }
     let numeral = read(kinds, window, at, end)?;
-    if numeral.groups.iter().map(|(start, end)| end - start).sum::<usize>() < LEAST_DIGITS {
+    if numeral.digits.len() < LEAST_DIGITS as usize {
         return Ok(None);
     }
     first(
@@ -122,7 +126,9 @@ fn read(kinds: PiiKinds, window: &Window<'_>, at: usize, first_end: usize) -> Re
         end = window.run(start, Alphabet::DIGIT, LONGEST_RUN)?;
         groups.push((start, end));
     }
-    Ok(Numeral { groups })
+    let places = groups.iter().flat_map(|(start, end)| window.slice(*start, *end));
+    let digits = places.map(|byte| byte - b'0').collect();
+    Ok(Numeral { groups, digits })
 }
 
 /// Where the next group of digits begins, after one separator or a bracket and one.

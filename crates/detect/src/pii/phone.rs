@@ -59,7 +59,7 @@ fn extension(window: &Window<'_>, end: usize) -> Result<usize, Open> {
 
 /// `030 2586030`, `(0306) 9990041`, `03 73 34 61 93`: the trunk prefix of most countries; `0044 …`, the usual way abroad.
 fn with_zero(window: &Window<'_>, numeral: &Numeral, start: usize) -> Option<(usize, usize)> {
-    let most = match numeral.digits(window, 1).as_slice() {
+    let most = match numeral.digits(1) {
         [0, 0, ..] => MOST_DIGITS,
         [0, ..] => MOST_NATIONAL,
         _ => return None,
@@ -85,8 +85,8 @@ fn within(numeral: &Numeral, most: usize) -> (usize, usize) {
 
 /// As many groups as make up no more digits than a number has.
 fn international(window: &Window<'_>, numeral: &Numeral, start: usize) -> Option<(usize, usize)> {
-    let digits = numeral.digits(window, 1);
-    let most = match digits.as_slice() {
+    let digits = numeral.digits(1);
+    let most = match digits {
         [0, ..] => return None,
         [1, ..] => 11,
         [8, 6, ..] => 13,
@@ -102,8 +102,8 @@ fn international(window: &Window<'_>, numeral: &Numeral, start: usize) -> Option
 
 /// `(415) 555-2671`, `415-555-2671`, `415.555.2671`, `1-415-555-2671`; with spaces or bare where one is spoken of.
 fn north_american(window: &Window<'_>, numeral: &Numeral, start: usize) -> Option<(usize, usize)> {
-    let first = usize::from(numeral.length(0) == 1 && numeral.digits(window, 1).as_slice() == [1]);
-    let digits = numeral.digits(window, first + 3);
+    let first = usize::from(numeral.length(0) == 1 && numeral.digits(1) == [1]);
+    let digits = numeral.digits(first + 3);
     let national = digits.get(first..)?;
     let spoken = || window.speaks_of(&SPOKEN, start, SPOKEN_WITHIN);
     let bare = numeral.length(0) == 10;
@@ -134,7 +134,7 @@ fn is_north_american(digits: &[u8]) -> bool {
 fn chinese(window: &Window<'_>, numeral: &Numeral, start: usize) -> Option<(usize, usize)> {
     let grouped = numeral.begins(&[3, 4, 4]) && numeral.separated(window, 3, b" -");
     let bare = numeral.length(0) == 11 && window.speaks_of(&SPOKEN, start, SPOKEN_WITHIN);
-    let mobile = matches!(numeral.digits(window, 1).as_slice(), [1, 3..=9, ..]);
+    let mobile = matches!(numeral.digits(1), [1, 3..=9, ..]);
     let end = numeral.end(if grouped { 2 } else { 0 })?;
     ((grouped || bare) && mobile && begins(window, start)).then_some((start, end))
 }

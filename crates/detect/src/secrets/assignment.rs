@@ -23,42 +23,74 @@ enum Promise {
     Authorization,
 }
 
+/// How a name ends, and what it promises.
+#[derive(Debug)]
+struct Name {
+    ending: &'static [u8],
+    promise: Promise,
+    /// The last eight letters of the ending, and of eight letters those that it has: one comparison instead of a walk.
+    tail: u64,
+    mask: u64,
+}
+
+const fn name(ending: &'static [u8], promise: Promise) -> Name {
+    let (mut tail, mut mask) = (0, 0);
+    let mut rest = ending;
+    while let [first, others @ ..] = rest {
+        tail = tail << 8 | *first as u64;
+        mask = mask << 8 | 0xff;
+        rest = others;
+    }
+    Name { ending, promise, tail, mask }
+}
+
+impl Name {
+    fn ends(&self, letters: &[u8], tail: u64) -> bool {
+        tail & self.mask == self.tail && letters.ends_with(self.ending)
+    }
+}
+
 /// How names end, in small letters and without separators. The first one that fits counts.
-const NAMES: &[(&[u8], Promise)] = &[
-    (b"password", Promise::Password),
-    (b"passwd", Promise::Password),
-    (b"pwd", Promise::Password),
-    (b"passphrase", Promise::Password),
-    (b"passcode", Promise::Password),
-    (b"dbpass", Promise::Password),
-    (b"userpass", Promise::Password),
-    (b"rootpass", Promise::Password),
-    (b"authorization", Promise::Authorization),
-    (b"secretaccesskey", Promise::AwsSecret),
-    (b"awssecretkey", Promise::AwsSecret),
-    (b"awssecret", Promise::AwsSecret),
-    (b"accountkey", Promise::AzureAccount),
-    (b"secret", Promise::Key),
-    (b"apikey", Promise::Key),
-    (b"accesskey", Promise::Key),
-    (b"secretkey", Promise::Key),
-    (b"privatekey", Promise::Key),
-    (b"authkey", Promise::Key),
-    (b"encryptionkey", Promise::Key),
-    (b"signingkey", Promise::Key),
-    (b"masterkey", Promise::Key),
-    (b"servicekey", Promise::Key),
-    (b"sharedkey", Promise::Key),
-    (b"sharedaccesskey", Promise::Key),
-    (b"subscriptionkey", Promise::Key),
-    (b"credential", Promise::Key),
-    (b"credentials", Promise::Key),
-    (b"token", Promise::Key),
+const NAMES: &[Name] = &[
+    name(b"password", Promise::Password),
+    name(b"passwd", Promise::Password),
+    name(b"pwd", Promise::Password),
+    name(b"passphrase", Promise::Password),
+    name(b"passcode", Promise::Password),
+    name(b"dbpass", Promise::Password),
+    name(b"userpass", Promise::Password),
+    name(b"rootpass", Promise::Password),
+    name(b"authorization", Promise::Authorization),
+    name(b"secretaccesskey", Promise::AwsSecret),
+    name(b"awssecretkey", Promise::AwsSecret),
+    name(b"awssecret", Promise::AwsSecret),
+    name(b"accountkey", Promise::AzureAccount),
+    name(b"secret", Promise::Key),
+    name(b"apikey", Promise::Key),
+    name(b"accesskey", Promise::Key),
+    name(b"secretkey", Promise::Key),
+    name(b"privatekey", Promise::Key),
+    name(b"authkey", Promise::Key),
+    name(b"encryptionkey", Promise::Key),
+    name(b"signingkey", Promise::Key),
+    name(b"masterkey", Promise::Key),
+    name(b"servicekey", Promise::Key),
+    name(b"sharedkey", Promise::Key),
+    name(b"sharedaccesskey", Promise::Key),
+    name(b"subscriptionkey", Promise::Key),
+    name(b"credential", Promise::Key),
+    name(b"credentials", Promise::Key),
+    name(b"token", Promise::Key),
 ];
 
 /// Names that end like secret ones and hold none: places in a list, not keys.
-const PUBLIC_NAMES: &[&[u8]] =
-    &[b"pagetoken", b"nexttoken", b"continuationtoken", b"synctoken", b"cursortoken"];
+const PUBLIC_NAMES: &[Name] = &[
+    name(b"pagetoken", Promise::Key),
+    name(b"nexttoken", Promise::Key),
+    name(b"continuationtoken", Promise::Key),
+    name(b"synctoken", Promise::Key),
+    name(b"cursortoken", Promise::Key),
+];
 
 /// Longer than every name, with its separators.
 const LONGEST_NAME: usize = 40;
@@ -105,19 +137,20 @@ fn without_quote(left: &[u8]) -> &[u8] {
 }
 
 fn promise(left: &[u8]) -> Option<Promise> {
-    const LAST_TWO: [&[u8; 2]; 9] = [b"rd", b"wd", b"se", b"de", b"ss", b"on", b"et", b"ey", b"en"];
     let (_, last) = left.split_last_chunk::<2>()?;
     let last = last.map(|byte| byte.to_ascii_lowercase());
-    if !LAST_TWO.contains(&&last) && !matches!(&last, b"al" | b"ls") {
+    if !matches!(&last, b"rd" | b"wd" | b"se" | b"de" | b"ss" | b"on" | b"et" | b"ey" | b"en" | b"al" | b"ls")
+    {
         return None;
     }
     let name = left.get(left.len() - Alphabet::NAME.run_back(left)..)?;
     let letters: SmallVec<[u8; LONGEST_NAME]> =
         name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
-    if PUBLIC_NAMES.iter().any(|public| letters.ends_with(public)) {
+    let tail = letters.iter().rev().take(8).rev().fold(0, |tail, byte| tail << 8 | u64::from(*byte));
+    if PUBLIC_NAMES.iter().any(|public| public.ends(&letters, tail)) {
         return None;
     }
-    NAMES.iter().find(|(ending, _)| letters.ends_with(ending)).map(|(_, promise)| *promise)
+    NAMES.iter().find(|name| name.ends(&letters, tail)).map(|name| name.promise)
 }
 
 /// Past backslashes and a quote; whether there was one.

@@ -1,21 +1,31 @@
 //! How random a value looks, and whether it only stands for one.
 
+use std::sync::LazyLock;
+
 /// Shannon's entropy of the bytes, in bits a byte. Zero for nothing.
 ///
 /// With `n` bytes of which each stands `c` times, `-Σ c/n · log2(c/n)` over the distinct bytes is
 /// `log2(n) - Σ log2(c)/n` over all of them: no walk over the 256 counts, and no logarithm for a byte that stands once.
 pub(super) fn bits_per_byte(value: &[u8]) -> f64 {
-    let mut counts = [0_u32; 256];
+    let mut counts = [0_u16; 256];
     for byte in value {
         if let Some(count) = counts.get_mut(usize::from(*byte)) {
-            *count += 1;
+            *count = count.saturating_add(1);
         }
     }
     let count = |byte: &u8| counts.get(usize::from(*byte)).copied().unwrap_or(1);
     let repeated: f64 =
-        value.iter().map(count).filter(|count| *count > 1).map(|count| f64::from(count).log2()).sum();
-    let length = f64::from(u32::try_from(value.len()).unwrap_or(u32::MAX).max(1));
-    length.log2() - repeated / length
+        value.iter().map(count).filter(|count| *count > 1).map(|count| log2(count.into())).sum();
+    log2(value.len().max(1)) - repeated / f64::from(u32::try_from(value.len()).unwrap_or(u32::MAX).max(1))
+}
+
+/// The logarithm, out of a table for the lengths that keys have.
+fn log2(count: usize) -> f64 {
+    static TABLE: LazyLock<[f64; 512]> = LazyLock::new(|| std::array::from_fn(of));
+    fn of(count: usize) -> f64 {
+        f64::from(u32::try_from(count).unwrap_or(u32::MAX)).log2()
+    }
+    TABLE.get(count).copied().unwrap_or_else(|| of(count))
 }
 
 /// Whether the characters vary as those of a key do, and those of `xxxx…` and `0000…` do not.
@@ -53,11 +63,31 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     foreign || (0..value.len()).any(|at| value.get(at..).is_some_and(|rest| begins_with_one(rest, &WORDS)))
 }
 
-/// Whether the bytes begin with one of the words, in whatever case. Most bytes begin none, which the first look says.
+/// Whether the bytes begin with one of the words, in whatever case. Most bytes begin none, which the first two say.
 fn begins_with_one(rest: &[u8], words: &[&[u8]]) -> bool {
     let begins = |word: &&[u8]| rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
-    rest.first().is_some_and(|first| b"eycprdx*.tis-_${".contains(&first.to_ascii_lowercase()))
-        && words.iter().any(begins)
+    let Some(&[first, second]) = rest.first_chunk::<2>() else { return false };
+    let two = [first.to_ascii_lowercase(), second.to_ascii_lowercase()];
+    let may_begin = matches!(
+        &two,
+        b"ex"
+            | b"yo"
+            | b"ch"
+            | b"pl"
+            | b"re"
+            | b"du"
+            | b"xx"
+            | b"**"
+            | b".."
+            | b"to"
+            | b"in"
+            | b"sa"
+            | b"-h"
+            | b"_h"
+            | b"${"
+            | b"{{"
+    );
+    may_begin && words.iter().any(begins)
 }
 
 /// Whether a value looks drawn at random: long enough, digits among letters, and as varied as its alphabet asks for.
