@@ -3,55 +3,44 @@
 use super::rules::{RULES, Rule};
 use crate::text::alphabet::Alphabet;
 use crate::text::kind::Kind;
-use crate::text::window::{Hit, Judged, Tail, Window};
+use crate::text::window::{Hit, Judged, Open, Tail, Window};
 
 /// No key is longer; what goes on past this is a key all the same, and swallowed to its end.
 const LONGEST_BODY: usize = 256;
-/// The longest prefix, and how much of one can be at the end of a text.
-pub(super) const LONGEST_PREFIX: usize = 20;
 
-/// The rules, arranged by the bytes that lead to them: one bit for each.
+/// The rules, arranged by what stands at and before the byte that the scan stopped at.
 #[derive(Debug)]
 pub(crate) struct Prefixes {
-    by_anchor: [u128; 256],
-    by_byte_before: [u128; 256],
-    by_second_before: [u128; 256],
-    by_first: [u128; 256],
+    /// By the anchor and the two bytes before it.
+    by_anchor: Lists,
+    /// By the anchor, where fewer than two bytes stand before it.
+    by_anchor_alone: Lists,
+    by_first: Lists,
+    heads: Heads,
 }
 
 impl Prefixes {
     pub(crate) fn new() -> Self {
-        let mut table = Self {
-            by_anchor: [0; 256],
-            by_byte_before: [0; 256],
-            by_second_before: [0; 256],
-            by_first: [0; 256],
-        };
-        for (index, rule) in RULES.iter().enumerate() {
-            let bit = 1 << index;
-            mark(&mut table.by_anchor, rule.prefix.get(rule.anchor), bit);
-            mark(&mut table.by_first, rule.prefix.first(), bit);
-            for (distance, before) in [(1, &mut table.by_byte_before), (2, &mut table.by_second_before)] {
-                match rule.anchor.checked_sub(distance) {
-                    Some(index) => mark(before, rule.prefix.get(index), bit),
-                    None => before.iter_mut().for_each(|bits| *bits |= bit),
-                }
-            }
+        let near = |rule: &Rule| near(rule.prefix, rule.anchor);
+        Self {
+            by_anchor: Lists::new(4096, near),
+            by_anchor_alone: Lists::new(256, |rule| match near(rule) {
+                None => rule.prefix.get(rule.anchor).copied().map(u32::from),
+                Some(_) => None,
+            }),
+            by_first: Lists::new(256, |rule| rule.prefix.first().copied().map(u32::from)),
+            heads: Heads::new(),
         }
-        table
     }
 
     /// The key whose anchor stands at `at`.
+    #[inline]
     pub(crate) fn judge(&self, window: &Window<'_>, at: usize) -> Judged {
-        let here = window.peek(at)?.map_or(0, |byte| look_up(&self.by_anchor, byte));
-        let before = match window.left(at, 2) {
-            [second, first] => {
-                look_up(&self.by_byte_before, *first) & look_up(&self.by_second_before, *second)
-            }
-            [first] => look_up(&self.by_byte_before, *first),
-            _ => u128::MAX,
-        };
-        for rule in rules(here & before) {
+        let joint = near(window.bytes, at).map_or(&[][..], |key| self.by_anchor.of(key));
+        let Some(anchor) = window.peek(at)? else { return Ok(None) };
+        let alone =
+            if matches!(anchor, b'-' | b'_') { &[][..] } else { self.by_anchor_alone.of(anchor.into()) };
+        for rule in joint.iter().chain(alone).filter_map(|index| RULES.get(*index)) {
             let Some(start) = at.checked_sub(rule.anchor) else { continue };
             if let Some(hit) = rule.judge(window, start)? {
                 return Ok(Some(hit));
@@ -63,7 +52,7 @@ impl Prefixes {
     /// The key that begins at `start`.
     pub(crate) fn judge_start(&self, window: &Window<'_>, start: usize) -> Judged {
         let Some(first) = window.peek(start)? else { return Ok(None) };
-        for rule in rules(look_up(&self.by_first, first)) {
+        for rule in self.by_first.of(first.into()).iter().filter_map(|index| RULES.get(*index)) {
             if let Some(hit) = rule.judge(window, start)? {
                 return Ok(Some(hit));
             }
@@ -71,37 +60,155 @@ impl Prefixes {
         Ok(None)
     }
 
-    /// Where the beginning of a prefix stands that ends at `at`: the earliest such place, else `at`.
+    /// Where the beginning of a prefix stands that ends at `at` before its anchor: the earliest such place, else `at`.
     pub(crate) fn begun(&self, window: &Window<'_>, at: usize) -> usize {
-        let tail = window.left(at, LONGEST_PREFIX);
-        let offset = at - tail.len();
-        let begins = |index: usize, first: u8| {
-            let begun = tail.get(index..).unwrap_or_default();
-            rules(look_up(&self.by_first, first))
-                .any(|rule| rule.prefix.starts_with(begun) && rule.may_begin(window, offset + index))
+        self.heads.begun(window, at)
+    }
+}
+
+/// The anchor and the two bytes before it, if there are as many.
+#[inline]
+fn near(bytes: &[u8], anchor: usize) -> Option<u32> {
+    match bytes.get(anchor.checked_sub(2)?..=anchor)? {
+        &[second, first, anchor] => Some(u32::from_le_bytes([anchor, first, second, 0])),
+        _ => None,
+    }
+}
+
+/// Lists of rules by a hash of a key: another key's rules may stand in a list too, and are told by their prefixes.
+#[derive(Debug)]
+struct Lists {
+    /// Which list a hash leads to; the first one is empty.
+    slots: Vec<u16>,
+    lists: Vec<Vec<usize>>,
+    shift: u32,
+}
+
+impl Lists {
+    /// The rules by their keys, in as many slots; what has no key is in no list.
+    fn new(slots: usize, key: impl Fn(&Rule) -> Option<u32>) -> Self {
+        let shift = u32::BITS - slots.ilog2();
+        let mut table = Self { slots: vec![0; slots], lists: vec![Vec::new()], shift };
+        for (index, rule) in RULES.iter().enumerate() {
+            if let Some(key) = key(rule) {
+                table.put(key, index);
+            }
+        }
+        table
+    }
+
+    fn put(&mut self, key: u32, index: usize) {
+        let slot = hash(key, self.shift);
+        let Some(list) = self.slots.get_mut(slot) else { return };
+        if *list == 0 {
+            *list = u16::try_from(self.lists.len()).unwrap_or(0);
+            self.lists.push(Vec::new());
+        }
+        if let Some(list) = self.lists.get_mut(usize::from(*list)) {
+            list.push(index);
+        }
+    }
+
+    #[inline]
+    fn of(&self, key: u32) -> &[usize] {
+        let list = self.slots.get(hash(key, self.shift)).copied().unwrap_or(0);
+        self.lists.get(usize::from(list)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The high bits of a product depend on all of the key (Knuth, TAOCP 6.4).
+#[inline]
+fn hash(key: u32, shift: u32) -> usize {
+    usize::try_from(key.wrapping_mul(0x9e37_79b1) >> shift).unwrap_or(0)
+}
+
+/// The longest part of a prefix before its anchor.
+pub(super) const LONGEST_HEAD: usize = 8;
+
+/// The beginnings of prefixes that end before their anchors: what can stand at the end of a text and has to wait there.
+#[derive(Debug)]
+struct Heads {
+    /// Whether a head has this hash: most ends of texts are none, and this table stays near.
+    known: [u64; Self::SLOTS / 64],
+    /// By the hash of the bytes: the bytes, and whether they have to begin a word.
+    slots: Vec<(u64, bool)>,
+}
+
+impl Heads {
+    const SLOTS: usize = 2048;
+
+    fn new() -> Self {
+        let mut table = Self { known: [0; Self::SLOTS / 64], slots: vec![(0, true); Self::SLOTS] };
+        for rule in RULES {
+            for length in 1..=rule.anchor {
+                table.put(last(last_eight(rule.prefix, length), length), rule.own_word);
+            }
+        }
+        table
+    }
+
+    fn put(&mut self, head: u64, own_word: bool) {
+        let mut at = Self::slot(head);
+        if let Some(bits) = self.known.get_mut(at / 64) {
+            *bits |= 1 << (at % 64);
+        }
+        while let Some(slot) = self.slots.get_mut(at) {
+            if slot.0 == 0 || slot.0 == head {
+                *slot = (head, slot.1 && own_word);
+                return;
+            }
+            at = (at + 1) % Self::SLOTS;
+        }
+    }
+
+    /// Whether the bytes are a head, and then whether they have to begin a word.
+    #[inline]
+    fn find(&self, head: u64) -> Option<bool> {
+        let mut at = Self::slot(head);
+        if self.known.get(at / 64)? >> (at % 64) & 1 == 0 {
+            return None;
+        }
+        loop {
+            match self.slots.get(at)? {
+                (0, _) => return None,
+                (found, own_word) if *found == head => return Some(*own_word),
+                _ => at = (at + 1) % Self::SLOTS,
+            }
+        }
+    }
+
+    fn slot(head: u64) -> usize {
+        usize::try_from(head.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::SLOTS.ilog2()))
+            .unwrap_or(0)
+    }
+
+    #[inline]
+    fn begun(&self, window: &Window<'_>, at: usize) -> usize {
+        let letters = Alphabet::ALPHANUMERIC.run_back(window.left(at, LONGEST_HEAD));
+        let tail = last_eight(window.bytes, at);
+        let is_head = |length: &usize| {
+            self.find(last(tail, *length))
+                .is_some_and(|own_word| !own_word || window.starts_word(at - length))
         };
-        let found = tail.iter().enumerate().find(|(index, first)| begins(*index, **first));
-        found.map_or(at, |(index, _)| offset + index)
+        (1..=letters).rev().find(is_head).map_or(at, |length| at - length)
     }
 }
 
-fn mark(table: &mut [u128; 256], byte: Option<&u8>, bit: u128) {
-    if let Some(bits) = byte.and_then(|byte| table.get_mut(usize::from(*byte))) {
-        *bits |= bit;
+/// The last `length` of eight bytes.
+#[inline]
+fn last(eight: u64, length: usize) -> u64 {
+    let bits = u32::try_from(8 * length).unwrap_or(0);
+    eight.unbounded_shr(u64::BITS.saturating_sub(bits))
+}
+
+/// The eight bytes before `at`, the last one in the highest place; zeros before the first.
+#[inline]
+fn last_eight(bytes: &[u8], at: usize) -> u64 {
+    let before = bytes.get(..at).unwrap_or_default();
+    match before.last_chunk::<8>() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => before.iter().fold(0, |eight, byte| eight >> 8 | u64::from(*byte) << 56),
     }
-}
-
-fn look_up(table: &[u128; 256], byte: u8) -> u128 {
-    table.get(usize::from(byte)).copied().unwrap_or(0)
-}
-
-/// The rules of these bits, in the order of the table.
-fn rules(mut bits: u128) -> impl Iterator<Item = &'static Rule> {
-    std::iter::from_fn(move || {
-        let index = usize::try_from(bits.trailing_zeros()).ok()?;
-        bits &= bits.wrapping_sub(1);
-        RULES.get(index)
-    })
 }
 
 impl Rule {
@@ -110,13 +217,13 @@ impl Rule {
     }
 
     fn judge(&self, window: &Window<'_>, start: usize) -> Judged {
-        let anchor = start + self.anchor;
-        let here = window.slice(start, anchor.min(window.bytes.len()));
-        if !self.prefix.starts_with(here)
-            || !self.may_begin(window, start)
-            || !window.stands(start, self.prefix)?
-        {
+        let rest = window.bytes.get(start..).unwrap_or_default();
+        let known = rest.get(..self.prefix.len()).unwrap_or(rest);
+        if !self.prefix.starts_with(known) || !self.may_begin(window, start) {
             return Ok(None);
+        }
+        if known.len() < self.prefix.len() {
+            return if window.complete { Ok(None) } else { Err(Open::default()) };
         }
         let body = start + self.prefix.len();
         let end = window.run(body, self.body, LONGEST_BODY)?;
@@ -130,7 +237,7 @@ impl Rule {
     }
 
     /// A dot at the end ends the sentence, not the key; and a key of a known length ends where its word does.
-    fn trim(&self, window: &Window<'_>, end: usize) -> Result<(usize, bool), crate::text::window::Open> {
+    fn trim(&self, window: &Window<'_>, end: usize) -> Result<(usize, bool), Open> {
         let dotted = self.body == Alphabet::BASE64_URL_DOTTED && window.before(end) == Some(b'.');
         let end = if dotted { end - 1 } else { end };
         Ok((end, self.most == usize::MAX || window.ends_word(end)?))
