@@ -1,6 +1,6 @@
 //! Measures the text detectors on this machine: bytes a second scanned, clean and dirty, and redacted in small deltas.
 //!
-//! `cargo run --release -p seawall-detect --example scan [MEGABYTES [ROUNDS [TEXT]]]`. The best of the rounds counts: what is
+//! `cargo run --release -p seawall-detect --example scan [MEGABYTES [ROUNDS [TEXT [SELECTION]]]]`. The best of the rounds counts: what is
 //! slower was disturbed. `mixed` has a dozen matches in 3 KB, `dirty` one in every 33 bytes.
 
 #![expect(clippy::print_stdout, reason = "printing what it measured is what it is for")]
@@ -55,6 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bytes: usize = arguments.next().as_deref().unwrap_or("32").parse::<usize>()? * 1_000_000;
     let rounds: u32 = arguments.next().as_deref().unwrap_or("5").parse()?;
     let only = arguments.next();
+    let only_selection = arguments.next();
     let selections = [
         ("secrets", Selection { secrets: true, ..Selection::default() }),
         ("secrets+pii", Selection { secrets: true, pii: PiiKinds::all(), injection: false }),
@@ -63,7 +64,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mixed = PROSE.repeat(8) + DIRTY;
     let texts = [("prose", PROSE), ("code", CODE), ("log", LOG), ("mixed", mixed.as_str()), ("dirty", DIRTY)]
         .map(|(name, text)| (name, repeated(text, bytes)));
-    for (selected, selection) in selections {
+    let wanted = |selected: &str| only_selection.as_deref().is_none_or(|only| only == selected);
+    for (selected, selection) in selections.into_iter().filter(|(selected, _)| wanted(selected)) {
         let detector = TextDetector::new(selection);
         for (name, text) in texts.iter().filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name))
         {

@@ -7,12 +7,13 @@
 
 mod hidden;
 mod image;
+mod lexicon;
 mod terms;
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
-use terms::{Role, TERMS};
+use lexicon::Lexicon;
+use terms::Role;
 
 /// From how many points on a text is suspected.
 pub const THRESHOLD: u32 = 50;
@@ -38,8 +39,7 @@ pub struct Signal {
 /// Scores texts. Compiled once and shared.
 #[derive(Debug)]
 pub struct InjectionDetector {
-    /// None only if the table of terms could not be compiled; then everything is suspected.
-    terms: Option<AhoCorasick>,
+    lexicon: Lexicon,
 }
 
 impl Default for InjectionDetector {
@@ -52,33 +52,19 @@ impl InjectionDetector {
     /// Compiles the table of terms.
     #[must_use]
     pub fn new() -> Self {
-        let terms = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(TERMS.iter().map(|term| term.text));
-        Self { terms: terms.ok() }
+        Self { lexicon: Lexicon::new() }
     }
 
     /// The signals in a text, each kind once. Takes time linear in the length of the text.
     #[must_use]
     pub fn signals(&self, text: &str) -> Vec<Signal> {
-        let Some(terms) = &self.terms else {
-            return vec![Signal {
-                range: 0..text.len(),
-                points: THRESHOLD,
-                what: "a text that could not be judged",
-            }];
-        };
         let mut signals = Signals::default();
         let mut order = Order::default();
-        for found in terms.find_iter(text) {
-            let Some(term) = TERMS.get(found.pattern().as_usize()) else { continue };
-            match term.role {
-                Role::Alone(points, what) => signals.add(found.range(), points, what),
-                Role::Image => image::signals(text, found.range(), &mut signals),
-                role => order.take(role, found.range(), &mut signals),
-            }
-        }
+        self.lexicon.search(text.as_bytes(), |found| match found.term.role {
+            Role::Alone(points, what) => signals.add(found.range, points, what),
+            Role::Image => image::signals(text, found.range, &mut signals),
+            role => order.take(role, found.range, &mut signals),
+        });
         hidden::signals(text, &mut signals);
         signals.0
     }

@@ -16,7 +16,7 @@ pub use json::redact_json;
 
 use crate::text::kind::Kind;
 use crate::text::window::{Hit, LOOK_BACK, Tail, Wait, Window};
-use crate::text::{Step, TextDetector};
+use crate::text::{Cursor, Step, TextDetector};
 
 /// How many bytes that have left may stay in the buffer before they are moved out.
 const SLACK: usize = 4 * 1024;
@@ -118,6 +118,7 @@ impl Redactor {
         mut tell: impl FnMut(Kind),
     ) {
         self.wait = None;
+        let mut cursor = Cursor::at(self.scanned);
         loop {
             let window = Window { bytes: self.buffer.as_bytes(), floor: self.floor, complete };
             if let Some(tail) = self.tail {
@@ -129,7 +130,8 @@ impl Redactor {
                 self.tail = None;
                 continue;
             }
-            match detector.step(&window, self.scanned) {
+            cursor.skip_to(self.scanned);
+            match detector.step(&window, &mut cursor) {
                 Step::Hit(hit) => {
                     tell(hit.kind);
                     self.mark(hit, out);

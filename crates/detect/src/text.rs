@@ -9,12 +9,14 @@
 pub(crate) mod alphabet;
 mod anchors;
 pub(crate) mod kind;
+pub(crate) mod places;
 pub(crate) mod window;
 
 use std::ops::Range;
 
 use alphabet::Alphabet;
 use anchors::Anchors;
+pub(crate) use anchors::Cursor;
 pub use kind::Kind;
 use window::{Hit, Judged, LOOK_BACK, Wait, Window};
 
@@ -91,23 +93,24 @@ impl TextDetector {
     /// others. Takes time linear in the length of the text.
     pub fn scan(&self, text: &str, mut each: impl FnMut(Match)) {
         let mut window = Window { bytes: text.as_bytes(), floor: 0, complete: true };
-        while let Step::Hit(hit) = self.step(&window, window.floor) {
+        let mut cursor = Cursor::at(0);
+        while let Step::Hit(hit) = self.step(&window, &mut cursor) {
             let (end, _) = hit.tail.extend(&window, hit.end);
             each(Match { range: hit.start..end, kind: hit.kind });
             window.floor = end;
+            cursor.skip_to(end);
         }
         if let Some(injection) = &self.injection {
             injection.scan(text, |range| each(Match { range, kind: Kind::Injection }));
         }
     }
 
-    /// The first match at or after the anchors from `from` on.
-    pub(crate) fn step(&self, window: &Window<'_>, from: usize) -> Step {
-        let mut at = from;
-        while let Some(anchor) = self.anchors.next(window.bytes, at) {
+    /// The first match whose anchor is not before the cursor.
+    pub(crate) fn step(&self, window: &Window<'_>, cursor: &mut Cursor) -> Step {
+        while let Some(anchor) = self.anchors.next(window, cursor) {
             match self.judge(window, anchor) {
                 Ok(Some(hit)) if hit.start >= window.floor && hit.end > anchor => return Step::Hit(hit),
-                Ok(_) => at = Self::past(window, anchor),
+                Ok(_) => {}
                 Err(open) => {
                     return Step::Open { anchor, from: open.from.unwrap_or(anchor), wait: open.wait };
                 }
@@ -172,16 +175,13 @@ impl TextDetector {
         }
     }
 
-    /// Where to go on after an anchor that was none: a number is judged by its first digit.
-    fn past(window: &Window<'_>, anchor: usize) -> usize {
-        let rest = window.bytes.get(anchor..).unwrap_or_default();
-        anchor + Alphabet::DIGIT.run(rest).max(1)
-    }
-
     /// Where the earliest match could begin whose anchor stands at `at` or later.
     ///
     /// Every kind that begins before its anchor has its line here; the others need none.
     pub(crate) fn earliest(&self, window: &Window<'_>, at: usize) -> usize {
+        if !window.before(at).is_some_and(|last| Alphabet::MATCH_BEGUN.has(last)) {
+            return at;
+        }
         let mut earliest = at;
         let mut reach = |start: usize| earliest = earliest.min(start);
         let back = |alphabet: Alphabet, most: usize| at - alphabet.run_back(window.left(at, most));

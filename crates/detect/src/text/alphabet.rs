@@ -54,6 +54,10 @@ impl Alphabet {
         Self(DIGITS | LETTERS | DASH | UNDERSCORE | DOT | PLUS | SLASH | EQUALS | TILDE);
     /// The local part of an address, as people have them; RFC 5321 allows more.
     pub(crate) const LOCAL_PART: Self = Self(DIGITS | LETTERS | DOT | UNDERSCORE | PERCENT | PLUS | DASH);
+    /// What may stand at the end of a text that a match begins at: the local part of an address, the sign before a
+    /// telephone number, the first letters of a key.
+    pub(crate) const MATCH_BEGUN: Self =
+        Self(DIGITS | LETTERS | DOT | UNDERSCORE | PERCENT | PLUS | DASH | BRACKET);
     pub(crate) const DOMAIN: Self = Self(DIGITS | LETTERS | DOT | DASH);
     pub(crate) const IP_V6: Self = Self(DIGITS | LOWER_HEX | UPPER_HEX | COLON | DOT);
     pub(crate) const BLANK: Self = Self(SPACE);

@@ -145,3 +145,19 @@ fn a_finding_does_not_hold_what_was_found() {
         assert!(found.message.contains(kind.what()));
     }
 }
+
+#[test]
+fn a_match_is_found_wherever_in_a_text_it_stands() {
+    let detector = TextDetector::new(Selection::all());
+    for sample in positives(&mut Rng::with_seed(9)) {
+        let alone = found(&detector, &sample.text());
+        for lead in 0..130 {
+            let text = format!("{}\n{}", "a ".repeat(lead), sample.text());
+            let moved: Vec<_> = found(&detector, &text)
+                .into_iter()
+                .map(|one| Match { range: one.range.start - 2 * lead - 1..one.range.end - 2 * lead - 1, ..one })
+                .collect();
+            assert_eq!(moved, alone, "{lead}: {}", sample.text());
+        }
+    }
+}
