@@ -36,6 +36,7 @@ mod headers;
 mod imports;
 mod jwt;
 mod key_policies;
+mod live;
 mod metrics_page;
 mod operators;
 mod pass_through_usage;

@@ -1,11 +1,15 @@
 //! What a scripted upstream does with one request, as bytes and pauses.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Semaphore;
 
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Send(Vec<u8>),
     Pause(Duration),
+    Wait(Arc<Semaphore>),
     Hang,
     Close,
     Reset,
@@ -70,6 +74,12 @@ impl Reply {
 
     pub(crate) fn pause(mut self, time: Duration) -> Self {
         self.0.push(Step::Pause(time));
+        self
+    }
+
+    /// Goes on when the test gives a permit.
+    pub(crate) fn wait(mut self, permits: &Arc<Semaphore>) -> Self {
+        self.0.push(Step::Wait(Arc::clone(permits)));
         self
     }
 

@@ -191,6 +191,10 @@ async fn play(stream: &mut TcpStream, buffer: &mut Vec<u8>, reply: Reply, shared
                 }
                 continue;
             }
+            Step::Wait(permits) => {
+                permits.acquire().await.unwrap().forget();
+                continue;
+            }
             Step::Close => return false,
             Step::Reset => {
                 socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO)).unwrap();
