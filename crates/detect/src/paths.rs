@@ -1,9 +1,10 @@
 //! Paths that an agent names: whether they may be read, written or removed, and where they really lead.
 //!
 //! A path is judged twice. Its text is judged first, without asking the file system (`lexical`): nothing that could be
-//! read in two ways goes further. Then it is followed, component by component (`resolved`), and the rules are applied to
-//! where it leads. What was judged can be changed before it is used; only [`FileRules::open`] has no such gap. Nothing
-//! here confines a program that opens files by itself: that is the sandbox's work.
+//! read in two ways goes further. Then it is followed, in one step where no link is on its way (`direct`), else name by
+//! name (`follow`), and the rules are applied to where it leads (`resolved`). What was judged can be changed before it is
+//! used; only [`FileRules::open`] has no such gap. Nothing here confines a program that opens files by itself: that is the
+//! sandbox's work.
 
 use std::fs::File;
 use std::io;
@@ -14,6 +15,7 @@ use seawall_types::{Code, Effect, Severity};
 
 use crate::Found;
 
+mod direct;
 mod encoding;
 mod follow;
 mod lexical;

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::Unfollowable;
+use super::direct::{Direct, There};
 use super::windows::is_process_window;
 
 /// So many links are followed, as the kernel does (path_resolution(7)).
@@ -27,16 +28,32 @@ pub(super) struct Followed {
     /// Absolute, without links, `.` and `..`. Its last names need not exist.
     pub(super) path: PathBuf,
     /// What is there; `None` when nothing is.
-    pub(super) metadata: Option<Metadata>,
+    pub(super) there: Option<There>,
     /// The links that were followed, where they stand.
     pub(super) links: Vec<PathBuf>,
+}
+
+impl Followed {
+    /// Where a path leads that was proven to hold no link.
+    pub(super) fn directly(direct: Direct) -> Result<Self, Unfollowable> {
+        let there = direct.there().map_err(|error| Unfollowable::look(&direct.path, error))?;
+        Ok(Self { path: direct.path, there, links: Vec::new() })
+    }
+}
+
+/// Follows `absolute`.
+pub(super) fn follow(absolute: &Path, last: Follow) -> Result<Followed, Unfollowable> {
+    match Direct::prove(absolute) {
+        Some(direct) => Followed::directly(direct),
+        None => walk(absolute, last),
+    }
 }
 
 /// Follows `absolute`, name by name.
 ///
 /// It is done here and not by `realpath`, since a path may lead to what isn't there yet, and since the links on the way
 /// are judged too.
-pub(super) fn follow(absolute: &Path, last: Follow) -> Result<Followed, Unfollowable> {
+pub(super) fn walk(absolute: &Path, last: Follow) -> Result<Followed, Unfollowable> {
     let mut walk = Walk { path: PathBuf::from("/"), ahead: VecDeque::new(), links: Vec::new() };
     walk.ahead.extend(names(absolute));
     let mut metadata = None;
@@ -49,7 +66,8 @@ pub(super) fn follow(absolute: &Path, last: Follow) -> Result<Followed, Unfollow
     if walk.path == Path::new("/") {
         metadata = look_at(&walk.path)?;
     }
-    Ok(Followed { path: walk.path, metadata, links: walk.links })
+    let there = metadata.map(|metadata| There::at(&walk.path, metadata));
+    Ok(Followed { path: walk.path, there, links: walk.links })
 }
 
 /// The names of a path, from its beginning; `..` is kept.

@@ -15,6 +15,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use seawall_types::{Code, Effect, Severity};
 
+use super::direct::There;
 use super::places::Places;
 use super::resolved::{Case, changes};
 use super::{FileRules, OpenOptions, OpenRefused, quoted};
@@ -93,16 +94,17 @@ fn from_kernel(error: Errno, written: &str) -> OpenRefused {
 
 /// Judges what was opened: nobody can exchange it any more.
 fn judge_opened(rules: &FileRules, effect: Effect, file: &File, written: &str) -> Result<(), OpenRefused> {
-    let metadata = file.metadata()?;
+    let there = There::of(file)?;
+    let metadata = &there.metadata;
     let may_be_read_or_written = metadata.is_file() || (metadata.is_dir() && effect == Effect::FsRead);
     if !may_be_read_or_written {
         return Err(refused(device(written)));
     }
-    let Some(path) = lies_at(file, &metadata)? else { return Err(refused(changed(written))) };
+    let Some(path) = lies_at(file, metadata)? else { return Err(refused(changed(written))) };
     let places = Places::of(rules).map_err(|unfollowable| refused(unfollowable.found(written)))?;
     let mut case = Case { rules, effect, places: &places, written, found: Vec::new() };
     case.judge_place(&path, &[]);
-    case.judge_file(&path, &metadata);
+    case.judge_file(&path, &there);
     if case.found.is_empty() { Ok(()) } else { Err(OpenRefused::Rules(case.found)) }
 }
 

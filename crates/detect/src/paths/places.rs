@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::follow::{Follow, follow};
+use super::direct::Direct;
+use super::follow::{Follow, walk};
 use super::{FileRules, Unfollowable};
 
 /// One opened place, where it really is.
@@ -24,16 +25,27 @@ pub(super) struct Places {
 impl Places {
     /// Follows the paths of the rules. A place that isn't there yet counts from where its existing part leads.
     pub(super) fn of(rules: &FileRules) -> Result<Self, Unfollowable> {
-        let root = std::fs::canonicalize(&rules.root).map_err(Unfollowable::Root)?;
+        let root = match Direct::prove(&rules.root).filter(Direct::exists) {
+            Some(direct) => direct.path,
+            None => std::fs::canonicalize(&rules.root).map_err(Unfollowable::Root)?,
+        };
+        Self::in_root(rules, root)
+    }
+
+    /// The same for a root that is known to be here.
+    pub(super) fn in_root(rules: &FileRules, root: PathBuf) -> Result<Self, Unfollowable> {
         let mut all = vec![Place { path: root.clone(), read_only: false }];
         for opened in &rules.also {
             let written: PathBuf = root.join(&opened.path).components().collect();
-            let followed = follow(&written, Follow::All)?;
+            let path = match Direct::prove(&written) {
+                Some(direct) => direct.path,
+                None => walk(&written, Follow::All)?.path,
+            };
             // What is closed stays closed where it was written too: somebody could put a link in its place.
-            if opened.read_only && followed.path != written {
+            if opened.read_only && path != written {
                 all.push(Place { path: written, read_only: true });
             }
-            all.push(Place { path: followed.path, read_only: opened.read_only });
+            all.push(Place { path, read_only: opened.read_only });
         }
         Ok(Self { root, all })
     }

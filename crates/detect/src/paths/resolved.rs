@@ -1,14 +1,14 @@
 //! What speaks against the place that a path leads to.
 
-use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use seawall_types::{Code, Effect, Severity};
 
-use super::follow::{Follow, follow};
+use super::direct::{Direct, There};
+use super::follow::{Follow, Followed, follow};
 use super::places::Places;
-use super::windows::{device_name, is_foreign_window, kernel_folder};
+use super::windows::{device_name, kernel_folder};
 use super::{FileRules, Symlinks, Unfollowable, quoted};
 use crate::Found;
 
@@ -18,22 +18,39 @@ pub(super) fn judge(
     effect: Effect,
     written: &str,
 ) -> Result<(PathBuf, Vec<Found>), Unfollowable> {
-    let places = Places::of(rules)?;
-    let absolute = places.root.join(written);
-    let followed = follow(&absolute, Follow::All)?;
+    let (places, followed) = place(rules, written)?;
     let mut case = Case { rules, effect, places: &places, written, found: Vec::new() };
     case.judge_place(&followed.path, &followed.links);
     case.judge_links(&followed.links);
     if effect == Effect::FsDelete {
-        let entry = if follows_last(written) { followed } else { follow(&absolute, Follow::AllButLast)? };
+        let entry = if followed.links.is_empty() || follows_last(written) {
+            followed
+        } else {
+            follow(&places.root.join(written), Follow::AllButLast)?
+        };
         case.judge_place(&entry.path, &entry.links);
         case.judge_removal(&entry.path);
         return Ok((entry.path, case.found));
     }
-    if let Some(metadata) = followed.metadata {
-        case.judge_file(&followed.path, &metadata);
+    if let Some(there) = followed.there {
+        case.judge_file(&followed.path, &there);
     }
     Ok((followed.path, case.found))
+}
+
+/// The opened places, and where the path leads.
+fn place(rules: &FileRules, written: &str) -> Result<(Places, Followed), Unfollowable> {
+    if let Some(direct) = Direct::prove(&rules.root.join(written)) {
+        // With no link on the way to what is below it, the root is where its own text says, too.
+        let proves_root =
+            direct.path.starts_with(&rules.root) && (direct.exists() || direct.path != rules.root);
+        if proves_root {
+            return Ok((Places::in_root(rules, rules.root.components().collect())?, Followed::directly(direct)?));
+        }
+    }
+    let places = Places::of(rules)?;
+    let followed = follow(&places.root.join(written), Follow::All)?;
+    Ok((places, followed))
 }
 
 /// Whether a link at the end is followed also by what removes: what is written like a folder is one.
@@ -122,10 +139,11 @@ impl Case<'_> {
     }
 
     /// Whether what is there may be opened.
-    pub(super) fn judge_file(&mut self, path: &Path, metadata: &Metadata) {
+    pub(super) fn judge_file(&mut self, path: &Path, there: &There) {
+        let metadata = &there.metadata;
         if let Some(name) = device_name(metadata.file_type()) {
             self.note(Code::FsDevice, &format!("leads to {name}"), "name a file");
-        } else if is_foreign_window(path) {
+        } else if there.is_process_view && !path.starts_with("/proc") {
             self.note(Code::FsDevice, "leads into a view of the kernel's processes", "name a file");
         }
         if !metadata.is_file() {

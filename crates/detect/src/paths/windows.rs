@@ -31,13 +31,6 @@ pub(super) fn is_process_window(path: &Path) -> bool {
     }
 }
 
-/// Whether `path` is in a view of the processes that is mounted anywhere but at `/proc`. What can't be asked is one.
-pub(super) fn is_foreign_window(path: &Path) -> bool {
-    let is_view =
-        rustix::fs::statfs(path).map_or(true, |system| system.f_type == rustix::fs::PROC_SUPER_MAGIC);
-    is_view && !path.starts_with("/proc")
-}
-
 /// What a thing is that can't be opened like a file; `None` for files, folders and links.
 pub(super) fn device_name(kind: FileType) -> Option<&'static str> {
     if kind.is_block_device() || kind.is_char_device() {
