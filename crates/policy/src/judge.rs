@@ -316,12 +316,10 @@ impl<'j> Judging<'j> {
                 Touch { paths, ..Touch::of(effect, at.to_string()) }
             });
         }
-        let resolved = resolved.as_ref().and_then(|path| path.to_str());
         let may_replace = may_replace && self.asked.performer == Performer::Us;
-        if let Some(resolved) = resolved.filter(|resolved| may_replace && *resolved != text) {
-            self.decision
-                .replacements
-                .push(Replacement { location: at.to_string(), text: resolved.to_owned() });
+        let resolved = resolved.and_then(|path| path.into_os_string().into_string().ok());
+        if let Some(resolved) = resolved.filter(|resolved| may_replace && resolved != text) {
+            self.decision.replacements.push(Replacement { location: at.to_string(), text: resolved });
         }
     }
 

@@ -90,13 +90,24 @@ const ARGUMENTS: [&str; 3] = ["args", "arguments", "params"];
 
 /// What a parameter of this name is for; also in the plural.
 pub(crate) fn class(name: &str) -> Option<Class> {
-    let whole = || NAMES.iter().find(|(known, _)| is_same(name, known));
-    let last = || {
+    known(name).map(|(_, class)| class).or_else(|| {
         let word = words(name).last().filter(|word| word.len() < name.len())?;
-        let ending = ENDINGS.iter().find(|known| is_same(word, known))?;
-        NAMES.iter().find(|(known, _)| known == ending)
-    };
-    whole().or_else(last).map(|(_, class)| *class)
+        known(word).filter(|(known, _)| ENDINGS.contains(known)).map(|(_, class)| class)
+    })
+}
+
+/// The name of the table that a name is, whatever its case and separators, or whose plural it is.
+fn known(name: &str) -> Option<(&'static str, Class)> {
+    // One letter more than the longest name, for its plural.
+    let mut letters = [0; 17];
+    let mut length = 0;
+    for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
+        *letters.get_mut(length)? = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    let letters = letters.get(..length)?;
+    let find = |letters: &[u8]| NAMES.into_iter().find(|(known, _)| known.as_bytes() == letters);
+    find(letters).or_else(|| find(letters.strip_suffix(b"s")?))
 }
 
 /// Whether a list of this name goes with a command beside it.
@@ -125,13 +136,6 @@ fn humps(part: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a name is this one, whatever its case and separators, or its plural.
-fn is_same(name: &str, known: &str) -> bool {
-    let mut letters = name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
-    known.bytes().all(|expected| letters.next() == Some(expected))
-        && matches!((letters.next(), letters.next()), (None, _) | (Some(b's'), None))
-}
-
 /// Whether a text is plainly a URL: a scheme, and then slashes or one of the schemes that need none.
 pub(crate) fn looks_like_url(text: &str) -> bool {
     const WITHOUT_SLASHES: [&str; 6] = ["http", "https", "ws", "wss", "ftp", "file"];
@@ -149,6 +153,10 @@ pub(crate) fn looks_like_url(text: &str) -> bool {
 pub(crate) fn looks_like_path(text: &str) -> bool {
     const LONGEST: usize = 4096;
     const BEGINNINGS: [&str; 8] = ["/", "~/", "./", "../", "\\\\", ".\\", "..\\", "file:"];
+    // None is without one of these, and most names and words are.
+    if !text.bytes().any(|byte| b"/\\~.:".contains(&byte)) {
+        return false;
+    }
     if text.len() > LONGEST || text.contains(['\n', '\r']) {
         return false;
     }
@@ -205,6 +213,14 @@ mod tests {
         ] {
             assert_eq!(class(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn every_ending_is_a_name_and_every_name_is_found_whole() {
+        assert!(NAMES.iter().all(|(name, _)| name.len() <= 16));
+        assert!(ENDINGS.iter().all(|ending| known(ending).is_some_and(|(name, _)| name == *ending)));
+        assert_eq!(class("working_directories"), None);
+        assert_eq!(class("WorkingDirectorys"), Some(Class::Path));
     }
 
     #[test]

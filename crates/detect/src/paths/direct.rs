@@ -4,13 +4,17 @@
 //! Only a proof is given here. Where there is none (a link, a kernel without `openat2`, a name that is no folder), nothing
 //! is known, and the path has to be walked.
 
+use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, fstatfs, major, openat2};
+use rustix::fs::{
+    CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, StatFs, fstat, fstatfs, major, openat2,
+    statfs,
+};
 use rustix::io::Errno;
 
 use super::windows::is_process_window;
@@ -26,8 +30,11 @@ pub(super) struct Direct {
 
 impl Direct {
     /// The proof that there is no link on the way of `absolute`, if there is one.
-    pub(super) fn prove(absolute: &Path) -> Option<Self> {
-        let path = plain(absolute)?;
+    pub(super) fn prove(absolute: PathBuf) -> Option<Self> {
+        let path = match plain(&absolute)? {
+            Cow::Borrowed(_) => absolute,
+            Cow::Owned(path) => path,
+        };
         if is_process_window(&path) {
             return None;
         }
@@ -54,9 +61,18 @@ impl Direct {
 }
 
 /// The path without `.` and doubled slashes; `None` where `..` or no beginning leaves open what it means.
-fn plain(path: &Path) -> Option<PathBuf> {
+pub(super) fn plain(path: &Path) -> Option<Cow<'_, Path>> {
+    // Most are written so already, which takes one look at their bytes.
+    if is_plain(path.as_os_str().as_bytes()) {
+        return Some(Cow::Borrowed(path));
+    }
     let means_one_place = path.is_absolute() && path.components().all(|part| part != Component::ParentDir);
-    means_one_place.then(|| path.components().collect())
+    means_one_place.then(|| Cow::Owned(path.components().collect()))
+}
+
+fn is_plain(path: &[u8]) -> bool {
+    let Some(names) = path.strip_prefix(b"/") else { return false };
+    names.split(|&byte| byte == b'/').all(|name| !matches!(name, b"" | b"." | b".."))
 }
 
 /// A descriptor that can't be read or written through: opening it touches no device and waits for nobody.
@@ -68,7 +84,10 @@ fn without_links(path: &Path, flags: OFlags) -> Result<File, Errno> {
 /// What is at the end of a path.
 #[derive(Debug)]
 pub(super) struct There {
-    pub(super) metadata: Metadata,
+    pub(super) kind: FileType,
+    /// How many names it has.
+    pub(super) links: u64,
+    pub(super) bytes: u64,
     /// Whether it lies in a view of the kernel's processes, wherever that is mounted.
     pub(super) is_process_view: bool,
 }
@@ -76,28 +95,32 @@ pub(super) struct There {
 impl There {
     /// What an open file is.
     pub(super) fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        let is_process_view = is_on_no_device(&metadata) && is_process_view(file);
-        Ok(Self { metadata, is_process_view })
+        let stat = fstat(file)?;
+        // File systems without a device have 0 for its major number (`get_anon_bdev`); views of processes are among them.
+        let is_on_device = major(stat.st_dev) != 0;
+        Ok(Self {
+            kind: FileType::from_raw_mode(stat.st_mode),
+            links: stat.st_nlink.into(),
+            // A negative size is none that a file can have: it is too large for any limit.
+            bytes: u64::try_from(stat.st_size).unwrap_or(u64::MAX),
+            is_process_view: !is_on_device && is_process_view(fstatfs(file)),
+        })
     }
 
     /// What was found at a path.
-    pub(super) fn at(path: &Path, metadata: Metadata) -> Self {
-        // What can't be asked is taken for one.
-        let is_process_view =
-            rustix::fs::statfs(path).map_or(true, |system| system.f_type == PROC_SUPER_MAGIC);
-        Self { metadata, is_process_view }
+    pub(super) fn at(path: &Path, metadata: &Metadata) -> Self {
+        Self {
+            kind: FileType::from_raw_mode(metadata.mode()),
+            links: metadata.nlink(),
+            bytes: metadata.len(),
+            is_process_view: is_process_view(statfs(path)),
+        }
     }
 }
 
-/// File systems without a device have 0 for its major number (Linux, `get_anon_bdev`); views of processes are among them.
-fn is_on_no_device(metadata: &Metadata) -> bool {
-    major(metadata.dev()) == 0
-}
-
 /// What can't be asked is taken for one.
-fn is_process_view(file: impl AsFd) -> bool {
-    fstatfs(file).map_or(true, |system| system.f_type == PROC_SUPER_MAGIC)
+fn is_process_view(system: rustix::io::Result<StatFs>) -> bool {
+    system.map_or(true, |system| system.f_type == PROC_SUPER_MAGIC)
 }
 
 #[cfg(test)]
@@ -115,30 +138,32 @@ mod tests {
         std::fs::write(root.join("sub/file"), "text").unwrap();
         symlink("sub", root.join("link")).unwrap();
         symlink("nowhere", root.join("dangling")).unwrap();
-        let proven = |name: &str| Direct::prove(&root.join(name)).map(|direct| direct.exists());
+        let proven = |name: &str| Direct::prove(root.join(name)).map(|direct| direct.exists());
         assert_eq!(proven("sub/file"), Some(true));
         assert_eq!(proven("./sub//file"), Some(true));
         assert_eq!(proven("sub/"), Some(true));
         assert_eq!(proven("sub/new"), Some(false));
-        for open in ["link", "link/file", "link/new", "dangling", "sub/file/x", "no/folder", "sub/../sub/file"] {
+        for open in
+            ["link", "link/file", "link/new", "dangling", "sub/file/x", "no/folder", "sub/../sub/file"]
+        {
             assert_eq!(proven(open), None, "{open}");
         }
-        assert!(Direct::prove(Path::new("sub/file")).is_none());
+        assert!(Direct::prove("sub/file".into()).is_none());
     }
 
     #[test]
     fn windows_into_processes_are_never_proven() {
         for path in ["/proc/self", "/proc/1/environ", "/proc/thread-self/root", "/dev/fd/0", "/dev/stdin"] {
-            assert!(Direct::prove(Path::new(path)).is_none(), "{path}");
+            assert!(Direct::prove(path.into()).is_none(), "{path}");
         }
-        let there = Direct::prove(Path::new("/proc/cpuinfo")).unwrap().there().unwrap().unwrap();
+        let there = Direct::prove("/proc/cpuinfo".into()).unwrap().there().unwrap().unwrap();
         assert!(there.is_process_view);
     }
 
     #[test]
     fn a_path_means_the_same_walked_and_proven() {
         for path in ["/", "/proc/", "/proc/cpuinfo", "/nothing of this name"] {
-            let direct = Direct::prove(Path::new(path)).unwrap();
+            let direct = Direct::prove(path.into()).unwrap();
             let walked = walk(Path::new(path), Follow::All).unwrap();
             assert_eq!((direct.path, direct.file.is_some()), (walked.path, walked.there.is_some()), "{path}");
             assert!(walked.links.is_empty(), "{path}");

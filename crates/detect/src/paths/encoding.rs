@@ -100,7 +100,8 @@ const LOOSE: [(&str, &str); 15] = [
 
 /// The path with all loose spellings replaced. `None` when it holds none.
 pub(super) fn loosely_decoded(text: &str) -> Option<String> {
-    if !text.contains(['&', '+']) && !text.contains("0x") && !text.contains("0X") {
+    let begins_one = |pair: &[u8]| matches!(pair, [b'&' | b'+', _] | [b'0', b'x' | b'X']);
+    if !text.as_bytes().windows(2).any(begins_one) {
         return None;
     }
     let mut out = String::with_capacity(text.len());

@@ -43,7 +43,7 @@ impl Followed {
 
 /// Follows `absolute`.
 pub(super) fn follow(absolute: &Path, last: Follow) -> Result<Followed, Unfollowable> {
-    match Direct::prove(absolute) {
+    match Direct::prove(absolute.to_owned()) {
         Some(direct) => Followed::directly(direct),
         None => walk(absolute, last),
     }
@@ -66,7 +66,7 @@ pub(super) fn walk(absolute: &Path, last: Follow) -> Result<Followed, Unfollowab
     if walk.path == Path::new("/") {
         metadata = look_at(&walk.path)?;
     }
-    let there = metadata.map(|metadata| There::at(&walk.path, metadata));
+    let there = metadata.map(|metadata| There::at(&walk.path, &metadata));
     Ok(Followed { path: walk.path, there, links: walk.links })
 }
 

@@ -159,6 +159,12 @@ fn is_url(text: &str) -> bool {
 
 /// Whether a name in it is `..`, or is read as that by some program.
 fn leads_up(text: &str) -> bool {
+    // Without any of these no name can consist of two dots, or of dots and spaces.
+    if text.is_ascii()
+        && !text.as_bytes().windows(2).any(|pair| matches!(pair, b".." | [b' ', _] | [_, b' ']))
+    {
+        return text == " ";
+    }
     let mut name = Name::default();
     for character in text.chars() {
         match role(character) {

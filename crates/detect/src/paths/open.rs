@@ -5,13 +5,12 @@
 //! Only then is a file emptied that is to be.
 
 use std::ffi::OsStr;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use seawall_types::{Code, Effect, Severity};
 
@@ -95,12 +94,13 @@ fn from_kernel(error: Errno, written: &str) -> OpenRefused {
 /// Judges what was opened: nobody can exchange it any more.
 fn judge_opened(rules: &FileRules, effect: Effect, file: &File, written: &str) -> Result<(), OpenRefused> {
     let there = There::of(file)?;
-    let metadata = &there.metadata;
-    let may_be_read_or_written = metadata.is_file() || (metadata.is_dir() && effect == Effect::FsRead);
+    let is_folder = there.kind == FileType::Directory;
+    let may_be_read_or_written =
+        there.kind == FileType::RegularFile || (is_folder && effect == Effect::FsRead);
     if !may_be_read_or_written {
         return Err(refused(device(written)));
     }
-    let Some(path) = lies_at(file, metadata)? else { return Err(refused(changed(written))) };
+    let Some(path) = lies_at(file, &there)? else { return Err(refused(changed(written))) };
     let places = Places::of(rules).map_err(|unfollowable| refused(unfollowable.found(written)))?;
     let mut case = Case { rules, effect, places: &places, written, found: Vec::new() };
     case.judge_place(&path, &[]);
@@ -109,9 +109,9 @@ fn judge_opened(rules: &FileRules, effect: Effect, file: &File, written: &str) -
 }
 
 /// Where the file lies now, as the kernel knows it; `None` when it was removed or lies in no folder that we see.
-fn lies_at(file: &File, metadata: &Metadata) -> io::Result<Option<PathBuf>> {
+fn lies_at(file: &File, there: &There) -> io::Result<Option<PathBuf>> {
     let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    Ok((metadata.nlink() > 0 && path.is_absolute()).then_some(path))
+    Ok((there.links > 0 && path.is_absolute()).then_some(path))
 }
 
 fn refused(found: Found) -> OpenRefused {

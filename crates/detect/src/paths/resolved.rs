@@ -1,13 +1,13 @@
 //! What speaks against the place that a path leads to.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
 use seawall_types::{Code, Effect, Severity};
 
-use super::direct::{Direct, There};
+use super::direct::{Direct, There, plain};
 use super::follow::{Follow, Followed, follow};
-use super::places::Places;
+use super::places::{Places, is_in};
 use super::windows::{device_name, kernel_folder};
 use super::{FileRules, Symlinks, Unfollowable, quoted};
 use crate::Found;
@@ -26,7 +26,7 @@ pub(super) fn judge(
         let entry = if followed.links.is_empty() || follows_last(written) {
             followed
         } else {
-            follow(&places.root.join(written), Follow::AllButLast)?
+            follow(&places.root().join(written), Follow::AllButLast)?
         };
         case.judge_place(&entry.path, &entry.links);
         case.judge_removal(&entry.path);
@@ -40,16 +40,14 @@ pub(super) fn judge(
 
 /// The opened places, and where the path leads.
 fn place(rules: &FileRules, written: &str) -> Result<(Places, Followed), Unfollowable> {
-    if let Some(direct) = Direct::prove(&rules.root.join(written)) {
-        // With no link on the way to what is below it, the root is where its own text says, too.
-        let proves_root =
-            direct.path.starts_with(&rules.root) && (direct.exists() || direct.path != rules.root);
-        if proves_root {
-            return Ok((Places::in_root(rules, rules.root.components().collect())?, Followed::directly(direct)?));
+    if let (Some(direct), Some(root)) = (Direct::prove(rules.root.join(written)), plain(&rules.root)) {
+        // With no link on the way to what is in it, the root is where its own text says, too.
+        if is_in(&direct.path, &root) && (direct.exists() || direct.path != *root) {
+            return Ok((Places::in_root(rules, root.into_owned())?, Followed::directly(direct)?));
         }
     }
     let places = Places::of(rules)?;
-    let followed = follow(&places.root.join(written), Follow::All)?;
+    let followed = follow(&places.root().join(written), Follow::All)?;
     Ok((places, followed))
 }
 
@@ -140,23 +138,22 @@ impl Case<'_> {
 
     /// Whether what is there may be opened.
     pub(super) fn judge_file(&mut self, path: &Path, there: &There) {
-        let metadata = &there.metadata;
-        if let Some(name) = device_name(metadata.file_type()) {
+        if let Some(name) = device_name(there.kind) {
             self.note(Code::FsDevice, &format!("leads to {name}"), "name a file");
         } else if there.is_process_view && !path.starts_with("/proc") {
             self.note(Code::FsDevice, "leads into a view of the kernel's processes", "name a file");
         }
-        if !metadata.is_file() {
+        if there.kind != FileType::RegularFile {
             return;
         }
-        if changes(self.effect) && metadata.nlink() > 1 {
+        if changes(self.effect) && there.links > 1 {
             self.note(
                 Code::FsSymlinkEscape,
                 "has more than one name (hard links), and another may be outside",
                 "write a copy instead",
             );
         }
-        let size = metadata.len();
+        let size = there.bytes;
         if let Some(limit) = self.rules.max_file_bytes.filter(|limit| size > *limit) {
             self.note(
                 Code::FsTooLarge,
