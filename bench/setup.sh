@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the peers that the gateway bench runs beside Seawall: everything below bench/.work, but for packages of the
-# system. Run again it does nothing until a pin changes. What can't be installed is said and left out: the bench then
-# says so in its table and fails. Usage: bench/setup.sh
+# Installs the peers that the benches run beside Seawall: everything below bench/.work, but for packages of the system.
+# Run again it does nothing until a pin changes. What can't be installed is said and left out: the bench then says so in
+# its table and fails. Usage: bench/setup.sh [gateway|guard]…
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -33,6 +33,19 @@ install_portkey() {
     (cd "$work/portkey" && npm ci --ignore-scripts --loglevel=error)
 }
 
+# What builds our own package; the package itself is built anew for each bench.
+install_guard() {
+    rm -rf "$work/guard"
+    python3 -m venv "$work/guard" &&
+        "$work/guard/bin/pip" install --quiet --no-deps --only-binary :all: --requirement "$here/peers/guard.txt"
+}
+
+install_failcore() {
+    rm -rf "$work/failcore"
+    python3 -m venv "$work/failcore" &&
+        "$work/failcore/bin/pip" install --quiet --no-deps --only-binary :all: --requirement "$here/peers/failcore.txt"
+}
+
 # Runs a part once for each state of its pins.
 part() { # NAME PINS
     local stamp=$work/.stamps/$1 want
@@ -50,7 +63,23 @@ part() { # NAME PINS
 }
 
 failed=0
-install_system || failed=1
-part litellm "$here/peers/litellm.txt"
-part portkey "$here/peers/portkey/package-lock.json"
+benches=("$@")
+((${#benches[@]})) || benches=(gateway guard)
+for bench in "${benches[@]}"; do
+    case $bench in
+        gateway)
+            install_system || failed=1
+            part litellm "$here/peers/litellm.txt"
+            part portkey "$here/peers/portkey/package-lock.json"
+            ;;
+        guard)
+            part guard "$here/peers/guard.txt"
+            part failcore "$here/peers/failcore.txt"
+            ;;
+        *)
+            echo "setup: no bench is called '$bench'" >&2
+            exit 2
+            ;;
+    esac
+done
 exit "$failed"
