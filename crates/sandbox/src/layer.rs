@@ -3,6 +3,7 @@
 pub(crate) mod capabilities;
 pub(crate) mod cgroup;
 pub(crate) mod descriptors;
+mod filter;
 pub(crate) mod landlock;
 pub(crate) mod limits;
 pub(crate) mod mounts;

@@ -1,26 +1,28 @@
-//! Seccomp: the system calls that are refused, compiled into filters that the kernel runs before each call. The lists are
-//! in `system_calls`.
+//! Seccomp: the system calls that are refused, compiled into a filter that the kernel runs before each call. The lists are
+//! in `system_calls`, and what a filter is made of in `filter`.
 
 use std::collections::BTreeMap;
 
 use libc::c_long;
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-};
 
 use crate::confinement::{Confinement, Files, Layer, Network};
 use crate::layer::Refusal;
+use crate::layer::filter::{self, Answer, Condition, Rule, Rules};
 use crate::layer::system_calls::{FATAL, NAMESPACE_FLAGS, REFUSED, TYPING, UNKNOWN};
 #[cfg(target_arch = "x86_64")]
 use crate::layer::system_calls::{X32, X32_OWN};
 use crate::report::Layers;
 
-type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
-type Built<T> = Result<T, seccompiler::BackendError>;
+/// When a call is refused: any of these, of which each holds when all its conditions do.
+type When = Vec<Vec<Condition>>;
 
 /// The bits of a socket's type that are not flags (SOCK_TYPE_MASK), and the one type that is TCP's.
-const TYPE_BITS: u64 = 0xf;
-const STREAM: u64 = 1;
+const TYPE_BITS: u32 = 0xf;
+const STREAM: u32 = 1;
+
+/// EPERM and ENOSYS (asm-generic/errno-base.h, errno.h).
+const NOT_PERMITTED: u16 = 1;
+const NO_SUCH_CALL: u16 = 38;
 
 /// Confines this process.
 ///
@@ -52,115 +54,91 @@ pub(crate) fn apply(
     )))
 }
 
-fn install(network: &Network) -> Result<(), seccompiler::Error> {
-    for program in programs(network).map_err(seccompiler::Error::Backend)? {
-        seccompiler::apply_filter(&program)?;
-    }
-    Ok(())
+fn install(network: &Network) -> Result<(), Failed> {
+    let program = filter::program(&rules(network)).ok_or(Failed::Architecture)?;
+    Ok(seccompiler::apply_filter(&program)?)
 }
 
-/// One filter for each way to refuse; the gravest answer of all filters counts (seccomp(2)).
-fn programs(network: &Network) -> Built<Vec<BpfProgram>> {
-    let mut refused = whole(REFUSED);
-    refused.extend(conditional(network)?);
-    let filters = [
-        (refused, SeccompAction::Errno(libc::EPERM.unsigned_abs())),
-        (whole(FATAL), SeccompAction::KillProcess),
-        (whole(UNKNOWN), SeccompAction::Errno(libc::ENOSYS.unsigned_abs())),
-    ];
-    filters.into_iter().map(|(rules, answer)| program(with_x32(rules), answer)).collect()
+/// Why there is no filter in force.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("the system calls of this architecture are not known")]
+    Architecture,
+    #[error(transparent)]
+    Kernel(#[from] seccompiler::Error),
 }
 
-fn program(rules: Rules, answer: SeccompAction) -> Built<BpfProgram> {
-    let architecture = std::env::consts::ARCH.try_into()?;
-    SeccompFilter::new(rules, SeccompAction::Allow, answer, architecture)?.try_into()
+/// What is refused, how and when. What ends a process comes last: where two rules are about one call, the graver holds.
+fn rules(network: &Network) -> Rules {
+    let refused = Answer::Error(NOT_PERMITTED);
+    let mut rules = always(REFUSED, refused);
+    rules.extend(conditional(network).into_iter().map(|(call, when)| (call, Rule { when, answer: refused })));
+    rules.extend(always(UNKNOWN, Answer::Error(NO_SUCH_CALL)));
+    rules.extend(always(FATAL, Answer::Kill));
+    with_x32(rules.into_iter().filter_map(|(call, rule)| Some((u32::try_from(call).ok()?, rule))).collect())
 }
 
-fn whole(calls: &[c_long]) -> Rules {
-    calls.iter().map(|&call| (call, Vec::new())).collect()
+fn always(calls: &[c_long], answer: Answer) -> BTreeMap<c_long, Rule> {
+    calls.iter().map(|&call| (call, Rule { when: Vec::new(), answer })).collect()
 }
 
 /// The calls that are refused for some arguments.
-fn conditional(network: &Network) -> Built<Rules> {
-    let mut rules = Rules::new();
-    rules.insert(libc::SYS_clone, each(NAMESPACE_FLAGS, |flag| has_bit(0, flag.unsigned_abs().into()))?);
-    rules.insert(libc::SYS_ioctl, each(TYPING, |request| is(1, request.into()))?);
+fn conditional(network: &Network) -> Vec<(c_long, When)> {
+    let mut rules = vec![
+        (libc::SYS_clone, each(NAMESPACE_FLAGS, |flag| has_bit(0, flag.cast_unsigned()))),
+        (libc::SYS_ioctl, each(TYPING, |request| is(1, request))),
+    ];
     match network {
-        Network::None => {
-            rules.insert(libc::SYS_socket, vec![SeccompRule::new(vec![is_not(0, family(libc::AF_UNIX))?])?]);
-        }
+        Network::None => rules.push((libc::SYS_socket, vec![vec![is_not(0, family(libc::AF_UNIX))]])),
         Network::Ports(_) => {
-            rules.insert(libc::SYS_socket, all_but_tcp()?);
+            rules.push((libc::SYS_socket, all_but_tcp()));
             // A connection that is opened by its first data is one that Landlock isn't asked about.
             for (call, argument) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
-                let opens = has_bit(argument, libc::MSG_FASTOPEN.unsigned_abs().into())?;
-                rules.insert(call, vec![SeccompRule::new(vec![opens])?]);
+                rules.push((call, vec![vec![has_bit(argument, libc::MSG_FASTOPEN.cast_unsigned())]]));
             }
         }
         Network::Any => {}
     }
-    Ok(rules)
+    rules
 }
 
 /// Every socket but Unix ones and plain TCP: Landlock's ports hold for TCP, and for no other protocol over IP.
-fn all_but_tcp() -> Built<Vec<SeccompRule>> {
-    let not_unix = || is_not(0, family(libc::AF_UNIX));
-    let other_family = SeccompRule::new(vec![
-        not_unix()?,
-        is_not(0, family(libc::AF_INET))?,
-        is_not(0, family(libc::AF_INET6))?,
-    ])?;
-    let other_protocol = SeccompRule::new(vec![
-        not_unix()?,
-        is_not(2, family(libc::IPPROTO_IP))?,
-        is_not(2, family(libc::IPPROTO_TCP))?,
-    ])?;
-    let mut rules = vec![other_family, other_protocol];
-    for kind in (0..=TYPE_BITS).filter(|&kind| kind != STREAM) {
-        rules.push(SeccompRule::new(vec![
-            not_unix()?,
-            condition(1, SeccompCmpOp::MaskedEq(TYPE_BITS), kind)?,
-        ])?);
-    }
-    Ok(rules)
+fn all_but_tcp() -> When {
+    let not_unix = is_not(0, family(libc::AF_UNIX));
+    let other_family = vec![not_unix, is_not(0, family(libc::AF_INET)), is_not(0, family(libc::AF_INET6))];
+    let other_protocol =
+        vec![not_unix, is_not(2, family(libc::IPPROTO_IP)), is_not(2, family(libc::IPPROTO_TCP))];
+    let other_kind = vec![not_unix, Condition { mask: TYPE_BITS, ..is_not(1, STREAM) }];
+    vec![other_family, other_protocol, other_kind]
 }
 
-fn family(number: libc::c_int) -> u64 {
-    number.unsigned_abs().into()
+fn family(number: libc::c_int) -> u32 {
+    number.cast_unsigned()
 }
 
-fn each<T, const N: usize>(
-    values: [T; N],
-    condition: impl Fn(T) -> Built<SeccompCondition>,
-) -> Built<Vec<SeccompRule>> {
-    values.into_iter().map(|value| SeccompRule::new(vec![condition(value)?])).collect()
+fn each<T, const N: usize>(values: [T; N], condition: impl Fn(T) -> Condition) -> When {
+    values.into_iter().map(|value| vec![condition(value)]).collect()
 }
 
-fn is(argument: u8, value: u64) -> Built<SeccompCondition> {
-    condition(argument, SeccompCmpOp::Eq, value)
+fn is(argument: u8, value: u32) -> Condition {
+    Condition { argument, mask: u32::MAX, value, equal: true }
 }
 
-fn is_not(argument: u8, value: u64) -> Built<SeccompCondition> {
-    condition(argument, SeccompCmpOp::Ne, value)
+fn is_not(argument: u8, value: u32) -> Condition {
+    Condition { equal: false, ..is(argument, value) }
 }
 
-fn has_bit(argument: u8, bit: u64) -> Built<SeccompCondition> {
-    condition(argument, SeccompCmpOp::MaskedEq(bit), bit)
+fn has_bit(argument: u8, bit: u32) -> Condition {
+    Condition { mask: bit, ..is(argument, bit) }
 }
 
-/// The kernel takes these arguments as 32 bits, whatever stands above them.
-fn condition(argument: u8, operator: SeccompCmpOp, value: u64) -> Built<SeccompCondition> {
-    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
-}
-
-/// The same calls as x32, and those that have a number of their own there.
+/// The same calls as x32, and those that have a number of their own there: which of them stands for which call does not
+/// matter, since no program of that kind is served.
 #[cfg(target_arch = "x86_64")]
 fn with_x32(mut rules: Rules) -> Rules {
-    // Which own number stands for which call does not matter: no program of that kind is served.
-    let own = X32_OWN.map(|number| (number | X32, Vec::new()));
-    let same: Vec<_> = rules.iter().map(|(call, rules)| (call | X32, rules.clone())).collect();
+    let same: Vec<_> = rules.iter().map(|(call, rule)| (call | X32, rule.clone())).collect();
     rules.extend(same);
-    rules.extend(own);
+    rules.extend(X32_OWN.map(|call| (call | X32, Rule { when: Vec::new(), answer: Answer::Kill })));
     rules
 }
 
@@ -170,22 +148,4 @@ fn with_x32(rules: Rules) -> Rules {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_network_compiles_into_filters() {
-        for network in [Network::None, Network::Ports(vec![443]), Network::Any] {
-            let programs = programs(&network).unwrap();
-            assert_eq!(programs.len(), 3, "{network:?}");
-            assert!(programs.iter().all(|program| program.len() < 1000), "{network:?}");
-        }
-    }
-
-    #[test]
-    fn no_call_is_refused_in_two_ways() {
-        for call in REFUSED {
-            assert!(!FATAL.contains(call) && !UNKNOWN.contains(call), "{call}");
-        }
-    }
-}
+mod tests;

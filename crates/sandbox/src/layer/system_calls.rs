@@ -94,9 +94,9 @@ pub(crate) const TYPING: [u32; 2] = [0x5412, 0x541C];
 
 /// The bit that marks a call of the x32 kind, which shares its architecture with x86-64 and would pass a list of numbers by.
 #[cfg(target_arch = "x86_64")]
-pub(crate) const X32: c_long = 0x4000_0000;
+pub(crate) const X32: u32 = 0x4000_0000;
 
 /// Calls that have another number as x32 (arch/x86/entry/syscalls/syscall_64.tbl): ioctl, sendmsg, ptrace, kexec_load,
 /// process_vm_readv, process_vm_writev, sendmmsg. A program of that kind is not run at all where these matter.
 #[cfg(target_arch = "x86_64")]
-pub(crate) const X32_OWN: [c_long; 7] = [514, 518, 521, 528, 538, 539, 540];
+pub(crate) const X32_OWN: [u32; 7] = [514, 518, 521, 528, 538, 539, 540];
