@@ -59,6 +59,8 @@ def is_native_library(path: str) -> bool:
 
 def is_cache(path: str) -> bool:
     """Whether the path is where Python keeps what it has compiled, of code that may be imported."""
+    if "__pycache__" not in path:
+        return False
     in_cache = os.path.basename(path) == "__pycache__" or os.path.basename(os.path.dirname(path)) == "__pycache__"
     return in_cache and _is_below(os.path.realpath(path), (*library_folders(), *_importable()))
 

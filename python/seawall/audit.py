@@ -49,8 +49,11 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     # Most events are none of ours, and most of ours happen outside of any guarded call: both must cost next to nothing.
     handler = _HANDLERS.get(event)
     if handler is not None and WATCHES.get() and not _LOOKS_AWAY.get():
-        with _looking_away():
+        token = _LOOKS_AWAY.set(True)
+        try:
             handler(*arguments)
+        finally:
+            _LOOKS_AWAY.reset(token)
 
 
 @contextmanager
@@ -95,11 +98,16 @@ def _file(effect: str, path: Any, folder: int = -1) -> None:
     if isinstance(path, int) or path is None:
         return
     path = absolute(_text(path), folder)
-    if path in _HARMLESS or (effect == "fs_read" and is_library(path)):
+    if path in _HARMLESS:
         return
     if effect == "fs_write" and is_cache(path):
         # Importing goes on without its cache, and only where it is told so by an OSError.
         raise PermissionError(f"{path} is not written during a guarded call")
+    # Asked first, since it is the usual case and quicker than finding out what belongs to Python.
+    if all(permit.lets_pass(effect, path) for permit in WATCHES.get()):
+        return
+    if effect == "fs_read" and is_library(path):
+        return
     _judge(lambda permit: permit.saw_file(effect, path))
 
 

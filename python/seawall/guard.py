@@ -134,7 +134,7 @@ class Tool:
         """The permit, and the call with the arguments that it allows."""
         arguments = self.parameters.judged(args, kwargs)
         permit = self.native().admit(self.admitted_as, arguments)
-        changed = permit.arguments
+        changed = permit.changed
         if changed is not None:
             args, kwargs = self.parameters.replaced(args, kwargs, changed)
         return permit, args, kwargs

@@ -20,7 +20,7 @@ pub(crate) struct Permit {
     run: Guarded,
     /// Read while something is judged, which may take as long as a look-up. Nobody waits for it with the interpreter held.
     call: RwLock<State>,
-    arguments: Option<Py<PyAny>>,
+    changed: Option<Py<PyDict>>,
 }
 
 /// Where a call stands.
@@ -49,23 +49,19 @@ enum Against {
 }
 
 impl Permit {
-    /// The permit, with the arguments as the tool is to get them where they differ.
+    /// The permit, with those arguments that the tool is to get otherwise than they were written.
     pub(crate) fn new(
         admitted: Admitted,
         run: Guarded,
         tool: &str,
         arguments: &Bound<'_, PyDict>,
     ) -> PyResult<Self> {
-        let mut changed = None;
-        if !admitted.replacements().is_empty() {
-            let before = value::described(arguments.as_any())?;
-            match value::replaced(arguments.as_any(), &before, admitted.arguments()) {
-                Ok(arguments) => changed = arguments.map(Bound::unbind),
-                Err(error) => return Err(not_replaced(arguments.py(), admitted, tool, error)),
-            }
-        }
+        let changed = match value::changed(arguments, admitted.replacements(), admitted.arguments()) {
+            Ok(changed) => changed.map(Bound::unbind),
+            Err(error) => return Err(not_replaced(arguments.py(), admitted, tool, error)),
+        };
         let call = RwLock::new(State::Open(Box::new(admitted)));
-        Ok(Self { tool: tool.to_owned(), run, call, arguments: changed })
+        Ok(Self { tool: tool.to_owned(), run, call, changed })
     }
 
     /// Takes the call out, if it was open until now.
@@ -129,10 +125,10 @@ const ISOLATE: &str = "guard the tool with isolate=True, where the kernel confin
 
 #[pymethods]
 impl Permit {
-    /// The arguments as the tool is to get them; `None` where they are as they were written.
+    /// The arguments that the tool is to get otherwise than they were written, by name; `None` where there are none.
     #[getter]
-    fn arguments(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.arguments.as_ref().map(|arguments| arguments.clone_ref(py))
+    fn changed(&self, py: Python<'_>) -> Option<Py<PyDict>> {
+        self.changed.as_ref().map(|changed| changed.clone_ref(py))
     }
 
     /// Whether what the tool gives in parts has to be whole before any of it goes on.
@@ -192,6 +188,16 @@ impl Permit {
         if let Some(admitted) = self.end(State::TimedOut) {
             let _always_too_late = admitted.settle(ToolEnd::TimedOut, None);
         }
+    }
+
+    /// Whether the policy has nothing to say about its reading, writing or removing the file of this absolute path. Nothing
+    /// is written down.
+    fn lets_pass(&self, py: Python<'_>, effect: &str, path: &str) -> PyResult<bool> {
+        let effect = effects::effect(effect)?;
+        Ok(py.detach(|| match &*self.call.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Open(admitted) => admitted.lets_pass(effect, path),
+            State::TimedOut | State::Ended => false,
+        }))
     }
 
     /// It is about to read, write or remove the file of this absolute path.

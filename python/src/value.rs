@@ -4,6 +4,8 @@
 //! judged as text. What the policy put in the place of a text goes back into a value of the same kind; where that can't be
 //! done, the call is refused rather than performed with what was to be replaced.
 
+use std::borrow::Cow;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -11,6 +13,7 @@ use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
     PyType,
 };
+use seawall_guard::Replacement;
 use serde_json::{Map, Number, Value};
 
 /// What is nested deeper is left out; the policy refuses what is nested more than 64 deep, so that it never matters.
@@ -227,6 +230,47 @@ fn fields_of_object<'py>(value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>
         }
     }
     Some(fields)
+}
+
+/// Of a call's arguments those that are replaced, by name, made anew of what `after` says; `None` when none is.
+///
+/// # Errors
+/// `ValueError` when one can't be made anew.
+pub(crate) fn changed<'py>(
+    arguments: &Bound<'py, PyDict>,
+    replacements: &[Replacement],
+    after: &Value,
+) -> PyResult<Option<Bound<'py, PyDict>>> {
+    if replacements.is_empty() {
+        return Ok(None);
+    }
+    let changed = PyDict::new(arguments.py());
+    for replacement in replacements {
+        let name = first_name(&replacement.location);
+        // Of names that are no text two could be read as the same, by the mark that takes the place of what is none.
+        let written = if name.contains('\u{FFFD}') { None } else { arguments.get_item(&*name)? };
+        let (Some(written), Some(after)) = (written, after.get(&*name)) else {
+            return Err(not_made(arguments.as_any()));
+        };
+        if written.is_exact_instance_of::<PyString>() {
+            changed.set_item(&*name, &replacement.text)?;
+        } else if !changed.contains(&*name)?
+            && let Some(made) = replaced(&written, &described(&written)?, after)?
+        {
+            changed.set_item(&*name, made)?;
+        }
+    }
+    Ok(Some(changed))
+}
+
+/// The argument that a JSON pointer leads into.
+fn first_name(pointer: &str) -> Cow<'_, str> {
+    let name = pointer.split('/').nth(1).unwrap_or_default();
+    if name.contains('~') {
+        Cow::Owned(name.replace("~1", "/").replace("~0", "~"))
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 /// The value with each text of `before` that differs in `after` replaced; `None` when none does.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seawall_checkpoint::tool::{Resolved, Settled, ToolEnd, ToolPermit};
 use seawall_policy::{Policy, Replacement};
-use seawall_types::{ActionId, Finding, Usd, Verdict};
+use seawall_types::{ActionId, Effect, Finding, Usd, Verdict};
 use serde_json::Value;
 
 use crate::run::OpenCall;
@@ -96,6 +96,13 @@ impl Admitted {
         self.permit
             .observe(seen, &*self.open.run.inner.resolver)
             .map_err(|denial| Error::denied(self.permit.action(), denial))
+    }
+
+    /// Whether the policy has nothing to say about the tool's doing this with the file of this path. Nothing is written down:
+    /// who lets it be done needs to ask no more, and who does not [observes](Self::observe) it.
+    #[must_use]
+    pub fn lets_pass(&self, effect: Effect, path: &str) -> bool {
+        self.permit.lets_pass(effect, path)
     }
 
     /// The call ended. `cost_usd` is what it really cost; `None`: what was declared.

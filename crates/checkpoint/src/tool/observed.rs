@@ -90,6 +90,12 @@ impl ToolPermit {
         Ok(())
     }
 
+    /// Whether the policy has nothing to say about the tool's doing this with the file of this path. Nothing is written down.
+    #[must_use]
+    pub fn lets_pass(&self, effect: Effect, path: &str) -> bool {
+        self.policy().files().is_none_or(|rules| rules.judge(effect, path).found.is_empty())
+    }
+
     fn judge_observed(&self, seen: Observed<'_>, resolver: &dyn Resolver) -> Vec<Found> {
         let policy = Arc::clone(self.policy());
         match seen {
