@@ -121,6 +121,11 @@ pub enum Progress {
     Waits,
 }
 
+/// Whether all are ready. Each is looked at, so that every question is known at once and nobody is asked one after the other.
+fn are_all_ready(ready: impl Iterator<Item = bool>) -> bool {
+    ready.filter(|is_ready| !is_ready).count() == 0
+}
+
 /// Why an answer can't go on. Nothing of it may follow what was sent already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stopped {

@@ -8,7 +8,7 @@ use super::call::Pending;
 use super::core::{Channel, Core, Kept, Piece};
 use super::event::{Read, number, of_json, rebuilt, text};
 use super::items::{Ending, Items};
-use super::{CallVerdict, Field, Judge, Progress, Stopped};
+use super::{CallVerdict, Field, Judge, Progress, Stopped, are_all_ready};
 use crate::json::{ANSWER_DEPTH, Object, Value};
 use crate::splice::{Splices, quoted};
 use crate::sse::RawEvent;
@@ -50,7 +50,7 @@ impl Messages {
                 let content = message.and_then(|message| message.get("content"));
                 let blocks = content.into_iter().flat_map(|content| content.elements());
                 let calls = blocks.filter_map(|block| call(&block.as_object()?));
-                calls.fold(true, |all, call| call.is_ready(judge) && all)
+                are_all_ready(calls.map(|call| call.is_ready(judge)))
             }
             _ => true,
         }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::call::{MAX_HELD, Pending};
 use super::core::MAX_OPEN;
-use super::{CallVerdict, Judge, Stopped};
+use super::{CallVerdict, Judge, Stopped, are_all_ready};
 use crate::sse::RawEvent;
 
 /// An item that has begun.
@@ -145,8 +145,7 @@ impl Items {
         std::mem::take(&mut self.waiting)
     }
 
-    /// Whether the calls can be decided on that are complete once the item of this number is, or every one. All are asked
-    /// about, so that nobody is asked one after the other.
+    /// Whether the calls can be decided on that are complete once the item of this number is, or every one.
     pub(super) fn are_ready<J: Judge>(&self, ending: Ending, judge: &mut J) -> bool {
         let at = match ending {
             Ending::Item(number) => self.position(number),
@@ -156,9 +155,8 @@ impl Items {
             item.verdict.is_none() && (!item.is_open || ending == Ending::All || at == Some(*place))
         };
         let complete = self.items.iter().enumerate().filter(is_complete);
-        complete
-            .filter_map(|(_, item)| item.call.as_ref())
-            .fold(true, |all, call| call.is_ready(judge) && all)
+        let calls = complete.filter_map(|(_, item)| item.call.as_ref());
+        are_all_ready(calls.map(|call| call.is_ready(judge)))
     }
 
     /// The item of an event that waited, until [`Items::forget`].

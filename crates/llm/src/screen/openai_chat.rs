@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use self::calls::{Calls, Fragments, fragments};
 use super::core::{Channel, Core, Kept, MAX_OPEN, Piece, Pieces};
 use super::event::{Read, number, rebuilt};
-use super::{Field, Judge, Progress, Stopped};
+use super::{Field, Judge, Progress, Stopped, are_all_ready};
 use crate::json::{ANSWER_DEPTH, Object, Value};
 use crate::splice::{Splices, quoted};
 use crate::sse::RawEvent;
@@ -60,18 +60,18 @@ impl Chat {
 
     /// Whether the calls can be decided on that are complete with these parts of an event.
     fn are_ready<J: Judge>(&self, judge: &mut J, parts: &[Part<'_>]) -> bool {
-        parts.iter().filter(|part| part.ends).fold(true, |all, part| {
+        let ending = parts.iter().filter(|part| part.ends);
+        are_all_ready(ending.map(|part| {
             let here = part.delta.as_ref().map(fragments).unwrap_or_default();
             let known = self.choices.iter().find(|choice| choice.index == part.index);
             let mut calls = known.map(|choice| choice.calls.clone()).unwrap_or_default();
             // That there are too many is said when they are taken.
-            let is_ready = calls.add(&here, true).is_err() || calls.are_ready(judge);
-            is_ready && all
-        })
+            calls.add(&here, true).is_err() || calls.are_ready(judge)
+        }))
     }
 
     pub(super) fn is_ready_to_end<J: Judge>(&self, judge: &mut J) -> bool {
-        self.choices.iter().fold(true, |all, choice| choice.calls.are_ready(judge) && all)
+        are_all_ready(self.choices.iter().map(|choice| choice.calls.are_ready(judge)))
     }
 
     fn take<J: Judge>(

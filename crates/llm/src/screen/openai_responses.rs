@@ -14,7 +14,7 @@ use self::item::{CallItem, message, message_events};
 use super::core::{Channel, Core, Kept, MAX_OPEN, Piece};
 use super::event::{Read, number};
 use super::items::{Ending, Items};
-use super::{CallVerdict, Field, Judge, Progress, Stopped};
+use super::{CallVerdict, Field, Judge, Progress, Stopped, are_all_ready};
 use crate::json::{ANSWER_DEPTH, Object, Value};
 use crate::splice::Splices;
 use crate::sse::RawEvent;
@@ -324,10 +324,10 @@ impl Verdicts {
     fn are_ready<J: Judge>(&self, judge: &mut J, response: &Object<'_>) -> bool {
         let items = response.get("output").into_iter().flat_map(|output| output.elements());
         let calls = items.filter_map(|item| CallItem::of(&item.as_object()?).map(|call| call.pending));
-        calls.fold(true, |all, call| {
+        are_all_ready(calls.map(|call| {
             let digest = call.digest();
-            (self.0.iter().any(|(known, _)| *known == digest) || call.is_ready(judge)) && all
-        })
+            self.0.iter().any(|(known, _)| *known == digest) || call.is_ready(judge)
+        }))
     }
 
     /// Screens a whole response.

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::super::call::Pending;
 use super::super::core::MAX_OPEN;
 use super::super::event::text;
-use super::super::{CallVerdict, Judge, Stopped};
+use super::super::{CallVerdict, Judge, Stopped, are_all_ready};
 use crate::json::{Object, Value};
 use crate::splice::{Splices, quoted};
 
@@ -145,9 +145,9 @@ impl Calls {
         }
     }
 
-    /// Whether each of them can be decided on. All are asked about.
+    /// Whether each of them can be decided on.
     pub(super) fn are_ready<J: Judge>(&self, judge: &mut J) -> bool {
-        self.known.iter().fold(true, |all, known| known.pending.is_ready(judge) && all)
+        are_all_ready(self.known.iter().map(|known| known.pending.is_ready(judge)))
     }
 
     /// Whether a call does not go on as it came.
