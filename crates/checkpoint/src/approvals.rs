@@ -27,8 +27,10 @@ use self::bell::Bell;
 pub use self::request::{Answer, ApprovalRequest, Approver};
 use crate::PayloadRedactor;
 
-/// How often who waits looks for decisions of other processes.
+/// How often a thread that waits looks for decisions of other processes.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often a task does. There may be thousands, and a server hears of them by [`Approvals::tend`] as well.
+const LOOK_OF_TASKS: Duration = Duration::from_secs(1);
 /// The most pending approvals that are looked at together.
 const MOST: u32 = 1_000;
 
@@ -212,7 +214,7 @@ impl Approvals {
             if !matches!(answer, Answer::Pending { .. }) || left.is_zero() {
                 return answer;
             }
-            let _rung_or_time_to_look = tokio::time::timeout(left.min(LOOK), rung).await;
+            let _rung_or_time_to_look = tokio::time::timeout(left.min(LOOK_OF_TASKS), rung).await;
         }
     }
 

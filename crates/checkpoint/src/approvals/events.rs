@@ -1,6 +1,6 @@
 //! What approvals write into the trace: `approval.asked` and `approval.decided`.
 //!
-//! The arguments themselves stay out; the trace has what a call is recognised by.
+//! The arguments stay out, and so does the line that is made of them; the trace has what a call is recognised by.
 
 use std::sync::Arc;
 
@@ -15,7 +15,6 @@ struct Asked<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     call_id: Option<&'a str>,
     arguments_hash: String,
-    summary: &'a str,
     expires_at: Timestamp,
     findings: &'a [Finding],
 }
@@ -43,7 +42,6 @@ pub(super) fn asked(row: &ApprovalRow) -> Event {
         tool: &row.tool,
         call_id: row.call_id.as_deref(),
         arguments_hash: blake3::Hash::from_bytes(row.arguments_hash).to_hex().to_string(),
-        summary: &row.summary,
         expires_at: row.expires_at,
         findings: &row.findings,
     };

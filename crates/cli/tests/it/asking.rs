@@ -212,7 +212,7 @@ async fn a_wait_that_is_over_tells_the_model_to_come_back() {
 }
 
 /// A chunk of a choice.
-fn chunk(index: u64, delta: Value, finish: Value) -> String {
+fn chunk(index: u64, delta: &Value, finish: Option<&str>) -> String {
     let choice = json!([{ "index": index, "delta": delta, "finish_reason": finish }]);
     format!(
         "data: {}\n\n",
@@ -225,11 +225,11 @@ async fn while_a_call_waits_the_other_text_goes_on() {
     let call = json!([{ "index": 0, "id": "c1", "type": "function", "function": { "name": "pay", "arguments": "{\"amount\":5}" } }]);
     let upstream = Upstream::always(
         Reply::begin_events([
-            chunk(0, json!({ "content": "so " }), Value::Null),
-            chunk(0, json!({ "tool_calls": call }), Value::Null),
-            chunk(0, json!({}), "tool_calls".into()),
-            chunk(1, json!({ "content": "meanwhile" }), Value::Null),
-            chunk(1, json!({}), "stop".into()),
+            chunk(0, &json!({ "content": "so " }), None),
+            chunk(0, &json!({ "tool_calls": call }), None),
+            chunk(0, &json!({}), Some("tool_calls")),
+            chunk(1, &json!({ "content": "meanwhile" }), None),
+            chunk(1, &json!({}), Some("stop")),
             "data: [DONE]\n\n".to_owned(),
         ])
         .end(),
