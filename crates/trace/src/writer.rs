@@ -204,6 +204,12 @@ impl Handle {
         self.queue.keeps_payloads()
     }
 
+    /// Whether so much waits that payloads should stay behind, so that what happened finds room. One atomic load.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        self.queue.is_pressed()
+    }
+
     /// What is kept of payloads from now on, in the place of [`Options::content`].
     pub fn set_content(&self, content: Content) {
         self.queue.set_content(content);

@@ -118,7 +118,10 @@ fn with_refuse_there_is_room_for_the_ends_of_what_was_admitted() {
     (1..=7).for_each(|number| _ = stage.record(number));
     assert_eq!(stage.handle.check(), Ok(()));
     stage.record(8);
-    assert_eq!(stage.handle.check(), Err(Unavailable::Full { waiting: 8 }));
+    assert_eq!(
+        (stage.handle.check(), stage.handle.is_pressed()),
+        (Err(Unavailable::Full { waiting: 8 }), true)
+    );
     assert!(stage.record(9).0.is_some() && stage.record(10).0.is_some());
     assert_eq!((stage.record(11), waiting(&stage)), (Ticket(None), 10));
     assert!(block_on(stage.handle.durable(Ticket(None))).is_err());
