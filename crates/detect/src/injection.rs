@@ -5,6 +5,7 @@
 //! the policy whoever asked for it. The answers of models and the text of users are not what it is made for; results of
 //! tools and pages of the web are.
 
+mod disguise;
 mod hidden;
 mod image;
 mod lexicon;
@@ -12,7 +13,7 @@ mod terms;
 
 use std::ops::Range;
 
-use lexicon::Lexicon;
+use lexicon::{Lexicon, Seen};
 use terms::Role;
 
 /// From how many points on a text is suspected.
@@ -24,6 +25,9 @@ const ORDER_WITHIN: usize = 96;
 const WHOLE_ORDER: u32 = 60;
 /// "Ignore the instructions" may be good advice, so it does not suffice.
 const HALF_ORDER: u32 = 20;
+
+/// Whoever encodes an order means it.
+const DISGUISED: u32 = 60;
 
 /// One reason to suspect a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,14 +63,51 @@ impl InjectionDetector {
     #[must_use]
     pub fn signals(&self, text: &str) -> Vec<Signal> {
         let mut signals = Signals::default();
-        let mut order = Order::default();
-        self.lexicon.search(text.as_bytes(), |found| match found.term.role {
-            Role::Alone(points, what) => signals.add(found.range, points, what),
-            Role::Image => image::signals(text, found.range, &mut signals),
-            role => order.take(role, found.range, &mut signals),
+        let mut looked_at = 0;
+        self.plain(text, &mut signals, |signals, dressed| {
+            let (Seen::Long(at) | Seen::Apart(at)) = dressed else { return };
+            if at < looked_at {
+                return;
+            }
+            let range = if matches!(dressed, Seen::Long(_)) {
+                let (range, said) = disguise::decoded(text.as_bytes(), at);
+                self.judge_undressed(range.clone(), said.as_deref(), signals);
+                range
+            } else {
+                let (range, is_order) = disguise::letters_apart(text.as_bytes(), at);
+                if is_order {
+                    signals.add(range.clone(), DISGUISED, "an order in letters that stand apart");
+                }
+                range
+            };
+            looked_at = range.end;
         });
-        hidden::signals(text, &mut signals);
+        disguise::unescaped(text, |range, said| self.judge_undressed(range, Some(&said), &mut signals));
         signals.0
+    }
+
+    /// The signals of what a text says as it stands.
+    fn plain(&self, text: &str, signals: &mut Signals, mut dressed: impl FnMut(&mut Signals, Seen)) {
+        let mut order = Order::default();
+        self.lexicon.search(text.as_bytes(), |seen| match seen {
+            Seen::Term(found) => match found.term.role {
+                Role::Alone(points, what) => signals.add(found.range, points, what),
+                Role::Image => image::signals(text, found.range, signals),
+                role => order.take(role, found.range, signals),
+            },
+            seen => dressed(signals, seen),
+        });
+        hidden::signals(text, signals);
+    }
+
+    /// What was written in disguise counts if it would be suspected by itself.
+    fn judge_undressed(&self, range: Range<usize>, said: Option<&str>, signals: &mut Signals) {
+        let Some(said) = said else { return };
+        let mut own = Signals::default();
+        self.plain(said, &mut own, |_, _| {});
+        if Self::score(&own.0) >= THRESHOLD {
+            signals.add(range, DISGUISED, "an order that is encoded");
+        }
     }
 
     /// The sum of the signals' points.
@@ -84,14 +125,17 @@ impl InjectionDetector {
     }
 }
 
-/// The signals so far; each kind counts once, so that length alone makes nothing suspected.
+/// The signals so far; each kind counts once, by its gravest, so that length alone makes nothing suspected.
 #[derive(Debug, Default)]
 struct Signals(Vec<Signal>);
 
 impl Signals {
     fn add(&mut self, range: Range<usize>, points: u32, what: &'static str) {
-        if !self.0.iter().any(|signal| signal.what == what) {
-            self.0.push(Signal { range, points, what });
+        let signal = Signal { range, points, what };
+        match self.0.iter_mut().find(|known| known.what == what) {
+            Some(known) if known.points < points => *known = signal,
+            Some(_) => {}
+            None => self.0.push(signal),
         }
     }
 }

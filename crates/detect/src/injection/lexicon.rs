@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::terms::{TERMS, Term};
-use crate::text::places::{BLOCK, block, word_starts};
+use crate::text::places::{BLOCK, Words, block};
 
 /// How many bytes of a word choose its terms.
 const KEY: usize = 4;
@@ -36,6 +36,16 @@ struct Entry {
 pub(super) struct Found {
     pub(super) range: Range<usize>,
     pub(super) term: &'static Term,
+}
+
+/// What a search comes across.
+#[derive(Debug, Clone)]
+pub(super) enum Seen {
+    Term(Found),
+    /// A place in a word that is longer than words are.
+    Long(usize),
+    /// A place from which on letters stand apart.
+    Apart(usize),
 }
 
 impl Lexicon {
@@ -68,17 +78,25 @@ impl Lexicon {
         }
     }
 
-    /// Tells the terms in a text by the places of their keys; of those that have theirs at the same place the longest.
-    pub(super) fn search(&self, text: &[u8], mut each: impl FnMut(Found)) {
+    /// Tells the terms in a text by the places of their keys, of those that have theirs at the same place the longest; and
+    /// the places at which something may be written in disguise.
+    pub(super) fn search(&self, text: &[u8], mut each: impl FnMut(Seen)) {
         let mut in_word = false;
         for start in (0..text.len()).step_by(BLOCK) {
             let mut room = [0; BLOCK];
-            let mut starts = word_starts(block(text, start, &mut room), &mut in_word);
+            let words = Words::of(block(text, start, &mut room), &mut in_word);
+            let mut starts = words.starts;
             while starts != 0 {
                 let at = start + usize::try_from(starts.trailing_zeros()).unwrap_or(0);
                 starts &= starts - 1;
                 if let Some(found) = self.known_at(text, at).and_then(|hash| self.longest(text, at, hash)) {
-                    each(found);
+                    each(Seen::Term(found));
+                }
+            }
+            for (places, seen) in [(words.long, Seen::Long as fn(usize) -> Seen), (words.apart, Seen::Apart)]
+            {
+                if places != 0 {
+                    each(seen(start + usize::try_from(places.trailing_zeros()).unwrap_or(0)));
                 }
             }
         }
@@ -165,7 +183,10 @@ mod tests {
             assert!(key(term.text).is_some(), "{term:?}");
             let mut found = Vec::new();
             let text = format!("\n\n{} ", term.text);
-            Lexicon::new().search(text.as_bytes(), |one| found.push(one.term.text));
+            Lexicon::new().search(text.as_bytes(), |seen| match seen {
+                Seen::Term(one) => found.push(one.term.text),
+                Seen::Long(_) | Seen::Apart(_) => {}
+            });
             let longer = |text: &&str| text.to_ascii_lowercase().contains(term.text.trim_end());
             assert!(found.iter().any(longer), "{term:?}: {found:?}");
         }

@@ -147,14 +147,31 @@ pub(super) fn after(places: u64, behind: u64, by: u32) -> u64 {
     places.unbounded_shl(by) | behind.unbounded_shr(u64::BITS - by)
 }
 
-/// The places at which a word begins. A character of Chinese, Japanese or Korean is a word. `in_word` says, and is told,
-/// whether the block before ends within one.
-#[inline]
-pub(crate) fn word_starts(block: &Block, in_word: &mut bool) -> u64 {
-    // Of what is not ASCII the highest bit is set, which is what a set of places is made of.
-    let word = places(block, |bytes| within(bytes | u8x16::splat(0x20), b'a', b'z') | digit(bytes) | bytes);
-    let ideograph = places(block, |bytes| within(bytes, 0xe3, 0xed));
-    let starts = word & !(word << 1 | u64::from(*in_word)) | ideograph;
-    *in_word = word >> (u64::BITS - 1) == 1;
-    starts
+/// The words of a block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words {
+    /// Where one begins. A character of Chinese, Japanese or Korean is a word.
+    pub(crate) starts: u64,
+    /// Where sixteen letters and digits follow without anything between.
+    pub(crate) long: u64,
+    /// Where five letters follow that stand alone, with one byte between two of them.
+    pub(crate) apart: u64,
+}
+
+impl Words {
+    /// `in_word` says, and is told, whether the block before ends within a word.
+    #[inline]
+    pub(crate) fn of(block: &Block, in_word: &mut bool) -> Self {
+        let ascii = places(block, |bytes| within(bytes | u8x16::splat(0x20), b'a', b'z') | digit(bytes));
+        // Of what is not ASCII the highest bit is set, which is what a set of places is made of.
+        let word = ascii | places(block, |bytes| bytes);
+        let ideograph = places(block, |bytes| within(bytes, 0xe3, 0xed));
+        let starts = word & !(word << 1 | u64::from(*in_word));
+        *in_word = word >> (u64::BITS - 1) == 1;
+        let four = ascii & ascii >> 1 & ascii >> 2 & ascii >> 3;
+        let eight = four & four >> 4;
+        let alone = starts & !(word >> 1);
+        let three_alone = alone & alone >> 2 & alone >> 4;
+        Self { starts: starts | ideograph, long: eight & eight >> 8, apart: three_alone & three_alone >> 4 }
+    }
 }

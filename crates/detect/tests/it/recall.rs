@@ -155,7 +155,10 @@ fn a_match_is_found_wherever_in_a_text_it_stands() {
             let text = format!("{}\n{}", "a ".repeat(lead), sample.text());
             let moved: Vec<_> = found(&detector, &text)
                 .into_iter()
-                .map(|one| Match { range: one.range.start - 2 * lead - 1..one.range.end - 2 * lead - 1, ..one })
+                .map(|one| Match {
+                    range: one.range.start - 2 * lead - 1..one.range.end - 2 * lead - 1,
+                    ..one
+                })
                 .collect();
             assert_eq!(moved, alone, "{lead}: {}", sample.text());
         }
