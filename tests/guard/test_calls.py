@@ -261,6 +261,33 @@ def test_many_threads_share_a_run(events):
     assert sum(event["kind"] == "action.settled" for event in events(ctx)) == 400
 
 
+def test_what_is_replaced_reaches_the_tool_however_it_was_given():
+    with run(policy="fs_safe", sandbox="sb") as ctx:
+        tool = ctx.tool(lambda path, other_path="b.txt", *, log_file="c.log": (path, other_path, log_file), name="write")
+        there = tuple(f"{ctx.sandbox}/{name}" for name in ("a.txt", "b.txt", "c.log"))
+        assert tool("a.txt") == there
+        assert tool("a.txt", "b.txt") == there
+        assert tool("a.txt", log_file="c.log") == there
+        assert tool(other_path="b.txt", path="a.txt", log_file="c.log") == there
+        with pytest.raises(TypeError, match="multiple values"):
+            tool("a.txt", path="a.txt")
+        with pytest.raises(TypeError):
+            tool("a.txt", "b.txt", "c.log")
+        # Of parts alone the rest stays as it was, and what was given is not changed.
+        given = {"paths": ["a.txt", "b.txt"], "note": object()}
+        got = ctx.tool(lambda **many: many, name="write_many")(**given, path="c.log")
+        assert got == {"paths": list(there[:2]), "note": given["note"], "path": there[2]}
+        assert given["paths"] == ["a.txt", "b.txt"]
+
+
+def test_names_that_are_no_text_are_refused_where_something_is_replaced():
+    with run(policy="fs_safe", sandbox="sb") as ctx:
+        tool = ctx.tool(lambda **many: pytest.fail("it ran"), name="write")
+        with pytest.raises(PolicyDenied) as caught:
+            tool(**{"path\ud800_path": "a.txt", "path\ufffd_path": "b.txt"})
+        assert caught.value.code == "TOOL_CONTRACT"
+
+
 def test_wrong_arguments_are_a_type_error():
     with run(policy="safe") as ctx:
         ctx.tool(lambda path: path, name="read")

@@ -85,8 +85,10 @@ fn without_links(path: &Path, flags: OFlags) -> Result<File, Errno> {
 #[derive(Debug)]
 pub(super) struct There {
     pub(super) kind: FileType,
-    /// How many names it has.
-    pub(super) links: u64,
+    /// Whether it has more than one name (hard links).
+    pub(super) has_other_names: bool,
+    /// Whether it has none any more.
+    pub(super) is_removed: bool,
     pub(super) bytes: u64,
     /// Whether it lies in a view of the kernel's processes, wherever that is mounted.
     pub(super) is_process_view: bool,
@@ -100,7 +102,8 @@ impl There {
         let is_on_device = major(stat.st_dev) != 0;
         Ok(Self {
             kind: FileType::from_raw_mode(stat.st_mode),
-            links: stat.st_nlink.into(),
+            has_other_names: stat.st_nlink > 1,
+            is_removed: stat.st_nlink == 0,
             // A negative size is none that a file can have: it is too large for any limit.
             bytes: u64::try_from(stat.st_size).unwrap_or(u64::MAX),
             is_process_view: !is_on_device && is_process_view(fstatfs(file)),
@@ -111,7 +114,8 @@ impl There {
     pub(super) fn at(path: &Path, metadata: &Metadata) -> Self {
         Self {
             kind: FileType::from_raw_mode(metadata.mode()),
-            links: metadata.nlink(),
+            has_other_names: metadata.nlink() > 1,
+            is_removed: metadata.nlink() == 0,
             bytes: metadata.len(),
             is_process_view: is_process_view(statfs(path)),
         }

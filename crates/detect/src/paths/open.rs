@@ -111,7 +111,7 @@ fn judge_opened(rules: &FileRules, effect: Effect, file: &File, written: &str) -
 /// Where the file lies now, as the kernel knows it; `None` when it was removed or lies in no folder that we see.
 fn lies_at(file: &File, there: &There) -> io::Result<Option<PathBuf>> {
     let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    Ok((there.links > 0 && path.is_absolute()).then_some(path))
+    Ok((!there.is_removed && path.is_absolute()).then_some(path))
 }
 
 fn refused(found: Found) -> OpenRefused {

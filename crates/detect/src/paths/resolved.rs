@@ -146,7 +146,7 @@ impl Case<'_> {
         if there.kind != FileType::RegularFile {
             return;
         }
-        if changes(self.effect) && there.links > 1 {
+        if changes(self.effect) && there.has_other_names {
             self.note(
                 Code::FsSymlinkEscape,
                 "has more than one name (hard links), and another may be outside",

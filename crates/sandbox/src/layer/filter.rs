@@ -175,8 +175,9 @@ pub(crate) fn answered(program: &[sock_filter], architecture: u32, call: u32, ar
             LOAD if k == ARCHITECTURE => accumulator = architecture,
             LOAD => {
                 let at = (k - ARGUMENTS) / 4;
-                let argument = arguments[at as usize / 2];
-                accumulator = if at % 2 == 0 { argument as u32 } else { (argument >> 32) as u32 };
+                let halves = arguments[at as usize / 2].to_le_bytes();
+                let half = if at.is_multiple_of(2) { halves.first_chunk() } else { halves.last_chunk() };
+                accumulator = u32::from_le_bytes(*half.unwrap());
             }
             AND => accumulator &= k,
             JUMP => next += k as usize,
