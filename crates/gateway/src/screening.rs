@@ -4,6 +4,7 @@
 //! is put between an upstream's answer and its client: what it makes wait counts as memory, and what it stops becomes a
 //! refusal.
 
+mod inquiry;
 mod judge;
 mod waiting;
 

@@ -11,6 +11,7 @@ use seawall_policy::{Asked, Decision, Declared, Judgement, Performer, Policy};
 use seawall_types::{Actor, Code, Finding, RunId, Severity, Verdict};
 use serde_json::Value;
 
+use super::inquiry::Inquiry;
 use crate::people::Question;
 use crate::settings::ToolDenied;
 
@@ -28,27 +29,6 @@ pub(crate) struct PolicyJudge {
     /// Where what is only taken note of is written.
     nowhere: String,
     inquiry: Inquiry,
-}
-
-/// What people were asked about the calls of one answer.
-#[derive(Debug, Default)]
-struct Inquiry {
-    /// People can be asked, and the policy may want that.
-    is_open: bool,
-    /// A call that was not asked about is asked about, and passed over for the time being: the answer is to be screened
-    /// once more.
-    collects: bool,
-    questions: Vec<(Question, State)>,
-}
-
-/// How far a question has come.
-#[derive(Debug, PartialEq)]
-enum State {
-    New,
-    Sent,
-    Answered(Answer),
-    /// A call has gone or not gone by the answer. Another one is another question.
-    Used,
 }
 
 /// One call, judged, with the arguments as the client would get them.
@@ -106,27 +86,17 @@ impl PolicyJudge {
 
     /// What people are to be asked now, with the place of each question.
     pub(crate) fn take_questions(&mut self) -> (Vec<usize>, Vec<Question>) {
-        let new =
-            self.inquiry.questions.iter_mut().enumerate().filter(|(_, (_, state))| *state == State::New);
-        new.map(|(place, (question, state))| {
-            *state = State::Sent;
-            (place, question.clone())
-        })
-        .unzip()
+        self.inquiry.take_new()
     }
 
     /// What people said to the questions at these places.
     pub(crate) fn hear(&mut self, places: Vec<usize>, answers: Vec<Answer>) {
-        for (place, answer) in places.into_iter().zip(answers) {
-            if let Some((_, state)) = self.inquiry.questions.get_mut(place) {
-                *state = State::Answered(answer);
-            }
-        }
+        self.inquiry.hear(places, answers);
     }
 
     /// Whether anybody was asked: what was decided for this answer says nothing about another.
     pub(crate) fn has_asked(&self) -> bool {
-        !self.inquiry.questions.is_empty()
+        !self.inquiry.is_empty()
     }
 
     /// What was found so far, and what was done about it.
@@ -199,7 +169,7 @@ impl PolicyJudge {
         let (would, findings) = (*would, findings.clone());
         let Some(at) = self.inquiry.position(call, &judged.arguments) else {
             if self.inquiry.collects && call.is_whole {
-                self.inquiry.add(call, judged);
+                self.inquiry.add(call, judged.arguments, judged.decision.findings);
                 return CallVerdict::Refuse(String::new());
             }
             // A part of a call, or the same one twice in an answer: nobody has said yes to it.
@@ -244,40 +214,6 @@ impl PolicyJudge {
             // A light finding about a call that is refused for a grave one is still light.
             let verdict = if finding.severity == Severity::Low { would.min(Verdict::Warn) } else { would };
             self.found.add(verdict, Finding { location, ..finding });
-        }
-    }
-}
-
-impl Inquiry {
-    fn add(&mut self, call: &Call<'_>, judged: Judged) {
-        let question = Question {
-            tool: call.name.to_owned(),
-            call_id: call.id.map(str::to_owned),
-            arguments: judged.arguments,
-            findings: judged.decision.findings,
-        };
-        self.questions.push((question, State::New));
-    }
-
-    /// The first question about this call that no other call has used; while questions are gathered, each call has its own.
-    fn position(&self, call: &Call<'_>, arguments: &Value) -> Option<usize> {
-        self.questions.iter().position(|(question, state)| {
-            let is_unused = if self.collects { false } else { *state != State::Used };
-            let is_of_call = question.tool == call.name && question.call_id.as_deref() == call.id;
-            is_unused && is_of_call && question.arguments == *arguments
-        })
-    }
-
-    fn is_answered(&self, at: usize) -> bool {
-        self.questions.get(at).is_some_and(|(_, state)| matches!(state, State::Answered(_)))
-    }
-
-    /// The answer at this place; where there is none yet, nobody can be asked any more.
-    fn take(&mut self, at: usize) -> Answer {
-        let state = self.questions.get_mut(at).map(|(_, state)| std::mem::replace(state, State::Used));
-        match state {
-            Some(State::Answered(answer)) => answer,
-            _ => Answer::Unavailable { reason: "the answer went on before anybody had decided".to_owned() },
         }
     }
 }
@@ -335,7 +271,7 @@ impl Judge for PolicyJudge {
         match self.inquiry.position(call, &judged.arguments) {
             Some(at) => self.inquiry.is_answered(at),
             None => {
-                self.inquiry.add(call, judged);
+                self.inquiry.add(call, judged.arguments, judged.decision.findings);
                 false
             }
         }
