@@ -6,9 +6,9 @@ proxies nothing, and knows a gateway by its address alone.
 
 from __future__ import annotations
 
+import http.client
 import os
 import threading
-import urllib.error
 import urllib.request
 from typing import Optional, Union
 from urllib.parse import urlsplit
@@ -35,8 +35,12 @@ def address_of(gateway: Union[bool, str, None]) -> Optional[str]:
     if gateway is None or gateway is False:
         return None
     address = (os.environ.get("SEAWALL_GATEWAY") or _DEFAULT) if gateway is True else str(gateway)
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(address)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
         raise ConfigError(f"the gateway {address!r} is no http(s) address", remedy=f"give one such as {_DEFAULT}")
     return address.rstrip("/").removesuffix("/v1")
 
@@ -84,7 +88,7 @@ def _look_for(address: str) -> None:
         # No proxy of the environment stands between a program and its gateway.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         opener.open(f"{address}/health", timeout=_SECONDS).close()
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise ConfigError(
             f"no gateway answers at {address}: {error}",
             remedy="start one with `seawall up`, or give its address: run(gateway='http://host:port')",

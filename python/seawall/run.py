@@ -172,7 +172,7 @@ class RunContext:
             if self._gateway is not None:
                 try:
                     Routed.begin(self._gateway)
-                except ConfigError:
+                except BaseException:
                     native.finish()
                     raise
             self._native = native

@@ -1,6 +1,9 @@
 """Model calls of a run through the real gateway: with OpenAI's own client, which is told of nothing."""
 
 import os
+import socket
+import threading
+from collections.abc import Iterator
 
 import pytest
 from seawall import ConfigError, run
@@ -54,8 +57,29 @@ def test_a_budget_of_the_gateway_stops_the_call(poor_gateway: Gateway):
     assert refused.value.status_code == 402
 
 
-def test_without_a_gateway_the_run_does_not_begin(gateway: Gateway):
-    for address, says in {"http://127.0.0.1:9": "no gateway answers", "localhost:8000": "no http"}.items():
+@pytest.fixture
+def no_http() -> Iterator[int]:
+    """The port of a server that speaks something else."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"220 ready\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def test_without_a_gateway_the_run_does_not_begin(gateway: Gateway, no_http: int):
+    for address, says in {
+        "http://127.0.0.1:9": "no gateway answers",
+        f"http://127.0.0.1:{no_http}": "no gateway answers",
+        "localhost:8000": "no http",
+        "http://127.0.0.1:abc": "no http",
+        "http://[::1": "no http",
+    }.items():
         with pytest.raises(ConfigError, match=says), run(policy="safe", gateway=address):
             raise AssertionError("it began")
     with run(policy="safe", gateway=gateway.url), pytest.raises(ConfigError, match="through"):

@@ -39,15 +39,15 @@ impl Default for PayloadRedactor {
 
 impl Redact for PayloadRedactor {
     fn redact(&self, name: &str, text: &str, is_cut: bool) -> Option<String> {
-        if name.is_empty() {
-            return if is_cut { self.without_open_end(text) } else { self.detector.redact(text) };
+        if let Some(kind) = self.detector.named(name, text) {
+            return Some(kind.mark().to_owned());
         }
-        // As it would stand in a text: a password has no form of its own, only its name.
-        let lead = format!("\"{name}\": \"");
-        let named = format!("{lead}{text}{}", if is_cut { "" } else { "\"" });
-        let redacted = if is_cut { self.without_open_end(&named)? } else { self.detector.redact(&named)? };
-        let value = redacted.strip_prefix(lead.as_str()).unwrap_or(GONE);
-        Some(value.strip_suffix('"').filter(|_| !is_cut).unwrap_or(value).to_owned())
+        match is_cut {
+            // More of it might have been a secret.
+            true if self.detector.names_a_secret(name) => Some(GONE.to_owned()),
+            true => self.without_open_end(text),
+            false => self.detector.redact(text),
+        }
     }
 }
 
@@ -72,6 +72,11 @@ mod tests {
     fn a_value_is_a_secret_by_its_name() {
         assert_eq!(redact("password", "correct-horse-7", false).unwrap(), "[REDACTED:secret]");
         assert_eq!(redact("title", "correct-horse-7", false), None);
+        for password in ["Tr0ub4'dor-3xyz!99", "Tr0ub4\"dor3", "Tr0ub4dor\\3xyz!99", "two\nLines-7"] {
+            assert_eq!(redact("db_password", password, false).unwrap(), "[REDACTED:secret]", "{password}");
+        }
+        let header = redact("Authorization", "Bearer abcDEF123456ghi", false).unwrap();
+        assert!(!header.contains("abcDEF"), "{header}");
     }
 
     #[test]
@@ -82,6 +87,10 @@ mod tests {
                 let kept = redact(name, &whole[..end], true).unwrap_or_else(|| panic!("{}", &whole[..end]));
                 assert!(kept.starts_with("take ") && !kept.contains("sk-"), "{kept}");
             }
+        }
+        for cut in ["correct-horse", "corr'ect-horse", "corr\"ect"] {
+            let kept = redact("password", cut, true).unwrap();
+            assert!(!kept.contains("ect"), "{kept}");
         }
         let named = redact("password", "correct-horse", true).unwrap();
         assert!(!named.contains("correct"), "{named}");

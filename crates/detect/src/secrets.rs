@@ -9,7 +9,7 @@ mod prefixed;
 mod rules;
 mod url;
 
-pub(crate) use assignment::{is_secret_name, judge as assignment};
+pub(crate) use assignment::{is_secret_name, judge as assignment, named};
 pub(crate) use jwt::{begun as jwt_begun, judge as jwt, tail as jwt_tail};
 pub(crate) use pem::{judge as pem, tail as pem_tail};
 pub(crate) use prefixed::{Prefixes, databricks};

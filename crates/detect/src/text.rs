@@ -89,6 +89,19 @@ impl TextDetector {
         self.selection
     }
 
+    /// What a value is as a whole, when the name that it stands under, apart from it, says that it is a secret: a member of an
+    /// object, an argument. What is in the value whatever its name is, [`TextDetector::scan`] finds.
+    #[must_use]
+    pub fn named(&self, name: &str, value: &str) -> Option<Kind> {
+        if self.selection.secrets { secrets::named(name, value) } else { None }
+    }
+
+    /// Whether the name promises a secret, so that its value may be one.
+    #[must_use]
+    pub fn names_a_secret(&self, name: &str) -> bool {
+        self.selection.secrets && secrets::is_secret_name(name)
+    }
+
     /// Tells every match, in the order of the text and without overlaps; attempts to instruct the model come after all
     /// others. Takes time linear in the length of the text.
     pub fn scan(&self, text: &str, mut each: impl FnMut(Match)) {

@@ -1,7 +1,9 @@
 //! Judging one call: every rule over every parameter, then the rules about the call as a whole.
 
+mod texts;
+
 use seawall_detect::Found;
-use seawall_types::{Code, Effect, Finding, Mode, Severity, Verdict};
+use seawall_types::{Code, Effect, Finding, Severity, Verdict};
 use serde_json::Value;
 
 use crate::asked::file_effect;
@@ -9,7 +11,7 @@ use crate::parameters::{self, Class};
 use crate::place::{Touch, below_root};
 use crate::pointer::Pointer;
 use crate::when::Facts;
-use crate::{Asked, Decision, Declared, Performer, Policy, Replacement, TextRules};
+use crate::{Asked, Decision, Declared, Performer, Policy, Replacement};
 
 /// How deep arguments may nest. What nests deeper is refused, since it can't be looked at whole.
 const DEEPEST: usize = 64;
@@ -157,7 +159,8 @@ impl<'j> Judging<'j> {
             }
             Value::Array(items) => self.items(items, name, known, at, depth),
             Value::Object(fields) => self.fields(fields, known, at, depth),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::Number(number) => self.number(number, name, at),
+            Value::Null | Value::Bool(_) => {}
         }
     }
 
@@ -191,7 +194,7 @@ impl<'j> Judging<'j> {
             if declared.is_none() {
                 self.by_value(name, &at, false);
             }
-            self.scan(name, &at, false);
+            self.scan_name(name, &at);
             if known.class == Some(Class::Command) {
                 self.command_with_arguments(value, fields, &at);
             }
@@ -236,36 +239,7 @@ impl<'j> Judging<'j> {
             }
             None => self.by_value(text, at, true),
         }
-        self.scan(text, at, true);
-    }
-
-    /// Looks for secrets and the like. Where they are to be taken out, the text is replaced by one without them.
-    fn texts(&self) -> &'j TextRules {
-        match self.asked.performer {
-            Performer::Us => self.policy.text_towards_tool(),
-            Performer::Client => self.policy.text_from_model(),
-        }
-    }
-
-    fn scan(&mut self, text: &str, at: &Pointer<'_>, may_replace: bool) {
-        let rules = self.texts();
-        let Some(detector) = rules.detector() else { return };
-        let takes_out = self.policy.mode == Mode::Strict && may_replace;
-        let mut without = String::new();
-        let mut copied = 0;
-        detector.scan(text, |found| {
-            let verdict = rules.verdict(found.kind);
-            self.tell_once(verdict, rules.finding(found.kind, at.to_string()));
-            if takes_out && verdict == Verdict::Redact && found.range.start >= copied {
-                without.push_str(text.get(copied..found.range.start).unwrap_or_default());
-                without.push_str(found.kind.mark());
-                copied = found.range.end;
-            }
-        });
-        if copied > 0 {
-            without.push_str(text.get(copied..).unwrap_or_default());
-            self.decision.replacements.push(Replacement { location: at.to_string(), text: without });
-        }
+        self.scan(text, name, at);
     }
 
     /// A path or a URL, whichever it is. What goes up may be meant as a path even where it begins like a URL.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use seawall_detect::TextDetector;
+use seawall_detect::{Kind, TextDetector};
 use seawall_policy::{Policy, TextRules};
 use seawall_types::{Finding, Mode, Verdict};
 use serde_json::{Map, Value};
@@ -11,6 +11,8 @@ use crate::Denial;
 
 /// So many findings of one result are told; the rest lead to the same.
 const MOST_FINDINGS: usize = 100;
+/// Numbers with fewer digits are no account and name nobody by themselves: payment cards have 13 at least (ISO/IEC 7812).
+const SHORTEST_NUMBER: usize = 13;
 
 /// What looking through it came to.
 #[derive(Debug, Default)]
@@ -51,7 +53,7 @@ pub(super) fn inspect(policy: &Policy, value: &mut Value) -> Inspected {
         gravest: Verdict::Allow,
         told: Inspected::default(),
     };
-    looking.value(value, &mut String::new());
+    looking.value(value, "", &mut String::new());
     let Looking { gravest, mut told, strict, .. } = looking;
     // Nobody can be asked about what has happened already.
     if strict && gravest >= Verdict::Ask {
@@ -69,20 +71,28 @@ struct Looking<'l> {
 }
 
 impl Looking<'_> {
-    fn value(&mut self, value: &mut Value, at: &mut String) {
-        match value {
-            Value::String(text) => {
-                if let Some(without) = self.text(text, at) {
-                    *text = without;
-                }
+    /// A value, and the name that it stands under.
+    fn value(&mut self, value: &mut Value, name: &str, at: &mut String) {
+        let without = match value {
+            Value::String(text) => self.named(name, text, at),
+            Value::Number(number) => {
+                let digits = number.to_string();
+                (digits.len() >= SHORTEST_NUMBER).then(|| self.named(name, &digits, at)).flatten()
             }
             Value::Array(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
-                    self.below(&index.to_string(), at, |looking, at| looking.value(item, at));
+                    self.below(&index.to_string(), at, |looking, at| looking.value(item, name, at));
                 }
+                None
             }
-            Value::Object(fields) => self.fields(fields, at),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::Object(fields) => {
+                self.fields(fields, at);
+                None
+            }
+            Value::Null | Value::Bool(_) => None,
+        };
+        if let Some(without) = without {
+            *value = Value::String(without);
         }
     }
 
@@ -91,7 +101,7 @@ impl Looking<'_> {
         for (name, value) in fields.iter_mut() {
             self.below(name, at, |looking, at| {
                 renamed |= looking.text(name, at).is_some();
-                looking.value(value, at);
+                looking.value(value, name, at);
             });
         }
         // A name is a text like any other; taking something out of one makes the object anew.
@@ -112,17 +122,23 @@ impl Looking<'_> {
         at.truncate(length);
     }
 
+    /// What is to stand in the place of a value, if something is to be taken out: of all of it where its name makes it a
+    /// secret.
+    fn named(&mut self, name: &str, text: &str, at: &str) -> Option<String> {
+        let Some(kind) = self.detector.named(name, text) else { return self.text(text, at) };
+        if !self.found(kind, at) {
+            return None;
+        }
+        self.told.redacted = true;
+        Some(kind.mark().to_owned())
+    }
+
     /// What is to stand in the place of a text, if something is to be taken out.
     fn text(&mut self, text: &str, at: &str) -> Option<String> {
         let (mut without, mut copied) = (String::new(), 0);
-        self.detector.scan(text, |found| {
-            let verdict = self.rules.verdict(found.kind);
-            if verdict == Verdict::Allow {
-                return;
-            }
-            self.gravest = self.gravest.max(verdict);
-            tell(&mut self.told.findings, found.kind, at);
-            if self.strict && verdict == Verdict::Redact && found.range.start >= copied {
+        let detector = self.detector;
+        detector.scan(text, |found| {
+            if self.found(found.kind, at) && found.range.start >= copied {
                 without.push_str(text.get(copied..found.range.start).unwrap_or_default());
                 without.push_str(found.kind.mark());
                 copied = found.range.end;
@@ -135,9 +151,20 @@ impl Looking<'_> {
         without.push_str(text.get(copied..).unwrap_or_default());
         Some(without)
     }
+
+    /// Tells one finding; whether it is to be taken out.
+    fn found(&mut self, kind: Kind, at: &str) -> bool {
+        let verdict = self.rules.verdict(kind);
+        if verdict == Verdict::Allow {
+            return false;
+        }
+        self.gravest = self.gravest.max(verdict);
+        tell(&mut self.told.findings, kind, at);
+        self.strict && verdict == Verdict::Redact
+    }
 }
 
-fn tell(findings: &mut Vec<Finding>, kind: seawall_detect::Kind, at: &str) {
+fn tell(findings: &mut Vec<Finding>, kind: Kind, at: &str) {
     let found = kind.found();
     let known = |finding: &Finding| finding.message == found.message && finding.location == at;
     if findings.len() >= MOST_FINDINGS || findings.iter().any(known) {

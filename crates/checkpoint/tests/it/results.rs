@@ -35,6 +35,33 @@ fn what_is_to_be_taken_out_is_taken_out_wherever_it_stands() {
 }
 
 #[test]
+fn a_value_is_a_secret_by_the_name_of_its_member_and_a_card_by_its_number() {
+    let stage = Stage::new();
+    let mut value = json!({
+        "password": "Tr0ub4'dor-3xyz!99",
+        "headers": { "Authorization": "Bearer abcDEF123456ghi" },
+        "keys": { "api_key": ["a8FkQ2mZx91LpTvR7cNd", "b8FkQ2mZx91LpTvR7cNd"] },
+        "card": 4_111_111_111_111_111_u64,
+        "at": 1_767_323_045_000_u64,
+        "title": "Tr0ub4'dor-3xyz!99",
+    });
+    let rules = json!({ "secrets": { "out": "redact" }, "pii": { "out": "redact" } });
+    settled(&stage, &rules, Mode::Strict, &mut value).unwrap();
+    let secret = "[REDACTED:secret]";
+    assert_eq!(
+        value,
+        json!({
+            "password": secret,
+            "headers": { "Authorization": "[REDACTED:authorization]" },
+            "keys": { "api_key": [secret, secret] },
+            "card": "[REDACTED:card]",
+            "at": 1_767_323_045_000_u64,
+            "title": "Tr0ub4'dor-3xyz!99",
+        })
+    );
+}
+
+#[test]
 fn what_is_refused_does_not_go_on_and_is_recorded() {
     let stage = Stage::new();
     for verdict in ["deny", "ask"] {

@@ -106,6 +106,20 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
     promise(name.as_bytes()).is_some()
 }
 
+/// What all of a value is that stands under this name, where its name is known apart from it, so that any character may be
+/// in it.
+pub(crate) fn named(name: &str, value: &str) -> Option<Kind> {
+    let promise = promise(name.as_bytes())?;
+    let value = value.as_bytes();
+    let value = value.get(..LONGEST_VALUE).unwrap_or(value);
+    if promise != Promise::Authorization {
+        return kind(value, promise);
+    }
+    let blank = value.iter().position(|byte| Alphabet::BLANK.has(*byte))?;
+    let (scheme, credentials) = value.split_at_checked(blank)?;
+    are_credentials(scheme, credentials.trim_ascii_start()).then_some(Kind::Authorization)
+}
+
 /// The value after the `=` or `:` at `at`.
 pub(crate) fn judge(prefixes: &Prefixes, window: &Window<'_>, at: usize) -> Judged {
     let Some(promise) = promise(without_quote(window.left(at, LONGEST_NAME))) else { return Ok(None) };
@@ -167,17 +181,24 @@ fn opening_quote(window: &Window<'_>, at: usize) -> Result<(usize, bool), Open> 
 fn credentials(window: &Window<'_>, start: usize) -> Judged {
     let scheme_end = window.run(start, Alphabet::ALPHANUMERIC, 8)?;
     let scheme = window.slice(start, scheme_end);
-    let known = [b"bearer".as_slice(), b"basic", b"token", b"apikey"];
-    if !known.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+    if !is_scheme(scheme) {
         return Ok(None);
     }
     let from = window.run(scheme_end, Alphabet::BLANK, MOST_BLANKS)?;
     let end = window.run(from, Alphabet::TOKEN68, LONGEST_VALUE)?;
     let value = window.slice(from, end);
     let tail = if value.len() == LONGEST_VALUE { Tail::Run(Alphabet::TOKEN68) } else { Tail::None };
-    let found =
-        from > scheme_end && value.len() >= LEAST_CREDENTIALS && !is_placeholder(value) && !is_words(value);
+    let found = from > scheme_end && are_credentials(scheme, value);
     Ok(found.then_some(Hit { start: from, end, kind: Kind::Authorization, tail }))
+}
+
+fn is_scheme(word: &[u8]) -> bool {
+    let known = [b"bearer".as_slice(), b"basic", b"token", b"apikey"];
+    known.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+fn are_credentials(scheme: &[u8], value: &[u8]) -> bool {
+    is_scheme(scheme) && value.len() >= LEAST_CREDENTIALS && !is_placeholder(value) && !is_words(value)
 }
 
 /// What people write who speak about credentials: small letters, dots and dashes.

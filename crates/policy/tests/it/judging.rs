@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use seawall_config::{Document, read};
 use seawall_policy::{Declared, Policy, PolicyFile, Setting};
-use seawall_types::{Effect, Mode, Severity, Verdict};
+use seawall_types::{Code, Effect, Mode, Severity, Verdict};
 use serde_json::{Value, json};
 
 use super::{findings, judged, judged_with, policy, policy_in};
@@ -134,6 +134,29 @@ fn a_relative_path_is_replaced_by_where_it_leads() {
     assert_eq!((&args["text"], &args["url"]), (&json!("a/b"), &json!("https://x.example/y")));
     let plain = judged(&policy, "write", &json!({ "path": "a.txt" }));
     assert_eq!(plain.replacements[0].text, whole.join("a.txt").to_str().unwrap());
+}
+
+#[test]
+fn an_argument_is_a_secret_by_its_name_and_a_card_by_its_number() {
+    let rules = policy("secrets: { in: redact }\npii: { in: deny }");
+    let found = |arguments: &Value| judged(&rules, "send", arguments);
+    for (arguments, place) in [
+        (json!({ "api_key": "a8FkQ2mZx91LpTvR7cNd" }), "/api_key"),
+        (json!({ "headers": { "Authorization": "Bearer abcDEF123456ghi" } }), "/headers/Authorization"),
+        (json!({ "password": ["Tr0ub4'dor-3xyz!99"] }), "/password/0"),
+    ] {
+        let decision = found(&arguments);
+        assert_eq!((decision.verdict, decision.findings[0].code), (Verdict::Redact, Code::SecretFound));
+        assert_eq!(decision.findings[0].location, place);
+        let mut without = arguments.clone();
+        decision.apply(&mut without);
+        assert!(without.pointer(place).unwrap().as_str().unwrap().starts_with("[REDACTED:"), "{without}");
+    }
+    let card = found(&json!({ "account": 4_111_111_111_111_111_u64 }));
+    assert_eq!((card.verdict, card.findings[0].code), (Verdict::Deny, Code::PiiFound));
+    let harmless =
+        json!({ "at": 1_767_323_045_000_u64, "api_key": "YOUR_API_KEY", "password": "", "token": 7 });
+    assert_eq!(found(&harmless).verdict, Verdict::Allow);
 }
 
 #[test]
