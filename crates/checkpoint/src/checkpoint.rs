@@ -224,6 +224,11 @@ impl Checkpoint {
         self.record_denial((ActionKind::ModelCall, action), run, actor, (name, denial), Vec::new());
     }
 
+    /// Writes down that a call of a tool was refused before it came here.
+    pub fn deny_tool(&self, action: ActionId, run: RunId, actor: &Arc<Actor>, name: &str, denial: &Denial) {
+        self.record_denial((ActionKind::ToolCall, action), run, actor, (name, denial), Vec::new());
+    }
+
     /// Writes down that an action of any kind was refused.
     pub(crate) fn record_denial(
         &self,

@@ -143,6 +143,12 @@ impl Denial {
         }
     }
 
+    /// What a model is told in the place of what it asked for, so that an agent can correct itself.
+    #[must_use]
+    pub fn told_to_model(&self) -> String {
+        format!("[seawall] denied {}: {}. {}", self.code, self.message, self.remedy)
+    }
+
     /// The findings to write down: those of the policy, or one made of this refusal.
     #[must_use]
     pub fn as_findings(&self) -> Vec<Finding> {

@@ -15,7 +15,7 @@ mod targets;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_policy::{Declared, Policy};
+use seawall_policy::{Declared, Performer, Policy};
 use seawall_trace::OnUnavailable;
 use seawall_types::{Actor, ApprovalId, RunId, Scope, Usd};
 use serde_json::Value;
@@ -46,6 +46,8 @@ pub struct ToolCall<'a> {
     pub arguments: &'a Value,
     /// What it touches, as far as somebody said so.
     pub effects: &'a Declared,
+    /// Who performs it.
+    pub performer: Performer,
     /// What it costs, held from now on.
     pub cost: Usd,
     /// Whose budgets pay, every one of them. One with nothing left refuses also what costs nothing.

@@ -8,7 +8,7 @@ use seawall_base::id;
 use seawall_budget::{Limit, OnStoreDown};
 use seawall_checkpoint::Approver;
 use seawall_checkpoint::tool::{Resolver, RunState, ToolCall, ToolEnd};
-use seawall_policy::Policy;
+use seawall_policy::{Performer, Policy};
 use seawall_trace::{Heads, OnUnavailable};
 use seawall_types::{Actor, ApprovalId, EventKind, Mode, RunId, Scope, Usd, Window};
 use serde::Serialize;
@@ -217,6 +217,7 @@ impl Run {
             name: call.tool,
             arguments: &call.arguments,
             effects: call.effects,
+            performer: Performer::Us,
             cost: call.cost_usd,
             scopes: &inner.scopes,
             policy: &inner.policy,

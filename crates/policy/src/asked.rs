@@ -35,6 +35,9 @@ pub enum Performer {
     /// The client whose model asked for it: its texts come from the model, and a path that is written relative to some
     /// folder stays so, since only the client knows which.
     Client,
+    /// A server of tools that we pass the call to: its texts are on their way to a tool, and a relative path stays as it
+    /// is written, since only the server knows its folder.
+    Server,
 }
 
 /// What was said about the effects of a tool. What was not said is derived from the names and values of parameters.
@@ -49,15 +52,17 @@ pub enum Declared {
     Parameters(BTreeMap<String, Option<Effect>>),
 }
 
-/// What a tool does to a path that is given to it, when nobody said: by the words of its name, else it writes.
+/// What a tool does to a path that is given to it, when nobody said: by the words of its name, else it writes. What stands before
+/// the last dot names the tool's family or server, and says nothing about what one tool does.
 pub(crate) fn file_effect(tool: &str) -> Effect {
     const READ: [&str; 18] = [
         "read", "get", "list", "ls", "cat", "open", "view", "show", "stat", "search", "find", "grep", "glob",
         "load", "head", "tail", "fetch", "diff",
     ];
     const DELETE: [&str; 7] = ["delete", "remove", "rm", "unlink", "rmdir", "erase", "purge"];
+    let name = tool.rsplit('.').next().unwrap_or(tool);
     let is_one = |words: &[&str]| {
-        crate::parameters::words(tool).any(|word| words.iter().any(|known| word.eq_ignore_ascii_case(known)))
+        crate::parameters::words(name).any(|word| words.iter().any(|known| word.eq_ignore_ascii_case(known)))
     };
     if is_one(&DELETE) {
         Effect::FsDelete

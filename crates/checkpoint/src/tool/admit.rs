@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use seawall_base::id;
 use seawall_budget::Reservation;
-use seawall_policy::{Asked, Decision, Performer};
+use seawall_policy::{Asked, Decision};
 use seawall_trace::OnUnavailable;
 use seawall_types::{
     ActionId, ActionKind, Amount, Code, Event, EventKind, Finding, HoldId, Timestamp, Usd, Verdict,
@@ -208,7 +208,7 @@ fn judge_in_order(call: &ToolCall<'_>) -> Decision {
         actor: call.actor,
         run: call.run.encode(&mut run),
         flow: None,
-        performer: Performer::Us,
+        performer: call.performer,
     };
     if !call.policy.follows_order() {
         return call.policy.judge(&asked);

@@ -160,6 +160,11 @@ impl ToolPermit {
         self.checkpoint().trace().keeps_payloads()
     }
 
+    /// Waits until its admission is on disk: for a trace whose actions go ahead only then.
+    pub fn recorded(&self) -> impl Future<Output = Result<(), Denial>> + Send + use<> {
+        self.permit.recorded()
+    }
+
     /// The call ended. `cost` is what it really cost; `None`: what was declared.
     ///
     /// # Errors

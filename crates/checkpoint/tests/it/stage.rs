@@ -12,7 +12,7 @@ use seawall_budget::{Ledger, Limit, OnStoreDown};
 use seawall_checkpoint::tool::{Resolver, RunState, ToolCall, ToolPermit};
 use seawall_checkpoint::{Approver, Checkpoint, Denial};
 use seawall_config::{Document, read};
-use seawall_policy::{Declared, Policy, PolicyFile, Setting};
+use seawall_policy::{Declared, Performer, Policy, PolicyFile, Setting};
 use seawall_trace::{MemoryHeads, OnUnavailable, Options, Writer};
 use seawall_types::{Actor, ManualClock, Mode, RunId, Scope, Timestamp, Usd, Window};
 use serde_json::Value;
@@ -131,6 +131,7 @@ impl Stage {
             name: tool,
             arguments,
             effects: &Declared::Nothing,
+            performer: Performer::Us,
             cost,
             scopes: &self.scopes,
             policy,

@@ -198,8 +198,7 @@ impl PolicyJudge {
 
     /// Takes note of the findings about a call. What stands in its place when it must not be made.
     fn refuse(&mut self, name: &str, would: Verdict, denial: Denial, findings: Vec<Finding>) -> CallVerdict {
-        // What the model is made to say in its place, so that an agent can correct itself.
-        let text = format!("[seawall] denied {}: {}. {}", denial.code, denial.message, denial.remedy);
+        let text = denial.told_to_model();
         if self.on_denied == ToolDenied::Error && self.stop.is_none() {
             self.stop = Some(denial);
         }

@@ -17,7 +17,7 @@ impl<'j> Judging<'j> {
     /// What texts are looked through for: towards a tool of ours, or from a model whose caller performs the call.
     fn texts(&self) -> &'j TextRules {
         match self.asked.performer {
-            Performer::Us => self.policy.text_towards_tool(),
+            Performer::Us | Performer::Server => self.policy.text_towards_tool(),
             Performer::Client => self.policy.text_from_model(),
         }
     }
