@@ -14,7 +14,7 @@ use seawall_types::{Clock, RunId};
 use crate::address::client_address;
 use crate::cache::Cache;
 use crate::in_flight::Count;
-use crate::memory::ByteBudget;
+use seawall_base::memory::ByteBudget;
 use crate::rates::{Rated, Rates};
 use crate::{Caller, KeyRing, Metrics, People, Snapshot};
 

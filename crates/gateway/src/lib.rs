@@ -23,7 +23,6 @@ mod header;
 mod in_flight;
 mod inflate;
 mod limits;
-mod memory;
 mod meter;
 mod metrics;
 mod people;

@@ -25,12 +25,12 @@ use tokio::time::Instant;
 
 use crate::cache::Recorder;
 use crate::inflate::StreamInflater;
-use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::refusal::Refusal;
 use crate::rest::{self, Rest};
 use crate::screening::Screened;
 use crate::timers::Timers;
+use seawall_base::memory::Share;
 
 /// A piece of the upstream's answer, or why there is none.
 type Frame = Result<http_body::Frame<Bytes>, <AnswerBody as Body>::Error>;

@@ -21,9 +21,9 @@ use seawall_types::{Code, Verdict};
 pub(crate) use self::judge::PolicyJudge;
 use self::waiting::Waiting;
 
-use crate::memory::Share;
 use crate::people::Asker;
 use crate::refusal::Refusal;
+use seawall_base::memory::Share;
 
 /// Screens an answer in one piece; `None` when nothing in it changes. Where people are to be asked about its calls it waits for
 /// them, and is screened once more.
@@ -172,8 +172,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::memory::ByteBudget;
     use crate::settings::ToolDenied;
+    use seawall_base::memory::ByteBudget;
 
     /// Ends an answer at a card, and refuses the tool `rm`.
     fn strict() -> PolicyJudge {

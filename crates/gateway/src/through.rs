@@ -17,10 +17,10 @@ use seawall_llm_client::AnswerBody;
 use tokio::time::Instant;
 
 use self::reading::Reading;
-use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::rest::{self, Rest};
 use crate::timers::Timers;
+use seawall_base::memory::Share;
 
 /// The answer broke off. The connection to the client ends, so that it can't take a part for the whole.
 #[derive(Debug, thiserror::Error)]

@@ -15,9 +15,9 @@ use seawall_checkpoint::Passed;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::timers::Timers;
+use seawall_base::memory::Share;
 
 /// What is read at once in each direction.
 const BUFFER: usize = 16 * 1024;

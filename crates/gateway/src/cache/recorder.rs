@@ -5,7 +5,7 @@ use http::HeaderValue;
 use seawall_llm::answer::Answer;
 
 use super::{Kept, Ticket};
-use crate::memory::Share;
+use seawall_base::memory::Share;
 
 /// A stream as far as it has come.
 #[derive(Debug)]

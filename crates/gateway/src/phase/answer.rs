@@ -21,7 +21,6 @@ use super::Payload;
 use super::read::Gathered;
 use crate::cache::{Kept, Recorder};
 use crate::inflate::{Encoding, StreamInflater};
-use crate::memory::Share;
 use crate::meter::{Ending, Meter};
 use crate::people::Asker;
 use crate::pump::Pump;
@@ -32,6 +31,7 @@ use crate::timers::Timers;
 use crate::told::Told;
 use crate::tunnel::{self, Tunnel};
 use crate::{Gateway, GatewayBody, Settings, header, websocket};
+use seawall_base::memory::Share;
 
 /// How an answer is to be passed on.
 pub(super) struct Answering<'a> {

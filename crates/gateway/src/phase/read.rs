@@ -17,9 +17,9 @@ use tokio::time::timeout;
 
 use crate::accepted::Accepted;
 use crate::inflate::{Encoding, InflateError};
-use crate::memory::Share;
 use crate::refusal::Refusal;
 use crate::{Gateway, Limits, Settings, Snapshot, websocket};
+use seawall_base::memory::Share;
 
 /// The longest name of a model: names go into traces and answers.
 const MAX_MODEL_NAME: usize = 256;

@@ -5,29 +5,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The bytes that may still be buffered.
 #[derive(Debug)]
-pub(crate) struct ByteBudget {
+pub struct ByteBudget {
     used: AtomicUsize,
 }
 
 impl ByteBudget {
-    pub(crate) fn new() -> Arc<Self> {
+    /// A budget of which nothing is used. Its limit is told with each taking, so that it may change.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
         Arc::new(Self { used: AtomicUsize::new(0) })
     }
 
     /// An empty share of the budget.
-    pub(crate) fn share(self: &Arc<Self>) -> Share {
+    #[must_use]
+    pub fn share(self: &Arc<Self>) -> Share {
         Share { budget: Arc::clone(self), bytes: 0 }
     }
 
     /// How many bytes are buffered now.
-    pub(crate) fn used(&self) -> usize {
+    #[must_use]
+    pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 }
 
 /// What one request buffers. Given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub struct Share {
     budget: Arc<ByteBudget>,
     bytes: usize,
 }
@@ -35,7 +39,7 @@ pub(crate) struct Share {
 impl Share {
     /// Takes `bytes` more; `false`, and nothing taken, when that passes `limit` over all requests.
     #[must_use]
-    pub(crate) fn take(&mut self, bytes: usize, limit: usize) -> bool {
+    pub fn take(&mut self, bytes: usize, limit: usize) -> bool {
         let add = |used: usize| used.checked_add(bytes).filter(|&sum| sum <= limit);
         let taken = self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok();
         self.bytes += if taken { bytes } else { 0 };
