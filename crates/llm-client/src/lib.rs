@@ -12,6 +12,7 @@ mod dispatch;
 mod fetch;
 mod http1;
 mod post;
+mod requester;
 mod retry;
 pub mod sim;
 mod tls;
@@ -24,6 +25,7 @@ pub use dispatch::Dispatch;
 pub use fetch::{FetchError, FetchLimits, fetch};
 pub use http1::Http1Body;
 pub use post::{Posted, Poster};
+pub use requester::Requester;
 pub use retry::{RetryBudget, backoff, retry_after, status_is_retryable};
 pub use tls::{TlsError, client_config};
 pub use upstream::{
