@@ -33,6 +33,9 @@ def rows(node, prefix=""):
         items = child.get("items")
         if isinstance(items, dict):
             yield from rows(items, f"{path}[].")
+        named = child.get("additionalProperties")
+        if isinstance(named, dict):
+            yield from rows(named, f"{path}.NAME.")
 
 
 def configuration():

@@ -7,6 +7,7 @@ mod housekeeping;
 mod key_policies;
 pub(crate) mod key_sets;
 mod limits;
+mod mcp;
 mod plan;
 mod reload;
 mod watch;
@@ -19,10 +20,13 @@ use prometheus::Registry;
 use seawall_base::clock::SystemClock;
 use seawall_base::id;
 use seawall_base::lock::DataDirLock;
+use seawall_base::memory::ByteBudget;
 use seawall_budget::{Journal, Ledger, Snapshots};
-use seawall_checkpoint::{Approvals, Checkpoint};
+use seawall_checkpoint::{Approvals, Approver, Checkpoint};
 use seawall_gateway::{AuthMode, Gateway, Metrics, Parts, People, Snapshot};
-use seawall_llm_client::sim;
+use seawall_guard::SystemResolver;
+use seawall_llm_client::{client_config, sim};
+use seawall_mcp::Proxy;
 use seawall_policy::Policy;
 use seawall_server::{App, AppParts, Server, ServerSettings, ServerState};
 use seawall_store::{Limits, Store};
@@ -110,6 +114,18 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     };
     let metrics = Metrics::register(&registry)?;
     let people = People { approvals: Arc::clone(&approvals), wait: plan.settings.approvals.wait };
+    let memory = ByteBudget::new();
+    let tools = seawall_mcp::Parts {
+        run,
+        checkpoint: Arc::clone(&checkpoint),
+        resolver: Arc::new(SystemResolver),
+        approver: Some(Arc::clone(&approvals) as Arc<dyn Approver>),
+        metrics: seawall_mcp::Metrics::register(&registry, metrics.violations())?,
+        memory: Arc::clone(&memory),
+        trace_before_sending: plan.settings.gateway.trace_before_sending,
+    };
+    let remote = seawall_mcp::RemoteParts { tls: client_config()?, workers: request.workers };
+    let mcp = Proxy::start(tools, remote, plan.mcp.clone()).context("no thread can be started")?;
     let parts = Parts {
         run,
         checkpoint: Arc::clone(&checkpoint),
@@ -117,6 +133,8 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         keys: callers.ring,
         metrics,
         people: Some(people),
+        memory,
+        mcp,
     };
     let gateway = Gateway::new(parts);
     let (watching, changes) = Watching::start();

@@ -26,23 +26,33 @@ pub(crate) struct Named {
 
 /// Loads the configured policy.
 pub(crate) fn configured(settings: &Settings, environment: &Environment) -> Named {
+    configured_in(settings, environment, None)
+}
+
+/// The same for what happens in this sandbox.
+pub(crate) fn configured_in(settings: &Settings, environment: &Environment, sandbox: Option<&Path>) -> Named {
     match &settings.policy {
         PolicySource::Inline(value) => {
             let loaded = load::inline(value, Path::new(""), environment, &Disk);
-            compiled(loaded, settings.mode, "the configuration")
+            compiled(loaded, settings.mode, "the configuration", sandbox)
         }
-        PolicySource::Named(name) => named(name, settings.mode, environment),
+        PolicySource::Named(name) => named_in(name, settings.mode, environment, sandbox),
     }
 }
 
 /// Loads a preset, or a policy from a file. One that says no mode has this one.
 pub(crate) fn named(name: &str, mode: Mode, environment: &Environment) -> Named {
-    compiled(load::named(name, Path::new(""), environment, &Disk), mode, name)
+    named_in(name, mode, environment, None)
 }
 
-fn compiled(loaded: Loaded, mode: Mode, source: &str) -> Named {
+/// The same for what happens in this sandbox.
+pub(crate) fn named_in(name: &str, mode: Mode, environment: &Environment, sandbox: Option<&Path>) -> Named {
+    compiled(load::named(name, Path::new(""), environment, &Disk), mode, name, sandbox)
+}
+
+fn compiled(loaded: Loaded, mode: Mode, source: &str, sandbox: Option<&Path>) -> Named {
     let folder = working_folder();
-    let setting = Setting { mode, folder: &folder, sandbox: None };
+    let setting = Setting { mode, folder: &folder, sandbox };
     let policy = loaded.file.map(|file: PolicyFile| file.compile(&setting, source));
     Named { policy, files: loaded.files }
 }

@@ -4,6 +4,7 @@ mod approvals;
 mod elsewhere;
 mod otlp;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use seawall_base::telemetry;
 use seawall_checkpoint::PayloadRedactor;
 use seawall_config::{Document, Environment, Errors, Reader, Sources, attempt as attempt_keys, read};
 use seawall_gateway::Settings as GatewaySettings;
+use seawall_mcp::ServerSettings;
 use seawall_server::{MetricsPlace, Server};
 use seawall_trace::content::Content;
 use seawall_trace::sign::SignKey;
@@ -36,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) metrics: MetricsPlace,
     /// Where spans are sent while the server runs, if anywhere.
     pub(crate) otlp: Option<Endpoint>,
+    /// Servers of tools behind `/mcp`, by name.
+    pub(crate) mcp: BTreeMap<String, ServerSettings>,
 }
 
 /// `trace`.
@@ -96,8 +100,9 @@ impl Settings {
         let logging = reader.section("logging", "Logs.", logging);
         let metrics = reader.section("metrics", "Figures for Prometheus.", metrics);
         let otlp = otlp::declare(reader);
+        let mcp = seawall_mcp::declare(reader);
         elsewhere::declare(reader);
-        Self { gateway, trace, approvals, store, logging, metrics, otlp }
+        Self { gateway, trace, approvals, store, logging, metrics, otlp, mcp }
     }
 
     /// Where the database is.

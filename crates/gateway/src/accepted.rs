@@ -24,6 +24,8 @@ pub(crate) struct Accepted {
     pub(crate) wire: Wire,
     /// Whether it costs money, as far as its head tells.
     pub(crate) billing: Billing,
+    /// The server of tools that it is for, in the place of any model.
+    pub(crate) server_of_tools: Option<String>,
     /// It asks to become a websocket.
     pub(crate) handshake: Option<Handshake>,
     /// Whose shape its errors have, and whose names its models.

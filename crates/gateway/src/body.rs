@@ -20,6 +20,8 @@ pub enum GatewayBody {
     Events(Option<Box<Pump>>),
     /// Bytes as they come.
     Through(Option<Box<Through>>),
+    /// What a server of tools says.
+    Mcp(Box<seawall_mcp::Body>),
     /// Nothing: after this answer the connection is a websocket.
     Tunnel(Option<Box<Tunnel>>),
 }
@@ -38,7 +40,7 @@ impl GatewayBody {
         match self {
             Self::Events(pump) => pump.as_ref().map(|pump| pump.ends_at()),
             Self::Through(through) => through.as_ref().map(|through| through.ends_at()),
-            Self::Full(_) | Self::Tunnel(_) => None,
+            Self::Full(_) | Self::Mcp(_) | Self::Tunnel(_) => None,
         }
     }
 
@@ -46,7 +48,7 @@ impl GatewayBody {
     pub fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
         match self {
             Self::Tunnel(tunnel) => tunnel.take(),
-            Self::Full(_) | Self::Events(_) | Self::Through(_) => None,
+            Self::Full(_) | Self::Events(_) | Self::Through(_) | Self::Mcp(_) => None,
         }
     }
 }
@@ -58,7 +60,7 @@ impl Drop for GatewayBody {
             return;
         }
         match self {
-            Self::Full(_) | Self::Tunnel(_) => {}
+            Self::Full(_) | Self::Mcp(_) | Self::Tunnel(_) => {}
             Self::Events(pump) => pump.take().into_iter().for_each(Pump::leave),
             Self::Through(through) => through.take().into_iter().for_each(Through::leave),
         }
@@ -79,18 +81,25 @@ impl Body for GatewayBody {
                 pump.poll(context).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
             }
             Self::Through(Some(through)) => through.poll(context),
+            Self::Mcp(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             Self::Events(None) | Self::Through(None) | Self::Tunnel(_) => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Full(None) | Self::Tunnel(_))
+        match self {
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Tunnel(_) => true,
+            Self::Mcp(body) => body.is_end_stream(),
+            Self::Events(_) | Self::Through(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Tunnel(_) => SizeHint::with_exact(0),
+            Self::Mcp(body) => body.size_hint(),
             Self::Events(_) | Self::Through(_) => SizeHint::default(),
         }
     }

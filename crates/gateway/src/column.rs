@@ -17,10 +17,10 @@ use crate::phase::{self, Asked};
 use crate::prefix;
 use crate::refusal::Refusal;
 use crate::told::Told;
-use crate::{Gateway, GatewayBody, Snapshot, header};
+use crate::{Gateway, GatewayBody, Snapshot, header, mcp};
 
 impl Gateway {
-    /// Whether a path is the gateway's: a provider's own, or one behind a prefix that names an upstream.
+    /// Whether a path is the gateway's: a provider's own, one behind a prefix that names an upstream, or a server of tools.
     #[must_use]
     pub fn owns(path: &str) -> bool {
         prefix::owns(path)
@@ -62,6 +62,9 @@ impl Gateway {
                 return self.refuse(&accepted, &Arc::default(), None, &refusal);
             }
         };
+        if let Some(server) = accepted.server_of_tools.take() {
+            return self.serve_tools((worker, server), snapshot, accepted, &caller, body).await;
+        }
         if let Err(refusal) = phase::pass(snapshot, &accepted, &caller) {
             phase::discard(body, &snapshot.settings, &accepted).await;
             return self.refuse(&accepted, &caller.actor, None, &refusal);
@@ -98,16 +101,22 @@ impl Gateway {
     }
 
     /// A refusal before anything was reserved: written down, counted, answered.
-    fn refuse(
+    pub(crate) fn refuse(
         &self,
         accepted: &Accepted,
         actor: &Arc<Actor>,
         model: Option<&str>,
         refusal: &Refusal,
     ) -> Response<GatewayBody> {
+        let is_for_tools = accepted.route == mcp::ROUTE;
         if !refusal.denial_is_recorded {
             let name = model.unwrap_or(accepted.route);
-            self.checkpoint().deny(accepted.action, self.run(), actor, name, &refusal.denial);
+            let checkpoint = self.checkpoint();
+            if is_for_tools {
+                checkpoint.deny_tool(accepted.action, self.run(), actor, &accepted.path, &refusal.denial);
+            } else {
+                checkpoint.deny(accepted.action, self.run(), actor, name, &refusal.denial);
+            }
         }
         self.count(refusal);
         let status = status_label(refusal.denial.code.http_status());
@@ -115,7 +124,9 @@ impl Gateway {
         metrics.requests.with_label_values(&[accepted.route, method_label(&accepted.method), status]).inc();
         let elapsed = self.clock().monotonic().saturating_sub(accepted.since);
         metrics.duration.with_label_values(&[accepted.route]).observe(seconds(elapsed));
-        Told::of(accepted).tell(refusal.response(accepted.dialect).map(GatewayBody::full), Verdict::Deny)
+        let response =
+            if is_for_tools { refusal.response_to_mcp() } else { refusal.response(accepted.dialect) };
+        Told::of(accepted).tell(response.map(GatewayBody::full), Verdict::Deny)
     }
 
     fn count(&self, refusal: &Refusal) {

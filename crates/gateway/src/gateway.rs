@@ -9,12 +9,12 @@ use arc_swap::ArcSwap;
 use http::HeaderMap;
 use seawall_base::tasks::Group;
 use seawall_checkpoint::Checkpoint;
+use seawall_mcp::Proxy;
 use seawall_types::{Clock, RunId};
 
 use crate::address::client_address;
 use crate::cache::Cache;
 use crate::in_flight::Count;
-use seawall_base::memory::ByteBudget;
 use crate::rates::{Rated, Rates};
 use crate::{Caller, KeyRing, Metrics, People, Snapshot};
 
@@ -33,6 +33,10 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Who asks people about calls of tools. `None`: nobody can be asked, and such calls are refused.
     pub people: Option<People>,
+    /// The bytes that all requests buffer together.
+    pub memory: Arc<ByteBudget>,
+    /// The servers of tools behind `/mcp`.
+    pub mcp: Arc<Proxy>,
 }
 
 /// The proxy. Shared by all workers.
@@ -45,6 +49,7 @@ pub struct Gateway {
     rates: Rates,
     metrics: Metrics,
     memory: Arc<ByteBudget>,
+    mcp: Arc<Proxy>,
     cache: Arc<Cache>,
     anonymous: Arc<Caller>,
     people: Option<People>,
@@ -66,7 +71,8 @@ impl Gateway {
             keys: ArcSwap::from_pointee(parts.keys),
             rates: Rates::default(),
             metrics: parts.metrics,
-            memory: ByteBudget::new(),
+            memory: parts.memory,
+            mcp: parts.mcp,
             cache,
             anonymous: Arc::new(Caller::anonymous()),
             people: parts.people,
@@ -116,6 +122,7 @@ impl Gateway {
     /// From now on new requests are refused; those under way finish.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
+        self.mcp.drain();
     }
 
     /// Whether it refuses new requests because the server stops.
@@ -178,6 +185,12 @@ impl Gateway {
 
     pub(crate) fn memory(&self) -> &Arc<ByteBudget> {
         &self.memory
+    }
+
+    /// The servers of tools behind `/mcp`.
+    #[must_use]
+    pub fn mcp(&self) -> &Arc<Proxy> {
+        &self.mcp
     }
 
     pub(crate) fn cache(&self) -> &Arc<Cache> {

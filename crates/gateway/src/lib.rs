@@ -23,6 +23,7 @@ mod header;
 mod in_flight;
 mod inflate;
 mod limits;
+mod mcp;
 mod meter;
 mod metrics;
 mod people;

@@ -163,6 +163,12 @@ impl Metrics {
         })
     }
 
+    /// Findings and refusals by code and verdict, for who finds something elsewhere.
+    #[must_use]
+    pub fn violations(&self) -> IntCounterVec {
+        self.violations.clone()
+    }
+
     /// The label value for a model, by its name in the price table.
     pub(crate) fn model_label<'a>(&self, model: &'a str) -> &'a str {
         self.models.label(model)

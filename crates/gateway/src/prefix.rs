@@ -10,6 +10,9 @@ use crate::Directory;
 const KINDS: [(&str, Dialect); 3] =
     [("/openai", Dialect::OpenAi), ("/anthropic", Dialect::Anthropic), ("/gemini", Dialect::Gemini)];
 
+/// Before the names of servers of tools.
+const MCP: &str = "/mcp";
+
 /// Where Gemini takes files, before the version.
 const UPLOAD: &str = "/upload";
 
@@ -45,9 +48,16 @@ impl Chosen {
 
 /// Whether a path is the gateway's.
 pub(crate) fn owns(path: &str) -> bool {
-    ["/v1", "/v1beta", "/openai", "/anthropic", "/gemini", "/u"]
+    ["/v1", "/v1beta", "/openai", "/anthropic", "/gemini", "/u", MCP]
         .iter()
         .any(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// The server of tools that a path names.
+pub(crate) fn server_of_tools(path: &str) -> Option<&str> {
+    let name = path.strip_prefix(MCP)?.strip_prefix('/')?;
+    let name = name.strip_suffix('/').unwrap_or(name);
+    (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
 /// What the path chooses, and the provider's path.
@@ -117,8 +127,23 @@ mod tests {
     }
 
     #[test]
+    fn a_server_of_tools_is_one_name_behind_its_prefix() {
+        for (path, name) in [
+            ("/mcp/files", Some("files")),
+            ("/mcp/files/", Some("files")),
+            ("/mcp", None),
+            ("/mcp/", None),
+            ("/mcp/a/b", None),
+            ("/mcpx/a", None),
+            ("/v1/mcp/a", None),
+        ] {
+            assert_eq!(server_of_tools(path), name, "{path}");
+        }
+    }
+
+    #[test]
     fn only_provider_paths_are_ours() {
-        for path in ["/v1", "/v1/x", "/v1beta/models", "/openai/v1/models", "/u/x/v1/models"] {
+        for path in ["/v1", "/v1/x", "/v1beta/models", "/openai/v1/models", "/u/x/v1/models", "/mcp/files"] {
             assert!(owns(path), "{path}");
         }
         for path in [

@@ -61,7 +61,15 @@ impl Refusal {
 
     /// The answer in the provider's shape.
     pub(crate) fn response(&self, dialect: Dialect) -> Response<Bytes> {
-        let body = errors::error_body(dialect, &self.as_wire_error());
+        self.with_body(errors::error_body(dialect, &self.as_wire_error()))
+    }
+
+    /// The answer in the shape of MCP.
+    pub(crate) fn response_to_mcp(&self) -> Response<Bytes> {
+        self.with_body(seawall_mcp::refusal(&self.denial))
+    }
+
+    fn with_body(&self, body: Bytes) -> Response<Bytes> {
         let mut response = Response::new(body);
         *response.status_mut() = self.status();
         let headers = response.headers_mut();

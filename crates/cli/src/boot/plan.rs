@@ -7,6 +7,7 @@ use std::sync::Arc;
 use seawall_config::{Document, Environment, Errors};
 use seawall_gateway::{AuthMode, Tokens, TokensError};
 use seawall_llm::price::Prices;
+use seawall_mcp::ServerPlan;
 use seawall_policy::Policy;
 use seawall_server::Server;
 use seawall_store::Keys;
@@ -15,7 +16,7 @@ use seawall_trace::OnUnavailable;
 use seawall_types::{Mode, Usd};
 use serde_json::Value;
 
-use super::directory;
+use super::{directory, mcp};
 use crate::args::{Global, ServeArgs};
 use crate::exit::Failure;
 use crate::policy;
@@ -42,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) budget: Option<Usd>,
     /// What verifies tokens, with the keys that the configuration names.
     pub(crate) tokens: Option<Arc<Tokens>>,
+    /// Servers of tools.
+    pub(crate) mcp: Vec<ServerPlan>,
     /// Files whose change means another configuration.
     pub(crate) files: Vec<PathBuf>,
 }
@@ -65,15 +68,16 @@ impl Request {
         let policy = faults.keep(policy.map_err(|errors| policy::faults(&errors)));
         let prices = faults.keep(directory::prices(gateway));
         let tokens = faults.keep(tokens(gateway, &mut files));
+        let mcp = faults.keep(mcp::plans(&settings, &self.environment, &mut files));
         if self.listens {
             faults.keep(self.check_listening(&settings));
         }
-        let (Some(policy), Some(prices), Some(tokens)) = (policy, prices, tokens) else {
+        let (Some(policy), Some(prices), Some(tokens), Some(mcp)) = (policy, prices, tokens, mcp) else {
             return Err(faults.into());
         };
         files.extend(policy_files);
         let (policy, prices) = (Arc::new(policy), Arc::new(prices));
-        faults.none(Plan { document, settings, policy, prices, budget, tokens, files })
+        faults.none(Plan { document, settings, policy, prices, budget, tokens, mcp, files })
     }
 
     /// The keys of the configuration, as far as they can be read, and what is wrong with them.

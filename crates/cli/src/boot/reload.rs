@@ -137,6 +137,7 @@ impl Reloading {
         checkpoint.trace().set_content(plan.settings.trace.content.content());
         checkpoint.ledger().replace_limits(limits);
         self.gateway.set_keys(ring);
+        self.gateway.mcp().configure(plan.mcp.clone());
         let old = self.gateway.reload(snapshot);
         if old.policy != plan.policy {
             checkpoint.announce_policy(run, EventKind::PolicyChanged, &plan.policy);

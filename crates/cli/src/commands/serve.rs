@@ -77,6 +77,8 @@ fn serve(booted: Booted, telemetry: &TelemetryHandle, quiet: bool) -> Result<Dra
             never = key_sets => match never {},
         })
     })?;
+    // What its processes were still asked is settled before the trace ends.
+    app.gateway().mcp().stop();
     finish(&app, drained);
     housekeeper.stop();
     drop(app);

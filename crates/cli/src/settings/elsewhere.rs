@@ -9,13 +9,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn declare(reader: &mut Reader<'_>) {
-    reader.section("mcp", "Model Context Protocol servers; not in this build.", |mcp| {
-        mcp.absent(
-            "servers",
-            "Servers behind /mcp/NAME; not in this build.",
-            "leave it out; let agents call these servers themselves",
-        );
-    });
     reader.section("agents", "Agents, which this build does not run; without effect here.", |agents| {
         agents.integer("max_agents", "Agents at the same time.", 1_000, 1..=1_000_000);
         agents.duration("idle_after", "When an idle one is parked.", 60 * SECOND, SECOND..=DAY);

@@ -17,7 +17,7 @@ use crate::prefix::{self, Chosen};
 use crate::rates::refused;
 use crate::refusal::Refusal;
 use crate::websocket::Handshake;
-use crate::{Directory, Gateway, Snapshot, header, websocket};
+use crate::{Directory, Gateway, Snapshot, header, mcp, websocket};
 
 /// What the SDKs of Anthropic send with every request.
 const ANTHROPIC_VERSION: &str = "anthropic-version";
@@ -47,7 +47,10 @@ pub(crate) fn accept(
     let chosen = if is_for_anthropic { Chosen::Kind(Dialect::Anthropic) } else { chosen };
     let kind = kind_of(endpoint.as_ref(), &chosen);
     let dialect = spoken_by(endpoint.as_ref(), &chosen);
+    let server_of_tools = prefix::server_of_tools(&path).map(str::to_owned);
+    let has_tools = server_of_tools.as_ref().is_some_and(|name| gateway.mcp().has(name));
     Box::new(Accepted {
+        server_of_tools,
         request_id: id::new_request_at(at),
         action: id::new_action_at(at),
         at,
@@ -57,7 +60,9 @@ pub(crate) fn accept(
         handshake,
         dialect,
         kind,
-        route: endpoint.as_ref().map_or("other", |endpoint| endpoint.route),
+        route: endpoint
+            .as_ref()
+            .map_or(if has_tools { mcp::ROUTE } else { "other" }, |endpoint| endpoint.route),
         method: parts.method,
         query: parts.uri.query().map(str::to_owned),
         upstream: chosen.into_name(),
@@ -65,8 +70,8 @@ pub(crate) fn accept(
         model_place: endpoint.as_ref().and_then(|endpoint| endpoint.model_place.clone()),
         address: client_address(peer, &parts.headers, &snapshot.settings.trusted_proxies),
         headers: parts.headers,
-        known: endpoint.is_some(),
-        allowed: endpoint.map_or(&[], |endpoint| endpoint.allowed),
+        known: endpoint.is_some() || has_tools,
+        allowed: endpoint.map_or(if has_tools { &mcp::METHODS } else { &[] }, |endpoint| endpoint.allowed),
         path,
         in_flight: None,
     })
@@ -115,10 +120,10 @@ pub(crate) fn check(accepted: &Accepted, gateway: &Gateway, snapshot: &Snapshot)
         return Err(Refusal::new(
             Code::NotFound,
             message,
-            "the paths are /v1/… (OpenAI, Anthropic), /v1beta/… (Gemini), each also behind /openai, /anthropic, /gemini or /u/<upstream>",
+            "the paths are /v1/… (OpenAI, Anthropic), /v1beta/… (Gemini), each also behind /openai, /anthropic, /gemini or /u/<upstream>, and /mcp/<server>",
         ));
     }
-    if accepted.handshake.is_some() {
+    if accepted.handshake.is_some() && accepted.server_of_tools.is_none() {
         return if snapshot.settings.websockets { Ok(()) } else { Err(no_websockets()) };
     }
     if !accepted.allowed.is_empty() && !accepted.allowed.contains(&accepted.method.as_str()) {

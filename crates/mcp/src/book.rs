@@ -1,0 +1,230 @@
+//! What is awaited from a server: requests that were passed on and not answered yet.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rmcp::model::RequestId;
+use seawall_checkpoint::Denial;
+use seawall_checkpoint::tool::{ToolEnd, ToolPermit};
+use seawall_policy::Policy;
+use seawall_types::{Actor, Code};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::answer;
+use crate::body::{Frame, Frames, event, frames};
+use crate::desk::Desk;
+use crate::metrics::Ended;
+
+/// What a request asked for, as far as its answer is treated by it.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// A call of a tool.
+    Call(Box<ToolPermit>),
+    /// What a resource holds.
+    Resource(Box<ToolPermit>),
+    /// Which tools there are.
+    Tools,
+    /// Anything else.
+    Other,
+}
+
+/// A request that was passed on.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) what: What,
+    /// The policy that its answer is looked at with.
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) actor: Arc<Actor>,
+    /// Its client reads protocol versions that name a result's type.
+    pub(crate) is_modern: bool,
+    /// Where its answer goes, and what belongs to it.
+    pub(crate) reply: Option<Reply>,
+    /// What ends it when its time is up. Stopped when it is dropped.
+    pub(crate) timer: Option<Timer>,
+    /// How long its answer may take.
+    pub(crate) limit: Duration,
+    /// Tells it from a later one with the same identifier.
+    pub(crate) serial: u64,
+}
+
+impl What {
+    /// How long an answer may take where a server's may take so long: a policy may allow tools less.
+    pub(crate) fn limit(&self, of_server: Duration) -> Duration {
+        match self {
+            Self::Call(permit) => permit.time_limit().map_or(of_server, |limit| limit.min(of_server)),
+            Self::Resource(_) | Self::Tools | Self::Other => of_server,
+        }
+    }
+}
+
+/// Where an answer goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) to: mpsc::Sender<Frame>,
+    /// It takes events, so that other messages may go the same way.
+    pub(crate) takes_events: bool,
+    /// What notifications of its progress are known by.
+    pub(crate) progress: Option<serde_json::Value>,
+}
+
+/// The room of a way: what comes while its client reads slowly makes the server wait.
+const ROOM: usize = 8;
+
+impl Reply {
+    /// A way for an answer, and its other end.
+    pub(crate) fn channel(takes_events: bool, progress: Option<serde_json::Value>) -> (Self, Frames) {
+        let (to, frames) = frames(ROOM);
+        (Self { to, takes_events, progress }, frames)
+    }
+
+    /// Sends an answer; a client that is gone does not get it. `came_in` is what it was made of, whose memory it takes over.
+    pub(crate) async fn send(self, message: Bytes, came_in: Option<Frame>) {
+        let bytes = if self.takes_events { event(&message) } else { message };
+        let frame = match came_in {
+            Some(frame) => frame.with(bytes),
+            None => Frame::new(bytes, None),
+        };
+        let _gone = self.to.send(frame).await;
+    }
+}
+
+/// A task that is ended with this.
+#[derive(Debug)]
+pub(crate) struct Timer(pub(crate) AbortHandle);
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Why a request gets no answer of its server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unanswered<'a> {
+    /// The time is up.
+    TimedOut,
+    /// The server is gone, and this is what is said about it.
+    Away(&'a str),
+    /// Its client wants no answer any more.
+    Unwanted(&'a str),
+}
+
+impl Entry {
+    /// Settles it without an answer of the server. What its client is told, if there is anything to tell.
+    pub(crate) fn give_up(
+        self,
+        desk: &Desk,
+        server: &str,
+        id: &RequestId,
+        why: Unanswered<'_>,
+    ) -> Option<Bytes> {
+        let Self { what, is_modern, limit, .. } = self;
+        let (permit, is_call) = match what {
+            What::Call(permit) => (Some(permit), true),
+            What::Resource(permit) => (Some(permit), false),
+            What::Tools | What::Other => (None, false),
+        };
+        let action = permit.as_ref().map(|permit| permit.action());
+        let name = permit.as_ref().map_or(server, |permit| permit.name()).to_owned();
+        if let Some(permit) = permit {
+            let (end, ended) = match why {
+                Unanswered::TimedOut => (ToolEnd::TimedOut, Ended::TimedOut),
+                Unanswered::Away(reason) | Unanswered::Unwanted(reason) => {
+                    (ToolEnd::Failed(reason), Ended::Failed)
+                }
+            };
+            let _it_gave_nothing = permit.settle(end, None);
+            desk.metrics().called(server, ended);
+        }
+        match why {
+            Unanswered::Unwanted(_) => None,
+            Unanswered::Away(reason) => Some(answer::error(Some(id.clone()), answer::AWAY, reason, None)),
+            Unanswered::TimedOut => {
+                let message = format!("{name} did not answer within {}s", limit.as_secs_f64());
+                let remedy = format!(
+                    "ask for less at once, or raise mcp.servers.{server}.timeout or limits.tool_seconds of the policy"
+                );
+                let denial = Denial::new(Code::Timeout, message, remedy);
+                Some(match action.filter(|_| is_call) {
+                    Some(action) => answer::denied_call(id.clone(), action, &denial, is_modern),
+                    None => answer::denied(Some(id.clone()), &denial),
+                })
+            }
+        }
+    }
+}
+
+/// The requests of one session.
+#[derive(Debug, Default)]
+pub(crate) struct Book(Mutex<HashMap<RequestId, Entry>>);
+
+impl Book {
+    /// Writes a request down.
+    ///
+    /// # Errors
+    /// One with this identifier is not answered yet: the entry comes back.
+    pub(crate) fn enter(&self, id: RequestId, entry: Entry) -> Result<(), Box<Entry>> {
+        use std::collections::hash_map::Entry as Place;
+        match self.lock().entry(id) {
+            Place::Occupied(_) => Err(Box::new(entry)),
+            Place::Vacant(place) => {
+                place.insert(entry);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes out what is answered.
+    pub(crate) fn take(&self, id: &RequestId) -> Option<Entry> {
+        self.lock().remove(id)
+    }
+
+    /// Takes it out if it is still this one.
+    pub(crate) fn take_same(&self, id: &RequestId, serial: u64) -> Option<Entry> {
+        let mut entries = self.lock();
+        if entries.get(id).is_some_and(|entry| entry.serial == serial) { entries.remove(id) } else { None }
+    }
+
+    /// Takes all out.
+    pub(crate) fn take_all(&self) -> Vec<(RequestId, Entry)> {
+        self.lock().drain().collect()
+    }
+
+    /// Puts in what ends the entry when its time is up.
+    pub(crate) fn set_timer(&self, id: &RequestId, serial: u64, timer: Timer) {
+        if let Some(entry) = self.lock().get_mut(id).filter(|entry| entry.serial == serial) {
+            entry.timer = Some(timer);
+        }
+    }
+
+    /// Where progress goes that is known by this.
+    pub(crate) fn reply_of_progress(&self, token: &serde_json::Value) -> Option<Reply> {
+        let entries = self.lock();
+        let replies = entries.values().filter_map(|entry| entry.reply.as_ref());
+        replies
+            .filter(|reply| reply.takes_events && !reply.to.is_closed())
+            .find(|reply| reply.progress.as_ref() == Some(token))
+            .cloned()
+    }
+
+    /// Where a message goes that belongs to no request in particular: the way of the newest one.
+    pub(crate) fn newest_reply(&self) -> Option<Reply> {
+        let entries = self.lock();
+        let open = entries.values().filter(|entry| {
+            entry.reply.as_ref().is_some_and(|reply| reply.takes_events && !reply.to.is_closed())
+        });
+        open.max_by_key(|entry| entry.serial).and_then(|entry| entry.reply.clone())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, Entry>> {
+        // A map is never half-changed by what is done here.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

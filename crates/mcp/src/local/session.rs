@@ -1,0 +1,281 @@
+//! One session with a process, as its client sees it: requests, notifications, the stream that listens.
+//!
+//! Where messages go is the process's [`life`]; what it says is what [`hear`] passes on.
+
+mod hear;
+mod life;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use rmcp::model::{
+    CancelledNotificationMethod, ConstString, ErrorCode, InitializedNotificationMethod, RequestId,
+};
+use seawall_checkpoint::tool::RunState;
+use seawall_policy::Policy;
+use seawall_types::{Actor, KeyId};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::life::Life;
+use crate::body::{Frame, Frames, frames};
+use crate::book::{Book, Entry, Reply, Timer, Unanswered, What};
+use crate::judge::{Judged, judge};
+use crate::message::Message;
+use crate::proxy::{MessageLimits, Visit};
+use crate::server::{Refusal, Server, in_json, no_answer};
+use crate::{Body, answer};
+
+/// What the server says while nobody listens is kept, up to so many messages.
+const MOST_KEPT: usize = 100;
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Whose it is.
+    pub(crate) owner: Option<KeyId>,
+    server: Weak<Server>,
+    state: Arc<RunState>,
+    actor: Arc<Actor>,
+    /// That of the last message: what the server says by itself is looked at with it.
+    policy: ArcSwap<Policy>,
+    limits: MessageLimits,
+    book: Book,
+    life: tokio::sync::Mutex<Life>,
+    listening: Mutex<Listening>,
+    /// Monotonic milliseconds.
+    last_used: AtomicU64,
+    /// The process has answered something.
+    has_spoken: AtomicBool,
+    closed: CancellationToken,
+}
+
+/// Who hears what belongs to no request.
+#[derive(Debug, Default)]
+struct Listening {
+    stream: Option<mpsc::Sender<Frame>>,
+    kept: VecDeque<Frame>,
+}
+
+impl Session {
+    pub(super) fn new(server: &Arc<Server>, visit: &Visit, state: Arc<RunState>, hello: Bytes) -> Arc<Self> {
+        let now = server.desk.now();
+        Arc::new(Self {
+            owner: visit.visitor.id,
+            server: Arc::downgrade(server),
+            state,
+            actor: Arc::clone(&visit.visitor.actor),
+            policy: ArcSwap::new(server.policy_for(&visit.visitor, &visit.policy)),
+            limits: visit.limits,
+            book: Book::default(),
+            life: tokio::sync::Mutex::new(Life::new(hello, now)),
+            listening: Mutex::default(),
+            last_used: AtomicU64::new(millis(now)),
+            has_spoken: AtomicBool::new(false),
+            closed: server.closed.child_token(),
+        })
+    }
+
+    /// A request of the client.
+    pub(super) async fn request(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        mut visit: Visit,
+        id: &RequestId,
+        message: &Message,
+        takes_events: bool,
+    ) -> Response<Body> {
+        self.touch(server, &visit);
+        let asked = server.asked(&visit, &self.state);
+        let (bytes, what) = match judge(&server.desk, &asked, id, message).await {
+            Judged::Answered(bytes) => return in_json(StatusCode::OK, bytes),
+            Judged::Passes { bytes, what, .. } => (bytes, what),
+        };
+        let (reply, mut answers) = Reply::channel(takes_events, progress_token(message));
+        if let Err(told) = self.pass(server, &visit, id, (bytes, what), reply).await {
+            return in_json(StatusCode::OK, told.unwrap_or_default());
+        }
+        if takes_events {
+            return events(answers, visit.hold.0.take());
+        }
+        match answers.recv().await {
+            Some(frame) => in_json(StatusCode::OK, frame.into_bytes()),
+            None => *no_answer(StatusCode::BAD_GATEWAY, answer::AWAY, "the request was cancelled"),
+        }
+    }
+
+    /// Writes a request down and passes it on.
+    ///
+    /// # Errors
+    /// When it did not reach the server: what its client is told.
+    pub(super) async fn pass(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        visit: &Visit,
+        id: &RequestId,
+        (bytes, what): (Bytes, What),
+        reply: Reply,
+    ) -> Result<(), Option<Bytes>> {
+        let (serial, limit) = (server.next_serial(), what.limit(server.timeout()));
+        let entry = Entry {
+            what,
+            limit,
+            policy: self.policy.load_full(),
+            actor: Arc::clone(&visit.visitor.actor),
+            is_modern: false,
+            reply: Some(reply),
+            timer: None,
+            serial,
+        };
+        if let Err(entry) = self.book.enter(id.clone(), entry) {
+            let reason = "a request with this id is under way";
+            entry.give_up(&server.desk, &server.name, id, Unanswered::Unwanted(reason));
+            return Err(Some(answer::error(Some(id.clone()), ErrorCode::INVALID_REQUEST, reason, None)));
+        }
+        let until = tokio::time::Instant::now() + limit;
+        if let Err(reason) = self.deliver(server, bytes).await {
+            let entry = self.book.take_same(id, serial);
+            return Err(entry
+                .and_then(|entry| entry.give_up(&server.desk, &server.name, id, Unanswered::Away(&reason))));
+        }
+        let (session, expired) = (Arc::downgrade(self), id.clone());
+        let timer = server.host.handle.spawn(async move {
+            tokio::time::sleep_until(until).await;
+            if let Some(session) = session.upgrade() {
+                session.expire(&expired, serial).await;
+            }
+        });
+        self.book.set_timer(id, serial, Timer(timer.abort_handle()));
+        Ok(())
+    }
+
+    /// A notification or an answer of the client.
+    pub(super) async fn tell(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        visit: &Visit,
+        message: &Message,
+    ) -> Result<Response<Body>, Refusal> {
+        self.touch(server, visit);
+        match message.method() {
+            Some(CancelledNotificationMethod::VALUE) => self.cancel(server, &message.value()),
+            Some(InitializedNotificationMethod::VALUE) => self.life.lock().await.ready = Some(message.line()),
+            _ => {}
+        }
+        self.deliver(server, message.line())
+            .await
+            .map_err(|reason| no_answer(StatusCode::BAD_GATEWAY, answer::AWAY, reason))?;
+        let mut response = Response::new(Body::full(""));
+        *response.status_mut() = StatusCode::ACCEPTED;
+        Ok(response)
+    }
+
+    /// The stream of what belongs to no request. It takes the place of an earlier one, whose client has come back.
+    pub(super) fn listen(&self) -> Response<Body> {
+        let (to, answers) = frames(MOST_KEPT);
+        let mut listening = self.listening();
+        for frame in listening.kept.drain(..) {
+            // There is room for all that is kept.
+            let _there_is_room = to.try_send(frame);
+        }
+        listening.stream = Some(to);
+        drop(listening);
+        events(answers, None)
+    }
+
+    pub(super) fn stop_listening(&self) {
+        self.listening().stream = None;
+    }
+
+    /// Ends the session and its process.
+    pub(super) fn close(&self) {
+        self.closed.cancel();
+        self.stop_listening();
+    }
+
+    /// Whether somebody waits for it.
+    pub(super) fn is_used(&self) -> bool {
+        let listens = self.listening().stream.as_ref().is_some_and(|stream| !stream.is_closed());
+        listens || !self.book.is_empty()
+    }
+
+    pub(super) fn last_used(&self) -> u64 {
+        self.last_used.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn idle_since(&self, now: Duration) -> Duration {
+        Duration::from_millis(millis(now).saturating_sub(self.last_used()))
+    }
+
+    fn touch(&self, server: &Server, visit: &Visit) {
+        self.last_used.store(millis(server.desk.now()), Ordering::Relaxed);
+        self.policy.store(server.policy_for(&visit.visitor, &visit.policy));
+    }
+
+    /// The client wants no answer any more. The server is told by the same message, which goes on.
+    fn cancel(&self, server: &Server, parameters: &Value) {
+        let id = parameters.get("requestId").cloned().and_then(|id| serde_json::from_value(id).ok());
+        let Some(id): Option<RequestId> = id else { return };
+        if let Some(entry) = self.book.take(&id) {
+            entry.give_up(&server.desk, &server.name, &id, Unanswered::Unwanted("cancelled by its client"));
+        }
+    }
+
+    /// A request has had its time.
+    async fn expire(self: &Arc<Self>, id: &RequestId, serial: u64) {
+        let Some(server) = self.server.upgrade() else { return };
+        let Some(mut entry) = self.book.take_same(id, serial) else { return };
+        // This is the timer's own task, which would end with it.
+        entry.timer.take().into_iter().for_each(std::mem::forget);
+        let reply = entry.reply.clone();
+        let told = entry.give_up(&server.desk, &server.name, id, Unanswered::TimedOut);
+        if let (Some(told), Some(reply)) = (told, reply) {
+            reply.send(told, None).await;
+        }
+        if let Some(to) = self.life.lock().await.to.clone() {
+            let _gone = to.try_send(answer::cancelled(id, "it took too long"));
+        }
+    }
+
+    pub(super) fn closed(&self) -> &CancellationToken {
+        &self.closed
+    }
+
+    pub(super) fn limits(&self) -> MessageLimits {
+        self.limits
+    }
+
+    fn listening(&self) -> MutexGuard<'_, Listening> {
+        // A list that grows or shrinks is never half-done.
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
+
+fn events(answers: Frames, hold: Option<crate::Hold>) -> Response<Body> {
+    let mut response = Response::new(Body::events(answers, hold));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    response
+}
+
+/// What the client knows progress of this request by.
+fn progress_token(message: &Message) -> Option<Value> {
+    message.value().pointer("/_meta/progressToken").cloned()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

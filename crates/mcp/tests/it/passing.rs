@@ -1,0 +1,166 @@
+use serde_json::{Value, json};
+
+use crate::scripted::{Reply, Scripted};
+use crate::stage::{Stage, call, json as read, result, text};
+
+const KEY: &str = "AKIAQWERTYUIOPASDFGH";
+
+fn nothing() -> Value {
+    json!({})
+}
+
+#[tokio::test]
+async fn what_no_rule_changes_arrives_as_it_was_written_in_both_directions() {
+    let answer = r#"{ "result" : {"x":1.10,"y":12345678901234567890123,"new":[null]}, "id":"a" ,"jsonrpc":"2.0","z":0 }"#;
+    let server = Scripted::start(move |_| Reply::json(answer)).await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "in": "deny", "out": "redact" } }));
+    let question = r#"{"jsonrpc":"2.0","id":"a","method":"of/tomorrow","params":{"big":12345678901234567890123,"q":1.0}}"#;
+    let headers = [("authorization", "Bearer sk-sw-x"), ("cookie", "a=b"), ("mcp-method", "of/tomorrow")];
+    let response = stage.post("web", &headers, question).await;
+    assert_eq!(text(response).await, answer);
+    let seen = server.only();
+    assert_eq!((seen.method.as_str(), seen.body.as_str()), ("POST", question));
+    assert_eq!(seen.headers["mcp-method"], "of/tomorrow");
+    assert!(!seen.headers.contains_key("authorization") && !seen.headers.contains_key("cookie"));
+    assert_eq!(stage.actions(), Vec::<String>::new(), "it is no call of a tool");
+}
+
+#[tokio::test]
+async fn a_call_is_admitted_before_it_is_sent_and_settled_with_its_answer() {
+    let server = Scripted::start(|_| Reply::json(result(7, "fine"))).await;
+    let stage = Stage::new(&[("web", &server.url)], &nothing());
+    let answer = read(stage.post("web", &[], &call(7, "add", "{\"a\":1}")).await).await;
+    assert_eq!(answer["result"]["content"][0]["text"], "fine");
+    assert_eq!(stage.actions(), ["action.admitted web.add", "action.settled web.add"]);
+}
+
+#[tokio::test]
+async fn a_refused_call_never_reaches_the_server() {
+    let server = Scripted::start(|_| Reply::json("{}")).await;
+    let policy = json!({ "tools": [{ "name": "web.rm*", "verdict": "deny" }], "files": { "root": "." } });
+    let stage = Stage::new(&[("web", &server.url)], &policy);
+    for (tool, arguments, code) in
+        [("rm_all", "{}", "TOOL_NOT_ALLOWED"), ("read", "{\"path\":\"../x\"}", "FS_TRAVERSAL")]
+    {
+        let answer = read(stage.post("web", &[], &call(1, tool, arguments)).await).await;
+        assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!(1), &json!(true)), "{answer}");
+        let told = answer["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(told.starts_with(&format!("[seawall] denied {code}: ")), "{told}");
+    }
+    assert!(server.seen().is_empty());
+    assert_eq!(stage.actions(), ["action.denied web.rm_all", "action.denied web.read"]);
+}
+
+#[tokio::test]
+async fn only_what_a_rule_replaces_is_other_than_it_was_written() {
+    let server = Scripted::start(|_| Reply::json(result(1, "fine"))).await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "in": "redact" } }));
+    let question = format!(
+        r#"{{"jsonrpc":"2.0","id":1, "x":1.10,"method":"tools/call","params":{{"name":"say","arguments":{{"t":"{KEY}"}},"_meta":{{"k":1}}}}}}"#
+    );
+    let headers = [("mcp-param-t", KEY), ("mcp-name", "say")];
+    stage.post("web", &headers, &question).await;
+    let seen = server.only();
+    assert_eq!(seen.body, question.replace(KEY, "[REDACTED:aws_access_key]"));
+    assert!(!seen.headers.contains_key("mcp-param-t"), "it would tell what was taken out");
+    assert_eq!(seen.headers["mcp-name"], "say");
+}
+
+#[tokio::test]
+async fn what_a_tool_gives_is_looked_through_and_its_pictures_stay() {
+    let picture = "QUJD".repeat(100);
+    let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": {
+        "content": [
+            { "type": "text", "text": format!("it is {KEY}") },
+            { "type": "image", "data": picture, "mimeType": "image/png" },
+            { "type": "resource", "resource": { "uri": "a://b", "blob": picture } },
+        ],
+        "structuredContent": { "blob": KEY },
+        "isError": true,
+    }});
+    let sent = answer.to_string();
+    let server = Scripted::start(move |_| Reply::json(sent.clone())).await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "out": "redact" } }));
+    let told = read(stage.post("web", &[], &call(1, "show", "{}")).await).await;
+    let mut expected = answer;
+    expected["result"]["content"][0]["text"] = json!("it is [REDACTED:aws_access_key]");
+    expected["result"]["structuredContent"]["blob"] = json!("[REDACTED:aws_access_key]");
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a_result_that_must_not_go_on_becomes_a_refusal() {
+    let server = Scripted::start(|_| Reply::json(result(1, KEY))).await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "out": "deny" } }));
+    let told = text(stage.post("web", &[], &call(1, "show", "{}")).await).await;
+    assert!(told.contains("denied SECRET_FOUND") && !told.contains(KEY), "{told}");
+    let settled = &stage.events()[1];
+    assert_eq!((&settled["kind"], &settled["data"]["verdict"]), (&json!("action.settled"), &json!("deny")));
+}
+
+#[tokio::test]
+async fn too_large_a_result_is_refused_also_when_it_is_a_picture() {
+    for content in [
+        json!({ "type": "text", "text": "x".repeat(5_000) }),
+        json!({ "type": "image", "data": "QUJD".repeat(2_000), "mimeType": "image/png" }),
+    ] {
+        let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": { "content": [content] } }).to_string();
+        let server = Scripted::start(move |_| Reply::json(answer.clone())).await;
+        let stage = Stage::new(&[("web", &server.url)], &json!({ "limits": { "output_bytes": 4096 } }));
+        let told = text(stage.post("web", &[], &call(1, "show", "{}")).await).await;
+        assert!(told.contains("OUTPUT_TOO_LARGE"), "{}", &told[..100.min(told.len())]);
+    }
+}
+
+#[tokio::test]
+async fn a_list_has_no_denied_tool_and_keeps_what_nobody_here_knows() {
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"rm","new":{}},{"name":"add","inputSchema":{"$defs":{}},"new":[1.50]}],"nextCursor":"c","ttl":7}}"#;
+    let server = Scripted::start(move |_| Reply::json(answer)).await;
+    let stage =
+        Stage::new(&[("web", &server.url)], &json!({ "tools": [{ "name": "*.rm", "verdict": "deny" }] }));
+    let told = read(stage.post("web", &[], r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).await).await;
+    let expected = json!({ "tools": [{ "name": "add", "inputSchema": { "$defs": {} }, "new": [1.5] }], "nextCursor": "c", "ttl": 7 });
+    assert_eq!(told["result"], expected);
+}
+
+#[tokio::test]
+async fn a_key_that_stands_twice_hides_nothing_in_either_direction() {
+    let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":"{KEY}","content":[]}}}}"#);
+    let server = Scripted::start(move |_| Reply::json(answer.clone())).await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "out": "redact" } }));
+    let told = text(stage.post("web", &[], &call(1, "show", "{}")).await).await;
+    assert!(!told.contains(KEY), "{told}");
+    let twice = r#"{"jsonrpc":"2.0","id":2,"method":"ping","method":"tools/call","params":{"name":"rm"}}"#;
+    let refused = stage.post("web", &[], twice).await;
+    assert_eq!(refused.status(), 400);
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_gets_its_call_an_error_and_settles_it() {
+    let deaf = Scripted::start(|_| Reply::Whole(401, "www-authenticate: Bearer\r\n", "no".into())).await;
+    let odd = Scripted::start(|_| Reply::Whole(200, "content-type: text/html\r\n", "<p>".into())).await;
+    let stage =
+        Stage::new(&[("gone", "http://127.0.0.1:9/mcp"), ("deaf", &deaf.url), ("odd", &odd.url)], &nothing());
+    for (server, said) in [("gone", "can't be reached"), ("deaf", "credentials"), ("odd", "answered 200")] {
+        let response = stage.post(server, &[], &call(3, "add", "{}")).await;
+        assert!(!response.headers().contains_key("www-authenticate"), "it is for us, not for the caller");
+        let told = read(response).await;
+        assert_eq!((&told["id"], &told["error"]["code"]), (&json!(3), &json!(-32001)), "{told}");
+        assert!(told["error"]["message"].as_str().unwrap().contains(said), "{told}");
+    }
+    let settled = stage.actions().into_iter().filter(|action| action.starts_with("action.settled")).count();
+    assert_eq!(settled, 3);
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_refused_here() {
+    let server = Scripted::start(|_| Reply::json("{}")).await;
+    let stage = Stage::new(&[("web", &server.url)], &nothing());
+    for (body, code) in [("", -32700), ("{", -32700), ("[]", -32600), ("{\"id\":1}", -32600)] {
+        let response = stage.post("web", &[], body).await;
+        assert_eq!(response.status(), 400, "{body}");
+        assert_eq!(read(response).await["error"]["code"], code, "{body}");
+    }
+    assert!(server.seen().is_empty());
+}

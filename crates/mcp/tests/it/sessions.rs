@@ -1,0 +1,135 @@
+use std::time::Duration;
+
+use http::Method;
+use seawall_types::KeyId;
+use serde_json::json;
+
+use crate::scripted::{Reply, Scripted, Seen};
+use crate::stage::{Stage, call, json as read, plan, result, text};
+
+const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#;
+const SESSION: [(&str, &str); 1] = [("mcp-session-id", "s1")];
+
+fn key(number: u8) -> Option<KeyId> {
+    Some(KeyId::from_parts(1, &[number; 10]))
+}
+
+/// Gives its one session a name; tools give what they are called.
+fn script(seen: &Seen) -> Reply {
+    match (seen.method.as_str(), seen.rpc_method().as_str()) {
+        ("POST", "initialize") => Reply::Whole(
+            200,
+            "content-type: application/json\r\nmcp-session-id: s1\r\n",
+            r#"{"jsonrpc":"2.0","id":0,"result":{}}"#.to_owned(),
+        ),
+        ("POST", "tools/call") => {
+            let body = seen.json();
+            Reply::json(result(
+                u32::try_from(body["id"].as_u64().unwrap()).unwrap(),
+                "the launch code is tangerine-42-quartz-lantern",
+            ))
+        }
+        _ => Reply::Whole(202, "", String::new()),
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_for_whoever_began_it() {
+    let server = Scripted::start(script).await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({}));
+    stage.send(key(1), Method::POST, "web", &[], HELLO).await;
+    let call = call(1, "add", "{}");
+    assert_eq!(stage.send(key(1), Method::POST, "web", &SESSION, &call).await.status(), 200);
+    let count = server.seen().len();
+    for (caller, method) in
+        [(key(2), Method::POST), (None, Method::POST), (key(2), Method::GET), (key(2), Method::DELETE)]
+    {
+        let response = stage.send(caller, method.clone(), "web", &SESSION, &call).await;
+        assert_eq!(response.status(), 404, "{method}");
+    }
+    assert_eq!(server.seen().len(), count, "nothing of it went on");
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_is_none() {
+    let server = Scripted::start(script).await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({}));
+    stage.post("web", &[], HELLO).await;
+    assert_eq!(stage.send(None, Method::DELETE, "web", &SESSION, "").await.status(), 202);
+    assert_eq!(stage.post("web", &SESSION, &call(1, "add", "{}")).await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_cancelled_call_is_settled_and_its_server_told() {
+    let server = Scripted::start(|seen| match seen.rpc_method().as_str() {
+        "tools/call" => Reply::Silence,
+        _ => script(seen),
+    })
+    .await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({}));
+    stage.post("web", &[], HELLO).await;
+    let cancelling = async {
+        server.sees(|seen| seen.rpc_method() == "tools/call").await;
+        let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":9}}"#;
+        assert_eq!(stage.post("web", &SESSION, cancel).await.status(), 202);
+    };
+    let call = call(9, "wait", "{}");
+    tokio::select! {
+        _never = stage.post("web", &SESSION, &call) => panic!("nobody answers it"),
+        () = cancelling => {}
+    }
+    assert_eq!(stage.events()[1]["data"]["error"], "cancelled by its client");
+    assert_eq!(server.seen().last().unwrap().rpc_method(), "notifications/cancelled");
+}
+
+#[tokio::test]
+async fn two_requests_of_one_session_can_t_have_one_name() {
+    let server = Scripted::start(|seen| match seen.rpc_method().as_str() {
+        "tools/call" => Reply::Silence,
+        _ => script(seen),
+    })
+    .await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({}));
+    stage.post("web", &[], HELLO).await;
+    let call = call(9, "wait", "{}");
+    let again = async {
+        server.sees(|seen| seen.rpc_method() == "tools/call").await;
+        assert_eq!(stage.post("web", &SESSION, &call).await.status(), 400);
+    };
+    tokio::select! {
+        _never = stage.post("web", &SESSION, &call) => panic!("nobody answers it"),
+        () = again => {}
+    }
+}
+
+#[tokio::test]
+async fn a_reload_keeps_the_sessions_of_servers_that_stay() {
+    let server = Scripted::start(script).await;
+    let stage = Stage::new(&[("web", &server.url), ("other", &server.url)], &json!({}));
+    stage.post("web", &[], HELLO).await;
+    let long = Duration::from_secs(20);
+    stage.proxy.configure(vec![plan("web", &server.url, long)]);
+    assert_eq!(stage.post("web", &SESSION, &call(1, "add", "{}")).await.status(), 200);
+    assert!(!stage.proxy.has("other"));
+    assert_eq!(stage.post("other", &[], HELLO).await.status(), 404);
+    stage.proxy.configure(vec![plan("web", &server.url, long / 2)]);
+    assert_eq!(
+        stage.post("web", &SESSION, &call(2, "add", "{}")).await.status(),
+        404,
+        "it is another one now"
+    );
+}
+
+#[tokio::test]
+async fn what_was_read_through_one_server_must_not_leave_through_another() {
+    let server = Scripted::start(script).await;
+    let policy = json!({ "sensitive": [{ "tool": "crm.*" }], "sinks": [{ "tool": "web.post" }] });
+    let stage = Stage::new(&[("crm", &server.url), ("web", &server.url)], &policy);
+    let leak = call(2, "post", r#"{"body":"psst: the launch code is tangerine-42-quartz-lantern"}"#);
+    let post = |caller| stage.send(caller, Method::POST, "web", &[], &leak);
+    let read_secret = call(1, "read", "{}");
+    stage.send(key(1), Method::POST, "crm", &[], &read_secret).await;
+    assert!(text(post(key(1)).await).await.contains("TAINT_LEAK"));
+    let of_another = read(post(key(2)).await).await;
+    assert!(of_another["result"]["isError"].is_null(), "who did not read it has not leaked it: {of_another}");
+}
