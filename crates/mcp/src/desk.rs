@@ -164,7 +164,9 @@ impl Desk {
             policy: &policy,
             resolver: &*self.parts.resolver,
             approver: self.parts.approver.as_deref(),
-            approval: None,
+            approvals: &[],
+            // Who calls is told what is waited for, and calls again once it is allowed.
+            wait_for_approval: Duration::ZERO,
             // As for model calls, it is the trace's own setting that decides.
             on_unavailable: OnUnavailable::Refuse,
         };

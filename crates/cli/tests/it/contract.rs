@@ -9,10 +9,7 @@ const CONTRACT: &str = include_str!("contract/contract.yaml");
 const SEED: &str = "aHVzaGh1c2hodXNoaHVzaGh1c2hodXNoaHVzaGh1c2g=";
 
 /// What the contract's example asks for and this build does not do, and the same asking for nothing.
-const BEYOND: [(&str, &str); 2] = [
-    (r#"{ files: { command: [mcp-files, "/srv"] }, web: { url: "https://mcp.example" } }"#, "{}"),
-    ("syslog: { address: /dev/log }", "syslog: null"),
-];
+const BEYOND: [(&str, &str); 1] = [("syslog: { address: /dev/log }", "syslog: null")];
 
 fn setup(command: &str, config: &str) -> Setup {
     let setup = Setup::new(command).config(config).env("OPENAI_API_KEY", "sk-theirs").env("SIGN_KEY", SEED);
@@ -36,11 +33,8 @@ fn all_that_it_asks_beyond_this_build_is_refused_by_name_and_nothing_else_is() {
     let said = String::from_utf8(output.stderr).unwrap();
     let faults: Vec<&str> = said.lines().collect();
     assert_eq!(faults.len(), BEYOND.len(), "{said}");
-    for key in ["mcp.servers: not in this build", "logging.syslog: not in this build"] {
-        let fault =
-            faults.iter().find(|fault| fault.contains(key)).unwrap_or_else(|| panic!("{key}: {said}"));
-        assert!(fault.contains("; "), "a remedy: {fault}");
-    }
+    let fault = faults[0];
+    assert!(fault.contains("logging.syslog: not in this build") && fault.contains("; "), "a remedy: {fault}");
     assert!(!said.contains(SEED), "{said}");
 }
 

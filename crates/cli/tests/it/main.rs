@@ -37,6 +37,7 @@ mod imports;
 mod jwt;
 mod key_policies;
 mod live;
+mod mcp;
 mod metrics_page;
 mod operators;
 mod pass_through_usage;
