@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests with real clients, and closes with how many passed and failed over all.
-# Usage: tests/run.sh [sdk|litellm|comply|node|node24|model|guard|agents|corpora]…, or crewai, which is no part of all.
+# Usage: tests/run.sh [sdk|litellm|comply|node|node24|model|guard|agents|corpora|mcp]…, or crewai, which is no part of all.
 # The binary under test: $SEAWALL_BIN, else target/ci/seawall, else target/debug/seawall.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tools=$(dirname "$here")/.tools
 parts=("$@")
-((${#parts[@]})) || parts=(sdk litellm comply node node24 model guard agents corpora)
+((${#parts[@]})) || parts=(sdk litellm comply node node24 model guard agents corpora mcp)
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -45,6 +45,7 @@ run_part() {
         guard) install_guard guard && with_pytest guard guard ;;
         crewai) install_guard crewai && with_pytest crewai crewai ;;
         agents) with_pytest venv agents ;;
+        mcp) with_pytest mcp mcp_proxy ;;
         corpora) build_judge && with_pytest corpora corpora ;;
         *)
             echo "run: no part is called '$1'" >&2

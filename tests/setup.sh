@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests need: everything below .tools/ of the checkout, but for packages of the system.
-# Run again it does nothing until a pin changes. Usage: tests/setup.sh [sdk|litellm|model|guard|node24|node|agents|corpora]…, or crewai, which is no part of all
+# Run again it does nothing until a pin changes. Usage: tests/setup.sh [sdk|litellm|model|guard|node24|node|agents|corpora|mcp]…, or crewai, which is no part of all
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -50,6 +50,7 @@ install_corpora() {
 }
 install_crewai() { venv crewai "$here/crewai/requirements.txt"; }
 install_guard() { venv guard "$here/guard/requirements.txt"; }
+install_mcp() { venv mcp "$here/mcp_proxy/requirements.txt"; }
 install_node() { npm_install node "$here/node"; }
 install_agents() { npm_install agents "$here/agents"; }
 install_node24() {
@@ -63,6 +64,7 @@ pins_of() {
         litellm) echo "$here/sdk/requirements-litellm.txt" ;;
         model | guard | crewai) echo "$here/$1/requirements.txt" ;;
         node24) echo "$here/node/requirements.txt" ;;
+        mcp) echo "$here/mcp_proxy/requirements.txt" ;;
         corpora) printf '%s\n' "$here/corpora/requirements.txt" "$here/corpora/debian.txt" ;;
         node | agents) echo "$here/$1/package-lock.json" ;;
         *) return 1 ;;
@@ -108,7 +110,7 @@ install_part() {
 }
 
 parts=("$@")
-((${#parts[@]})) || parts=(sdk litellm model guard node24 node agents corpora)
+((${#parts[@]})) || parts=(sdk litellm model guard node24 node agents corpora mcp)
 for part in "${parts[@]}"; do
     pins_of "$part" >/dev/null || { echo "setup: no part is called '$part'" >&2; exit 2; }
 done
