@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, getrlimit};
 use seawall_base::clock::SystemClock;
+use seawall_mcp::{Place, ServerPlan};
 use seawall_server::Server;
 use seawall_store::Store;
 use seawall_store_sqlite::SqliteStore;
@@ -64,6 +65,7 @@ pub(crate) fn run(world: &World<'_>) -> Outcome {
             rows.push(row("configuration", State::Pass, "good", ""));
             rows.push(port(&plan, &data_dir));
             rows.push(database(&plan, &data_dir));
+            rows.extend(tools(&plan, world));
         }
         Err(failure) => {
             let remedy = "mend what is named; `seawall config schema` tells what is allowed";
@@ -112,6 +114,37 @@ fn database(plan: &Plan, data_dir: &Path) -> Row {
         Ok(()) => row("database", State::Pass, format!("{} answers", file.display()), ""),
         Err(error) => row("database", State::Fail, error.to_string(), "see the message"),
     }
+}
+
+/// Whether the programs of servers of tools are there. Servers elsewhere are not asked: a look must have no effect.
+fn tools(plan: &Plan, world: &World<'_>) -> Option<Row> {
+    let missing = |server: &&ServerPlan| match &server.settings.place {
+        Place::Command { command, .. } => !command.first().is_some_and(|program| is_there(program, world)),
+        Place::Url { .. } => false,
+    };
+    let names = |servers: &[&ServerPlan]| {
+        servers.iter().map(|server| server.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let all: Vec<&ServerPlan> = plan.mcp.iter().collect();
+    let lost: Vec<&ServerPlan> = plan.mcp.iter().filter(missing).collect();
+    let remedy = "install its program, or mend mcp.servers.NAME.command";
+    match (all.is_empty(), lost.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some(row("servers of tools", State::Pass, names(&all), "")),
+        (false, false) => {
+            let evidence = format!("no program for {}", names(&lost));
+            Some(row("servers of tools", State::Warn, evidence, remedy))
+        }
+    }
+}
+
+/// Whether a program is found as a shell finds it.
+fn is_there(program: &str, world: &World<'_>) -> bool {
+    if program.contains('/') {
+        return Path::new(program).is_file();
+    }
+    let folders = world.environment.get("PATH").map(std::env::split_paths).into_iter().flatten();
+    folders.into_iter().any(|folder| folder.join(program).is_file())
 }
 
 fn keys(world: &World<'_>) -> Row {
@@ -172,10 +205,7 @@ fn clock() -> Row {
 }
 
 fn agents(world: &World<'_>) -> Row {
-    let folders: Vec<_> =
-        world.environment.get("PATH").map(std::env::split_paths).into_iter().flatten().collect();
-    let found: Vec<&str> =
-        AGENTS.into_iter().filter(|name| folders.iter().any(|folder| folder.join(name).is_file())).collect();
+    let found: Vec<&str> = AGENTS.into_iter().filter(|name| is_there(name, world)).collect();
     let evidence = if found.is_empty() { "none found".to_owned() } else { found.join(", ") };
     row("agent programs", State::Pass, evidence, "")
 }

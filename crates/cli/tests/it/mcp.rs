@@ -95,6 +95,20 @@ fn everything_that_is_wrong_with_servers_is_said_before_any_starts() {
     }
 }
 
+#[test]
+fn the_doctor_names_servers_whose_program_is_missing() {
+    let state_of = |command: &str| {
+        let setup = Setup::new("doctor")
+            .config(&format!("mcp: {{ servers: {{ here: {{ command: [{command}] }} }} }}"));
+        let report: Value = serde_json::from_slice(&setup.args(["--json"]).run().stdout).unwrap();
+        let checks = report["checks"].as_array().unwrap().clone();
+        let found = checks.into_iter().find(|check| check["check"] == "servers of tools").unwrap();
+        (found["state"].clone(), found["evidence"].clone())
+    };
+    assert_eq!(state_of("/bin/sh"), (json!("PASS"), json!("here")));
+    assert_eq!(state_of("no-such-program"), (json!("WARN"), json!("no program for here")));
+}
+
 #[tokio::test]
 async fn a_caller_shows_a_key_and_it_stays_here() {
     let upstream = Upstream::always(Reply::json(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#));
