@@ -17,6 +17,7 @@ use crate::cache::Cache;
 use crate::in_flight::Count;
 use crate::rates::{Rated, Rates};
 use crate::{Caller, KeyRing, Metrics, People, Snapshot};
+use seawall_base::memory::ByteBudget;
 
 /// What a gateway is made of.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use seawall_base::id;
 use seawall_base::memory::ByteBudget;
-use seawall_checkpoint::tool::{Approver, Resolver, RunState, ToolCall, ToolPermit};
-use seawall_checkpoint::{Checkpoint, Denial};
+use seawall_checkpoint::tool::{Resolver, RunState, ToolCall, ToolPermit};
+use seawall_checkpoint::{Approver, Checkpoint, Denial};
 use seawall_policy::{Declared, Performer, Policy};
 use seawall_trace::OnUnavailable;
 use seawall_types::{ActionId, Actor, Code, Event, EventKind, Finding, KeyId, RunId, Scope, Usd, Verdict};

@@ -235,7 +235,7 @@ fn note_in_order(call: &ToolCall<'_>) -> Result<(), Denial> {
         actor: call.actor,
         run: call.run.encode(&mut run),
         flow: Some(&happened.flow),
-        performer: Performer::Us,
+        performer: call.performer,
     });
     if decision.verdict == Verdict::Deny {
         return Err(Denial::by_policy(decision.findings));
