@@ -50,8 +50,9 @@ fn from_base64(piece: &[u8]) -> Option<String> {
 }
 
 fn from_hexadecimal(piece: &[u8]) -> Option<String> {
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes = |digits: &[u8]| digits.chunks_exact(2).map(byte).collect::<Option<Vec<u8>>>();
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let byte = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
+    let bytes = |digits: &[u8]| digits.as_chunks().0.iter().map(byte).collect::<Option<Vec<u8>>>();
     let look = bytes(piece.get(..LOOK)?)?;
     if !reads_well(&look) {
         return None;

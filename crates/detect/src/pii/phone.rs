@@ -113,10 +113,14 @@ fn north_american(window: &Window<'_>, numeral: &Numeral, start: usize) -> Optio
         first == 0 && window.before(start) == Some(b'(') && numeral.separator(window, 0) == Some(b')');
     let separator = numeral.separator(window, first + 1);
     let same = separator == numeral.separator(window, first) || bracket || first == 1;
+    // The words before are looked for last: logs are full of long numbers, and few of them can be one.
+    if !(grouped || bare) || !is_north_american(national) {
+        return None;
+    }
     let written = grouped
         && same
         && (matches!(separator, Some(b'-' | b'.')) || (separator.is_some() && (bracket || spoken())));
-    if !(written || (bare && spoken())) || !is_north_american(national) {
+    if !(written || (bare && spoken())) {
         return None;
     }
     let last = if bare { 0 } else { first + 2 };
@@ -133,8 +137,8 @@ fn is_north_american(digits: &[u8]) -> bool {
 /// `138 0013 8000`, `138-0013-8000`; bare where one is spoken of.
 fn chinese(window: &Window<'_>, numeral: &Numeral, start: usize) -> Option<(usize, usize)> {
     let grouped = numeral.begins(&[3, 4, 4]) && numeral.separated(window, 3, b" -");
-    let bare = numeral.length(0) == 11 && window.speaks_of(&SPOKEN, start, SPOKEN_WITHIN);
     let mobile = matches!(numeral.digits(1), [1, 3..=9, ..]);
+    let bare = mobile && numeral.length(0) == 11 && window.speaks_of(&SPOKEN, start, SPOKEN_WITHIN);
     let end = numeral.end(if grouped { 2 } else { 0 })?;
     ((grouped || bare) && mobile && begins(window, start)).then_some((start, end))
 }
