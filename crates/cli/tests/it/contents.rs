@@ -212,7 +212,11 @@ async fn recorded_calls_are_judged_by_another_policy() {
         .collect();
     assert_eq!(
         changed,
-        [("tool_call", "allow", "deny", "CMD_FORBIDDEN"), ("model_call", "allow", "deny", "SECRET_FOUND")]
+        [
+            ("model_call", "allow", "deny", "CMD_FORBIDDEN"),
+            ("tool_call", "allow", "deny", "CMD_FORBIDDEN"),
+            ("model_call", "allow", "deny", "SECRET_FOUND"),
+        ]
     );
     let saved = replayed["cost_delta_usd"].as_str().unwrap();
     let trace = Trace::of(&setup);
