@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Optional
 
-from seawall import _threads, isolate
-from seawall._context import WATCHES
+from seawall import _seawall, _threads, isolate
+from seawall._context import WAIT, WATCHES
 from seawall._parameters import Arguments
 from seawall.errors import ConfigError, ContractViolation, ToolTimeout
 from seawall.run import stepped
@@ -148,14 +148,34 @@ def coroutine(tool: Tool) -> Callable[..., Coroutine[Any, Any, Any]]:
     return tried
 
 
-async def _admitted(tool: Tool, args: Args, kwargs: Arguments) -> tuple[Permit, Args, Arguments]:
-    if tool.may_wait(args, kwargs):
+#: Where nobody has decided yet, the caller is told what the call waits for.
+_AT_ONCE = _seawall.Wait(is_long=False)
+
+Admitted = tuple["Permit", Args, Arguments]
+
+
+async def _admitted(tool: Tool, args: Args, kwargs: Arguments) -> Admitted:
+    """The call, admitted without holding up the event loop, or the pool of threads that the whole program shares."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # Another event loop than asyncio's, which has threads of its own kind.
+        return tool.admit(args, kwargs, _AT_ONCE)
+    if tool.asks(args, kwargs):
+        wait = WAIT.get() or _seawall.Wait(is_long=True)
         try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # Another event loop than asyncio's, which has threads of its own kind.
-            return tool.admit(args, kwargs)
-        return await loop.run_in_executor(None, _threads.in_this_context(lambda: tool.admit(args, kwargs)))
-    return tool.admit(args, kwargs)
+            return await _threads.apart(lambda: tool.admit(args, kwargs, wait), _given_back)
+        except asyncio.CancelledError:
+            wait.give_up()
+            raise
+    if tool.looks_up(args, kwargs):
+        admit = _threads.in_this_context(lambda: tool.admit(args, kwargs, _AT_ONCE))
+        return await loop.run_in_executor(None, admit)
+    return tool.admit(args, kwargs, _AT_ONCE)
+
+
+def _given_back(admitted: Admitted) -> None:
+    """The call was admitted, and nobody is there any more to make it."""
+    admitted[0].failed(asyncio.CancelledError())
 
 
 def _timed(tool: Tool, permit: Permit, awaitable: Any, left: Optional[float], limit: Optional[float]) -> Any:

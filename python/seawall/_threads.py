@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import contextvars
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Optional, TypeVar
 
 from seawall._context import WATCHES
 
@@ -39,6 +40,40 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     if not concurrent.futures.wait((done,), timeout=seconds).done:
         raise TimeIsUp
     return done.result()
+
+
+async def apart(work: Callable[[], T], left: Callable[[T], object] = lambda result: None) -> T:
+    """Does the work in a thread of its own, which may take as long as it likes: neither the event loop nor the pool that the
+    program shares has one thread less, and the end of the program waits for nobody.
+
+    When the task that waits is cancelled, the work goes on, and `left` gets what comes of it.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def deliver(result: Optional[T], error: Optional[BaseException]) -> None:
+        if done.done():
+            if error is None:
+                left(result)  # type: ignore[arg-type]
+        elif error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]
+
+    def fulfil() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:
+            error = raised
+        try:
+            loop.call_soon_threadsafe(deliver, result, error)
+        except RuntimeError:  # The loop has ended, and whoever waited with it.
+            if error is None:
+                left(result)  # type: ignore[arg-type]
+
+    threading.Thread(target=in_this_context(fulfil), name="seawall-wait", daemon=True).start()
+    return await done
 
 
 def in_this_context(work: Callable[..., T]) -> Callable[..., T]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Optional, TypeVar, Union, overload
 
 from seawall import _calls, _seawall
-from seawall._context import RUN
+from seawall._context import RUN, WAIT
 from seawall._effects import Effects, effects_of
 from seawall._parameters import Arguments, Parameters
 from seawall.contract import Contract, contract_of
@@ -130,18 +130,24 @@ class Tool:
             )
         return run.native
 
-    def admit(self, args: tuple[Any, ...], kwargs: Arguments) -> tuple[Any, tuple[Any, ...], Arguments]:
+    def admit(
+        self, args: tuple[Any, ...], kwargs: Arguments, wait: Optional[_seawall.Wait] = None
+    ) -> tuple[Any, tuple[Any, ...], Arguments]:
         """The permit, and the call with the arguments that it allows."""
         arguments = self.parameters.judged(args, kwargs)
-        permit = self.native().admit(self.admitted_as, arguments)
+        permit = self.native().admit(self.admitted_as, arguments, wait or WAIT.get())
         changed = permit.changed
         if changed is not None:
             args, kwargs = self.parameters.replaced(args, kwargs, changed)
         return permit, args, kwargs
 
-    def may_wait(self, args: tuple[Any, ...], kwargs: Arguments) -> bool:
-        """Whether admitting may look up the name of a host or ask a person, which async code has to leave to a thread."""
-        if self.names_hosts or self.native().may_ask:
+    def asks(self, args: tuple[Any, ...], kwargs: Arguments) -> bool:
+        """Whether admitting would ask a person, which async code has to leave to a thread of its own: it may take hours."""
+        return self.native().asks(self.admitted_as, self.parameters.judged(args, kwargs))
+
+    def looks_up(self, args: tuple[Any, ...], kwargs: Arguments) -> bool:
+        """Whether admitting may look up the name of a host, which async code has to leave to a thread."""
+        if self.names_hosts:
             return True
         return any(isinstance(value, str) and "://" in value for value in (*args, *kwargs.values()))
 

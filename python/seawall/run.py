@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any, Optional, TypeVar, Union
 
 from seawall import _seawall, audit
-from seawall._context import RUN
+from seawall._context import RUN, WAIT
 from seawall._gateway import Routed, address_of
 from seawall.errors import ConfigError
 from seawall.policy import PathLike, Policy
@@ -230,13 +230,24 @@ class RunContext:
         """Calls a tool by its name from async code. A sync tool runs in a thread, so that it holds up nobody."""
         import asyncio
 
-        from seawall._threads import in_this_context
+        from seawall._threads import apart, in_this_context
 
         tool = self._tool(name)
         if inspect.iscoroutinefunction(tool):
             return await tool(**arguments)
-        call = in_this_context(functools.partial(tool, **arguments))
-        result = await asyncio.get_running_loop().run_in_executor(None, call)
+        call = functools.partial(tool, **arguments)
+        wait = _seawall.Wait(is_long=True)
+        token = WAIT.set(wait)
+        try:
+            if tool.__seawall__.asks((), arguments):
+                result = await apart(call)
+            else:
+                result = await asyncio.get_running_loop().run_in_executor(None, in_this_context(call))
+        except asyncio.CancelledError:
+            wait.give_up()
+            raise
+        finally:
+            WAIT.reset(token)
         return await result if inspect.isawaitable(result) else result
 
     def _tool(self, name: str) -> Callable[..., Any]:

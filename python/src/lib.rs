@@ -3,6 +3,7 @@
 //! One call into it admits, one settles; values are walked where they are, and nothing is turned into text and back. What a
 //! guarded function is, how it is called and what it does is the package's own, in `seawall/*.py`.
 
+mod binding;
 mod effects;
 mod isolated;
 mod options;
@@ -12,6 +13,7 @@ mod resolver;
 mod run;
 mod schema;
 mod value;
+mod wait;
 
 use pyo3::prelude::*;
 
@@ -27,4 +29,6 @@ mod _seawall {
     use crate::run::Run;
     #[pymodule_export]
     use crate::schema::Schema;
+    #[pymodule_export]
+    use crate::wait::Wait;
 }

@@ -1,7 +1,7 @@
 //! Between Python's values and what the policy reads.
 //!
 //! Nothing fails here because of what a value is: what has no parts that could be looked at is described by its `repr` and
-//! judged as text. What the policy put in the place of a text goes back into a value of the same kind; where that can't be
+//! judged as text. Where a person may be asked, what no description tells apart is [bound](crate::binding) on the way. What the policy put in the place of a text goes back into a value of the same kind; where that can't be
 //! done, the call is refused rather than performed with what was to be replaced.
 
 use std::borrow::Cow;
@@ -13,8 +13,10 @@ use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
     PyType,
 };
-use seawall_guard::Replacement;
+use seawall_guard::{Binding, Replacement};
 use serde_json::{Map, Number, Value};
+
+use crate::binding::{Binder, Parts};
 
 /// What is nested deeper is left out; the policy refuses what is nested more than 64 deep, so that it never matters.
 const DEEPEST: usize = 70;
@@ -24,49 +26,71 @@ const MOST_OF_A_REPR: usize = 65_536;
 
 /// The value as plain data.
 pub(crate) fn described(value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    describe(value, 0)
+    describe(value, 0, &mut Binder::idle())
 }
 
-fn describe(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
+/// The value as plain data, and a hash of all that it is.
+pub(crate) fn described_and_bound(value: &Bound<'_, PyAny>) -> PyResult<(Value, Binding)> {
+    let mut binder = Binder::new();
+    let described = describe(value, 0, &mut binder)?;
+    Ok((described, binder.finish()))
+}
+
+fn describe(value: &Bound<'_, PyAny>, depth: usize, binder: &mut Binder) -> PyResult<Value> {
+    binder.kind(value);
     if let Ok(text) = value.cast::<PyString>() {
+        binder.text(text);
         return Ok(Value::String(text_of(text)));
     }
-    if value.is_none() || depth > DEEPEST {
+    if value.is_none() {
+        return Ok(Value::Null);
+    }
+    if depth > DEEPEST {
+        binder.cannot(value);
         return Ok(Value::Null);
     }
     if let Ok(flag) = value.cast::<PyBool>() {
+        binder.bytes(&[u8::from(flag.is_true())]);
         return Ok(Value::Bool(flag.is_true()));
     }
     if value.is_instance_of::<PyInt>() {
-        return whole_number(value);
+        return Ok(whole_number(value, binder));
     }
     if let Ok(number) = value.cast::<PyFloat>() {
+        binder.bytes(&number.value().to_bits().to_le_bytes());
         return Ok(Number::from_f64(number.value()).map_or_else(|| by_repr(value), Value::Number));
     }
     if let Ok(dict) = value.cast::<PyDict>() {
-        return fields(dict.iter(), depth);
+        return fields(dict.iter(), depth, binder);
     }
     if let Some(parts) = parts(value)? {
-        return items(&parts, depth);
+        let is_in_order = value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>();
+        return items(&parts, is_in_order, depth, binder);
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
+        binder.bytes(bytes.as_bytes());
         return Ok(Value::String(String::from_utf8_lossy(bytes.as_bytes()).into_owned()));
     }
     if let Ok(bytes) = value.cast::<PyByteArray>() {
-        return Ok(Value::String(String::from_utf8_lossy(&bytes.to_vec()).into_owned()));
+        let bytes = bytes.to_vec();
+        binder.bytes(&bytes);
+        return Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()));
     }
-    object(value, depth)
+    object(value, depth, binder)
 }
 
 /// A path, something with fields, or anything else.
-fn object(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
+fn object(value: &Bound<'_, PyAny>, depth: usize, binder: &mut Binder) -> PyResult<Value> {
     if let Ok(path) = value.call_method0(intern!(value.py(), "__fspath__")) {
-        return describe(&path, depth + 1);
+        binder.path(value);
+        return describe(&path, depth + 1, binder);
     }
-    match fields_of_object(value) {
-        Some(named) => fields(named.iter(), depth),
-        None => Ok(by_repr(value)),
+    if let Some(named) = fields_of_object(value) {
+        return fields(named.iter(), depth, binder);
     }
+    let described = by_repr(value);
+    binder.described(value, &described);
+    Ok(described)
 }
 
 fn text_of(text: &Bound<'_, PyString>) -> String {
@@ -74,11 +98,19 @@ fn text_of(text: &Bound<'_, PyString>) -> String {
     text.to_string_lossy().into_owned()
 }
 
-fn whole_number(value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    if let Ok(number) = value.extract::<i64>() {
-        return Ok(Value::from(number));
+fn whole_number(value: &Bound<'_, PyAny>, binder: &mut Binder) -> Value {
+    let number = value.extract::<i64>().map(Value::from).or_else(|_| value.extract::<u64>().map(Value::from));
+    match number {
+        Ok(number) => {
+            binder.bytes(number.to_string().as_bytes());
+            number
+        }
+        Err(_larger) => {
+            let described = by_repr(value);
+            binder.described(value, &described);
+            described
+        }
     }
-    Ok(value.extract::<u64>().map_or_else(|_| by_repr(value), Value::from))
 }
 
 fn by_repr(value: &Bound<'_, PyAny>) -> Value {
@@ -185,15 +217,30 @@ fn parts<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, PyAny
     Ok(None)
 }
 
-fn items(parts: &[Bound<'_, PyAny>], depth: usize) -> PyResult<Value> {
-    parts.iter().map(|item| describe(item, depth + 1)).collect::<PyResult<_>>().map(Value::Array)
+fn items(
+    parts: &[Bound<'_, PyAny>],
+    is_in_order: bool,
+    depth: usize,
+    binder: &mut Binder,
+) -> PyResult<Value> {
+    let mut bound = Parts::default();
+    let mut described = Vec::with_capacity(parts.len());
+    for item in parts {
+        let mut part = binder.part();
+        described.push(describe(item, depth + 1, &mut part)?);
+        bound.add(part);
+    }
+    binder.parts(bound, is_in_order);
+    Ok(Value::Array(described))
 }
 
 fn fields<'py>(
     named: impl Iterator<Item = (Bound<'py, PyAny>, Bound<'py, PyAny>)>,
     depth: usize,
+    binder: &mut Binder,
 ) -> PyResult<Value> {
     let mut described = Map::new();
+    let mut bound = Parts::default();
     for (name, value) in named {
         let mut key = match name.cast::<PyString>() {
             Ok(text) => text_of(text),
@@ -203,8 +250,12 @@ fn fields<'py>(
         while described.contains_key(&key) {
             key.push('\'');
         }
-        described.insert(key, describe(&value, depth + 1)?);
+        let mut part = binder.part();
+        part.key(&name);
+        described.insert(key, describe(&value, depth + 1, &mut part)?);
+        bound.add(part);
     }
+    binder.parts(bound, false);
     Ok(Value::Object(described))
 }
 

@@ -1,6 +1,9 @@
 """Calls that a person has to allow: asked in one process, decided by the command line, let through as it was said."""
 
 import asyncio
+import dataclasses
+import decimal
+import enum
 import json
 import os
 import signal
@@ -9,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -125,6 +129,177 @@ def test_async_code_goes_on_while_a_call_waits(policy):
 
     with run(policy=policy, wait_for_approval=60):
         assert asyncio.run(main()) == 5
+
+
+@dataclasses.dataclass
+class Preview:
+    where: str
+
+
+@dataclasses.dataclass
+class Destroy:
+    where: str
+
+
+class Masked:
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    def __repr__(self) -> str:
+        return "Masked(***)"
+
+
+class Colour(enum.Enum):
+    RED = 1
+    GREEN = 2
+
+
+@guard(name="pay")
+def deliver(what: object) -> object:
+    return what
+
+
+@pytest.mark.parametrize(
+    ("allowed", "other"),
+    [
+        (b"\xff\xfe", b"\x80\x81"),
+        (b"abc", "abc"),
+        (b"abc", bytearray(b"abc")),
+        (Preview("prod"), Destroy("prod")),
+        ("/data/\udcff", "/data/\udcfe"),
+        (10**30, str(10**30)),
+        ({1: "a", "1": "b"}, {"1": "a", 1: "b"}),
+        ({"x": [b"\xff"]}, {"x": [b"\xfe"]}),
+        ([1, 2], (1, 2)),
+        ({1, 2}, [1, 2]),
+        (True, 1),
+        (0.0, -0.0),
+        (float("nan"), "nan"),
+        (decimal.Decimal("1.10"), "Decimal('1.10')"),
+        (datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 1, 1)),
+        (Colour.RED, Colour.GREEN),
+        (Path("a"), "a"),
+    ],
+)
+def test_what_is_allowed_is_the_value_and_not_its_description(policy, allowed, other):
+    with run(policy=policy):
+        with pytest.raises(ApprovalRequired) as caught:
+            deliver(allowed)
+        command("allow", caught.value.approval_id)
+        with pytest.raises(ApprovalRequired):
+            deliver(other)
+        assert deliver(allowed) is allowed
+
+
+def test_the_same_value_made_anew_is_the_same_question(policy):
+    def made(order: int) -> dict:
+        fields = [("when", datetime(2026, 1, 1)), ("what", Preview("prod")), ("tags", {"a", "b"}), ("raw", b"\xff")]
+        return dict(fields[::order])
+
+    with run(policy=policy):
+        with pytest.raises(ApprovalRequired) as caught:
+            deliver(made(1))
+        command("allow", caught.value.approval_id)
+        assert deliver(made(-1)) == made(1)
+
+
+@pytest.mark.parametrize("value", [Masked("a"), [Masked("a")], {Masked("a"): 1}, Preview(Masked("a")), memoryview(b"a")])
+def test_nobody_is_asked_about_what_cant_be_seen(policy, value):
+    with run(policy=policy):
+        with pytest.raises(PolicyDenied, match="holds") as caught:
+            deliver(value)
+        assert caught.value.code == "APPROVAL_DENIED" and "plain data" in caught.value.remedy
+        assert command("list")["approvals"] == []
+
+
+def test_what_changes_while_a_call_waits_is_not_what_was_allowed(policy, events):
+    order = {"to": "ann", "amounts": [5]}
+
+    def change_and_allow() -> None:
+        approval = waiting()
+        order["amounts"].append(50_000)
+        command("allow", approval)
+
+    with run(policy=policy, wait_for_approval=60) as ctx:
+        decide = threading.Thread(target=change_and_allow)
+        decide.start()
+        with pytest.raises(PolicyDenied, match="not any more") as caught:
+            deliver(order)
+        assert caught.value.code == "APPROVAL_DENIED"
+        decide.join()
+    assert [event["data"]["ended"] for event in events(ctx) if event["kind"] == "action.settled"] == ["failed"]
+
+
+@guard(name="pay")
+async def pay_later(amount: int) -> int:
+    return amount
+
+
+def test_who_is_cancelled_while_waiting_leaves_the_approval_where_it_is(policy):
+    async def main() -> str:
+        call = asyncio.create_task(pay_later(5))
+        approval = await asyncio.to_thread(waiting)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.to_thread(command, "allow", approval)
+        while any(thread.name == "seawall-wait" for thread in threading.enumerate()):
+            await asyncio.sleep(0.01)
+        return approval
+
+    with run(policy=policy, wait_for_approval=60):
+        approval = asyncio.run(main())
+        assert "used_at" not in command("show", approval)
+        assert asyncio.run(pay_later(5)) == 5
+        assert "used_at" in command("show", approval)
+
+
+def test_an_interrupt_ends_a_program_that_waits(policy, home):
+    program = textwrap.dedent(
+        f"""
+        import asyncio, seawall
+
+        @seawall.guard
+        async def pay(amount: int):
+            return amount
+
+        with seawall.run(policy={policy!r}, wait_for_approval=3600):
+            asyncio.run(pay(5))
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL, cwd=home)
+    waiting()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) != 0
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_any_number_of_calls_may_wait_while_the_program_goes_on(policy, by_name):
+    @guard
+    async def harmless(url: str) -> str:
+        return url
+
+    async def main(ctx) -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
+        ctx.tool(pay)
+        calls = [ctx.acall("pay", amount=amount) if by_name else pay_later(amount) for amount in range(6)]
+        tasks = [asyncio.create_task(call) for call in calls]
+        while len((await asyncio.to_thread(command, "list"))["approvals"]) < len(tasks):
+            pass
+        assert await harmless("x") == "x"
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(error, asyncio.CancelledError) for error in ended)
+
+    with run(policy=policy, wait_for_approval=3600) as ctx:
+        asyncio.run(asyncio.wait_for(main(ctx), timeout=60))
+
+
+def test_on_other_event_loops_nothing_waits(policy):
+    call = pay_later(5)
+    with run(policy=policy, wait_for_approval=3600), pytest.raises(ApprovalRequired):
+        call.send(None)
 
 
 def test_a_signal_ends_the_wait(policy):

@@ -24,7 +24,7 @@ use seawall_trace::Handle;
 use seawall_types::{Actor, ApprovalId, Clock, RunId, Timestamp};
 
 use self::bell::Bell;
-pub use self::request::{Answer, ApprovalRequest, Approver};
+pub use self::request::{Answer, ApprovalRequest, Approver, Binding};
 use crate::PayloadRedactor;
 
 /// How often a thread that waits looks for decisions of other processes.
@@ -110,7 +110,7 @@ impl Approvals {
     }
 
     fn try_ask(&self, request: &ApprovalRequest<'_>) -> Result<Answer, StoreError> {
-        let wanted = self.row_of(request);
+        let Some(wanted) = self.row_of(request) else { return Ok(unbound(request.binding)) };
         let known = self.known(request, &wanted)?;
         let asked = self.store.ask(&wanted, known)?;
         self.lock().insert(request.run);
@@ -137,11 +137,12 @@ impl Approvals {
         if self.home == Some(request.run) { self.store.asked_before(wanted) } else { Ok(None) }
     }
 
-    fn row_of(&self, request: &ApprovalRequest<'_>) -> ApprovalRow {
+    fn row_of(&self, request: &ApprovalRequest<'_>) -> Option<ApprovalRow> {
+        let arguments_hash = canonical::hash(request.arguments, request.binding)?;
         let now = self.clock.now();
         let redactor = self.redactor.get_or_init(PayloadRedactor::new);
         let arguments = shown::arguments(redactor, request.arguments);
-        ApprovalRow {
+        Some(ApprovalRow {
             id: id::new_approval_at(now),
             run: request.run,
             agent: request.actor.agent.as_deref().map(str::to_owned),
@@ -151,7 +152,7 @@ impl Approvals {
             call_id: request.call_id.map(str::to_owned),
             summary: shown::line(redactor, request.tool, &arguments),
             arguments,
-            arguments_hash: canonical::hash(request.arguments),
+            arguments_hash,
             findings: request.findings.to_vec(),
             asked_at: now,
             expires_at: now.saturating_add(self.expires_after),
@@ -162,7 +163,7 @@ impl Approvals {
             note: None,
             used_at: None,
             recorded: false,
-        }
+        })
     }
 
     /// Decides, and wakes who waits for it in this process.
@@ -300,6 +301,14 @@ impl Approvals {
         // A set is never half-changed by one call.
         self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn unbound(binding: &Binding) -> Answer {
+    let kind = match binding {
+        Binding::Impossible { kind } => kind.clone(),
+        Binding::Arguments | Binding::Original(_) => String::new(),
+    };
+    Answer::Unbound { kind }
 }
 
 #[cfg(test)]

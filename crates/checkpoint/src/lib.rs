@@ -20,7 +20,7 @@ mod record;
 pub mod replay;
 pub mod tool;
 
-pub use approvals::{Answer, ApprovalCounts, ApprovalRequest, Approvals, Approver};
+pub use approvals::{Answer, ApprovalCounts, ApprovalRequest, Approvals, Approver, Binding};
 pub use checkpoint::{Checkpoint, Counts, ModelCall};
 pub use content::PayloadRedactor;
 pub use denial::{Denial, ExhaustedBudget, PendingApproval};

@@ -26,7 +26,7 @@ pub use run_state::RunState;
 pub use spend::ModelSpend;
 pub use targets::{Resolved, Resolver};
 
-use crate::Approver;
+use crate::{Approver, Binding};
 
 /// How long a hold for a tool lasts where the policy limits no tool's time. Then it becomes spend.
 pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(3_600);
@@ -44,6 +44,8 @@ pub struct ToolCall<'a> {
     pub name: &'a str,
     /// Its arguments as they were written, an object by rule.
     pub arguments: &'a Value,
+    /// What they describe, where they are not themselves what the tool gets. An approval is bound to it as well.
+    pub binding: &'a Binding,
     /// What it touches, as far as somebody said so.
     pub effects: &'a Declared,
     /// Who performs it.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_checkpoint::{Answer, ApprovalRequest, Approvals};
+use seawall_checkpoint::{Answer, ApprovalRequest, Approvals, Binding};
 use seawall_types::{ActionId, Actor, Clock, Finding, RunId, Timestamp};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -102,6 +102,7 @@ impl Asker {
             tool: &question.tool,
             call_id: question.call_id.as_deref(),
             arguments: &question.arguments,
+            binding: &Binding::Arguments,
             findings: &question.findings,
             known: &[],
         }

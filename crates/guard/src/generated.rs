@@ -51,7 +51,7 @@ pub fn admit(
 ) -> Result<Admitted, Error> {
     let cost_usd =
         cost.parse().map_err(|error| Error::Config(format!("the cost of {tool} can't be read: {error}")))?;
-    run.admit(Call { tool, arguments: Value::Object(arguments), effects, cost_usd, approval: None })
+    run.admit(Call { effects, cost_usd, ..Call::new(tool, Value::Object(arguments)) })
 }
 
 /// One argument back from what the policy made of it.

@@ -96,7 +96,7 @@ pub struct RunOptions {
     pub wait_for_approval: Duration,
     /// How long people have. After that the call is refused.
     pub approvals_expire_after: Duration,
-    /// Whether waiting for a person goes on.
+    /// How calls wait for a person that say nothing else themselves.
     pub patience: Patience,
 }
 

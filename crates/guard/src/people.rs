@@ -2,26 +2,41 @@
 //! by any other, the command line for one.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use seawall_checkpoint::{Answer, ApprovalRequest, Approvals, Approver};
 use seawall_store::StoreError;
-use seawall_types::{ApprovalId, Timestamp};
+use seawall_types::{ApprovalId, Clock, Timestamp};
 
 use crate::home::Home;
 
 /// How often who waits is asked whether he still does.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Whether a wait for a person goes on: asked a few times a second while it does, so that a binding can hear signals.
+/// How a call waits for a person.
 #[derive(Clone)]
-pub struct Patience(Arc<dyn Fn() -> bool + Send + Sync>);
+pub struct Patience(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
 
 impl Patience {
-    /// As long as this says so.
+    /// As long as this says so, and not beyond the run's time for it. It is asked a few times a second, so that a binding can
+    /// hear signals, and once more before an approval is used up: who has gone does not take it along.
     pub fn new(goes_on: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(goes_on))
+        Self(Some(Arc::new(goes_on)))
+    }
+
+    /// It does not wait, whatever its run does: where nobody has decided yet, the caller is told what it waits for.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    pub(crate) const fn waits(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn goes_on(&self) -> bool {
+        self.0.as_ref().is_some_and(|goes_on| goes_on())
     }
 }
 
@@ -37,18 +52,64 @@ impl fmt::Debug for Patience {
     }
 }
 
+/// Asks about one call, for as long as its caller has patience.
+#[derive(Debug)]
+pub(crate) struct Asking<'a> {
+    people: &'a dyn Approver,
+    patience: &'a Patience,
+    clock: &'a dyn Clock,
+    /// What the call waits for, once it has waited.
+    awaited: Mutex<Option<Answer>>,
+}
+
+impl<'a> Asking<'a> {
+    pub(crate) fn new(people: &'a dyn Approver, patience: &'a Patience, clock: &'a dyn Clock) -> Self {
+        Self { people, patience, clock, awaited: Mutex::default() }
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, Option<Answer>> {
+        // An answer is never half-changed.
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Approver for Asking<'_> {
+    fn ask(&self, request: &ApprovalRequest<'_>) -> Answer {
+        // Asking uses up what is allowed once. Whoever has waited and gone since leaves it for the next who comes.
+        let awaited = self.awaited().clone();
+        if let Some(awaited) = awaited.filter(|_| !self.patience.goes_on()) {
+            return awaited;
+        }
+        let answer = self.people.ask(request);
+        if matches!(answer, Answer::Pending { .. }) && self.patience.waits() {
+            *self.awaited() = Some(answer.clone());
+        }
+        answer
+    }
+
+    fn wait(&self, id: ApprovalId, until: Timestamp) -> Answer {
+        loop {
+            let look = until.min(self.clock.now().saturating_add(LOOK));
+            let answer = self.people.wait(id, look);
+            let is_pending = matches!(answer, Answer::Pending { .. });
+            if !is_pending || self.clock.now() >= until || !self.patience.goes_on() {
+                return answer;
+            }
+        }
+    }
+}
+
 /// Asks about the calls of one run. The store is opened for the first question.
 #[derive(Debug)]
 pub(crate) struct People {
     home: Arc<Home>,
     expires_after: Duration,
-    patience: Patience,
     approvals: OnceLock<Approvals>,
 }
 
 impl People {
-    pub(crate) fn new(home: &Arc<Home>, expires_after: Duration, patience: Patience) -> Self {
-        Self { home: Arc::clone(home), expires_after, patience, approvals: OnceLock::new() }
+    pub(crate) fn new(home: &Arc<Home>, expires_after: Duration) -> Self {
+        Self { home: Arc::clone(home), expires_after, approvals: OnceLock::new() }
     }
 
     fn approvals(&self) -> Result<&Approvals, StoreError> {
@@ -79,17 +140,6 @@ impl Approver for People {
     }
 
     fn wait(&self, id: ApprovalId, until: Timestamp) -> Answer {
-        let clock = self.home.checkpoint.clock();
-        let approvals = match self.approvals() {
-            Ok(approvals) => approvals,
-            Err(error) => return error.into(),
-        };
-        loop {
-            let answer = approvals.wait_blocking(id, until.min(clock.now().saturating_add(LOOK)));
-            let is_pending = matches!(answer, Answer::Pending { .. });
-            if !is_pending || clock.now() >= until || !(self.patience.0)() {
-                return answer;
-            }
-        }
+        self.approvals().map_or_else(Into::into, |approvals| approvals.wait_blocking(id, until))
     }
 }

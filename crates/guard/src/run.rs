@@ -15,11 +15,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::home::{self, Home};
-use crate::people::People;
+use crate::people::{Asking, People};
 use crate::policy::working_folder;
 use crate::{
-    Admitted, Call, CallError, Entered, Error, PolicyChoice, PolicySource, ReportFormat, RunOptions,
-    TraceContent, current, report,
+    Admitted, Call, CallError, Entered, Error, Patience, PolicyChoice, PolicySource, ReportFormat,
+    RunOptions, TraceContent, current, report,
 };
 
 /// Begins a run, inside the [current] one of this thread if there is one, and makes it the current one until it ends.
@@ -54,6 +54,7 @@ pub(crate) struct Inner {
     approver: Option<Arc<dyn Approver>>,
     approvals: Vec<ApprovalId>,
     wait_for_approval: Duration,
+    patience: Patience,
     /// Whether any of those budgets is one of money.
     pub(crate) limits_money: bool,
     /// Runs that it is in.
@@ -144,7 +145,8 @@ impl Run {
                 state: Arc::default(),
                 scopes,
                 resolver: options.resolver,
-                people: People::new(&home, options.approvals_expire_after, options.patience),
+                people: People::new(&home, options.approvals_expire_after),
+                patience: options.patience,
                 approver: options.approver,
                 approvals: options.approvals,
                 wait_for_approval: options.wait_for_approval,
@@ -205,33 +207,50 @@ impl Run {
         let mut open = OpenCall { run: self.clone(), cost: Usd::ZERO };
         let checkpoint = &inner.home.checkpoint;
         let action = id::new_action(&**checkpoint.clock());
+        let admitted = self.with(&call, |asked| checkpoint.admit_tool(action, asked));
+        let permit = admitted.map_err(|denial| Error::denied(action, denial))?;
+        open.cost = call.cost_usd;
+        let mut arguments = call.arguments;
+        permit.apply(&mut arguments);
+        Ok(Admitted::new(permit, arguments, open, call.cost_usd))
+    }
+
+    /// The call as the checkpoint takes it.
+    fn with<T>(&self, call: &Call<'_>, use_it: impl FnOnce(&ToolCall<'_>) -> T) -> T {
+        let inner = &self.inner;
         let named = call.approval.map(|approval| [&[approval], inner.approvals.as_slice()].concat());
         let on_unavailable = match inner.policy.mode {
             Mode::Strict => OnUnavailable::Refuse,
             Mode::Warn => OnUnavailable::Count,
         };
-        let asked = ToolCall {
+        let patience = call.patience.as_ref().unwrap_or(&inner.patience);
+        let people = inner.approver.as_deref().unwrap_or(&inner.people);
+        let asking = Asking::new(people, patience, &**inner.home.checkpoint.clock());
+        use_it(&ToolCall {
             run: inner.id,
             state: &inner.state,
             actor: &inner.actor,
             name: call.tool,
             arguments: &call.arguments,
+            binding: &call.binding,
             effects: call.effects,
             performer: Performer::Us,
             cost: call.cost_usd,
             scopes: &inner.scopes,
             policy: &inner.policy,
             resolver: &*inner.resolver,
-            approver: Some(inner.approver.as_deref().unwrap_or(&inner.people)),
+            approver: Some(&asking),
             approvals: named.as_deref().unwrap_or(&inner.approvals),
-            wait_for_approval: inner.wait_for_approval,
+            wait_for_approval: if patience.waits() { inner.wait_for_approval } else { Duration::ZERO },
             on_unavailable,
-        };
-        let permit = checkpoint.admit_tool(action, &asked).map_err(|denial| Error::denied(action, denial))?;
-        open.cost = call.cost_usd;
-        let mut arguments = call.arguments;
-        permit.apply(&mut arguments);
-        Ok(Admitted::new(permit, arguments, open, call.cost_usd))
+        })
+    }
+
+    /// Whether this call would be one that a person is asked about, as things stand. Nobody is asked, and nothing is
+    /// written down.
+    #[must_use]
+    pub fn asks(&self, call: &Call<'_>) -> bool {
+        self.with(call, |asked| asked.asks())
     }
 
     /// Admits a call, performs it with the arguments that the policy decided on, and settles it.

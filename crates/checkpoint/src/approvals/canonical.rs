@@ -8,12 +8,24 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-/// The hash.
-pub(super) fn hash(arguments: &Value) -> [u8; 32] {
+use super::Binding;
+
+/// Stands between the text and what else is bound. No text has this byte in it.
+const BEYOND_TEXT: &[u8] = &[0xff];
+
+/// The hash; `None` where nothing can be bound.
+pub(super) fn hash(arguments: &Value, binding: &Binding) -> Option<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
     // A hasher takes whatever it is given, and what is in a value can always be written.
     let _infallible = write(arguments, &mut hasher);
-    *hasher.finalize().as_bytes()
+    match binding {
+        Binding::Arguments => {}
+        Binding::Original(original) => {
+            hasher.update(BEYOND_TEXT).update(original);
+        }
+        Binding::Impossible { .. } => return None,
+    }
+    Some(*hasher.finalize().as_bytes())
 }
 
 fn write(value: &Value, out: &mut impl Write) -> io::Result<()> {
@@ -51,7 +63,7 @@ mod tests {
     use super::*;
 
     fn hash_of(text: &str) -> [u8; 32] {
-        hash(&serde_json::from_str(text).unwrap())
+        hash(&serde_json::from_str(text).unwrap(), &Binding::Arguments).unwrap()
     }
 
     #[test]
@@ -94,6 +106,15 @@ mod tests {
         ];
         let hashes: std::collections::HashSet<_> = texts.iter().map(|text| hash_of(text)).collect();
         assert_eq!(hashes.len(), texts.len());
+    }
+
+    #[test]
+    fn what_the_arguments_describe_is_bound_with_them() {
+        let (text, other) = (serde_json::json!(["x"]), serde_json::json!(["y"]));
+        let bound = |arguments, number| hash(arguments, &Binding::Original([number; 32])).unwrap();
+        let hashes = [bound(&text, 1), bound(&text, 2), bound(&other, 1), hash_of(r#"["x"]"#)];
+        assert_eq!(hashes.iter().collect::<std::collections::HashSet<_>>().len(), hashes.len());
+        assert_eq!(hash(&text, &Binding::Impossible { kind: "Client".to_owned() }), None);
     }
 
     #[test]

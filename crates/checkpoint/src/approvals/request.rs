@@ -10,6 +10,21 @@ use serde_json::Value;
 use super::Approvals;
 use crate::{Denial, PendingApproval};
 
+/// What an approval is bound to beside the arguments that are judged and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Binding {
+    /// Nothing: they are what the tool gets.
+    #[default]
+    Arguments,
+    /// They only describe what the tool gets, and this is a hash of all of that.
+    Original([u8; 32]),
+    /// They only describe it, and not all of it can be known. Nobody can say yes to that.
+    Impossible {
+        /// Of which kind the value is that can't be bound.
+        kind: String,
+    },
+}
+
 /// A call that a person is to decide on.
 #[derive(Debug, Clone, Copy)]
 pub struct ApprovalRequest<'a> {
@@ -26,6 +41,8 @@ pub struct ApprovalRequest<'a> {
     /// The exact arguments, as the tool will get them: an answer holds for these and no others. What is kept of them is
     /// their hash, and for people a copy without secrets.
     pub arguments: &'a Value,
+    /// What they describe, where they are not themselves what the tool gets.
+    pub binding: &'a Binding,
     /// Why a person is asked.
     pub findings: &'a [Finding],
     /// Approvals that the caller was given when it asked before. The one that was asked for this very call is good in
@@ -51,6 +68,11 @@ pub enum Answer {
         id: ApprovalId,
         /// When it is denied by itself.
         expires_at: Timestamp,
+    },
+    /// There is something in the call that no answer could be bound to, so that nobody is asked.
+    Unbound {
+        /// Of which kind.
+        kind: String,
     },
     /// Nobody can be asked, so the call must not happen.
     Unavailable {
@@ -78,6 +100,13 @@ impl Answer {
                 let message =
                     format!("a person has to approve this call of {tool}, and nobody can be asked: {reason}");
                 let remedy = "see to it that approvals can be kept, then call it again";
+                Denial::new(Code::ApprovalDenied, message, remedy)
+            }
+            Self::Unbound { kind } => {
+                let message = format!(
+                    "a person has to approve this call of {tool}, and nobody could see all that the {kind} in it holds"
+                );
+                let remedy = "pass plain data: text, bytes, numbers, lists, mappings or dataclasses of these";
                 Denial::new(Code::ApprovalDenied, message, remedy)
             }
             Self::Pending { id, expires_at } => {

@@ -67,6 +67,7 @@ impl Process {
             tool: "pay",
             call_id: Some("call_1"),
             arguments,
+            binding: &Binding::Arguments,
             findings: &[],
             known: &[],
         })

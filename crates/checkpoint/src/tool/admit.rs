@@ -13,6 +13,7 @@ use seawall_types::{
 };
 use serde_json::Value;
 
+use super::run_state::Happened;
 use super::targets::{self, Resolved};
 use super::{LONGEST_HOLD, ToolCall, ToolPermit};
 use crate::permit::Admission;
@@ -85,7 +86,7 @@ impl Checkpoint {
         let hold = self.hold_for_tool(action, call, now)?;
         // The person comes last: what is allowed once must not be used up by a call that can't be paid for.
         if judged.decision.verdict == Verdict::Ask
-            && let Err(denial) = ask(action, call, &judged.decision).and_then(|()| note_in_order(call))
+            && let Err(denial) = ask_in_order(action, call, &judged.decision)
         {
             hold.into_iter().for_each(|hold| _ = self.ledger().release(hold, now));
             return Err(denial);
@@ -200,47 +201,53 @@ fn judge(call: &ToolCall<'_>) -> Result<Judged, Denial> {
 /// two threads one comes second. What was admitted counts as done, whether or not it succeeds; what a person has yet to
 /// allow does not.
 fn judge_in_order(call: &ToolCall<'_>) -> Decision {
-    let mut run = [0; 36];
-    let asked = Asked {
-        tool: call.name,
-        args: call.arguments,
-        effects: call.effects,
-        actor: call.actor,
-        run: call.run.encode(&mut run),
-        flow: None,
-        performer: call.performer,
-    };
     if !call.policy.follows_order() {
-        return call.policy.judge(&asked);
+        return judge_after(None, call);
     }
     let mut happened = call.state.lock();
-    let decision = call.policy.judge(&Asked { flow: Some(&happened.flow), ..asked });
+    let decision = judge_after(Some(&happened), call);
     if decision.verdict < Verdict::Ask {
         happened.flow.advance(&decision.steps);
     }
     decision
 }
 
-/// A person has allowed the call: from now on it counts as done, unless what came first is against it.
-fn note_in_order(call: &ToolCall<'_>) -> Result<(), Denial> {
-    if !call.policy.follows_order() {
-        return Ok(());
-    }
+/// What the policy says of the call after what has happened in the run.
+fn judge_after(happened: Option<&Happened>, call: &ToolCall<'_>) -> Decision {
     let mut run = [0; 36];
-    let mut happened = call.state.lock();
-    let decision = call.policy.judge(&Asked {
+    call.policy.judge(&Asked {
         tool: call.name,
         args: call.arguments,
         effects: call.effects,
         actor: call.actor,
         run: call.run.encode(&mut run),
-        flow: Some(&happened.flow),
+        flow: happened.map(|happened| &happened.flow),
         performer: call.performer,
-    });
-    if decision.verdict == Verdict::Deny {
-        return Err(Denial::by_policy(decision.findings));
+    })
+}
+
+impl ToolCall<'_> {
+    /// Whether the policy wants a person to be asked about it, as things stand. Nobody is, and it takes note of nothing.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let happened = self.policy.follows_order().then(|| self.state.lock());
+        judge_after(happened.as_deref(), self).verdict == Verdict::Ask
     }
-    happened.flow.advance(&decision.steps);
+}
+
+/// Asks the person, and takes note of the call if it may happen. Where rules are about the order of actions no other call
+/// comes in between: what was allowed once must not be used up by a call that the order is against.
+fn ask_in_order(action: ActionId, call: &ToolCall<'_>, decision: &Decision) -> Result<(), Denial> {
+    if !call.policy.follows_order() {
+        return ask(action, call, decision);
+    }
+    let mut happened = call.state.lock();
+    let in_order = judge_after(Some(&happened), call);
+    if in_order.verdict == Verdict::Deny {
+        return Err(Denial::by_policy(in_order.findings));
+    }
+    ask(action, call, decision)?;
+    happened.flow.advance(&in_order.steps);
     Ok(())
 }
 
@@ -261,6 +268,7 @@ fn ask(action: ActionId, call: &ToolCall<'_>, decision: &Decision) -> Result<(),
         tool: call.name,
         call_id: None,
         arguments: &arguments,
+        binding: call.binding,
         findings: &decision.findings,
         known: call.approvals,
     };

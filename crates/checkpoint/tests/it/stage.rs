@@ -10,7 +10,7 @@ use std::time::Duration;
 use seawall_base::id;
 use seawall_budget::{Ledger, Limit, OnStoreDown};
 use seawall_checkpoint::tool::{Resolver, RunState, ToolCall, ToolPermit};
-use seawall_checkpoint::{Approver, Checkpoint, Denial};
+use seawall_checkpoint::{Approver, Binding, Checkpoint, Denial};
 use seawall_config::{Document, read};
 use seawall_policy::{Declared, Performer, Policy, PolicyFile, Setting};
 use seawall_trace::{MemoryHeads, OnUnavailable, Options, Writer};
@@ -130,6 +130,7 @@ impl Stage {
             actor: &self.actor,
             name: tool,
             arguments,
+            binding: &Binding::Arguments,
             effects: &Declared::Nothing,
             performer: Performer::Us,
             cost,

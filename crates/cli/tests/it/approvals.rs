@@ -47,6 +47,7 @@ impl Asker {
             tool: "pay",
             call_id: Some("call_1"),
             arguments,
+            binding: &seawall_checkpoint::Binding::Arguments,
             findings: &[],
             known: &[],
         })
