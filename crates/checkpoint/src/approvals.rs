@@ -250,31 +250,33 @@ impl Approvals {
     pub fn tend(&self) -> Result<Vec<ApprovalRow>, StoreError> {
         self.store.expire(self.clock.now())?;
         let decided = self.store.unrecorded()?;
-        if !decided.is_empty() {
+        // What another process is to write down is its own to hear of, and stands there until it does.
+        if self.record(&decided)? {
             self.bell.ring();
-            self.record(&decided)?;
         }
         let pending = self.store.approvals(Some(ApprovalState::Pending), MOST)?;
         self.counts.pending.store(u64::try_from(pending.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(pending)
     }
 
-    /// Writes decisions into the traces of the runs that asked, each once, whoever made it.
-    fn record(&self, rows: &[ApprovalRow]) -> Result<(), StoreError> {
+    /// Writes decisions into the traces of the runs that asked, each once, whoever made it. Whether one was written.
+    fn record(&self, rows: &[ApprovalRow]) -> Result<bool, StoreError> {
         let is_due = |row: &&ApprovalRow| row.state != ApprovalState::Pending && !row.recorded;
         let due: Vec<&ApprovalRow> = rows.iter().filter(is_due).collect();
         if due.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
+        let mut has_written = false;
         let going_on = self.runs_going_on()?;
         for row in due {
             let Some(run) = self.trace_for(row.run, &going_on) else { continue };
             if self.store.claim_record(row.id)? {
                 self.trace.record(events::decided(row, run, self.clock.now()));
                 self.counts.count(row.state);
+                has_written = true;
             }
         }
-        Ok(())
+        Ok(has_written)
     }
 
     fn runs_going_on(&self) -> Result<HashSet<RunId>, StoreError> {

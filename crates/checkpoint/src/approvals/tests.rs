@@ -229,10 +229,13 @@ fn a_decision_is_written_down_by_the_process_that_asked_and_by_another_when_that
     let process = Process::alone();
     let other = Process::start(&process.store, 2);
     let (first, second) = (process.ask_anew(&five()), process.ask_anew(&json!({})));
-    other.approvals.decide(first, &decision(true, ApprovalScope::Once)).unwrap();
+    let allowed = decision(true, ApprovalScope::Once);
+    seawall_store::Approvals::decide(&*process.store, first, &allowed, process.clock.now()).unwrap();
     other.approvals.tend().unwrap();
     assert!(other.events(EventKind::ApprovalDecided).is_empty(), "the run that asked goes on elsewhere");
+    assert_eq!(other.approvals.bell.rings(), 0, "and nobody here waits for it");
     process.approvals.tend().unwrap();
+    assert_eq!(process.approvals.bell.rings(), 1, "whoever waits there hears of it");
     assert_eq!(process.events(EventKind::ApprovalDecided).len(), 1);
 
     process.trace.finish_run(process.run, &json!({}));
