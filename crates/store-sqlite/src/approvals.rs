@@ -115,7 +115,7 @@ fn ask(
         keep(transaction, wanted)?;
         return Ok(AskedApproval { row: wanted.clone(), is_new: true });
     };
-    if row.is_used_up_by_answering() {
+    if row.is_used_up_by_answering(wanted) {
         row.used_at = Some(wanted.asked_at);
         keep(transaction, &row)?;
     }

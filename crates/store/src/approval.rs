@@ -177,7 +177,8 @@ pub trait Approvals: Send + Sync {
     /// in whatever processes, one is let through.
     ///
     /// `shown` is an approval that the caller holds. It answers also when it was asked for in another run (the caller
-    /// was started again since), if actor, tool and arguments are the same.
+    /// was started again since), if actor, tool and arguments are the same. What is allowed for more than one call is used up
+    /// by that, and answers only until it would have expired.
     ///
     /// # Errors
     /// When the store can't be read or written.
@@ -247,7 +248,11 @@ pub fn answering(
 
 fn answers(row: &ApprovalRow, wanted: &ApprovalRow, shown: Option<ApprovalId>) -> bool {
     let is_same_run = row.run == wanted.run;
-    let is_same_call = row.is_of_the_same_call(wanted) && (is_same_run || shown == Some(row.id));
+    // What was allowed for more than one call ends with its run. Who comes from there in another one is let through once,
+    // for as long as there was time to decide.
+    let is_good_elsewhere = !row.lasts() || wanted.asked_at < row.expires_at;
+    let is_shown = shown == Some(row.id) && is_good_elsewhere;
+    let is_same_call = row.is_of_the_same_call(wanted) && (is_same_run || is_shown);
     let is_for_the_run =
         row.is_of_the_same_caller(wanted) && row.scope == Some(ApprovalScope::Run) && is_same_run;
     row.used_at.is_none() && (is_same_call || is_for_the_run)
@@ -274,12 +279,18 @@ impl ApprovalRow {
         self.is_of_the_same_caller(other) && self.arguments_hash == other.arguments_hash
     }
 
-    /// Whether answering with it uses it up: what lets one call through, and what has expired, since who asks after
-    /// having been told so asks anew.
+    /// Whether it lets through more than one call.
+    fn lasts(&self) -> bool {
+        let lasts = matches!(self.scope, Some(ApprovalScope::Run | ApprovalScope::Arguments));
+        self.state == ApprovalState::Allowed && lasts
+    }
+
+    /// Whether answering the question `wanted` with it uses it up: what lets one call through, what lets calls of another
+    /// run through, and what has expired, since who asks after having been told so asks anew.
     #[must_use]
-    pub fn is_used_up_by_answering(&self) -> bool {
+    pub fn is_used_up_by_answering(&self, wanted: &Self) -> bool {
         match self.state {
-            ApprovalState::Allowed => self.scope.is_none_or(|scope| scope == ApprovalScope::Once),
+            ApprovalState::Allowed => !self.lasts() || self.run != wanted.run,
             ApprovalState::Expired => true,
             ApprovalState::Denied | ApprovalState::Pending => false,
         }

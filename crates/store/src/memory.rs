@@ -147,7 +147,7 @@ impl Approvals for MemoryStore {
             tables.keep(wanted);
             return Ok(AskedApproval { row: wanted.clone(), is_new: true });
         };
-        if row.is_used_up_by_answering() {
+        if row.is_used_up_by_answering(wanted) {
             row.used_at = Some(wanted.asked_at);
             tables.keep(&row);
         }

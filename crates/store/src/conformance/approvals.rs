@@ -220,6 +220,23 @@ pub fn an_approval_that_is_shown_answers_in_another_run((store, other): &Pair) {
     let through = other.ask(&elsewhere(4), Some(first.id)).unwrap().row;
     assert_eq!((through.id, through.state), (first.id, ApprovalState::Allowed));
     assert!(other.ask(&elsewhere(5), Some(first.id)).unwrap().is_new, "it is used up");
+
+    // What is good for many calls of its run lets one of another run through, and that not for ever.
+    for (number, scope) in [(20, ApprovalScope::Arguments), (30, ApprovalScope::Run)] {
+        let of = |run: u8, number| ApprovalRow {
+            run: RunId::from_bytes([run; 16]),
+            arguments_hash: [number / 10 + 5; 32],
+            ..question(number)
+        };
+        let row = ask(store, &of(1, number));
+        store.decide(row.id, &decision(true, scope), at(40)).unwrap();
+        assert_eq!(ask(store, &of(1, number + 1)).id, row.id, "{scope}: it lasts in its run");
+        let late = ApprovalRow { asked_at: row.expires_at, expires_at: at(2000), ..of(3, number + 2) };
+        assert!(other.ask(&late, Some(row.id)).unwrap().is_new, "{scope}: its time is up");
+        let through = other.ask(&of(2, number + 3), Some(row.id)).unwrap().row;
+        assert_eq!((through.id, through.state), (row.id, ApprovalState::Allowed), "{scope}");
+        assert!(other.ask(&of(2, number + 4), Some(row.id)).unwrap().is_new, "{scope}: it is used up");
+    }
 }
 
 /// Only for the same call, of a run of the same kind that has ended, and for as long as it was to be decided.
