@@ -9,6 +9,7 @@ use std::time::Duration;
 use seawall_checkpoint::{Answer, ApprovalRequest, Approvals, Binding};
 use seawall_types::{ActionId, Actor, Clock, Finding, RunId, Timestamp};
 use serde_json::Value;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// An answer that waits is told before its time is up.
@@ -46,13 +47,24 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
-    /// Asks all of them, then waits for those that nobody has decided on, as long as calls wait. One answer for each.
+    /// Asks all of them, then waits for those that nobody has decided on, for all together, as long as calls wait. One answer
+    /// for each.
     pub(crate) async fn ask(self, questions: Vec<Question>) -> Vec<Answer> {
         let (until, count) = (self.until(), questions.len());
-        let Some(asked) = self.put(questions).await else { return vec![broken_off(); count] };
-        let mut answers = Vec::with_capacity(count);
-        for (question, answer) in asked {
-            answers.push(self.decided(question, answer, until).await);
+        let mut answers = vec![broken_off(); count];
+        let Some(asked) = self.put(questions).await else { return answers };
+        let mut waits = JoinSet::new();
+        for (place, (question, answer)) in asked.into_iter().enumerate() {
+            let asker = self.clone();
+            waits.spawn(async move { (place, asker.decided(question, answer, until).await) });
+        }
+        // Who hangs up drops this, and with it every wait.
+        while let Some(decided) = waits.join_next().await {
+            if let Ok((place, answer)) = decided
+                && let Some(slot) = answers.get_mut(place)
+            {
+                *slot = answer;
+            }
         }
         answers
     }
@@ -63,13 +75,13 @@ impl Asker {
         self.clock.now().saturating_add(self.people.wait.min(left))
     }
 
-    /// What is decided in time. Who hears that a call is allowed asks again, which uses the approval up.
+    /// What is decided in time. Who hears that a call is allowed asks again, which uses the approval up. So does who hears
+    /// nothing: the decision may have come with the end of the wait.
     async fn decided(&self, mut question: Question, mut answer: Answer, until: Timestamp) -> Answer {
         while let Answer::Pending { id, .. } = answer
             && self.clock.now() < until
         {
-            let heard = self.people.approvals.wait(id, until).await;
-            if matches!(heard, Answer::Pending { .. } | Answer::Unavailable { .. }) {
+            if let Answer::Unavailable { .. } = self.people.approvals.wait(id, until).await {
                 return answer;
             }
             let Some(again) = self.put(vec![question]).await.and_then(|asked| asked.into_iter().next())
@@ -111,4 +123,59 @@ impl Asker {
 
 fn broken_off() -> Answer {
     Answer::Unavailable { reason: "asking the store broke off; see the log".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use seawall_base::clock::SystemClock;
+    use seawall_base::id;
+    use seawall_store::ApprovalDecision;
+    use seawall_store::memory::MemoryStore;
+    use seawall_trace::{MemoryHeads, Options, Writer};
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_several_people_hears_all_that_was_decided_in_time() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::new(folder.path().to_owned());
+        let (_writer, trace) =
+            Writer::start(options, Arc::new(MemoryHeads::default()), Arc::clone(&clock)).unwrap();
+        let (store, run) = (Arc::new(MemoryStore::default()), id::new_run(&*clock));
+        let hour = Duration::from_secs(3_600);
+        let approvals = Arc::new(Approvals::new(store, trace, Arc::clone(&clock), Some(run), hour));
+        let asker = Asker {
+            people: People { approvals: Arc::clone(&approvals), wait: Duration::from_millis(300) },
+            action: id::new_action(&*clock),
+            clock,
+            run,
+            actor: Arc::default(),
+            end: Instant::now() + hour,
+        };
+        let question = |amount: u32| Question {
+            tool: "pay".to_owned(),
+            call_id: None,
+            arguments: json!({ "amount": amount }),
+            findings: Vec::new(),
+        };
+        let decide = async {
+            let asked = loop {
+                let pending = approvals.tend().unwrap();
+                match pending.iter().find(|row| row.arguments["amount"] == 2) {
+                    Some(row) => break row.id,
+                    None => tokio::task::yield_now().await,
+                }
+            };
+            let decision = ApprovalDecision { allow: true, scope: None, by: "anna".to_owned(), note: None };
+            approvals.decide(asked, &decision).unwrap();
+        };
+        // Nobody ever decides on the first.
+        let (answers, ()) = tokio::join!(asker.ask([1, 2, 3].map(question).into()), decide);
+        assert!(
+            matches!(answers[..], [Answer::Pending { .. }, Answer::Allowed, Answer::Pending { .. }]),
+            "{answers:?}"
+        );
+    }
 }
