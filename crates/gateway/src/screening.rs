@@ -167,6 +167,8 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
+    use seawall_checkpoint::Answer;
+    use seawall_llm::screen::{Call, CallVerdict, Judge};
     use seawall_policy::{PolicyFile, Setting};
     use seawall_types::{Actor, Mode, RunId};
     use serde_json::json;
@@ -196,6 +198,24 @@ mod tests {
 
     fn screened(memory_limit: usize) -> Screened {
         Screened::new(Wire::OpenAiChat, strict(), ByteBudget::new().share(), memory_limit)
+    }
+
+    #[test]
+    fn what_a_person_has_seen_is_what_goes_on() {
+        let written = json!({ "tools": [{ "name": "pay", "verdict": "ask" }] });
+        let file = seawall_config::read(&seawall_config::Document::from_value(&written), PolicyFile::declare);
+        let setting = Setting { mode: Mode::Strict, folder: Path::new("/srv"), sandbox: None };
+        let policy = Arc::new(file.unwrap().compile(&setting, "test"));
+        let judge = PolicyJudge::by(&policy, &Arc::default(), RunId::from_bytes([7; 16]), ToolDenied::Refuse);
+        let mut judge = judge.unwrap().asking(true);
+        let written = r#"{ "amount": 90071992547409931234567890, "to": "ann", "to": "eve" }"#;
+        let call = Call { id: Some("a"), name: "pay", arguments: written, is_whole: true };
+        assert!(!judge.is_ready(&call));
+        let (places, questions) = judge.take_questions();
+        judge.hear(places, vec![Answer::Allowed]);
+        let CallVerdict::Arguments(sent) = judge.call(&call) else { panic!("not as it was asked about") };
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&sent).unwrap(), questions[0].arguments);
+        assert_eq!((sent.matches("\"to\"").count(), sent.contains("90071992547409931234567890")), (1, false));
     }
 
     #[test]

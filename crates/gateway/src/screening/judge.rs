@@ -176,7 +176,12 @@ impl PolicyJudge {
             return self.refuse(call.name, would, Denial::by_policy(findings.clone()), findings);
         };
         match self.inquiry.take(at).into_denial(call.name, findings.clone()) {
-            None => self.pass(call.name, judged),
+            // What a person has seen is what the client gets: not what else the text could be read as, with a number of more
+            // digits than were judged or a name that stands in it twice. A text can be read in one way only.
+            None => {
+                let is_changed = judged.is_changed || !judged.arguments.is_string();
+                self.pass(call.name, Judged { is_changed, ..judged })
+            }
             Some(denial) => {
                 if denial.code != Code::ApprovalRequired {
                     self.done = Verdict::Deny;
