@@ -25,7 +25,7 @@ use seawall_types::{Actor, ApprovalId, Clock, RunId, Timestamp};
 
 use self::bell::Bell;
 pub use self::request::{Answer, ApprovalRequest, Approver, Binding};
-use crate::PayloadRedactor;
+use self::shown::Mask;
 
 /// How often a thread that waits looks for decisions of other processes.
 const LOOK: Duration = Duration::from_millis(200);
@@ -69,7 +69,7 @@ pub struct Approvals {
     home: Option<RunId>,
     expires_after: Duration,
     /// Takes out what people need not see; made for the first question.
-    redactor: OnceLock<PayloadRedactor>,
+    mask: OnceLock<Mask>,
     /// Runs of this process that have asked.
     asking: Mutex<HashSet<RunId>>,
     bell: Bell,
@@ -94,8 +94,8 @@ impl Approvals {
         home: Option<RunId>,
         expires_after: Duration,
     ) -> Self {
-        let (redactor, asking, bell, counts) = Default::default();
-        Self { store, trace, clock, home, expires_after, redactor, asking, bell, counts }
+        let (mask, asking, bell, counts) = Default::default();
+        Self { store, trace, clock, home, expires_after, mask, asking, bell, counts }
     }
 
     /// How many wait, and what was decided.
@@ -140,8 +140,8 @@ impl Approvals {
     fn row_of(&self, request: &ApprovalRequest<'_>) -> Option<ApprovalRow> {
         let arguments_hash = canonical::hash(request.arguments, request.binding)?;
         let now = self.clock.now();
-        let redactor = self.redactor.get_or_init(PayloadRedactor::new);
-        let arguments = shown::arguments(redactor, request.arguments);
+        let mask = self.mask.get_or_init(Mask::default);
+        let arguments = shown::arguments(mask, request.arguments);
         Some(ApprovalRow {
             id: id::new_approval_at(now),
             run: request.run,
@@ -150,7 +150,7 @@ impl Approvals {
             actor: Actor::clone(request.actor),
             tool: request.tool.to_owned(),
             call_id: request.call_id.map(str::to_owned),
-            summary: shown::line(redactor, request.tool, &arguments),
+            summary: shown::line(mask, request.tool, &arguments),
             arguments,
             arguments_hash,
             findings: request.findings.to_vec(),
