@@ -1,7 +1,7 @@
 //! Calls that a person has to approve.
 
 use std::sync::Mutex;
-
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use seawall_checkpoint::tool::{ToolCall, ToolEnd};
@@ -144,4 +144,46 @@ fn what_a_person_has_yet_to_allow_has_not_happened() {
     let allowing = Person::who_says(Answer::Allowed);
     let late = stage.admit_asking(&policy, "wipe", &json!({}), Some(&allowing), Usd::ZERO);
     assert_eq!((late.unwrap_err().code, allowing.times_asked()), (Code::ToolNotAllowed, 0));
+}
+
+/// Says yes, and takes its time: as long as another call needs to come in between, if it can.
+#[derive(Debug)]
+struct Slow {
+    is_asked: Sender<()>,
+    other_is_done: Mutex<Receiver<()>>,
+}
+
+impl Approver for Slow {
+    fn ask(&self, _request: &ApprovalRequest<'_>) -> Answer {
+        self.is_asked.send(()).unwrap();
+        let _done_or_held_up = self.other_is_done.lock().unwrap().recv_timeout(Duration::from_millis(100));
+        Answer::Allowed
+    }
+
+    fn wait(&self, _id: ApprovalId, _until: Timestamp) -> Answer {
+        Answer::Allowed
+    }
+}
+
+#[test]
+fn no_other_call_comes_between_a_yes_and_its_call() {
+    let stage = Stage::new();
+    let policy = stage.strict(&json!({
+        "tools": [{ "name": "wipe", "verdict": "ask" }],
+        "flow": [{ "after": { "tool": "wipe" }, "deny": { "tool": "send" } }, { "after": { "tool": "send" }, "deny": { "tool": "wipe" } }],
+    }));
+    let ((is_asked, asked), (done, other_is_done)) = (channel(), channel());
+    let slow = Slow { is_asked, other_is_done: Mutex::new(other_is_done) };
+    let sent = std::thread::scope(|scope| {
+        let (stage, policy) = (&stage, &policy);
+        let send = scope.spawn(move || {
+            asked.recv_timeout(Duration::from_secs(60)).unwrap();
+            let sent = stage.admit(policy, "send", &json!({})).map(drop);
+            let _gone = done.send(());
+            sent
+        });
+        drop(stage.admit_asking(policy, "wipe", &json!({}), Some(&slow), Usd::ZERO).unwrap());
+        send.join().unwrap()
+    });
+    assert_eq!(sent.unwrap_err().code, Code::ToolNotAllowed);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use seawall_base::clock::SystemClock;
 use seawall_guard::{
-    ApprovalId, ApprovalRequired, Call, Code, Error, Patience, Run, RunOptions, ToolEnd, TraceChoice,
+    ApprovalId, ApprovalRequired, Binding, Call, Code, Error, Patience, Run, RunOptions, ToolEnd, TraceChoice,
 };
 use seawall_store::{ApprovalDecision, ApprovalScope, ApprovalState, Approvals};
 use seawall_store_sqlite::SqliteStore;
@@ -149,6 +149,57 @@ fn a_wait_ends_when_its_time_is_up_or_nobody_wants_it_any_more() {
     let interrupted = Run::begin(RunOptions { patience, ..options }, None).unwrap();
     required(pay(&interrupted, five()));
     assert_eq!(looks.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn who_has_gone_takes_no_approval_along() {
+    let stage = Stage::new();
+    let waiting =
+        Run::begin(stage.options(POLICY).wait_for_approval(Duration::from_secs(3_600)), None).unwrap();
+    let (store, looks) = (store(&stage), AtomicUsize::new(0));
+    // Somebody allows it while the caller waits, and then the caller goes.
+    let patience = Patience::new(move || {
+        for row in store.approvals(Some(ApprovalState::Pending), 1).unwrap() {
+            let decision = ApprovalDecision { allow: true, scope: None, by: "anna".to_owned(), note: None };
+            store.decide(row.id, &decision, SystemClock::new().now()).unwrap();
+        }
+        looks.fetch_add(1, Ordering::Relaxed) == 0
+    });
+    let impatient = Call { patience: Some(patience), ..Call::new("pay", five()) };
+    let asked = required(waiting.admit(impatient).map(drop));
+    let row = self::store(&stage).approval(asked.approval_id).unwrap().unwrap();
+    assert_eq!((row.state, row.used_at), (ApprovalState::Allowed, None));
+    pay(&waiting, five()).unwrap();
+}
+
+#[test]
+fn a_call_may_choose_not_to_wait() {
+    let stage = Stage::new();
+    let waiting =
+        Run::begin(stage.options(POLICY).wait_for_approval(Duration::from_secs(3_600)), None).unwrap();
+    let call = |tool| Call { patience: Some(Patience::none()), ..Call::new(tool, five()) };
+    assert!(waiting.asks(&call("pay")) && !waiting.asks(&call("read")));
+    let asked = required(waiting.admit(call("pay")).map(drop));
+    decide(&stage, asked.approval_id, true, ApprovalScope::Once);
+    drop(waiting.admit(call("pay")).unwrap());
+}
+
+#[test]
+fn an_approval_is_bound_to_what_the_arguments_describe() {
+    let stage = Stage::new();
+    let run = stage.run(POLICY);
+    let paid = |binding| run.admit(Call { binding, ..Call::new("pay", five()) }).map(drop);
+    let asked = required(paid(Binding::Original([1; 32])));
+    decide(&stage, asked.approval_id, true, ApprovalScope::Arguments);
+    paid(Binding::Original([1; 32])).unwrap();
+    for other in [Binding::Original([2; 32]), Binding::Arguments] {
+        assert_ne!(required(paid(other)).approval_id, asked.approval_id);
+    }
+    let count = store(&stage).approvals(None, 10).unwrap().len();
+    let refused = paid(Binding::Impossible { kind: "Client".to_owned() }).unwrap_err();
+    assert_eq!(refused.code(), Some(Code::ApprovalDenied));
+    assert!(refused.to_string().contains("Client"), "{refused}");
+    assert_eq!(store(&stage).approvals(None, 10).unwrap().len(), count, "nobody is asked");
 }
 
 #[test]
