@@ -143,7 +143,8 @@ class Tool:
 
     def asks(self, args: tuple[Any, ...], kwargs: Arguments) -> bool:
         """Whether admitting would ask a person, which async code has to leave to a thread of its own: it may take hours."""
-        return self.native().asks(self.admitted_as, self.parameters.judged(args, kwargs))
+        native = self.native()
+        return native.may_ask and native.asks(self.admitted_as, self.parameters.judged(args, kwargs))
 
     def looks_up(self, args: tuple[Any, ...], kwargs: Arguments) -> bool:
         """Whether admitting may look up the name of a host, which async code has to leave to a thread."""

@@ -74,11 +74,14 @@ impl Run {
         Permit::new(admitted, self.guarded.clone(), &tool.name, arguments)
     }
 
+    /// Whether there are calls that a person is asked about.
+    #[getter]
+    fn may_ask(&self) -> bool {
+        self.guarded.policy().may_ask()
+    }
+
     /// Whether a person would be asked about this call. Nobody is.
     fn asks(&self, tool: &Tool, arguments: &Bound<'_, PyDict>) -> PyResult<bool> {
-        if !self.guarded.policy().may_ask() {
-            return Ok(false);
-        }
         let call =
             Call { effects: &tool.effects, ..Call::new(&tool.name, value::described(arguments.as_any())?) };
         Ok(self.guarded.asks(&call))
