@@ -7,7 +7,7 @@ use std::time::Duration;
 use seawall_base::id;
 use seawall_base::memory::ByteBudget;
 use seawall_checkpoint::tool::{Resolver, RunState, ToolCall, ToolPermit};
-use seawall_checkpoint::{Approver, Checkpoint, Denial};
+use seawall_checkpoint::{Approver, Binding, Checkpoint, Denial};
 use seawall_policy::{Declared, Performer, Policy};
 use seawall_trace::OnUnavailable;
 use seawall_types::{ActionId, Actor, Code, Event, EventKind, Finding, KeyId, RunId, Scope, Usd, Verdict};
@@ -164,6 +164,7 @@ impl Desk {
             policy: &policy,
             resolver: &*self.parts.resolver,
             approver: self.parts.approver.as_deref(),
+            binding: &Binding::Arguments,
             approvals: &[],
             // Who calls is told what is waited for, and calls again once it is allowed.
             wait_for_approval: Duration::ZERO,
