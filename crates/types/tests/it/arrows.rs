@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 11] = [
     &["seawall-store-sqlite"],
     &["seawall-checkpoint", "seawall-llm-client", "seawall-sandbox"],
     &["seawall-policy", "seawall-store"],
-    &["seawall-budget", "seawall-trace", "seawall-llm", "seawall-base", "seawall-detect"],
+    &["seawall-budget", "seawall-trace", "seawall-llm", "seawall-base", "seawall-detect", "seawall-engine"],
     &["seawall-config"],
     &["seawall-types", "seawall-guard-macros"],
 ];
@@ -78,7 +78,7 @@ fn only_the_roof_names_a_concrete_store() {
 
 #[test]
 fn pure_crates_do_no_io() {
-    for name in ["seawall-types", "seawall-llm", "seawall-budget"] {
+    for name in ["seawall-types", "seawall-llm", "seawall-budget", "seawall-engine"] {
         let linked = linked_into(name);
         for banned in [RUNTIMES.as_slice(), &NETWORK, &DATABASES].concat() {
             assert!(
@@ -87,6 +87,13 @@ fn pure_crates_do_no_io() {
             );
         }
     }
+}
+
+#[test]
+fn the_engine_knows_nothing_but_the_words() {
+    let manifests = manifests();
+    let known: Vec<_> = own(&manifests["seawall-engine"]).map(|dependency| dependency.name.as_str()).collect();
+    assert_eq!(known, ["seawall-types"], "policy, providers, tools and stores answer the engine's effects from above");
 }
 
 #[test]

@@ -1,0 +1,14 @@
+//! Claims about the engine as a runtime sees it.
+#![expect(clippy::unwrap_used, reason = "clippy knows test functions, and not the functions that they call")]
+
+mod approvals;
+mod faces;
+mod golden;
+mod logs;
+mod properties;
+mod recovery;
+mod shrinking;
+mod stage;
+mod streaming;
+mod sundry;
+mod turns;
