@@ -28,7 +28,7 @@ pub(crate) use turn::{Phase, Stream, Turn};
 ///
 /// Made by [`Agent::fold`] from its log, moved on by [`Agent::apply`], asked by [`crate::decide`]. A copy costs the same
 /// however long the history is. Its serialised form is a snapshot of the fold: read back it goes on with the event
-/// after [`Agent::seq`].
+/// after [`Agent::seq`]. A snapshot saves time and nothing else: one that a later release can't read is folded anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Agent {
     id: AgentId,

@@ -4,11 +4,11 @@
 //! number of its own: a client that comes back with the number of the last one it saw misses none and sees none twice.
 //! Channels, types and fields are those that users of the peer know; types of our own are marked.
 
+mod faces;
 mod types;
 
 use seawall_types::Timestamp;
 use serde::{Serialize, Serializer};
-use smallvec::SmallVec;
 
 use crate::event::Event;
 
@@ -81,9 +81,9 @@ impl Serialize for Envelope<'_> {
 
 /// The faces of an event in the order of their numbers. Never none.
 pub fn project(event: &Event) -> impl Iterator<Item = Envelope<'_>> {
-    let mut faces: SmallVec<[ClientEvent<'_>; 4]> = types::faces(event);
+    let mut faces = faces::faces(event);
     if let Some(moved) = event.moved {
-        faces.extend(moved.state.map(|state| ClientEvent::StateChanged { state: types::shout(state) }));
+        faces.extend(moved.state.map(|state| ClientEvent::StateChanged { state: faces::shout(state) }));
         let (previous, current) = (moved.from, moved.to);
         if previous != current {
             faces.push(ClientEvent::BreakpointChanged { previous, current, timestamp: event.at });

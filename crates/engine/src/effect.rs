@@ -84,6 +84,8 @@ pub enum Effect {
     },
     /// Sum up the oldest messages. Answered by [`crate::Compressed`].
     Compress {
+        /// Which compression.
+        id: u64,
         /// The history.
         messages: History,
         /// How many of its oldest messages.
@@ -124,7 +126,7 @@ pub enum EffectKey {
     Reconcile(CallId, u32),
     /// Of hooks that look at a result.
     Review(CallId),
-    /// Of summing up: the number of messages before it in the agent's life.
+    /// Of a compression.
     Compress(u64),
     /// Of planning a schedule.
     Plan(Arc<str>),
@@ -156,9 +158,8 @@ pub fn outstanding(agent: &Agent) -> Vec<(EffectKey, Effect)> {
             effects.push((EffectKey::Model(step, attempt), Effect::CallModel { step, attempt, messages }));
         }
         (Phase::Compressing, Some(compressing)) => {
-            let (messages, replaces) = (agent.history().clone(), compressing.replaces);
-            let key = EffectKey::Compress(agent.message_count());
-            effects.push((key, Effect::Compress { messages, replaces }));
+            let (id, messages, replaces) = (compressing.id, agent.history().clone(), compressing.replaces);
+            effects.push((EffectKey::Compress(id), Effect::Compress { id, messages, replaces }));
         }
         (Phase::Tools, _) => of_calls(agent, &mut effects),
         _ => {}

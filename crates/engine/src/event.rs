@@ -78,21 +78,19 @@ impl Event {
             v: u16,
             seq: u64,
         }
-        let read = serde_json::from_slice::<Self>(json);
-        if let Ok(event) = &read
-            && event.v <= VERSION
-        {
-            return read.map_err(|error| LogError::Unreadable { seq: 0, reason: error.to_string() });
+        let error = match serde_json::from_slice::<Self>(json) {
+            Ok(event) if event.v <= VERSION => return Ok(event),
+            Ok(event) => return Err(LogError::Newer { seq: event.seq, version: event.v }),
+            Err(error) => error,
+        };
+        // A later version may have any shape, but for these two.
+        let Ok(Head { v, seq }) = serde_json::from_slice(json) else {
+            return Err(LogError::Unreadable { seq: 0, reason: error.to_string() });
+        };
+        if v > VERSION {
+            return Err(LogError::Newer { seq, version: v });
         }
-        let head: Option<Head> = serde_json::from_slice(json).ok();
-        match (head, read) {
-            (Some(Head { v, seq }), _) if v > VERSION => Err(LogError::Newer { seq, version: v }),
-            (head, read) => {
-                let seq = head.map_or(0, |head| head.seq);
-                let reason = read.err().map_or_else(String::new, |error| error.to_string());
-                Err(LogError::Unreadable { seq, reason })
-            }
-        }
+        Err(LogError::Unreadable { seq, reason: error.to_string() })
     }
 }
 

@@ -62,8 +62,6 @@ mod permission;
 mod schedule;
 mod todo;
 
-use seawall_types::Timestamp;
-
 pub use agent::{
     Agent, AgentState, Audit, Breakpoint, Call, CallState, Config, Context, EffectClass, Limits, OnInDoubt,
     Status, StreamKind, ToolSpec,

@@ -113,8 +113,10 @@ impl Agent {
                 call.awaits_hook = false;
                 call.result = result.clone().or_else(|| call.result.take());
             }
-            Fact::ToolInDoubt { call } => {
-                self.turn.find(call)?.in_state(CallState::Executing)?.enter(CallState::InDoubt, at, None);
+            Fact::ToolInDoubt { call, parks } => {
+                let call = self.turn.find(call)?.in_state(CallState::Executing)?;
+                call.enter(CallState::InDoubt, at, None);
+                call.is_parked = *parks;
             }
             Fact::ToolResolved { call, resolution, by, note } => {
                 let note = format!("{by}: {note}").into();
@@ -134,9 +136,13 @@ impl Agent {
                 self.turn.is_held = true;
             }
             Fact::CompressionStarted { replaces, then_step } => {
-                let (replaces, then_step) = (*replaces, *then_step);
+                let is_open = matches!(self.turn.phase, Phase::Answered | Phase::Tools | Phase::Compressing);
+                if is_open || *replaces > self.history.len() {
+                    return Err(Orphan);
+                }
+                let (id, replaces, then_step) = (seq, *replaces, *then_step);
                 self.turn.phase = Phase::Compressing;
-                self.turn.compressing = Some(Compressing { replaces, then_step });
+                self.turn.compressing = Some(Compressing { id, replaces, then_step });
             }
             Fact::CompressionFinished { summary, .. } => return self.compress(seq, summary),
             Fact::CompressionFailed { .. } => return self.after_compression().map(|_| ()),
@@ -233,7 +239,8 @@ impl Agent {
             }
             Fact::ApprovalDecided { call, approval, binding, ruling, by, scope, note, arguments } => {
                 let call = self.turn.find(call)?.in_state(CallState::ApprovalRequired)?;
-                let asked = call.approval.as_mut().filter(|asked| asked.id == *approval).ok_or(Orphan)?;
+                let is_open = |asked: &&mut Approval| asked.id == *approval && asked.decided.is_none();
+                let asked = call.approval.as_mut().filter(is_open).ok_or(Orphan)?;
                 let decided = Decided {
                     ruling: *ruling,
                     by: Arc::clone(by),
@@ -312,7 +319,7 @@ impl Agent {
     }
 
     fn after_compression(&mut self) -> Result<usize, Orphan> {
-        let Compressing { replaces, then_step } = self.turn.compressing.take().ok_or(Orphan)?;
+        let Compressing { replaces, then_step, .. } = self.turn.compressing.take().ok_or(Orphan)?;
         self.turn.phase = if then_step { Phase::Between } else { Phase::Idle };
         self.turn.is_compressed = true;
         Ok(replaces)

@@ -97,6 +97,9 @@ pub struct Call {
     /// Whether it was begun by a process that died.
     #[serde(default)]
     pub is_lost: bool,
+    /// Whether it waits for a person who finds out whether it took effect.
+    #[serde(default)]
+    pub is_parked: bool,
     /// Whether its result waits for hooks.
     #[serde(default)]
     pub awaits_hook: bool,
@@ -140,6 +143,7 @@ impl Call {
             effect: None,
             attempt: 0,
             is_lost: false,
+            is_parked: false,
             awaits_hook: false,
             approval: None,
             started_at: None,
@@ -157,7 +161,7 @@ impl Call {
 
     pub(crate) fn enter(&mut self, state: CallState, at: Timestamp, note: Option<Arc<str>>) {
         self.state = state;
-        self.is_lost = false;
+        (self.is_lost, self.is_parked) = (false, false);
         self.audit.push(Audit { state, at, note });
     }
 

@@ -31,7 +31,7 @@ pub enum EffectClass {
 }
 
 /// What decisions need to know of a tool.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolSpec {
     /// What running it again would do.
     #[serde(default)]
@@ -40,7 +40,7 @@ pub struct ToolSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutates: Option<bool>,
     /// How long it may run.
-    #[serde(default = "a_minute")]
+    #[serde(default = "a_minute", rename = "timeout_ms", with = "millis")]
     pub timeout: Duration,
     /// Whether hooks look at what it gave before the model does.
     #[serde(default)]
@@ -49,6 +49,27 @@ pub struct ToolSpec {
 
 fn a_minute() -> Duration {
     Duration::from_mins(1)
+}
+
+/// Durations in logs: whole milliseconds.
+mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Ok(Duration::from_millis(u64::deserialize(deserializer)?))
+    }
+}
+
+impl Default for ToolSpec {
+    fn default() -> Self {
+        Self { effect: EffectClass::Unsafe, mutates: None, timeout: a_minute(), post_hook: false }
+    }
 }
 
 /// What happens to a call of which nobody knows whether it took effect.

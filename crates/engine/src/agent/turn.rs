@@ -1,9 +1,10 @@
 //! Where an agent stands in its work: between two turns, at the model, at the tools, or shortening its history.
 
+use seawall_types::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::call::{Call, CallState};
-use crate::{Block, CallId, Timestamp};
+use crate::{Block, CallId};
 
 /// What an agent does, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -20,6 +21,20 @@ pub enum AgentState {
     Parked,
     /// Its last turn failed. The next message starts another one.
     Failed,
+}
+
+impl AgentState {
+    /// The name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Working => "working",
+            Self::Paused => "paused",
+            Self::Parked => "parked",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// The point of a step that an agent is at; where several tools run, the busiest one's.
@@ -96,6 +111,8 @@ pub enum StreamKind {
 /// A history that is being made shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Compressing {
+    /// The number of the event that began it.
+    pub(crate) id: u64,
     /// How many of the oldest messages a summary takes the place of.
     pub(crate) replaces: usize,
     /// Whether the next step waits for it.
@@ -153,19 +170,21 @@ impl Turn {
     }
 
     fn at_the_tools(&self) -> (AgentState, Breakpoint) {
-        /// What the busiest call is in says where the agent is.
-        const BUSIEST: [(CallState, AgentState, Breakpoint); 5] = [
-            (CallState::Executing, AgentState::Working, Breakpoint::ToolExecuting),
-            (CallState::Pending, AgentState::Working, Breakpoint::ToolPending),
-            (CallState::Approved, AgentState::Working, Breakpoint::PreTool),
-            (CallState::ApprovalRequired, AgentState::Paused, Breakpoint::AwaitingApproval),
-            (CallState::InDoubt, AgentState::Parked, Breakpoint::AwaitingApproval),
+        /// What the busiest call is in says where the agent is. A call in doubt is parked, or about to be given up.
+        const BUSIEST: [(CallState, bool, AgentState, Breakpoint); 6] = [
+            (CallState::Executing, false, AgentState::Working, Breakpoint::ToolExecuting),
+            (CallState::InDoubt, false, AgentState::Working, Breakpoint::ToolExecuting),
+            (CallState::Pending, false, AgentState::Working, Breakpoint::ToolPending),
+            (CallState::Approved, false, AgentState::Working, Breakpoint::PreTool),
+            (CallState::ApprovalRequired, false, AgentState::Paused, Breakpoint::AwaitingApproval),
+            (CallState::InDoubt, true, AgentState::Parked, Breakpoint::AwaitingApproval),
         ];
         if self.calls.iter().any(|call| call.awaits_hook) {
             return (AgentState::Working, Breakpoint::PostTool);
         }
-        let is_in = |state: CallState| self.calls.iter().any(|call| call.state == state);
-        let busiest = BUSIEST.into_iter().find(|(state, ..)| is_in(*state));
-        busiest.map_or((AgentState::Working, Breakpoint::PostTool), |(_, state, point)| (state, point))
+        let is_in =
+            |state, parked| self.calls.iter().any(|call| call.state == state && call.is_parked == parked);
+        let busiest = BUSIEST.into_iter().find(|(state, parked, ..)| is_in(*state, *parked));
+        busiest.map_or((AgentState::Working, Breakpoint::PostTool), |(.., state, point)| (state, point))
     }
 }

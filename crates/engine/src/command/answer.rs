@@ -46,7 +46,7 @@ pub struct ModelAnswered {
 impl ModelAnswered {
     pub(super) fn run(self, draft: &mut Draft) -> Result<(), Refused> {
         at_model(draft, self.step, self.attempt)?;
-        if self.content.is_empty() {
+        if !self.content.iter().any(says_something) {
             return self.fail(draft);
         }
         let step = self.step;
@@ -64,6 +64,15 @@ impl ModelAnswered {
         };
         let failure = ModelFailure { class, message: message.into() };
         ModelFailed { step: self.step, attempt: self.attempt, failure }.run(draft)
+    }
+}
+
+/// Thoughts alone are no answer, nor are words that are none.
+fn says_something(answer: &Answer) -> bool {
+    match answer {
+        Answer::Call { .. } => true,
+        Answer::Block(Block::Text { text }) => !text.trim().is_empty(),
+        Answer::Block(block) => matches!(block, Block::Image(_) | Block::Audio(_) | Block::File(_)),
     }
 }
 

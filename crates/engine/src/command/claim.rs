@@ -31,10 +31,16 @@ impl Claim {
             return give_up(draft, limit);
         }
         let is_doubtful = |call: &Call| is_running(call) && class(call) == EffectClass::Unsafe;
-        let seals = draft.config().on_in_doubt == OnInDoubt::Seal;
-        let sealed = draft.notes(|call| seals && is_doubtful(call));
+        let parks = draft.config().on_in_doubt == OnInDoubt::Park;
+        let sealed = draft.notes(|call| !parks && is_doubtful(call));
         draft.record(Fact::AgentResumed { sealed })?;
-        let lost: Vec<_> = draft.agent.calls().iter().filter(|call| is_running(call)).map(resolve).collect();
+        let lost: Vec<_> = draft
+            .agent
+            .calls()
+            .iter()
+            .filter(|call| is_running(call))
+            .map(|call| resolve(call, parks))
+            .collect();
         lost.into_iter().flatten().try_for_each(|fact| draft.record(fact))
     }
 }
@@ -44,14 +50,14 @@ fn class(call: &Call) -> EffectClass {
 }
 
 /// What happens to a call whose process died while it ran; nothing yet where its tool is asked first.
-fn resolve(call: &Call) -> Option<Fact> {
+fn resolve(call: &Call, parks: bool) -> Option<Fact> {
     let effect = class(call);
     match effect {
         EffectClass::Pure | EffectClass::Idempotent | EffectClass::Keyed => {
             Some(Fact::ToolStarted { call: call.note(), attempt: call.attempt.saturating_add(1), effect })
         }
         EffectClass::Reconcilable => None,
-        EffectClass::Unsafe => Some(Fact::ToolInDoubt { call: call.note() }),
+        EffectClass::Unsafe => Some(Fact::ToolInDoubt { call: call.note(), parks }),
     }
 }
 

@@ -24,14 +24,16 @@ impl Compress {
 /// There is a summary of the oldest messages, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compressed {
+    /// Which compression.
+    pub id: u64,
     /// The summary as the model is to read it, or why there is none.
     pub summary: Result<Arc<str>, Arc<str>>,
 }
 
 impl Compressed {
     pub(super) fn run(self, draft: &mut Draft) -> Result<(), Refused> {
-        let Some(compressing) = draft.turn().compressing.filter(|_| draft.phase() == Phase::Compressing)
-        else {
+        let under_way = draft.turn().compressing.filter(|compressing| compressing.id == self.id);
+        let Some(compressing) = under_way else {
             return Err(Refused::Late { what: "this summary" });
         };
         let before = draft.agent.history().len();

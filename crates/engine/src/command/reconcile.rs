@@ -1,7 +1,7 @@
 //! What a tool says of a call whose process died.
 
 use super::finish::end;
-use crate::agent::{CallState, EffectClass};
+use crate::agent::{CallState, EffectClass, OnInDoubt};
 use crate::decide::{Draft, Refused};
 use crate::event::Fact;
 use crate::{CallId, ToolResult};
@@ -44,7 +44,10 @@ impl Reconciled {
                 let effect = EffectClass::Reconcilable;
                 draft.record(Fact::ToolStarted { call: note, attempt, effect })
             }
-            Found::Unknown => draft.record(Fact::ToolInDoubt { call: note }),
+            Found::Unknown => {
+                let parks = draft.config().on_in_doubt == OnInDoubt::Park;
+                draft.record(Fact::ToolInDoubt { call: note, parks })
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use seawall_types::Code;
 
 use super::{Draft, Refused};
-use crate::agent::{Call, CallState, OnInDoubt, Phase};
+use crate::agent::{Call, CallState, Phase};
 use crate::command::denial;
 use crate::event::{Fact, LimitKind};
 use crate::permission::Permitted;
@@ -71,7 +71,7 @@ fn end(draft: &Draft, call: &Call) -> Option<Fact> {
             };
             Some(Fact::ToolDenied { call: call.note(), result })
         }
-        CallState::InDoubt if draft.config().on_in_doubt == OnInDoubt::Seal => {
+        CallState::InDoubt if !call.is_parked => {
             Some(Fact::ToolSealed { call: call.note(), result: ToolResult::error(IN_DOUBT) })
         }
         _ => None,

@@ -9,7 +9,7 @@ use crate::agent::{Call, CallState, Phase, Turn};
 use crate::command::{Command, Commanded};
 use crate::effect::{Effect, outstanding};
 use crate::event::{CallNote, Event, Fact, VERSION};
-use crate::{Agent, AgentState, CallId, Config};
+use crate::{Agent, CallId, Config};
 
 /// A decision in the making.
 pub(crate) struct Draft {
@@ -121,14 +121,7 @@ impl Draft {
 
     /// A refusal because of where the agent is.
     pub(crate) fn not_now(&self, remedy: &'static str) -> Refused {
-        let state = match self.agent.status().state {
-            AgentState::Ready => "ready",
-            AgentState::Working => "working",
-            AgentState::Paused => "paused",
-            AgentState::Parked => "parked",
-            AgentState::Failed => "failed",
-        };
-        Refused::NotNow { state, remedy }
+        Refused::NotNow { state: self.agent.status().state.as_str(), remedy }
     }
 }
 

@@ -401,6 +401,8 @@ facts! {
     ToolInDoubt "tool.in_doubt" {
         /// The call.
         call: CallNote,
+        /// Whether a person is waited for who finds out; else the call is given up at once.
+        parks: bool,
     }
     /// Somebody found out.
     ToolResolved "tool.resolved" {

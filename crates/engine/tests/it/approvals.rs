@@ -87,14 +87,14 @@ fn a_decision_can_be_given_after_a_restart_by_somebody_without_a_lease() {
     let effects = stage.claim();
     assert!(matches!(&effects[..], [Effect::AskApproval { .. }]), "the question is asked again");
     assert_eq!(stage.last_kinds(1), ["agent.claimed"], "nothing was lost");
-    assert!(stage.from_outside(said(call(1, 1), Ruling::Allow)).unwrap().is_empty());
+    assert!(stage.outside(said(call(1, 1), Ruling::Allow)).unwrap().is_empty());
     assert!(matches!(&stage.claim()[..], [Effect::Judge { .. }]));
 }
 
 #[test]
-fn a_denial_from_outside_is_finished_by_who_comes_next() {
+fn a_denial_outside_is_finished_by_who_comes_next() {
     let mut stage = waiting();
-    stage.from_outside(said(call(1, 1), Ruling::Deny)).unwrap();
+    stage.outside(said(call(1, 1), Ruling::Deny)).unwrap();
     assert!(matches!(&stage.claim()[..], [Effect::CallModel { step: 2, .. }]));
 }
 
@@ -187,4 +187,15 @@ fn a_question_that_nobody_asked_cant_be_decided() {
     stage.give(gave(call(1, 2), 1, "x"));
     stage.give(answered(2, 1, vec![text("done")]));
     assert!(matches!(stage.refuse(said(call(1, 1), Ruling::Allow)), Refused::NoSuchCall(_)));
+}
+
+#[test]
+fn a_log_has_one_decision_on_a_question() {
+    let mut stage = waiting();
+    stage.outside(said(call(1, 1), Ruling::Deny)).unwrap();
+    let mut twice = stage.log.last().unwrap().clone();
+    twice.seq = stage.agent.seq() + 1;
+    stage.log.push(twice);
+    let error = seawall_engine::Agent::fold(&stage.log).unwrap_err();
+    assert!(matches!(error, seawall_engine::LogError::Orphan { kind: "approval.decided", .. }), "{error}");
 }

@@ -173,7 +173,7 @@ pub(crate) fn everything() -> Vec<Event> {
     let think = Part::Delta { stream: StreamKind::Think, text: "hm".into() };
     stage.give(Streamed { step: 1, attempt: 1, part: think });
     let thought = Block::Reasoning { text: "hm".into(), meta: None };
-    stage.give(Streamed { step: 1, attempt: 1, part: Part::Whole(thought.clone()) });
+    stage.give(Streamed { step: 1, attempt: 1, part: Part::Whole(thought) });
     let words = Part::Delta { stream: StreamKind::Text, text: "I".into() };
     stage.give(Streamed { step: 1, attempt: 1, part: words });
     stage.claim();
@@ -213,7 +213,8 @@ pub(crate) fn everything() -> Vec<Event> {
         stage.give(answered(step, 1, vec![text("yes")]));
     }
     stage.give(Compress);
-    stage.give(Compressed { summary: Ok("it was long".into()) });
+    let id = stage.log.last().unwrap().seq;
+    stage.give(Compressed { id, summary: Ok("it was long".into()) });
     stage.log
 }
 

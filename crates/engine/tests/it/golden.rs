@@ -22,8 +22,11 @@ use serde_json::{Value, json};
 use crate::faces::everything;
 use crate::stage::{START, Stage, answered, call, config, gave, judged, run, said, send, text, wish};
 
+/// Makes a log.
+type Life = fn() -> Vec<Event>;
+
 /// The lives that are kept, by name.
-const LIVES: [(&str, fn() -> Vec<Event>); 4] =
+const LIVES: [(&str, Life); 4] =
     [("everything", everything), ("parked", parked), ("refused", refused), ("forked", forked)];
 
 fn folder(version: u16) -> PathBuf {
@@ -161,7 +164,8 @@ fn refused() -> Vec<Event> {
     let failure = ModelFailure { class: FailureClass::Quota, message: "nothing left".into() };
     stage.give(ModelFailed { step: 3, attempt: 1, failure });
     stage.give(Compress);
-    stage.give(Compressed { summary: Err("no model".into()) });
+    let id = stage.log.last().unwrap().seq;
+    stage.give(Compressed { id, summary: Err("no model".into()) });
     stage.give(TakeSnapshot { id: "s1".into(), label: Some("before cron".into()) });
     let trigger = Trigger::Cron { spec: "0 9 * * 1".into() };
     stage.give(SetSchedule { id: "monday".into(), trigger, text: "report".into() });

@@ -1,5 +1,10 @@
 //! Claims about the engine as a runtime sees it.
-#![expect(clippy::unwrap_used, reason = "clippy knows test functions, and not the functions that they call")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy knows test functions, and not the functions that they call"
+)]
 
 mod approvals;
 mod faces;

@@ -10,13 +10,14 @@ use seawall_engine::{
     Config, Context, Decide, Effect, EffectClass, Event, Fact, FailureClass, Found, History, Interrupt,
     Judged, Judgement, ModelFailed, ModelFailure, NewAgent, NewFork, OnInDoubt, Part, Plan, Reconciled,
     Refused, Resolution, Resolve, Reviewed, Ruling, SetSchedule, StreamKind, Streamed, Subject, ToolFinished,
-    ToolResult, ToolSpec, Trigger, Wake, create, decide, fork, idempotency_key, outstanding, project,
+    ToolResult, ToolSpec, Trigger, Unschedule, Wake, create, decide, fork, idempotency_key, outstanding,
+    project,
 };
 
 use crate::stage::{START, answered, approval, config, run, send, text};
 
 /// What happens next. Where it needs an effect it takes the n-th that is outstanding.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Act {
     Send,
     /// Answers an effect, well or badly.
@@ -288,9 +289,9 @@ impl World {
             Effect::Review { call, .. } => {
                 self.command(Reviewed { call, result: how.is_multiple_of(2).then(|| result(true)) });
             }
-            Effect::Compress { .. } => {
+            Effect::Compress { id, .. } => {
                 let summary = if how.is_multiple_of(3) { Err("no".into()) } else { Ok("sum".into()) };
-                self.command(Compressed { summary });
+                self.command(Compressed { id, summary });
             }
             Effect::PlanSchedule { id, .. } => {
                 let next = (!how.is_multiple_of(4)).then(|| self.now.saturating_add(Duration::from_secs(30)));
@@ -328,10 +329,16 @@ impl World {
 
     /// Lets everything end: answers what is open until nothing is.
     fn finish(&mut self) {
+        let schedules: Vec<_> = self.agent.schedules().keys().cloned().collect();
+        for id in schedules {
+            self.command(Unschedule { id });
+        }
         for round in 0..300_u32 {
             let how = u8::try_from(round % 200).unwrap().max(4);
             self.decide(true, false, 0);
             self.resolve(true);
+            // Who is too late to decide is told so; the time does it.
+            self.command(Wake);
             let model = |effect: &Effect| match effect {
                 Effect::CallModel { step, attempt, .. } => Some((*step, *attempt)),
                 _ => None,
@@ -375,7 +382,7 @@ fn wish_of(block: &Block) -> Option<CallId> {
 fn assert_no_blind_repetition(log: &[Event]) {
     for (at, event) in log.iter().enumerate() {
         let Fact::ToolStarted { call, attempt, effect } = &event.fact else { continue };
-        let before = log[..at].iter().rev();
+        let before = log.iter().take(at).rev();
         let earlier = before.take_while(|event| !matches!(event.fact, Fact::StepStarted { .. }));
         let told_undone = |event: &Event| match &event.fact {
             Fact::ToolResolved { call: told, resolution: Resolution::NotDone, .. } => told.id == call.id,

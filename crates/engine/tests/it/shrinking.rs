@@ -5,6 +5,7 @@ use std::sync::Arc;
 use seawall_engine::{
     Agent, AgentState, Ancestor, Block, Compress, Compressed, Config, Context, Effect, FailureClass, History,
     Interrupt, Judgement, ModelFailed, ModelFailure, NewFork, Refused, SetTodos, Todo, TodoStatus, fork,
+    outstanding,
 };
 
 use crate::stage::{START, Stage, answered, call, config, gave, judged, run, send, text, wish};
@@ -27,8 +28,14 @@ fn experienced(config: Config, turns: u64) -> Stage {
     stage
 }
 
-fn summary(words: &str) -> Compressed {
-    Compressed { summary: Ok(words.into()) }
+/// Answers the compression that is under way.
+fn summary(stage: &Stage, words: &str) -> Compressed {
+    Compressed { id: compression(stage), summary: Ok(words.into()) }
+}
+
+fn compression(stage: &Stage) -> u64 {
+    let id = |effect| if let Effect::Compress { id, .. } = effect { Some(id) } else { None };
+    outstanding(&stage.agent).into_iter().find_map(|(_, effect)| id(effect)).unwrap_or_default()
 }
 
 #[test]
@@ -44,10 +51,10 @@ fn a_summary_takes_the_place_of_the_oldest_messages_and_parts_no_call_from_its_r
         let mut stage = experienced(keeping(keep), 2);
         let before = stage.agent.message_count();
         let effects = stage.give(Compress);
-        let [Effect::Compress { messages, replaces }] = &effects[..] else { panic!("{effects:?}") };
+        let [Effect::Compress { messages, replaces, .. }] = &effects[..] else { panic!("{effects:?}") };
         assert_eq!(messages.len() - replaces, left.len() - 1, "keep {keep}");
         assert_eq!(stage.state().0, AgentState::Working);
-        assert!(stage.give(summary("sum")).is_empty());
+        assert!(stage.give(summary(&stage, "sum")).is_empty());
         assert_eq!(stage.roles_and_words(), left, "keep {keep}");
         assert_eq!(stage.agent.message_count(), before + 1);
     }
@@ -61,7 +68,7 @@ fn a_history_that_is_short_stays_as_it_is() {
     }
     let mut stage = Stage::asked(keeping(1));
     assert!(matches!(stage.refuse(Compress), Refused::NotNow { .. }));
-    assert!(matches!(stage.refuse(summary("x")), Refused::Late { .. }));
+    assert!(matches!(stage.refuse(summary(&stage, "x")), Refused::Late { .. }));
 }
 
 #[test]
@@ -75,7 +82,7 @@ fn a_full_context_is_compressed_before_the_next_step() {
     stage.give(answered(2, 1, vec![text("b")]));
     let effects = stage.give(send("m3", "three"));
     assert!(matches!(&effects[..], [Effect::Compress { replaces: 3, .. }]), "{effects:?}");
-    let effects = stage.give(summary("sum"));
+    let effects = stage.give(summary(&stage, "sum"));
     assert!(matches!(&effects[..], [Effect::CallModel { step: 3, messages, .. }] if messages.len() == 3));
     assert_eq!(stage.roles_and_words(), ["sum", "b", "three"]);
 }
@@ -91,7 +98,7 @@ fn a_context_that_is_too_long_for_the_model_is_compressed_once() {
     };
     let effects = stage.give(too_long(5));
     assert!(matches!(&effects[..], [Effect::Compress { .. }]));
-    let effects = stage.give(summary("sum"));
+    let effects = stage.give(summary(&stage, "sum"));
     assert!(matches!(&effects[..], [Effect::CallModel { step: 6, .. }]));
     assert!(stage.give(too_long(6)).is_empty());
     assert_eq!(stage.state().0, AgentState::Failed);
@@ -106,7 +113,7 @@ fn without_a_summary_the_history_stays_and_the_work_goes_on() {
     stage.give(send("m2", "two"));
     stage.give(answered(2, 1, vec![text("b")]));
     stage.give(send("m3", "three"));
-    let effects = stage.give(Compressed { summary: Err("no model".into()) });
+    let effects = stage.give(Compressed { id: compression(&stage), summary: Err("no model".into()) });
     assert!(matches!(&effects[..], [Effect::CallModel { messages, .. }] if messages.len() == 5));
 }
 
@@ -115,10 +122,12 @@ fn a_compression_survives_a_crash_and_an_interruption() {
     let mut stage = experienced(keeping(1), 2);
     stage.give(Compress);
     assert!(matches!(&stage.claim()[..], [Effect::Compress { .. }]));
+    let late = summary(&stage, "late");
     let effects = stage.give(Interrupt { by: "ann".into(), note: None });
     assert!(matches!(&effects[..], [Effect::Abort { .. }]));
     assert_eq!(stage.agent.history().len(), 8);
-    assert!(matches!(stage.refuse(summary("late")), Refused::Late { .. }));
+    stage.give(Compress);
+    assert!(matches!(stage.refuse(late), Refused::Late { .. }), "a summary answers its own compression");
 }
 
 fn forked(stage: &Stage) -> Agent {

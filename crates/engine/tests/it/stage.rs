@@ -154,7 +154,7 @@ impl Stage {
     }
 
     /// What an API without a lease does.
-    pub(crate) fn from_outside(&mut self, command: impl Into<Command>) -> Result<Vec<Effect>, Refused> {
+    pub(crate) fn outside(&mut self, command: impl Into<Command>) -> Result<Vec<Effect>, Refused> {
         let decision = decide(&self.agent, command, Authority::Outsider, self.now)?;
         Ok(self.take(decision))
     }
@@ -178,7 +178,8 @@ impl Stage {
 
     /// The kinds of the last events.
     pub(crate) fn last_kinds(&self, count: usize) -> Vec<&'static str> {
-        self.log[self.log.len() - count..].iter().map(|event| event.fact.kind()).collect()
+        let skipped = self.log.len() - count;
+        self.log.iter().skip(skipped).map(|event| event.fact.kind()).collect()
     }
 
     pub(crate) fn call_state(&self, id: CallId) -> CallState {

@@ -105,10 +105,14 @@ fn a_failure_of_the_model_ends_the_turn_and_the_next_message_goes_on() {
 
 #[test]
 fn an_empty_answer_is_a_failure() {
-    let mut stage = Stage::asked(config());
-    stage.give(answered(1, 1, vec![]));
-    assert_eq!(stage.state().0, AgentState::Failed);
-    assert_eq!(stage.last_kinds(1), ["model.failed"]);
+    let thoughts = Answer::Block(Block::Reasoning { text: "hm".into(), meta: None });
+    for content in [vec![], vec![text("")], vec![text(" \n")], vec![thoughts]] {
+        let mut stage = Stage::asked(config());
+        stage.give(answered(1, 1, content));
+        assert_eq!(stage.state().0, AgentState::Failed);
+        assert_eq!(stage.last_kinds(1), ["model.failed"]);
+        assert_eq!(stage.agent.history().len(), 1);
+    }
 }
 
 #[test]
@@ -200,9 +204,9 @@ fn a_stale_holder_changes_nothing() {
 #[test]
 fn an_outsider_records_facts_and_begins_nothing() {
     let mut stage = Stage::new(config());
-    assert!(stage.from_outside(send("m1", "go")).unwrap().is_empty());
+    assert!(stage.outside(send("m1", "go")).unwrap().is_empty());
     assert_eq!(stage.state().0, AgentState::Ready);
-    assert_eq!(stage.from_outside(answered(1, 1, vec![])).unwrap_err(), Refused::NeedsLease);
+    assert_eq!(stage.outside(answered(1, 1, vec![])).unwrap_err(), Refused::NeedsLease);
     assert!(matches!(&stage.claim()[..], [Effect::CallModel { step: 1, attempt: 1, .. }]));
 }
 
