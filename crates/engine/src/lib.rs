@@ -50,8 +50,6 @@ mod agent;
 mod approval;
 mod client;
 mod command;
-#[cfg(test)]
-mod cost;
 mod decide;
 mod effect;
 mod event;
@@ -60,6 +58,8 @@ mod id;
 mod message;
 mod permission;
 mod schedule;
+#[cfg(test)]
+mod tests;
 mod todo;
 
 pub use agent::{

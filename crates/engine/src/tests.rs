@@ -1,4 +1,4 @@
-//! A test of its own: what a turn costs does not depend on how much was said before it. Counted, not timed.
+//! What a turn costs does not depend on how much was said before it. Counted, not timed.
 
 use std::sync::Arc;
 
