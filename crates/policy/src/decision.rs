@@ -5,6 +5,8 @@ use std::sync::Arc;
 use seawall_detect::network::Target;
 use seawall_types::{Finding, Verdict};
 
+use crate::Novelty;
+
 /// The judgement of one call: the verdict, why, and what to put in the place of what was written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Decision {
@@ -21,6 +23,8 @@ pub struct Decision {
     pub targets: Vec<Target>,
     /// Steps of flow rules that the call takes; for [`FlowState::advance`](crate::FlowState::advance) once it was performed.
     pub steps: Vec<Arc<str>>,
+    /// What about the call is new against the baseline; each has its finding.
+    pub novelties: Vec<Novelty>,
     /// Whether what the call gives is sensitive.
     pub sensitive: bool,
     /// Whether data leaves by the call.

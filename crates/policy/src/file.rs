@@ -12,6 +12,7 @@ use seawall_detect::paths::FileRules;
 use seawall_types::{Mode, Pattern, Verdict};
 use serde_json::Value;
 
+use crate::drift::{DriftRule, Profile};
 use crate::flow::FlowRule;
 use crate::place::Place;
 use crate::text::Way;
@@ -38,6 +39,7 @@ pub struct PolicyFile {
     flow: Vec<FlowRule>,
     sensitive: Vec<Place>,
     sinks: Vec<Place>,
+    drift: Option<DriftRule>,
 }
 
 /// Where a policy is to hold.
@@ -110,6 +112,11 @@ impl PolicyFile {
                 Place::declare,
             ),
             sinks: reader.list("sinks", "Ways on which data leaves.", Place::declare),
+            drift: reader.optional_section(
+                "drift",
+                "What becomes of actions that the runs of a baseline did not do. Absent: not judged.",
+                DriftRule::declare,
+            ),
         }
     }
 
@@ -123,6 +130,17 @@ impl PolicyFile {
     #[must_use]
     pub fn extends(&self) -> &[String] {
         &self.extends
+    }
+
+    /// The file of the baseline that this file names, as written.
+    pub(crate) fn baseline(&self) -> Option<&Path> {
+        self.drift.as_ref().map(DriftRule::baseline)
+    }
+
+    /// The same, compared with the baseline that it names.
+    pub(crate) fn compared_with(mut self, profile: Profile) -> Self {
+        self.drift = self.drift.take().map(|drift| drift.compared_with(profile));
+        self
     }
 
     /// Takes the paths that this file names as relative to its folder.
@@ -140,6 +158,8 @@ impl PolicyFile {
         let text = |way, secrets: Option<Verdict>, pii: Option<Verdict>| {
             TextRules::new(way, secrets.unwrap_or_default(), pii.unwrap_or_default(), kinds, injection)
         };
+        let files = self.files.map(|files| files.compile(setting));
+        let root = files.as_ref().map_or_else(|| setting.root(None), |files| files.root.clone());
         Policy {
             towards: text(Way::In, self.secrets.inwards, self.pii.verdicts.inwards),
             back: text(Way::Out, self.secrets.outwards, self.pii.verdicts.outwards),
@@ -149,22 +169,30 @@ impl PolicyFile {
             models: self.models,
             max_output_tokens: self.max_output_tokens,
             limits: self.limits,
-            files: self.files.map(|files| files.compile(setting)),
+            root,
+            files,
             network: self.network.map(NetworkKeys::compile),
             commands: self.commands.map(CommandKeys::compile),
             tools: self.tools,
             flow: self.flow,
             sensitive: self.sensitive,
             sinks: self.sinks,
+            drift: self.drift,
         }
+    }
+}
+
+impl Setting<'_> {
+    /// The folder that paths are under, where the policy names this one.
+    fn root(&self, named: Option<PathBuf>) -> PathBuf {
+        self.folder.join(self.sandbox.map(PathBuf::from).or(named).unwrap_or_default())
     }
 }
 
 impl FileKeys {
     fn compile(self, setting: &Setting<'_>) -> FileRules {
-        let root = setting.sandbox.map(PathBuf::from).or(self.root);
         FileRules {
-            root: setting.folder.join(root.unwrap_or_default()),
+            root: setting.root(self.root),
             also: self.also,
             max_file_bytes: self.max_file_bytes,
             symlinks: self.symlinks.unwrap_or_default(),

@@ -2,11 +2,15 @@
 
 mod texts;
 
+use std::path::Path;
+
 use seawall_detect::Found;
-use seawall_types::{Code, Effect, Finding, Severity, Verdict};
+use seawall_detect::network::{JudgedUrl, NetworkRules};
+use seawall_types::{Code, Effect, Finding, Mode, Severity, Verdict};
 use serde_json::Value;
 
 use crate::asked::file_effect;
+use crate::drift::Footprint;
 use crate::parameters::{self, Class};
 use crate::place::{Touch, below_root};
 use crate::pointer::Pointer;
@@ -28,6 +32,7 @@ impl Policy {
             judging.parameters();
             judging.tools();
             judging.whole();
+            judging.drift();
         }
         let mut decision = judging.decision;
         decision.verdict = self.in_mode(decision.would);
@@ -47,6 +52,7 @@ impl Policy {
         self.in_mode(Verdict::Ask) == Verdict::Ask
             && (self.tools.iter().any(|rule| asks(rule.verdict()))
                 || self.flow.iter().any(|rule| asks(rule.verdict()))
+                || self.drift.as_ref().is_some_and(|drift| asks(drift.verdict()))
                 || self.towards.verdicts().any(asks)
                 || self.back.verdicts().any(asks))
     }
@@ -71,6 +77,7 @@ impl Policy {
             && self.towards.detector().is_none()
             && self.back.detector().is_none()
             && !self.follows_touches()
+            && self.drift.is_none()
     }
 
     /// Whether any rule asks what exactly was touched.
@@ -88,6 +95,8 @@ struct Judging<'j> {
     seen: [bool; Effect::ALL.len()],
     touched: Vec<Touch>,
     follows: bool,
+    /// What a baseline is asked about, where there is one.
+    footprint: Option<Footprint>,
     /// What the tool does to a path.
     on_files: OnFiles,
 }
@@ -130,6 +139,8 @@ impl<'j> Judging<'j> {
             seen: [false; Effect::ALL.len()],
             touched: Vec::new(),
             follows: policy.follows_touches(),
+            footprint: (policy.drift.is_some() && matches!(asked.effects, Declared::Nothing))
+                .then(Footprint::default),
             on_files: OnFiles::of(asked),
         }
     }
@@ -275,6 +286,9 @@ impl<'j> Judging<'j> {
     fn path(&mut self, text: &str, effect: Option<Effect>, at: &Pointer<'_>, may_replace: bool) {
         let effects = effect.map_or(self.on_files, |effect| OnFiles([Some(effect), None, None]));
         let policy = self.policy;
+        if let Some(footprint) = &mut self.footprint {
+            footprint.path(text, &policy.root, at);
+        }
         let mut resolved = None;
         for effect in effects.each() {
             if let Some(files) = &policy.files {
@@ -300,24 +314,25 @@ impl<'j> Judging<'j> {
     fn url(&mut self, text: &str, at: &Pointer<'_>) {
         let mut target = None;
         if let Some(network) = &self.policy.network {
-            let judged = if parameters::looks_like_url(text) || text.starts_with("//") {
-                network.judge_url(text)
-            } else {
-                // The name of a host, or a URL without its scheme: which scheme and port will be used can't be seen.
-                let scheme = network.schemes.as_ref().and_then(|schemes| schemes.first());
-                let mut judged =
-                    network.judge_url(&format!("{}://{text}", scheme.map_or("https", String::as_str)));
-                judged.found.retain(|found| judged.target.is_none() || found.code != Code::NetPort);
-                judged
-            };
+            let judged = judged_url(network, text);
             self.found(judged.found, at);
             target = judged.target;
         }
+        self.note_host(text, at);
         self.touch(Effect::Net, || Touch {
             target: target.clone(),
             ..Touch::of(Effect::Net, at.to_string())
         });
         self.decision.targets.extend(target);
+    }
+
+    /// Notes the host of a URL for the baseline, read alike whatever the rules about the network are: a profile knows none.
+    fn note_host(&mut self, text: &str, at: &Pointer<'_>) {
+        let Some(footprint) = &mut self.footprint else { return };
+        // A file is no host, and was noted as a path.
+        if !text.starts_with("file:") {
+            footprint.host(judged_url(&NetworkRules::default(), text).target.as_ref(), at);
+        }
     }
 
     fn command(&mut self, line: &str, at: &Pointer<'_>) {
@@ -427,6 +442,38 @@ impl<'j> Judging<'j> {
         self.decision.sensitive = self.policy.sensitive.iter().any(|place| place.matches(tool, &touched));
         self.decision.sink = self.policy.sinks.iter().any(|place| place.matches(tool, &touched));
     }
+
+    /// What the baseline does not know.
+    fn drift(&mut self) {
+        let Some(drift) = &self.policy.drift else { return };
+        // A trace does not hold what was declared of a tool. So the baseline was read without it, and so is this.
+        let asked = Asked { effects: &Declared::Nothing, ..*self.asked };
+        let noted = self.footprint.take().unwrap_or_else(|| footprint(&self.policy.root, &asked));
+        drift.judge(asked.tool, noted, |novelty, finding| {
+            self.decision.novelties.push(novelty);
+            self.push(drift.verdict(), finding);
+        });
+    }
+}
+
+/// The hosts and folders that a call leads to, with paths below this root. No rule is asked and nothing looked up.
+pub(crate) fn footprint(root: &Path, asked: &Asked<'_>) -> Footprint {
+    let bare = Policy { root: root.to_owned(), ..Policy::off(Mode::Warn) };
+    let mut judging = Judging { footprint: Some(Footprint::default()), ..Judging::new(&bare, asked) };
+    judging.parameters();
+    judging.footprint.unwrap_or_default()
+}
+
+/// What the rules say of a URL, or of the name of a host.
+fn judged_url(network: &NetworkRules, text: &str) -> JudgedUrl {
+    if parameters::looks_like_url(text) || text.starts_with("//") {
+        return network.judge_url(text);
+    }
+    // The name of a host, or a URL without its scheme: which scheme and port will be used can't be seen.
+    let scheme = network.schemes.as_ref().and_then(|schemes| schemes.first());
+    let mut judged = network.judge_url(&format!("{}://{text}", scheme.map_or("https", String::as_str)));
+    judged.found.retain(|found| judged.target.is_none() || found.code != Code::NetPort);
+    judged
 }
 
 /// The key of the policy that a finding about a call comes from.
@@ -449,6 +496,7 @@ pub fn rule_of(code: Code) -> &'static str {
         Code::PiiFound => "pii.in",
         Code::InjectionSuspected => "injection",
         Code::TaintLeak => "sinks",
+        Code::Drift => "drift",
         _ => "tools",
     }
 }

@@ -24,6 +24,7 @@
 
 mod asked;
 mod decision;
+mod drift;
 mod file;
 mod flow;
 mod judge;
@@ -40,6 +41,7 @@ mod when;
 
 pub use asked::{Asked, Declared, Performer};
 pub use decision::{Decision, Replacement};
+pub use drift::{Novelty, NoveltyKind, Pace, Profile, ProfileBuilder, ProfileError};
 pub use file::{PolicyFile, Setting};
 pub use flow::FlowState;
 pub use judge::rule_of;

@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use seawall_config::{ConfigError, Document, Environment, Errors, Origin, attempt, nearest};
 use serde_json::Value;
 
-use crate::{PRESETS, PolicyFile, Preset};
+use crate::{PRESETS, PolicyFile, Preset, Profile};
 
 /// How deep files may begin with files. A cycle that links hide is found by it.
 const DEEPEST: usize = 16;
@@ -121,7 +121,33 @@ impl Loader<'_> {
             };
             below = below.under(parent.unwrap_or_default());
         }
+        let file = self.with_baseline(file, folder, origin);
         below.under(file.rooted_at(folder))
+    }
+
+    /// Reads the profile that a file names. Without it everything would be new, or nothing: neither is what was written.
+    fn with_baseline(&mut self, file: PolicyFile, folder: &Path, origin: &Origin) -> PolicyFile {
+        let Some(name) = file.baseline().filter(|name| !name.as_os_str().is_empty()) else { return file };
+        let path = clean(&folder.join(name));
+        if !self.read.contains(&path) {
+            self.read.push(path.clone());
+        }
+        let profile = match self.files.read(&path) {
+            Ok(text) => Profile::parse(&text).map_err(|error| error.to_string()),
+            Err(error) => Err(format!("it can't be read: {error}")),
+        };
+        match profile {
+            Ok(profile) => file.compared_with(profile),
+            Err(why) => {
+                self.errors.push(ConfigError {
+                    origin: origin.clone(),
+                    key: "drift.baseline".to_owned(),
+                    message: format!("{}: {why}", path.display()),
+                    hint: Some("make it with `seawall trace profile`".to_owned()),
+                });
+                file
+            }
+        }
     }
 
     fn not_found(&mut self, name: &Path, path: &Path, named_by: &Origin, error: &io::Error) {

@@ -1,4 +1,5 @@
 //! The compiled policy: every rule that holds, immutable.
+use std::path::PathBuf;
 use std::time::Duration;
 
 use seawall_detect::commands::CommandRules;
@@ -6,6 +7,7 @@ use seawall_detect::network::NetworkRules;
 use seawall_detect::paths::FileRules;
 use seawall_types::{Code, Finding, Mode, Pattern, Severity, Tokens, Usd, Verdict};
 
+use crate::drift::DriftRule;
 use crate::flow::FlowRule;
 use crate::place::Place;
 use crate::tool::ToolRule;
@@ -26,6 +28,8 @@ pub struct Policy {
     pub max_output_tokens: Option<Tokens>,
     /// Limits of resources.
     pub limits: PolicyLimits,
+    /// The folder that paths are under, also where no rules are about files.
+    pub(crate) root: PathBuf,
     pub(crate) files: Option<FileRules>,
     pub(crate) network: Option<NetworkRules>,
     pub(crate) commands: Option<CommandRules>,
@@ -33,6 +37,7 @@ pub struct Policy {
     pub(crate) flow: Vec<FlowRule>,
     pub(crate) sensitive: Vec<Place>,
     pub(crate) sinks: Vec<Place>,
+    pub(crate) drift: Option<DriftRule>,
     pub(crate) towards: TextRules,
     pub(crate) back: TextRules,
 }
@@ -65,6 +70,7 @@ impl Policy {
             models: None,
             max_output_tokens: None,
             limits: PolicyLimits::default(),
+            root: PathBuf::new(),
             files: None,
             network: None,
             commands: None,
@@ -72,6 +78,7 @@ impl Policy {
             flow: Vec::new(),
             sensitive: Vec::new(),
             sinks: Vec::new(),
+            drift: None,
             towards: TextRules::off(),
             back: TextRules::off(),
         }

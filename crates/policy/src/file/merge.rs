@@ -24,6 +24,7 @@ impl PolicyFile {
             flow: added(self.flow, later.flow),
             sensitive: added(self.sensitive, later.sensitive),
             sinks: added(self.sinks, later.sinks),
+            drift: later.drift.or(self.drift),
         }
     }
 }

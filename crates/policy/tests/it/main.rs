@@ -1,6 +1,7 @@
 //! Claims about policies as their users see them: what is written, and what it leads to.
 #![expect(clippy::unwrap_used, reason = "clippy knows test functions, and not the functions that they call")]
 
+mod drift;
 mod files;
 mod flow;
 mod judging;

@@ -24,6 +24,7 @@ fn the_schema_has_every_section_with_words_and_refuses_other_keys() {
         "flow",
         "sensitive",
         "sinks",
+        "drift",
     ] {
         let property = &schema["properties"][section];
         assert!(
