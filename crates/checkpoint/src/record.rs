@@ -1,5 +1,8 @@
 //! What the checkpoint writes into the trace: the shapes of `data`, field by field.
 
+use std::path::Path;
+
+use seawall_policy::NoveltyKind;
 use seawall_types::{ActionKind, Amount, Finding, HoldId, RunId, Usage, Usd, Verdict};
 use serde::Serialize;
 
@@ -38,6 +41,19 @@ pub(crate) struct ToolAdmitted<'a> {
     pub(crate) reserved_usd: Usd,
     #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
     pub(crate) findings: &'a [Finding],
+}
+
+/// `data` of `drift`.
+#[derive(Serialize)]
+pub(crate) struct Drift<'a> {
+    /// The tool.
+    pub(crate) name: &'a str,
+    pub(crate) new: NoveltyKind,
+    pub(crate) value: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) baseline: Option<&'a Path>,
+    /// What became of the call by the policy.
+    pub(crate) verdict: Verdict,
 }
 
 /// `data` of `action.denied`.

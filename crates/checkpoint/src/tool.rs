@@ -5,6 +5,7 @@
 //! [time](ToolPermit::time_limit), and hands back what came out.
 
 mod admit;
+mod drift;
 mod inspect;
 mod observed;
 mod permit;

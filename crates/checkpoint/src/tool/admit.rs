@@ -13,6 +13,7 @@ use seawall_types::{
 };
 use serde_json::Value;
 
+use super::drift;
 use super::run_state::Happened;
 use super::targets::{self, Resolved};
 use super::{LONGEST_HOLD, ToolCall, ToolPermit};
@@ -56,9 +57,12 @@ impl Checkpoint {
         action: ActionId,
         call: &ToolCall<'_>,
     ) -> Result<ToolPermit, Denial> {
-        let until = self.clock().now().saturating_add(call.wait_for_approval);
+        let begun = self.clock().now();
+        let until = begun.saturating_add(call.wait_for_approval);
+        // Once, however often the call is decided on.
+        let calls = drift::count(call, begun);
         loop {
-            let decided = self.decide_tool(action, call, self.clock().now());
+            let decided = self.decide_tool(action, call, calls, self.clock().now());
             let pending = decided.as_ref().err().and_then(|denial| denial.approval.as_deref());
             let (Some(pending), Some(approver)) = (pending, call.approver) else { return decided };
             if self.clock().now() >= until {
@@ -74,12 +78,18 @@ impl Checkpoint {
         self: &Arc<Self>,
         action: ActionId,
         call: &ToolCall<'_>,
+        calls: Option<u64>,
         now: Timestamp,
     ) -> Result<ToolPermit, Denial> {
         if call.on_unavailable == OnUnavailable::Refuse {
             self.trace().check().map_err(|error| Denial::trace_unavailable(&error))?;
         }
-        let judged = judge(call)?;
+        let mut decision = judge_in_order(call);
+        if let Some(calls) = calls {
+            call.policy.judge_pace(call.name, calls, &mut decision);
+        }
+        self.note_drift(action, call, &decision, now);
+        let judged = judge(call, decision)?;
         let policy = call.policy;
         let take = |most| self.places().take(&policy.source, most).ok_or_else(|| Denial::too_many(most));
         let place = policy.limits.concurrent.map(take).transpose()?;
@@ -174,8 +184,7 @@ impl Checkpoint {
 }
 
 /// The policy's judgement, with what only the run and the network know.
-fn judge(call: &ToolCall<'_>) -> Result<Judged, Denial> {
-    let mut decision = judge_in_order(call);
+fn judge(call: &ToolCall<'_>, mut decision: Decision) -> Result<Judged, Denial> {
     if decision.sink
         && let Some(leak) = call.state.leak_in(call.arguments)
     {

@@ -6,13 +6,16 @@ use seawall_detect::taint::{Leak, Taint};
 use seawall_policy::FlowState;
 use serde_json::Value;
 
-/// What happened in a run, as far as flow rules and taint ask. Shared by all calls of the run, on any thread.
+use super::drift::Course;
+
+/// What happened in a run, as far as flow rules, taint and drift ask. Shared by all calls of the run, on any thread.
 #[derive(Debug, Default)]
 pub struct RunState(Mutex<Happened>);
 
 #[derive(Debug, Default)]
 pub(super) struct Happened {
     pub(super) flow: FlowState,
+    pub(super) course: Course,
     taint: Option<Box<Taint>>,
 }
 

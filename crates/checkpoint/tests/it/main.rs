@@ -6,6 +6,8 @@ mod asking;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod drift;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod results;
