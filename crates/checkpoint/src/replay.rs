@@ -7,6 +7,7 @@
 //! What the trace does not hold is not guessed. It is counted in [`NotHeld`], and what can be said without it is said.
 
 mod judged;
+mod profiling;
 mod recorded;
 mod texts;
 
@@ -19,6 +20,7 @@ use seawall_types::{ActionId, EventKind, Finding, RunId, Usd, Verdict};
 use serde::Serialize;
 
 use self::judged::Judged;
+pub use self::profiling::{Profiled, Profiling};
 use self::recorded::Recorded;
 
 /// What another policy would have changed.

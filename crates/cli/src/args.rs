@@ -203,6 +203,20 @@ pub(crate) enum PolicyCommand {
     Schema,
 }
 
+/// Flags of `trace profile`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ProfileArgs {
+    /// Runs (an id, the beginning of one, or `last`) or trace files; several add up
+    #[arg(value_name = "RUN|FILE", default_value = "last")]
+    pub(crate) runs: Vec<String>,
+    /// Write it to this file instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The folder that paths are under [default: the sandbox that a run was recorded with, else the working folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+}
+
 /// Flags of `policy replay`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PolicyReplayArgs {
@@ -300,6 +314,8 @@ pub(crate) enum TraceCommand {
         #[arg(long, conflicts_with = "against")]
         step: bool,
     },
+    /// What runs did, as a baseline for `drift` in a policy: tools and their rates, hosts, folders
+    Profile(ProfileArgs),
     /// The key that signs the heads of traces (`trace.sign_key`)
     #[command(subcommand)]
     Key(TraceKeyCommand),

@@ -83,7 +83,7 @@ impl<'e> Recorded<'e> {
 
 /// Whether a policy decides about this. Budgets, rates, credentials, faults and a caller's mistakes are not its.
 fn is_of_policy(code: &str) -> bool {
-    const OF_POLICY: [Code; 25] = [
+    const OF_POLICY: [Code; 26] = [
         Code::FsTraversal,
         Code::FsOutsideRoot,
         Code::FsSymlinkEscape,
@@ -103,6 +103,7 @@ fn is_of_policy(code: &str) -> bool {
         Code::PiiFound,
         Code::InjectionSuspected,
         Code::TaintLeak,
+        Code::Drift,
         Code::ToolNotAllowed,
         Code::ToolContract,
         Code::ModelNotAllowed,

@@ -276,3 +276,40 @@ proptest! {
         prop_assert_eq!(replayed(rules, &events), first);
     }
 }
+
+fn profiled(root: Option<&Path>, events: &[(&str, u8, Value)]) -> (Value, u64, u64) {
+    let mut profiling = Profiling::new(root.map(Path::to_owned), "/elsewhere".into());
+    profiling.run((0..).zip(events).map(line)).unwrap();
+    let Profiled { profile, calls, without_arguments } = profiling.finish();
+    (serde_json::to_value(profile).unwrap(), calls, without_arguments)
+}
+
+#[test]
+fn a_profile_is_made_of_the_calls_that_were_let_through_below_the_sandbox_of_their_run() {
+    let call = |kind: &str, name: &str, path: &str| json!({ "kind": kind, "name": name, "arguments": { "path": path, "url": "https://a.example" } });
+    let events = [
+        ("run.started", 0, json!({ "kind": "guard", "sandbox": "/srv/work" })),
+        ("action.admitted", 1, call("tool_call", "read", "/srv/work/src/a")),
+        ("action.admitted", 2, call("tool_call", "read", "/etc/a")),
+        ("action.denied", 3, call("tool_call", "pay", "/secret/a")),
+        ("action.admitted", 4, call("model_call", "gpt-4o", "/model/a")),
+        ("tool.called", 4, json!({ "name": "read", "arguments": { "path": "lib/a" } })),
+        ("tool.called", 4, json!({ "name": "list" })),
+    ];
+    let (profile, calls, without_arguments) = profiled(None, &events);
+    assert_eq!(
+        profile,
+        json!({
+            "version": 1, "runs": 1, "tools": { "list": 1, "read": 2 },
+            "hosts": ["a.example"], "paths": ["/etc", "lib", "src"],
+        })
+    );
+    assert_eq!((calls, without_arguments), (4, 1));
+    let (profile, ..) = profiled(Some(Path::new("/srv")), &events);
+    assert_eq!(profile["paths"], json!(["/etc", "lib", "work/src"]));
+    assert_eq!(
+        profiled(None, &events[1..2]).0["paths"],
+        json!(["/srv/work/src"]),
+        "nobody said where it ran"
+    );
+}

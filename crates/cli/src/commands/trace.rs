@@ -3,6 +3,7 @@
 mod export;
 mod key;
 mod line;
+mod profile;
 mod replay;
 mod tail;
 mod verify;
@@ -32,6 +33,7 @@ pub(crate) fn run(world: &World<'_>, command: TraceCommand) -> Outcome {
             verify::run(world, target.as_deref(), public_key.as_ref())
         }
         TraceCommand::Replay { run, against, step } => replay::run(world, &run, against.as_deref(), step),
+        TraceCommand::Profile(args) => profile::run(world, &args),
         TraceCommand::Key(command) => key::run(world, &command),
         TraceCommand::Export(args) => export::run(world, &args),
         TraceCommand::Gc { older_than, max_size, compress, dry_run } => {

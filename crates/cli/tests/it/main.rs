@@ -26,6 +26,7 @@ mod crashes;
 mod disk_full;
 mod documents;
 mod drain;
+mod drift;
 mod exec;
 mod exporting;
 mod faults;

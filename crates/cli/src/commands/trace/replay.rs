@@ -23,15 +23,17 @@ pub(crate) fn run(world: &World<'_>, wanted: &str, against: Option<&str>, step: 
     }
 }
 
-/// A run or a trace file.
 fn load(world: &World<'_>, wanted: &str) -> Result<Replayer, Failure> {
+    Ok(Replayer::load(lines(world, wanted)?)?)
+}
+
+/// The lines of a run or a trace file.
+pub(super) fn lines(world: &World<'_>, wanted: &str) -> Result<read::Lines, Failure> {
     let path = Path::new(wanted);
-    let lines = if path.is_file() {
-        read::lines(path)?
-    } else {
-        read::run_lines(&Archive::open(world)?.find(wanted)?.dir)?
-    };
-    Ok(Replayer::load(lines)?)
+    if path.is_file() {
+        return Ok(read::lines(path)?);
+    }
+    Ok(read::run_lines(&Archive::open(world)?.find(wanted)?.dir)?)
 }
 
 fn report(world: &World<'_>, recorded: &mut Replayer, other: &Replayer) -> Outcome {

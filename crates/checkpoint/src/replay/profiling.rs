@@ -1,0 +1,101 @@
+//! From recorded runs to the profile of a baseline: which tools they called, how often, and where those led.
+//!
+//! What was refused is no part of it: a baseline holds what may happen again.
+
+use std::path::{Path, PathBuf};
+
+use seawall_policy::{Asked, Declared, Performer, Profile, ProfileBuilder};
+use seawall_trace::Error;
+use seawall_trace::read::{Line, Parsed};
+use seawall_types::EventKind;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::recorded::Recorded;
+
+/// Reads runs, one after the other, and adds them up.
+#[derive(Debug)]
+pub struct Profiling {
+    builder: ProfileBuilder,
+    root: Option<PathBuf>,
+    otherwise: PathBuf,
+    calls: u64,
+    without_arguments: u64,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Profiled {
+    /// The profile.
+    pub profile: Profile,
+    /// How many calls of tools it was made of.
+    pub calls: u64,
+    /// Of how many the trace holds no arguments, so that only the tool is known.
+    pub without_arguments: u64,
+}
+
+/// The part of `run.started` that says where paths begin.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Started {
+    sandbox: Option<PathBuf>,
+}
+
+impl Profiling {
+    /// A profile with paths below this root; without one, below the sandbox that a run was recorded with, or `otherwise`.
+    #[must_use]
+    pub fn new(root: Option<PathBuf>, otherwise: PathBuf) -> Self {
+        Self { builder: ProfileBuilder::default(), root, otherwise, calls: 0, without_arguments: 0 }
+    }
+
+    /// Takes in one run.
+    ///
+    /// # Errors
+    /// When a line can't be read: what a profile does not know would be told as new.
+    pub fn run(&mut self, lines: impl IntoIterator<Item = Result<Line, Error>>) -> Result<(), Error> {
+        self.builder.begin_run();
+        let mut root = self.root.clone().unwrap_or_else(|| self.otherwise.clone());
+        for line in lines {
+            let parsed = line?.parsed;
+            if let Some(sandbox) = sandbox(&parsed).filter(|_| self.root.is_none()) {
+                root = sandbox;
+            }
+            self.event(&parsed, &root);
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, parsed: &Parsed, root: &Path) {
+        let event = Recorded::of(parsed);
+        let performer = match event.kind {
+            EventKind::ActionAdmitted if event.said.kind.as_deref() == Some("tool_call") => Performer::Us,
+            EventKind::ToolCalled => Performer::Client,
+            _ => return,
+        };
+        self.calls += 1;
+        self.without_arguments += u64::from(event.said.arguments.is_none());
+        let asked = Asked {
+            tool: event.said.name.as_deref().unwrap_or_default(),
+            args: event.said.arguments.as_ref().unwrap_or(&Value::Null),
+            effects: &Declared::Nothing,
+            actor: event.actor,
+            run: "",
+            flow: None,
+            performer,
+        };
+        self.builder.call(root, &asked, parsed.ts);
+    }
+
+    /// What came of all runs.
+    #[must_use]
+    pub fn finish(self) -> Profiled {
+        let Self { builder, calls, without_arguments, .. } = self;
+        Profiled { profile: builder.finish(), calls, without_arguments }
+    }
+}
+
+fn sandbox(parsed: &Parsed) -> Option<PathBuf> {
+    let is_start = parsed.kind == EventKind::RunStarted;
+    let started: Started = is_start.then(|| serde_json::from_str(parsed.data.get()).ok()).flatten()?;
+    started.sandbox
+}

@@ -1,0 +1,71 @@
+//! `seawall trace profile`, and what a policy says of runs that differ from it.
+
+use seawall_guard::{Call, Error, Run, RunOptions, ToolEnd};
+use serde_json::{Value, json};
+
+use crate::support::program::Setup;
+
+/// A run of this process in the data directory of the binary, under a policy of this text.
+fn run(setup: &Setup, policy: &str) -> Run {
+    let file = setup.write("policy.yaml", policy);
+    Run::begin(RunOptions::policy(file.to_str().unwrap()).data_dir(setup.data_dir()), None).unwrap()
+}
+
+fn call(run: &Run, tool: &str, arguments: Value) -> Result<(), Error> {
+    run.admit(Call::new(tool, arguments))?.settle(ToolEnd::Returned(&mut json!("done")), None).map(drop)
+}
+
+#[test]
+fn a_profile_of_a_recorded_run_finds_what_is_new_in_the_next() {
+    let setup = Setup::new("trace");
+    let usual = |run: &Run| {
+        let inside = run.sandbox().join("notes/b.txt");
+        call(run, "read", json!({ "path": "notes/a.txt" })).unwrap();
+        call(run, "read", json!({ "path": inside.to_str().unwrap() })).unwrap();
+        call(run, "fetch", json!({ "url": "https://api.example.com/v1" })).unwrap();
+    };
+    let first = run(&setup, "version: 1\n");
+    usual(&first);
+    first.finish();
+    let id = first.id().to_string();
+    assert_eq!(
+        setup.cli_json(&["trace", "profile", &id]),
+        json!({
+            "version": 1, "runs": 1, "tools": { "fetch": 1, "read": 2 },
+            "hosts": ["api.example.com"], "paths": ["notes"],
+        })
+    );
+    let written = setup.cli(&["trace", "profile", &id, &id, "--out", "baseline.json"]);
+    assert!(written.status.success(), "{written:?}");
+
+    let policy = "version: 1\nmode: strict\ndrift: { baseline: baseline.json, verdict: deny }\n";
+    let next = run(&setup, policy);
+    usual(&next);
+    for (tool, arguments, new) in [
+        ("pay", json!({ "amount": 5 }), "pay"),
+        ("fetch", json!({ "url": "https://evil.example/" }), "evil.example"),
+        ("read", json!({ "path": "/etc/passwd" }), "/etc"),
+    ] {
+        let refused = call(&next, tool, arguments).unwrap_err().to_string();
+        assert!(refused.contains("DRIFT") && refused.contains(new), "{refused}");
+    }
+    next.finish();
+    let events = setup.events();
+    let told: Vec<&Value> =
+        events.iter().filter(|event| event["kind"] == "drift").map(|event| &event["data"]["value"]).collect();
+    assert_eq!(told, ["pay", "evil.example", "/etc"]);
+    assert_eq!(setup.cli_json(&["trace", "verify", &next.id().to_string()])["ok"], true);
+}
+
+#[test]
+fn a_bad_baseline_is_named_by_the_check() {
+    let setup = Setup::new("policy");
+    setup.write("policy.yaml", "drift: { baseline: baseline.json }");
+    for (text, fault) in [("{}", "missing field"), (r#"{"version":7}"#, "version 7")] {
+        setup.write("baseline.json", text);
+        let checked = setup.cli(&["policy", "check", "policy.yaml"]);
+        let said = String::from_utf8(checked.stderr).unwrap();
+        assert_eq!(checked.status.code(), Some(2), "{said}");
+        assert!(said.contains("drift.baseline") && said.contains(fault), "{said}");
+    }
+}
