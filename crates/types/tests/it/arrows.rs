@@ -92,8 +92,13 @@ fn pure_crates_do_no_io() {
 #[test]
 fn the_engine_knows_nothing_but_the_words() {
     let manifests = manifests();
-    let known: Vec<_> = own(&manifests["seawall-engine"]).map(|dependency| dependency.name.as_str()).collect();
-    assert_eq!(known, ["seawall-types"], "policy, providers, tools and stores answer the engine's effects from above");
+    let known: Vec<_> =
+        own(&manifests["seawall-engine"]).map(|dependency| dependency.name.as_str()).collect();
+    assert_eq!(
+        known,
+        ["seawall-types"],
+        "policy, providers, tools and stores answer the engine's effects from above"
+    );
 }
 
 #[test]
