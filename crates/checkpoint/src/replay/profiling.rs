@@ -72,10 +72,11 @@ impl Profiling {
             EventKind::ToolCalled => Performer::Client,
             _ => return,
         };
+        let Some(tool) = event.said.name.as_deref() else { return };
         self.calls += 1;
         self.without_arguments += u64::from(event.said.arguments.is_none());
         let asked = Asked {
-            tool: event.said.name.as_deref().unwrap_or_default(),
+            tool,
             args: event.said.arguments.as_ref().unwrap_or(&Value::Null),
             effects: &Declared::Nothing,
             actor: event.actor,

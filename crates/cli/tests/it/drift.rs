@@ -3,6 +3,8 @@
 use seawall_guard::{Call, Error, Run, RunOptions, ToolEnd};
 use serde_json::{Value, json};
 
+use crate::support::eventually;
+use crate::support::format::Format;
 use crate::support::program::Setup;
 
 /// A run of this process in the data directory of the binary, under a policy of this text.
@@ -55,6 +57,35 @@ fn a_profile_of_a_recorded_run_finds_what_is_new_in_the_next() {
         events.iter().filter(|event| event["kind"] == "drift").map(|event| &event["data"]["value"]).collect();
     assert_eq!(told, ["pay", "evil.example", "/etc"]);
     assert_eq!(setup.cli_json(&["trace", "verify", &next.id().to_string()])["ok"], true);
+}
+
+#[tokio::test]
+async fn a_call_in_a_models_answer_is_compared_with_the_baseline_as_it_is_on_the_disk() {
+    let knows = |tool: &str| {
+        json!({ "version": 1, "runs": 1, "tools": { tool: 1 }, "hosts": [], "paths": [] }).to_string()
+    };
+    let setup = Setup::simulated("policy: policy.yaml\ngateway: { mode: strict }\n");
+    setup.write("policy.yaml", "drift: { baseline: baseline.json, verdict: deny }");
+    setup.write("baseline.json", &knows("look"));
+    let server = setup.start();
+    let refused = async |tool: &str, format: Format, stream: bool| {
+        let said = format!("sim:tool {tool} {{\"n\":1}}");
+        let answer = server.ask(format.request(&said, stream)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.text().contains("[seawall] denied DRIFT")
+    };
+    for format in Format::ALL {
+        for stream in [false, true] {
+            assert!(!refused("look", format, stream).await);
+            assert!(refused("pay", format, stream).await);
+        }
+    }
+    setup.replace("baseline.json", &knows("pay"));
+    eventually("the changed baseline holds", async || {
+        if refused("pay", Format::Chat, false).await { Err("it is refused still") } else { Ok(()) }
+    })
+    .await;
+    assert!(refused("look", Format::Chat, false).await);
 }
 
 #[test]

@@ -161,9 +161,14 @@ fn every_example_of_the_guide_is_a_good_policy() {
     let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policy.md");
     let guide = std::fs::read_to_string(guide).unwrap();
     let setup = Setup::new("policy");
-    let examples: Vec<&str> =
-        guide.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert!(examples.len() >= 5, "{}", examples.len());
+    let examples_in = |language: &str| -> Vec<&str> {
+        let rests = guide.split(language).skip(1);
+        rests.map(|rest| rest.split("```").next().unwrap()).collect()
+    };
+    let baseline = examples_in("```json\n").into_iter().find(|example| example.contains("\"runs\""));
+    setup.write("baseline.json", baseline.unwrap());
+    let examples = examples_in("```yaml\n");
+    assert!(examples.len() >= 6, "{}", examples.len());
     for example in examples {
         setup.write("example.yaml", example);
         let output = policy(&setup, &["check", "example.yaml"]);
