@@ -92,7 +92,7 @@ fn a_decision_can_be_given_after_a_restart_by_somebody_without_a_lease() {
 }
 
 #[test]
-fn a_denial_outside_is_finished_by_who_comes_next() {
+fn a_denial_from_outside_is_finished_by_who_comes_next() {
     let mut stage = waiting();
     stage.outside(said(call(1, 1), Ruling::Deny)).unwrap();
     assert!(matches!(&stage.claim()[..], [Effect::CallModel { step: 2, .. }]));

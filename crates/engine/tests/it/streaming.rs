@@ -97,7 +97,7 @@ fn numbers_of_lost_pieces_are_never_given_again() {
 }
 
 #[test]
-fn a_message_outside_gets_a_number_that_the_holder_has_not_given() {
+fn a_message_from_outside_gets_a_number_that_the_holder_has_not_given() {
     let mut stage = streaming();
     // Somebody else knows only what is in the log for good.
     let log: Vec<_> = stage.log.iter().filter(|event| !event.expires()).cloned().collect();
