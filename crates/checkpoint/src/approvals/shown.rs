@@ -132,7 +132,7 @@ mod tests {
             "copy": "alice@evil.example",
             "nested": "{\"iban\":\"DE89 3704 0044 0532 0130 00\"}",
             "card": "4111 1111 1111 1111",
-            "ssn": "078-05-1120",
+            "ssn": "536-90-4399",
             "host": "203.0.113.7",
             "amount": 5,
         });
@@ -143,7 +143,7 @@ mod tests {
             "copy": "a…@evil.example",
             "nested": "{\"iban\":\"DE89…3000\"}",
             "card": "4111…1111",
-            "ssn": "…1120",
+            "ssn": "…4399",
             "host": "203.0.113.7",
             "amount": 5,
         });
