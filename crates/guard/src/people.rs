@@ -88,14 +88,16 @@ impl Approver for Asking<'_> {
     }
 
     fn wait(&self, id: ApprovalId, until: Timestamp) -> Answer {
-        loop {
+        // Whoever has gone waits for nothing: what was decided since is for the next who comes.
+        while self.patience.goes_on() {
             let look = until.min(self.clock.now().saturating_add(LOOK));
             let answer = self.people.wait(id, look);
-            let is_pending = matches!(answer, Answer::Pending { .. });
-            if !is_pending || self.clock.now() >= until || !self.patience.goes_on() {
+            if !matches!(answer, Answer::Pending { .. }) || self.clock.now() >= until {
                 return answer;
             }
         }
+        let nobody = || Answer::Unavailable { reason: "the caller has gone".to_owned() };
+        self.awaited().clone().unwrap_or_else(nobody)
     }
 }
 
