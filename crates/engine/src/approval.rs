@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Write};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use seawall_types::{ApprovalId, Timestamp};
+use seawall_types::{ApprovalId, Timestamp, canonical};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -28,39 +27,9 @@ impl Binding {
             hasher.update(part.as_bytes());
         }
         // A hasher takes whatever it is given, and what is in a value can always be written.
-        let _infallible = write(arguments, &mut hasher);
+        let _infallible = canonical::write(arguments, &mut hasher);
         Self(*hasher.finalize().as_bytes())
     }
-}
-
-fn write(value: &Value, out: &mut impl Write) -> io::Result<()> {
-    match value {
-        Value::Array(items) => {
-            out.write_all(b"[")?;
-            for (index, item) in items.iter().enumerate() {
-                separate(index, out)?;
-                write(item, out)?;
-            }
-            out.write_all(b"]")
-        }
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_unstable_by_key(|(name, _)| *name);
-            out.write_all(b"{")?;
-            for (index, (name, member)) in members.into_iter().enumerate() {
-                separate(index, out)?;
-                serde_json::to_writer(&mut *out, name)?;
-                out.write_all(b":")?;
-                write(member, out)?;
-            }
-            out.write_all(b"}")
-        }
-        plain => Ok(serde_json::to_writer(out, plain)?),
-    }
-}
-
-fn separate(index: usize, out: &mut impl Write) -> io::Result<()> {
-    if index == 0 { Ok(()) } else { out.write_all(b",") }
 }
 
 impl fmt::Display for Binding {

@@ -5,6 +5,7 @@
 //! a provider; every other crate may depend on this one and this one depends on none of them.
 
 mod action;
+pub mod canonical;
 mod clock;
 mod event;
 mod id;

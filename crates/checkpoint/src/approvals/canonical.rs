@@ -1,11 +1,8 @@
 //! The hash that an approval is bound to: of a call's exact arguments, however they are written.
 //!
-//! Members of objects are taken in the order of their names, and there is no white space; everything else is as
-//! `serde_json` writes it. Numbers are not made equal: `1` and `1.0` are two calls, and a person is asked for each.
-//! That is stricter than RFC 8785, which a comparison within one program does not need.
+//! Numbers are not made equal: `1` and `1.0` are two calls, and a person is asked for each.
 
-use std::io::{self, Write};
-
+use seawall_types::canonical;
 use serde_json::Value;
 
 use super::Binding;
@@ -17,7 +14,7 @@ const BEYOND_TEXT: &[u8] = &[0xff];
 pub(super) fn hash(arguments: &Value, binding: &Binding) -> Option<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
     // A hasher takes whatever it is given, and what is in a value can always be written.
-    let _infallible = write(arguments, &mut hasher);
+    let _infallible = canonical::write(arguments, &mut hasher);
     match binding {
         Binding::Arguments => {}
         Binding::Original(original) => {
@@ -26,36 +23,6 @@ pub(super) fn hash(arguments: &Value, binding: &Binding) -> Option<[u8; 32]> {
         Binding::Impossible { .. } => return None,
     }
     Some(*hasher.finalize().as_bytes())
-}
-
-fn write(value: &Value, out: &mut impl Write) -> io::Result<()> {
-    match value {
-        Value::Array(items) => {
-            out.write_all(b"[")?;
-            for (index, item) in items.iter().enumerate() {
-                separate(index, out)?;
-                write(item, out)?;
-            }
-            out.write_all(b"]")
-        }
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_unstable_by_key(|(name, _)| *name);
-            out.write_all(b"{")?;
-            for (index, (name, member)) in members.into_iter().enumerate() {
-                separate(index, out)?;
-                serde_json::to_writer(&mut *out, name)?;
-                out.write_all(b":")?;
-                write(member, out)?;
-            }
-            out.write_all(b"}")
-        }
-        plain => Ok(serde_json::to_writer(out, plain)?),
-    }
-}
-
-fn separate(index: usize, out: &mut impl Write) -> io::Result<()> {
-    if index == 0 { Ok(()) } else { out.write_all(b",") }
 }
 
 #[cfg(test)]
