@@ -9,6 +9,7 @@ from crewai.tools import BaseTool
 from crewai.tools.base_tool import Tool
 
 from seawall.guard import guard
+from seawall.integrations._copied import guarded_copy
 
 __all__ = ["guard_tools"]
 
@@ -27,13 +28,11 @@ def guard_tools(tools: Iterable[Union[BaseTool, Callable[..., Any]]], **options:
 def _guarded(tool: Union[BaseTool, Callable[..., Any]], options: dict[str, Any]) -> Any:
     if not isinstance(tool, BaseTool):
         return guard(**options)(tool)
-    effects = options.get("effects")
-    if effects is None or isinstance(effects, dict):
-        effects = {**dict.fromkeys(_INJECTED, "ignore"), **(effects or {})}
-    guarded = guard(**{**options, "name": tool.name, "effects": effects})
-    copy = tool.model_copy()
-    for name in ("func",) if isinstance(tool, Tool) else ("_run", "_arun"):
-        # A class that has no async half of its own says so by itself.
-        if not (name == "_arun" and type(tool)._arun is BaseTool._arun):
-            object.__setattr__(copy, name, guarded(getattr(tool, name)))
-    return copy
+    return guarded_copy(tool, _functions(tool), _INJECTED, options)
+
+
+def _functions(tool: BaseTool) -> tuple[str, ...]:
+    if isinstance(tool, Tool):
+        return ("func",)
+    # The async half of a class that has none of its own only says so.
+    return ("_run",) if type(tool)._arun is BaseTool._arun else ("_run", "_arun")

@@ -8,6 +8,7 @@ from typing import Any, Union
 from langchain_core.tools import BaseTool, StructuredTool, Tool
 
 from seawall.guard import guard
+from seawall.integrations._copied import guarded_copy
 
 __all__ = ["guard_tools"]
 
@@ -26,15 +27,11 @@ def guard_tools(tools: Iterable[Union[BaseTool, Callable[..., Any]]], **options:
 def _guarded(tool: Union[BaseTool, Callable[..., Any]], options: dict[str, Any]) -> Any:
     if not isinstance(tool, BaseTool):
         return guard(**options)(tool)
-    effects = options.get("effects")
-    if effects is None or isinstance(effects, dict):
-        effects = {**dict.fromkeys(_INJECTED, "ignore"), **(effects or {})}
-    guarded = guard(**{**options, "name": tool.name, "effects": effects})
-    names = ("func", "coroutine") if isinstance(tool, (StructuredTool, Tool)) else ("_run", "_arun")
-    copy = tool.model_copy()
-    for name in names:
-        function = getattr(tool, name)
-        # The async half of a class that has none of its own calls the sync one, which is guarded already.
-        if function is not None and not (name == "_arun" and type(tool)._arun is BaseTool._arun):
-            object.__setattr__(copy, name, guarded(function))
-    return copy
+    return guarded_copy(tool, _functions(tool), _INJECTED, options)
+
+
+def _functions(tool: BaseTool) -> tuple[str, ...]:
+    if isinstance(tool, (StructuredTool, Tool)):
+        return ("func", "coroutine")
+    # The async half of a class that has none of its own calls the sync one, which is guarded already.
+    return ("_run",) if type(tool)._arun is BaseTool._arun else ("_run", "_arun")
