@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::approval::Grants;
 use crate::event::{Ancestor, CallNote};
-use crate::{AgentId, CallId, History, Queued, Schedule, Todo};
+use crate::{AgentId, CallId, History, MessageKind, Queued, Schedule, Todo};
 
 pub use call::{Audit, Call, CallState};
 pub use config::{Config, Context, EffectClass, Limits, OnInDoubt, ToolSpec};
@@ -204,6 +204,27 @@ impl Agent {
         });
         let schedules = self.schedules.values().filter_map(|schedule| schedule.next);
         if self.is_archived { None } else { expiries.chain(schedules).min() }
+    }
+
+    /// Whether nothing is done for it and nothing is to be done before somebody says something or it [has to be
+    /// woken](Agent::wake_at): it waits for a message, for people's decisions, or was put away.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        if self.is_archived {
+            return true;
+        }
+        let is_planned = |schedule: &Schedule| schedule.next.is_some() || !schedule.is_cron();
+        let is_done = match self.turn.phase {
+            Phase::Idle | Phase::Failed => {
+                self.turn.is_held || !self.queue.iter().any(|queued| queued.kind == MessageKind::User)
+            }
+            Phase::Tools => {
+                !self.turn.is_settled()
+                    && self.turn.calls.iter().all(|call| call.waits_for_people() || call.is_over())
+            }
+            Phase::Model | Phase::Answered | Phase::Between | Phase::Compressing => false,
+        };
+        is_done && self.schedules.values().all(is_planned)
     }
 
     /// The agent without its messages: what a store keeps beside rows of messages. [`Agent::with_history`] undoes it.

@@ -48,6 +48,11 @@ impl Schedule {
         self.next.is_some_and(|next| next <= at)
     }
 
+    /// Whether somebody has to find out when it is next due.
+    pub(crate) fn is_cron(&self) -> bool {
+        matches!(self.trigger, Trigger::Cron { .. })
+    }
+
     /// Whether it goes along with this step.
     pub(crate) fn goes_along(&self, step: u64) -> bool {
         match self.trigger {

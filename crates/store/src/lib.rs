@@ -1,9 +1,10 @@
 //! What is kept: traits and row types of durable state, and the suite that every store passes.
 //!
-//! A [`Store`] keeps API keys, limits that operators set, approvals, the ledger's snapshots and the heads of the
+//! An [`AgentStore`] keeps durable agents ([`agents`]). A [`Store`] keeps API keys, limits that operators set, approvals, the ledger's snapshots and the heads of the
 //! trace's chains. This crate has the traits, a store in [`memory`], and, with the feature `conformance`, the claims
 //! that every store is tested against. It knows no database.
 
+pub mod agents;
 pub mod approval;
 mod error;
 mod key;
@@ -16,6 +17,7 @@ pub mod conformance;
 use seawall_budget::Snapshots;
 use seawall_trace::Heads;
 
+pub use agents::AgentStore;
 pub use approval::{ApprovalDecision, ApprovalRow, ApprovalScope, ApprovalState, Approvals, AskedApproval};
 pub use error::StoreError;
 pub use key::{KEY_PREFIX, KeyBudget, KeyRow, Keys};

@@ -123,6 +123,22 @@ pub struct Call {
 const PREVIEW: usize = 200;
 
 impl Call {
+    /// Whether nothing happens to it before a person decides or finds out.
+    pub(crate) fn waits_for_people(&self) -> bool {
+        match self.state {
+            CallState::ApprovalRequired => {
+                self.approval.as_ref().is_some_and(|asked| asked.decided.is_none())
+            }
+            CallState::InDoubt => self.is_parked,
+            _ => false,
+        }
+    }
+
+    /// Whether its result is final.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.is_settled() && !self.awaits_hook
+    }
+
     pub(crate) fn new(
         id: CallId,
         provider_id: Option<Arc<str>>,

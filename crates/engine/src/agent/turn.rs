@@ -150,7 +150,7 @@ impl Turn {
 
     /// Whether every call has its final result.
     pub(crate) fn is_settled(&self) -> bool {
-        self.calls.iter().all(|call| call.state.is_settled() && !call.awaits_hook)
+        self.calls.iter().all(Call::is_over)
     }
 
     pub(crate) fn status(&self) -> Status {
