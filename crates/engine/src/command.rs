@@ -17,6 +17,7 @@ mod note;
 mod plan;
 mod reconcile;
 mod resolve;
+mod retry;
 mod review;
 mod schedule;
 mod send;
@@ -46,6 +47,7 @@ pub use note::Tell;
 pub use plan::Plan;
 pub use reconcile::{Found, Reconciled};
 pub use resolve::Resolve;
+pub use retry::Retry;
 pub use review::Reviewed;
 pub use schedule::{SetSchedule, Unschedule};
 pub use send::SendMessage;
@@ -115,6 +117,8 @@ commands! {
     holder ModelAnswered,
     /// The model has not.
     holder ModelFailed,
+    /// The model has not, and is asked once more.
+    holder Retry,
     /// Hooks and policy have judged a call.
     holder Judged,
     /// A person has decided on a call.

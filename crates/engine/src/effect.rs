@@ -14,12 +14,16 @@ use crate::{Agent, Approval, Binding, CallId, History, Ruling, ToolResult, Trigg
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Ask the model, hooks around it included, with exactly these messages. Answered by [`crate::Streamed`],
-    /// [`crate::ModelAnswered`], [`crate::ModelFailed`].
+    /// [`crate::ModelAnswered`], [`crate::ModelFailed`], [`crate::Retry`].
     CallModel {
         /// The step.
         step: u64,
         /// Which time in this step.
         attempt: u32,
+        /// How many of the times before it have failed.
+        retries: u32,
+        /// Not before then, if that is not past.
+        not_before: Option<Timestamp>,
         /// What to send. Shared with the agent's own history, not copied.
         messages: History,
     },
@@ -155,7 +159,9 @@ pub fn outstanding(agent: &Agent) -> Vec<(EffectKey, Effect)> {
         (Phase::Model, _) => {
             let (step, attempt) = (agent.steps(), turn.attempt);
             let messages = agent.history().clone();
-            effects.push((EffectKey::Model(step, attempt), Effect::CallModel { step, attempt, messages }));
+            let (retries, not_before) = (turn.retries, turn.not_before);
+            let effect = Effect::CallModel { step, attempt, retries, not_before, messages };
+            effects.push((EffectKey::Model(step, attempt), effect));
         }
         (Phase::Compressing, Some(compressing)) => {
             let (id, messages, replaces) = (compressing.id, agent.history().clone(), compressing.replaces);

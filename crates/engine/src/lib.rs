@@ -73,9 +73,9 @@ pub use client::{
 };
 pub use command::{
     Answer, Archive, Claim, Command, Compress, Compressed, Decide, Found, Interrupt, Judged, Judgement,
-    ModelAnswered, ModelFailed, NewAgent, NewFork, Part, Plan, Reconciled, Resolve, Reviewed, SendMessage,
-    SetSchedule, SetTodos, SetTools, Streamed, Subject, TakeSnapshot, Tell, ToolFinished, Unschedule, Wake,
-    create, fork,
+    ModelAnswered, ModelFailed, NewAgent, NewFork, Part, Plan, Reconciled, Resolve, Retry, Reviewed,
+    SendMessage, SetSchedule, SetTodos, SetTools, Streamed, Subject, TakeSnapshot, Tell, ToolFinished,
+    Unschedule, Wake, create, fork,
 };
 pub use decide::{Authority, Decision, Refused, decide};
 pub use effect::{Effect, EffectKey, idempotency_key, outstanding};

@@ -83,6 +83,13 @@ impl Agent {
                 self.turn.at_model()?;
                 self.end_turn(Phase::Failed);
             }
+            Fact::ModelRetried { not_before, .. } => {
+                self.turn.at_model()?;
+                self.turn.attempt = self.turn.attempt.saturating_add(1);
+                self.turn.retries = self.turn.retries.saturating_add(1);
+                self.turn.not_before = Some(*not_before);
+                self.turn.parts.clear();
+            }
             Fact::LimitReached { .. } => {
                 self.seal_into_history(seq);
                 self.end_turn(Phase::Failed);

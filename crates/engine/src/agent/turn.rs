@@ -127,6 +127,12 @@ pub(crate) struct Turn {
     pub(crate) steps: u64,
     /// How often the model was asked in this step.
     pub(crate) attempt: u32,
+    /// How often it was asked once more in this step because it had failed.
+    #[serde(default)]
+    pub(crate) retries: u32,
+    /// It is not asked before then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) not_before: Option<Timestamp>,
     pub(crate) step_started_at: Timestamp,
     pub(crate) stream: Option<Stream>,
     /// What of the answer was streamed to its end.

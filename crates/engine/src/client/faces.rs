@@ -114,6 +114,12 @@ pub(super) fn faces(event: &Event) -> Faces<'_> {
         Fact::ModelFailed { step, failure } => {
             failed(*step, ErrorPhase::Model, &failure.message, Detail::Class(failure.class))
         }
+        Fact::ModelRetried { failure, .. } => smallvec![C::Error {
+            severity: ErrorSeverity::Warn,
+            phase: ErrorPhase::Model,
+            message: &failure.message,
+            detail: Some(Detail::Class(failure.class)),
+        }],
         Fact::LimitReached { step, limit, message } => {
             failed(*step, ErrorPhase::System, message, Detail::Limit(*limit))
         }

@@ -314,6 +314,15 @@ facts! {
         /// Why.
         failure: ModelFailure,
     }
+    /// The model has not answered, and is asked once more in the same step.
+    ModelRetried "model.retried" {
+        /// The step.
+        step: u64,
+        /// Why it has not.
+        failure: ModelFailure,
+        /// It is not asked before then.
+        not_before: Timestamp,
+    }
     /// A limit of the agent's own ends the turn before its next step.
     LimitReached "limit.reached" {
         /// The last step.

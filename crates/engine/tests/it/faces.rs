@@ -245,6 +245,7 @@ fn a_life_in_which_everything_happens_has_most_kinds_of_facts() {
         "agent.archived",
         "history.inherited",
         "model.failed",
+        "model.retried",
         "limit.reached",
         "tool.denied",
         "tool.answered",

@@ -13,7 +13,7 @@ use std::time::Duration;
 use seawall_engine::{
     Agent, Archive, Block, Compress, Compressed, Config, Context, Decide, Event, Fact, FailureClass, Found,
     Interrupt, Judged, Judgement, ModelFailed, ModelFailure, NewFork, OnInDoubt, Plan, Reconciled,
-    Resolution, Resolve, Reviewed, Ruling, SetSchedule, TakeSnapshot, ToolResult, Trigger, Unschedule,
+    Resolution, Resolve, Retry, Reviewed, Ruling, SetSchedule, TakeSnapshot, ToolResult, Trigger, Unschedule,
     VERSION, Wake, fork, project,
 };
 use seawall_types::Code;
@@ -131,7 +131,10 @@ fn parked() -> Vec<Event> {
     stage.claim();
     let result = ToolResult { content: [Block::text("paid")].into(), is_error: false };
     stage.give(resolve(Resolution::Done { result }));
-    stage.give(answered(2, 1, vec![wish("unsafe")]));
+    let busy = ModelFailure { class: FailureClass::RateLimit, message: "busy".into() };
+    let not_before = START.saturating_add(Duration::from_secs(2));
+    stage.give(Retry { step: 2, attempt: 1, failure: busy, not_before });
+    stage.give(answered(2, 2, vec![wish("unsafe")]));
     stage.give(judged(call(2, 1), Judgement::Ask { summary: "pays".into() }));
     let arguments = Some(Arc::new(json!({"n": 2})));
     stage.give(Decide { arguments, note: Some("less".into()), ..said(call(2, 1), Ruling::Allow) });

@@ -1,7 +1,10 @@
 //! Answers piece by piece: numbers are never given twice, and what was shown of a dead attempt is void.
 
+use std::time::Duration;
+
 use seawall_engine::{
-    Agent, Block, Effect, Event, Fact, Interrupt, Part, Refused, StreamKind, Streamed, project,
+    Agent, Block, Effect, Event, Fact, FailureClass, Interrupt, ModelFailure, Part, Refused, Retry,
+    StreamKind, Streamed, project,
 };
 
 use crate::stage::{Stage, answered, config, send, text};
@@ -135,4 +138,24 @@ fn an_answer_can_t_contradict_what_was_streamed() {
     let mut stage = streaming();
     let tool = Block::ToolUse { id: crate::stage::call(1, 1), name: "x".into(), input: Default::default() };
     assert!(matches!(stage.refuse(whole(tool)), Refused::Invalid(_)));
+}
+
+#[test]
+fn a_model_that_is_asked_once_more_begins_its_answer_anew() {
+    let mut stage = streaming();
+    let failure = ModelFailure { class: FailureClass::Unavailable, message: "the stream broke off".into() };
+    let not_before = stage.now.saturating_add(Duration::from_secs(3));
+    let again = |attempt| Retry { step: 1, attempt, failure: failure.clone(), not_before };
+    let effects = stage.give(again(1));
+    assert_eq!(stage.last_kinds(2), ["stream.closed", "model.retried"]);
+    assert!(matches!(
+        &effects[..],
+        [Effect::CallModel { step: 1, attempt: 2, retries: 1, not_before: Some(at), .. }] if *at == not_before
+    ));
+    assert!(matches!(stage.refuse(again(1)), Refused::Late { .. }), "the first one is over");
+    // A crash in between is another attempt, and no other failure of the model.
+    let effects = stage.claim();
+    assert!(matches!(&effects[..], [Effect::CallModel { attempt: 3, retries: 1, .. }]));
+    stage.give(answered(1, 3, vec![text("anew")]));
+    assert_eq!(stage.roles_and_words(), ["go", "anew"]);
 }

@@ -22,7 +22,7 @@ fn a_turn_goes_from_the_message_over_the_tools_to_the_answer() {
     assert_eq!(stage.state(), (AgentState::Ready, Breakpoint::Ready));
     let effects = stage.give(send("m1", "go"));
     assert!(
-        matches!(&effects[..], [Effect::CallModel { step: 1, attempt: 1, messages }] if messages.len() == 1)
+        matches!(&effects[..], [Effect::CallModel { step: 1, attempt: 1, messages, .. }] if messages.len() == 1)
     );
     assert_eq!(stage.state(), (AgentState::Working, Breakpoint::PreModel));
 
