@@ -106,6 +106,7 @@ impl Pieces {
                 }
             }
         }
+        pieces.pass_thoughts(draft, &Block::text(""));
         if pieces.met < draft.turn().parts.len() {
             return Err(Refused::Invalid("the answer lacks a piece that was streamed".to_owned()));
         }
@@ -114,10 +115,19 @@ impl Pieces {
         Ok(pieces.pieces)
     }
 
+    /// Passes over thoughts that were told and are not the next block. What a provider signs is known only at the end, and it
+    /// may cut thoughts into other pieces then: clients have seen them, the history gets what was signed.
+    fn pass_thoughts(&mut self, draft: &Draft, next: &Block) {
+        let told = draft.turn().parts.iter().skip(self.met);
+        let passed = told.take_while(|part| matches!(part, Block::Reasoning { .. }) && *part != next).count();
+        self.met = self.met.saturating_add(passed);
+    }
+
     fn say(&mut self, draft: &mut Draft, block: Block) -> Result<(), Refused> {
         if matches!(block, Block::ToolUse { .. } | Block::ToolResult { .. }) {
             return Err(Refused::Invalid("calls of tools come as calls".to_owned()));
         }
+        self.pass_thoughts(draft, &block);
         let is_told = draft.turn().parts.get(self.met).is_some_and(|part| *part == block);
         let is_open = draft.turn().stream.is_some_and(|stream| kind(&block) == Some(stream.kind));
         // A text is told to clients in any case; thoughts only if they have begun to be.

@@ -159,3 +159,25 @@ fn a_model_that_is_asked_once_more_begins_its_answer_anew() {
     stage.give(answered(1, 3, vec![text("anew")]));
     assert_eq!(stage.roles_and_words(), ["go", "anew"]);
 }
+
+#[test]
+fn thoughts_that_were_shown_get_their_signature_with_the_answer() {
+    let mut stage = Stage::asked(config());
+    stage.give(delta(StreamKind::Think, "hm, so"));
+    stage.give(whole(Block::Reasoning { text: "hm, so".into(), meta: None }));
+    stage.give(delta(StreamKind::Text, "hel"));
+    let signed = |words: &str| Block::Reasoning {
+        text: words.into(),
+        meta: Some(std::sync::Arc::new(serde_json::json!({"signature": words}))),
+    };
+    let content = [signed("hm, "), signed("so"), Block::text("hello")];
+    stage.give(answered(1, 1, content.iter().cloned().map(seawall_engine::Answer::Block).collect()));
+    let said = stage.agent.history().newest_first().next().unwrap();
+    assert_eq!(said.content[..], content);
+    let ends = told(&stage).into_iter().filter(|kind| kind.ends_with("_end")).collect::<Vec<_>>();
+    assert_eq!(ends, ["think_chunk_end", "text_chunk_end"], "each is told once");
+}
+
+fn told(stage: &Stage) -> Vec<&'static str> {
+    stage.log.iter().flat_map(project).map(|told| told.event.kind()).collect()
+}
