@@ -1,11 +1,16 @@
 """Each test has a working folder, a data folder and a default run of its own."""
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import seawall
+
+# A shell that starts something in the background has it ignore interrupts, and so do all its children. Tests of
+# interrupts mean a program that was started by a person.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
