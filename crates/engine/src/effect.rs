@@ -59,6 +59,8 @@ pub enum Effect {
         arguments: Arc<Value>,
         /// How often it was begun, this time included.
         attempt: u32,
+        /// What a person has approved of it, if one has.
+        approved: Option<Binding>,
         /// The same for every attempt, and for no other call: `run/step/call`.
         key: String,
         /// When it has failed by time-out.
@@ -195,6 +197,14 @@ fn of_calls(agent: &Agent, effects: &mut Vec<(EffectKey, Effect)>) {
     }
 }
 
+/// What a person has approved of a call.
+fn approved(asked: Option<&Approval>) -> Option<Binding> {
+    let is_allowed = |asked: &&Approval| {
+        asked.decided.as_ref().is_some_and(|decided| decided.ruling == Ruling::Allow)
+    };
+    asked.filter(is_allowed).map(|asked| asked.binding)
+}
+
 fn of_call(agent: &Agent, call: &Call) -> Option<(EffectKey, Effect)> {
     let (id, tool, arguments) = (call.id, Arc::clone(&call.name), Arc::clone(call.arguments()));
     let (attempt, asked) = (call.attempt, call.approval.as_ref());
@@ -204,10 +214,7 @@ fn of_call(agent: &Agent, call: &Call) -> Option<(EffectKey, Effect)> {
     }
     match call.state {
         CallState::Pending | CallState::Approved => {
-            let is_allowed = |asked: &&Approval| {
-                asked.decided.as_ref().is_some_and(|decided| decided.ruling == Ruling::Allow)
-            };
-            let approved = asked.filter(is_allowed).map(|asked| asked.binding);
+            let approved = approved(asked);
             Some((EffectKey::Judge(id), Effect::Judge { call: id, tool, arguments, approved }))
         }
         CallState::ApprovalRequired => {
@@ -220,7 +227,8 @@ fn of_call(agent: &Agent, call: &Call) -> Option<(EffectKey, Effect)> {
             if !call.is_lost {
                 let timeout = agent.config().tools.get(&call.name).map(|spec| spec.timeout);
                 let deadline = call.started_at?.saturating_add(timeout.unwrap_or_default());
-                let effect = Effect::RunTool { call: id, tool, arguments, attempt, key, deadline };
+                let approved = approved(asked);
+                let effect = Effect::RunTool { call: id, tool, arguments, attempt, approved, key, deadline };
                 return Some((EffectKey::Run(id, attempt), effect));
             }
             let can_tell = call.effect == Some(EffectClass::Reconcilable);

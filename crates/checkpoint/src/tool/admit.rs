@@ -239,8 +239,16 @@ impl ToolCall<'_> {
     /// Whether the policy wants a person to be asked about it, as things stand. Nobody is, and it takes note of nothing.
     #[must_use]
     pub fn asks(&self) -> bool {
+        self.foreseen().0 == Verdict::Ask
+    }
+
+    /// What the policy says of it, as things stand, and why. Names are not looked up and nothing is held: what is allowed here
+    /// may still be refused when it is admitted.
+    #[must_use]
+    pub fn foreseen(&self) -> (Verdict, Vec<Finding>) {
         let happened = self.policy.follows_order().then(|| self.state.lock());
-        judge_after(happened.as_deref(), self).verdict == Verdict::Ask
+        let decision = judge_after(happened.as_deref(), self);
+        (decision.verdict, decision.findings)
     }
 }
 
