@@ -5,6 +5,7 @@
 
 use seawall_types::Usage;
 
+use crate::dialogue::Ear;
 use crate::json::{ANSWER_DEPTH, JsonError, JsonErrorKind, Object, Value};
 use crate::request::is_premium_name;
 use crate::transcript::{Channel, Transcript, words};
@@ -57,7 +58,7 @@ pub fn read_answer(wire: Wire, body: &[u8]) -> Answer {
 /// # Errors
 /// When it is no JSON, or nests deeper than [`ANSWER_DEPTH`].
 pub fn read_json_answer(wire: Wire, body: &[u8]) -> Result<Answer, JsonError> {
-    read_lossy(wire, body, false)
+    read_lossy(wire, body, None)
 }
 
 /// The same, with its words taken down, bounded.
@@ -65,20 +66,26 @@ pub fn read_json_answer(wire: Wire, body: &[u8]) -> Result<Answer, JsonError> {
 /// # Errors
 /// As [`read_json_answer`].
 pub fn transcribe_json_answer(wire: Wire, body: &[u8]) -> Result<Answer, JsonError> {
-    read_lossy(wire, body, true)
+    read_lossy(wire, body, Some(Transcript::default))
 }
 
-fn read_lossy(wire: Wire, body: &[u8], takes_down: bool) -> Result<Answer, JsonError> {
-    match read_text(wire, body, takes_down) {
+/// The same, with every word of it heard.
+pub(crate) fn hear_json_answer(wire: Wire, body: &[u8]) -> Result<Answer, JsonError> {
+    read_lossy(wire, body, Some(Transcript::heard))
+}
+
+fn read_lossy(wire: Wire, body: &[u8], listener: Option<fn() -> Transcript>) -> Result<Answer, JsonError> {
+    match read_text(wire, body, listener) {
         Err(error) if error.kind == JsonErrorKind::Utf8 => {
-            read_text(wire, String::from_utf8_lossy(body).as_bytes(), takes_down)
+            read_text(wire, String::from_utf8_lossy(body).as_bytes(), listener)
         }
         read => read,
     }
 }
 
-fn read_text(wire: Wire, body: &[u8], takes_down: bool) -> Result<Answer, JsonError> {
-    let mut answer = Answer { transcript: takes_down.then(Box::default), ..Answer::default() };
+fn read_text(wire: Wire, body: &[u8], listener: Option<fn() -> Transcript>) -> Result<Answer, JsonError> {
+    let transcript = listener.map(|listener| Box::new(listener()));
+    let mut answer = Answer { transcript, ..Answer::default() };
     match Object::parse_repeating(body, ANSWER_DEPTH) {
         Ok(object) => answer.take(wire, &object),
         // Gemini streams a JSON array when it is not asked for server-sent events.
@@ -136,6 +143,21 @@ impl Answer {
         }
     }
 
+    /// The model asks for a tool: which of the answer's calls that is.
+    pub(crate) fn called(&mut self, tool: ToolCall) -> usize {
+        let call = self.tool_calls.len();
+        if let Some(transcript) = &mut self.transcript {
+            transcript.call_begins(call, &tool);
+        }
+        self.tool_calls.push(tool);
+        call
+    }
+
+    /// Who hears every word of it, if anybody does.
+    pub(crate) fn ear(&mut self) -> Option<&mut Ear> {
+        self.transcript.as_mut()?.ear()
+    }
+
     /// The arguments of one of the tool calls as a string, or the next piece of them.
     pub(crate) fn argued(&mut self, call: Option<usize>, arguments: Value<'_>) {
         self.wrote(arguments);
@@ -149,6 +171,9 @@ impl Answer {
     }
 
     fn takes_arguments(&mut self, call: Option<usize>, arguments: Value<'_>) {
+        if arguments.is_null() {
+            return;
+        }
         if let (Some(transcript), Some(call)) = (&mut self.transcript, call) {
             transcript.argue(call, &words(&arguments));
         }

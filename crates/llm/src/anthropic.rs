@@ -1,6 +1,7 @@
 //! Anthropic messages, whole and as events.
 
 use crate::answer::{Answer, ToolCall, text};
+use crate::dialogue::signature;
 use crate::json::Object;
 use crate::stream::Progress;
 use crate::transcript::Channel;
@@ -28,10 +29,13 @@ fn read_block(block: &Object<'_>, index: u64, answer: &mut Answer) {
         block.get(key).into_iter().for_each(|text| answer.said(channel, index, text));
     }
     let kind = block.get("type").and_then(text);
+    let call = (kind.as_deref() == Some("tool_use")).then(|| {
+        let name = block.get("name").and_then(text).unwrap_or_default();
+        answer.called(ToolCall { id: block.get("id").and_then(text), name })
+    });
     if matches!(kind.as_deref(), Some("tool_use" | "server_tool_use" | "mcp_tool_use")) {
         let input =
             block.get("input").filter(|input| input.as_object().is_some_and(|input| !input.is_empty()));
-        let call = (kind.as_deref() == Some("tool_use")).then_some(answer.tool_calls.len());
         input.into_iter().for_each(|input| answer.argued_raw(call, input));
     }
     if kind.as_deref() == Some("server_tool_use") {
@@ -41,9 +45,18 @@ fn read_block(block: &Object<'_>, index: u64, answer: &mut Answer) {
             ["web_search", "web_fetch", "tool_search_tool"].iter().any(|tool| name.starts_with(tool));
         answer.tool_runs += u64::from(!is_known);
     }
-    if kind.as_deref() == Some("tool_use") {
-        let name = block.get("name").and_then(text).unwrap_or_default();
-        answer.tool_calls.push(ToolCall { id: block.get("id").and_then(text), name });
+    read_signature(block, index, answer);
+}
+
+/// What the provider wants to see again with the thoughts; or in their place, where they are for nobody's eyes.
+fn read_signature(holder: &Object<'_>, index: u64, answer: &mut Answer) {
+    let Some(ear) = answer.ear() else { return };
+    if let Some(signature) = holder.get("signature").and_then(text) {
+        ear.signed(index, signature::anthropic(&signature));
+    }
+    let is_redacted = holder.get("type").and_then(text).as_deref() == Some("redacted_thinking");
+    if let Some(data) = holder.get("data").and_then(text).filter(|_| is_redacted) {
+        ear.signed(index, signature::anthropic_redacted(&data));
     }
 }
 
@@ -85,6 +98,7 @@ fn read_delta(object: &Object<'_>, progress: &mut Progress) {
     for (key, channel) in TEXTS {
         delta.get(key).into_iter().for_each(|text| progress.answer.said(channel, index, text));
     }
+    read_signature(&delta, index, &mut progress.answer);
     let call = progress.growing_call.filter(|(block, _)| *block == index).map(|(_, call)| call);
     delta.get("partial_json").into_iter().for_each(|json| progress.answer.argued(call, json));
 }

@@ -1,6 +1,7 @@
 //! Gemini's GenerateContentResponse: an answer is one of them, a stream several.
 
 use crate::answer::{Answer, ToolCall, text};
+use crate::dialogue::signature;
 use crate::json::Object;
 use crate::stream::Progress;
 use crate::transcript::Channel;
@@ -68,6 +69,7 @@ fn read_content(candidate: &Object<'_>, index: u64, answer: &mut Answer) {
     for part in content.into_iter().flat_map(|content| content.objects("parts")) {
         let is_thought = part.get("thought").and_then(|thought| thought.as_bool()) == Some(true);
         let channel = if is_thought { Channel::Reasoning } else { Channel::Text };
+        read_signature(&part, (index, is_thought), answer);
         part.get("text").into_iter().for_each(|text| answer.said(channel, index, text));
         let executed = part.get("executableCode").and_then(|code| code.as_object());
         executed.and_then(|code| code.get("code")).into_iter().for_each(|code| answer.wrote(code));
@@ -79,13 +81,20 @@ fn read_content(candidate: &Object<'_>, index: u64, answer: &mut Answer) {
 
 /// A call; or, when its arguments are streamed, a piece of one, which has no name.
 fn read_call(call: &Object<'_>, answer: &mut Answer) {
-    let name = call.get("name").and_then(text);
-    let known = answer.tool_calls.len();
-    let which = if name.is_some() { Some(known) } else { known.checked_sub(1) };
+    let which = match call.get("name").and_then(text) {
+        Some(name) => Some(answer.called(ToolCall { id: call.get("id").and_then(text), name })),
+        None => answer.tool_calls.len().checked_sub(1),
+    };
     for key in ["args", "partialArgs"] {
         call.get(key).into_iter().for_each(|arguments| answer.argued_raw(which, arguments));
     }
-    if let Some(name) = name {
-        answer.tool_calls.push(ToolCall { id: call.get("id").and_then(text), name });
-    }
+}
+
+/// What the provider wants to see again on this very part.
+fn read_signature(part: &Object<'_>, (index, is_thought): (u64, bool), answer: &mut Answer) {
+    let (Some(ear), Some(signature)) = (answer.ear(), part.get("thoughtSignature").and_then(text)) else {
+        return;
+    };
+    let signature = signature::gemini(&signature);
+    if is_thought { ear.signed(index, signature) } else { ear.signs_next(signature) }
 }

@@ -1,7 +1,8 @@
 //! Wire formats of model providers: bytes in, facts out. SSE, usage, prices, token bounds. Pure.
 //!
 //! Nothing here does I/O, reads a clock or knows a policy. The bytes of requests and answers belong to the client and
-//! the provider: they are looked at, cut or added to in place, never rebuilt.
+//! the provider: they are looked at, cut or added to in place, never rebuilt. Only [`dialogue`] writes requests, which are
+//! an agent's own.
 //!
 //! | module | what it answers |
 //! | --- | --- |
@@ -13,10 +14,12 @@
 //! | [`screen`] | what of this answer may be seen, and what stands in place of the rest? |
 //! | [`transcript`] | in which words? |
 //! | [`errors`] | how does this provider say no? |
+//! | [`dialogue`] | how does an agent talk to a model, in any of the formats? |
 //! | [`price`] | what does that cost? |
 
 pub mod answer;
 mod anthropic;
+pub mod dialogue;
 pub mod errors;
 mod gemini;
 pub mod json;

@@ -164,8 +164,7 @@ impl Calls {
             }
             None if self.keys.len() < MAX_TRACKED && (id.is_some() || name.is_some()) => {
                 self.keys.push(key);
-                answer.tool_calls.push(ToolCall { id, name: name.unwrap_or_default() });
-                answer.tool_calls.len().checked_sub(1)
+                Some(answer.called(ToolCall { id, name: name.unwrap_or_default() }))
             }
             None => None,
         }

@@ -1,6 +1,7 @@
 //! OpenAI responses, whole and as typed events.
 
 use crate::answer::{Answer, ToolCall, text};
+use crate::dialogue::signature;
 use crate::json::{Object, Value};
 use crate::stream::Progress;
 use crate::transcript::Channel;
@@ -53,12 +54,24 @@ fn read_item(item: &Object<'_>, (index, call): (u64, Option<usize>), answer: &mu
             texts.for_each(|text| answer.said(channel, index, text));
         }
     }
+    read_signature(item, index, answer);
     for key in ["arguments", "input", "code"] {
         item.get(key).into_iter().for_each(|text| answer.argued(call, text));
     }
     // A local shell call is an action rather than arguments.
     if let Some(action) = item.get("action").filter(|action| action.as_object().is_some()) {
         answer.argued_raw(call, action);
+    }
+}
+
+/// The thoughts themselves, for nobody's eyes but the provider's own when it sees them again.
+fn read_signature(item: &Object<'_>, index: u64, answer: &mut Answer) {
+    let is_reasoning = item.get("type").and_then(text).as_deref() == Some("reasoning");
+    let (Some(ear), true) = (answer.ear(), is_reasoning) else { return };
+    if let (Some(id), Some(content)) =
+        (item.get("id").and_then(text), item.get("encrypted_content").and_then(text))
+    {
+        ear.signed(index, signature::openai(&id, &content));
     }
 }
 
@@ -75,10 +88,7 @@ fn read_call(item: &Object<'_>, answer: &mut Answer) -> Option<usize> {
     };
     let id = item.get("call_id").or_else(|| item.get("id")).and_then(text);
     let known = id.as_ref().and_then(|_| answer.tool_calls.iter().position(|call| call.id == id));
-    known.or_else(|| {
-        answer.tool_calls.push(ToolCall { id, name });
-        answer.tool_calls.len().checked_sub(1)
-    })
+    known.or_else(|| Some(answer.called(ToolCall { id, name })))
 }
 
 /// A piece of a text or of arguments, by the kind of its event. Sound is no text: its tokens are not its bytes.
@@ -114,6 +124,8 @@ pub(crate) fn event(object: &Object<'_>, progress: &mut Progress) {
                 let call = read_call(&item, &mut progress.answer);
                 if kind == "response.output_item.done" {
                     complete_call(&item, call, &mut progress.answer);
+                    let index = object.get("output_index").and_then(|index| index.as_u64()).unwrap_or(0);
+                    read_signature(&item, index, &mut progress.answer);
                     count_tool(&item, &mut progress.answer);
                 }
             }

@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::answer::Answer;
 use crate::json::{ANSWER_DEPTH, Object};
 use crate::sse::RawEvent;
+use crate::transcript::Transcript;
 use crate::usage::{self, AnthropicCounts};
 use crate::wire::Wire;
 use crate::{anthropic, gemini, openai_chat, openai_responses};
@@ -72,6 +73,23 @@ impl StreamReader {
     pub fn taking_down(mut self) -> Self {
         self.progress.answer.transcript = Some(Box::default());
         self
+    }
+
+    /// Every word of the answer is heard.
+    #[must_use]
+    pub(crate) fn listening(mut self) -> Self {
+        self.progress.answer.transcript = Some(Box::new(Transcript::heard()));
+        self
+    }
+
+    /// The answer, for whoever listens to it.
+    pub(crate) const fn answer_mut(&mut self) -> &mut Answer {
+        &mut self.progress.answer
+    }
+
+    /// What was read.
+    pub(crate) fn into_answer(self) -> Answer {
+        self.progress.answer
     }
 
     /// So many answers come at once: the stream is whole when each has ended.

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::answer::ToolCall;
+use crate::dialogue::Ear;
 use crate::json::Value;
 
 /// The most that is taken down of one text, in bytes.
@@ -80,6 +82,8 @@ pub struct Transcript {
     parts: Vec<Part>,
     arguments: Vec<Taken>,
     used: usize,
+    /// Who hears all of it instead: an agent, whose own conversation this is.
+    ear: Option<Ear>,
 }
 
 impl Transcript {
@@ -95,7 +99,25 @@ impl Transcript {
         self.arguments.get(call).filter(|taken| taken.bytes > 0)
     }
 
+    /// Nothing is taken down here, and everything is heard.
+    pub(crate) fn heard() -> Self {
+        Self { ear: Some(Ear::default()), ..Self::default() }
+    }
+
+    pub(crate) fn ear(&mut self) -> Option<&mut Ear> {
+        self.ear.as_mut()
+    }
+
+    pub(crate) fn call_begins(&mut self, call: usize, tool: &ToolCall) {
+        if let Some(ear) = &mut self.ear {
+            ear.called(call, tool);
+        }
+    }
+
     pub(crate) fn say(&mut self, channel: Channel, index: u64, text: &str) {
+        if let Some(ear) = &mut self.ear {
+            return ear.said(channel, index, text);
+        }
         if text.is_empty() {
             return;
         }
@@ -114,6 +136,9 @@ impl Transcript {
     }
 
     pub(crate) fn argue(&mut self, call: usize, piece: &str) {
+        if let Some(ear) = &mut self.ear {
+            return ear.argued(call, piece);
+        }
         let room = LONGEST_ANSWER.saturating_sub(self.used);
         if let Some(taken) = self.call(call) {
             let used = taken.push(piece, room);
@@ -123,6 +148,9 @@ impl Transcript {
 
     /// The arguments of a call came once more and whole: they take the place of what its pieces were.
     pub(crate) fn argue_whole(&mut self, call: usize, arguments: &str) {
+        if let Some(ear) = &mut self.ear {
+            return ear.argued_whole(call, arguments);
+        }
         let Some(taken) = self.call(call) else { return };
         let before = std::mem::take(taken);
         self.used = self.used.saturating_sub(before.text.len());

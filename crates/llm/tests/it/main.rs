@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod answer;
 #[cfg(test)]
+mod dialogue;
+#[cfg(test)]
 mod digest;
 #[cfg(test)]
 mod edit;
