@@ -153,6 +153,20 @@ impl Answer {
         call
     }
 
+    /// The thoughts at `index` are signed with what the provider wants to see again.
+    pub(crate) fn signed(&mut self, index: u64, with: serde_json::Value) {
+        if let Some(ear) = self.ear() {
+            ear.signed(index, with);
+        }
+    }
+
+    /// The same for the part that comes next.
+    pub(crate) fn signs_next(&mut self, with: serde_json::Value) {
+        if let Some(ear) = self.ear() {
+            ear.signs_next(with);
+        }
+    }
+
     /// Who hears every word of it, if anybody does.
     pub(crate) fn ear(&mut self) -> Option<&mut Ear> {
         self.transcript.as_mut()?.ear()

@@ -69,8 +69,12 @@ fn read_content(candidate: &Object<'_>, index: u64, answer: &mut Answer) {
     for part in content.into_iter().flat_map(|content| content.objects("parts")) {
         let is_thought = part.get("thought").and_then(|thought| thought.as_bool()) == Some(true);
         let channel = if is_thought { Channel::Reasoning } else { Channel::Text };
-        read_signature(&part, (index, is_thought), answer);
+        let signature = part.get("thoughtSignature").and_then(text).map(|signed| signature::gemini(&signed));
+        // A thought's own, once its words are there; any other part's in the place before it.
+        let (own, next) = if is_thought { (signature, None) } else { (None, signature) };
+        next.into_iter().for_each(|signature| answer.signs_next(signature));
         part.get("text").into_iter().for_each(|text| answer.said(channel, index, text));
+        own.into_iter().for_each(|signature| answer.signed(index, signature));
         let executed = part.get("executableCode").and_then(|code| code.as_object());
         executed.and_then(|code| code.get("code")).into_iter().for_each(|code| answer.wrote(code));
         if let Some(call) = part.some("functionCall").and_then(|call| call.as_object()) {
@@ -88,13 +92,4 @@ fn read_call(call: &Object<'_>, answer: &mut Answer) {
     for key in ["args", "partialArgs"] {
         call.get(key).into_iter().for_each(|arguments| answer.argued_raw(which, arguments));
     }
-}
-
-/// What the provider wants to see again on this very part.
-fn read_signature(part: &Object<'_>, (index, is_thought): (u64, bool), answer: &mut Answer) {
-    let (Some(ear), Some(signature)) = (answer.ear(), part.get("thoughtSignature").and_then(text)) else {
-        return;
-    };
-    let signature = signature::gemini(&signature);
-    if is_thought { ear.signed(index, signature) } else { ear.signs_next(signature) }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod cassette_files;
+mod dialogue;
 mod sim_anthropic;
 mod sim_any_body;
 mod sim_cassette;

@@ -12,9 +12,13 @@ use crate::stream::{StreamReader, estimate_tokens};
 /// The largest event that is heard, in bytes: more than any provider sends, pictures in it aside.
 const LARGEST_EVENT: usize = 32 * 1024 * 1024;
 
+/// The longest stream that is heard, in bytes: hundreds for each token of the longest answers that models give.
+const LONGEST_STREAM: usize = 256 * 1024 * 1024;
+
 /// Hears one answer that comes as a stream of server-sent events.
 ///
-/// Chunks may end anywhere. After a failure nothing more is heard, and [`Hearer::finish`] tells it again.
+/// Chunks may end anywhere. After a failure nothing more is heard, and [`Hearer::finish`] tells it again. An answer that came as
+/// plain JSON although a stream was asked for (see its `content-type`) is [`hear_whole`]'s.
 #[derive(Debug)]
 pub struct Hearer {
     splitter: Splitter,
@@ -22,6 +26,7 @@ pub struct Hearer {
     usage: Option<Usage>,
     has_stopped: bool,
     failure: Option<Failure>,
+    length: usize,
 }
 
 impl Hearer {
@@ -34,12 +39,22 @@ impl Hearer {
             usage: None,
             has_stopped: false,
             failure: None,
+            length: 0,
         }
     }
 
     /// Takes the next chunk of the body; what it brought, in order.
     pub fn hear(&mut self, chunk: Bytes) -> Vec<Heard> {
         let mut heard = Vec::new();
+        if self.failure.is_some() {
+            return heard;
+        }
+        self.length = self.length.saturating_add(chunk.len());
+        if self.length > LONGEST_STREAM {
+            let message = format!("the model's answer is longer than {LONGEST_STREAM} bytes");
+            self.fail(Failure::new(FailureClass::Other, &message), &mut heard);
+            return heard;
+        }
         self.splitter.push(chunk);
         while self.failure.is_none() {
             match self.splitter.next_event() {

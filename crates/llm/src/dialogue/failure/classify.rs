@@ -130,6 +130,8 @@ pub(super) fn class(status: Option<u16>, report: &Report) -> FailureClass {
         (Some(FailureClass::Invalid) | None, Some(404)) if text.contains("model") => {
             FailureClass::ModelNotFound
         }
+        // As is that something is wrong with the server.
+        (Some(FailureClass::Unavailable), Some(408 | 504)) => FailureClass::Timeout,
         (Some(FailureClass::Invalid) | None, Some(status)) => by_status(status),
         (Some(class), _) => class,
         (None, None) => FailureClass::Other,

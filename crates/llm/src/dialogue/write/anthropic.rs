@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::history::{self, Message, Piece, Thoughts, words};
+use super::history::{self, Message, Piece, Telling, Thoughts, words};
 use super::media::{self, described, media_of};
 use super::pen::{self, Items, Members};
 use super::{object_of, schema_of};
@@ -181,8 +181,7 @@ fn write_result(result: &ToolResult<'_>, block: &mut Members<'_, '_>) {
     block.member("type", "tool_result");
     block.member("tool_use_id", result.id);
     if result.content.iter().all(|part| media_of(part).is_none()) {
-        let plain = ToolResult { is_error: false, ..result.clone() };
-        block.member("content", &*words(&plain));
+        block.member("content", &*words(result, Telling { marks_errors: false, ..Telling::ALONE }));
     } else {
         block.list("content", |parts| {
             for part in &result.content {

@@ -4,16 +4,15 @@
 
 mod schema;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::history::{self, Message, Piece, Thoughts, words};
+use super::history::{self, Message, Piece, Telling, Thoughts, words};
 use super::media::{self, media_of};
 use super::pen::{self, Items, Members};
 use super::{object_of, schema_of};
 use crate::dialogue::signature::Signature;
-use crate::dialogue::{Ask, Effort, Media, Part, Reasoning, Role, Source, Thinking, ToolResult};
+use crate::dialogue::{Ask, Effort, Media, Part, Reasoning, Role, Source, Thinking};
 
 /// What stands for the signature of a call that this provider has not signed (another's, or one from before there were any):
 /// later models refuse such a call otherwise, <https://ai.google.dev/gemini-api/docs/thought-signatures>.
@@ -68,7 +67,8 @@ fn write_config(ask: &Ask<'_>, config: &mut Members<'_, '_>) {
     }
     config.object("thinkingConfig", |thinking| match ask.thinking {
         Thinking::Unset => {}
-        Thinking::Off => thinking.member("thinkingBudget", &0),
+        Thinking::Off if is_old(ask.model) => thinking.member("thinkingBudget", &0),
+        Thinking::Off => thinking.member("thinkingLevel", level(ask.model, Effort::Minimal)),
         Thinking::Budget(tokens) => {
             thinking.member("thinkingBudget", &tokens);
             thinking.member("includeThoughts", &true);
@@ -77,7 +77,7 @@ fn write_config(ask: &Ask<'_>, config: &mut Members<'_, '_>) {
             if is_old(ask.model) {
                 thinking.member("thinkingBudget", &effort.budget());
             } else {
-                thinking.member("thinkingLevel", level(effort));
+                thinking.member("thinkingLevel", level(ask.model, effort));
             }
             thinking.member("includeThoughts", &true);
         }
@@ -89,10 +89,11 @@ fn is_old(model: &str) -> bool {
     ["gemini-1", "gemini-2"].iter().any(|name| model.contains(name))
 }
 
-const fn level(effort: Effort) -> &'static str {
+/// The larger models know no level below low, and none lets itself be turned off.
+fn level(model: &str, effort: Effort) -> &'static str {
     match effort {
-        Effort::Minimal => "minimal",
-        Effort::Low => "low",
+        Effort::Minimal if model.contains("flash") => "minimal",
+        Effort::Minimal | Effort::Low => "low",
         Effort::Medium => "medium",
         Effort::High | Effort::Highest => "high",
     }
@@ -175,6 +176,7 @@ fn write_text(text: &str, signature: Option<&str>, parts: &mut Items<'_>) {
 }
 
 fn write_user(message: &Message<'_>, names: &HashMap<&str, &str>, parts: &mut Items<'_>) {
+    let telling = Telling { shows: |_| true, marks_errors: false };
     for result in &message.results {
         let name = names.get(result.id).copied().unwrap_or("unknown");
         parts.object(|part| {
@@ -182,7 +184,7 @@ fn write_user(message: &Message<'_>, names: &HashMap<&str, &str>, parts: &mut It
                 response.member("id", result.id);
                 response.member("name", name);
                 response.object("response", |object| {
-                    object.member(if result.is_error { "error" } else { "output" }, &*result_words(result));
+                    object.member(if result.is_error { "error" } else { "output" }, &*words(result, telling));
                 });
             });
         });
@@ -198,16 +200,6 @@ fn write_user(message: &Message<'_>, names: &HashMap<&str, &str>, parts: &mut It
             Piece::Call(_) | Piece::Thought(_) => {}
         }
     }
-}
-
-fn result_words(result: &ToolResult<'_>) -> Cow<'static, str> {
-    let said = |part: &&Part<'_>| media_of(part).is_none();
-    let shown = result.content.iter().filter_map(media_of);
-    let mut content: Vec<Part<'_>> = result.content.iter().filter(said).cloned().collect();
-    let notes: Vec<String> =
-        shown.map(|media| format!("[{}: shown after the results]", media.mime_type)).collect();
-    content.extend(notes.iter().map(|note| Part::Text(note)));
-    Cow::Owned(words(&ToolResult { id: result.id, content, is_error: false }).into_owned())
 }
 
 /// The models read every kind of media; what they make of it is theirs to say.

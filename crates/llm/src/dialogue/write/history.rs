@@ -145,18 +145,35 @@ fn unanswered<'a>(call: &ToolUse<'_>) -> Cow<'a, str> {
 fn unasked<'a>(result: &ToolResult<'_>) -> Cow<'a, str> {
     Cow::Owned(format!(
         "[The result of a tool, whose call is not part of this conversation:]\n{}",
-        words(result)
+        words(result, Telling::ALONE)
     ))
 }
 
-/// A result in words alone. That it is a failure is said, and so is what can't be put into words.
-pub(super) fn words<'a>(result: &ToolResult<'a>) -> Cow<'a, str> {
+/// How a result is put into words.
+#[derive(Clone, Copy)]
+pub(super) struct Telling {
+    /// Which of its media come later, outside of it, so that they are announced.
+    pub(super) shows: fn(&Part<'_>) -> bool,
+    /// Whether nothing but the words tells that it is a failure.
+    pub(super) marks_errors: bool,
+}
+
+impl Telling {
+    /// Words are all there is.
+    pub(super) const ALONE: Self = Self { shows: |_| false, marks_errors: true };
+}
+
+/// A result in words. What can't be put into words is said to be missing, or to come later.
+pub(super) fn words<'a>(result: &ToolResult<'a>, telling: Telling) -> Cow<'a, str> {
     let text = match result.content.as_slice() {
         [Part::Text(text)] => Cow::Borrowed(*text),
-        parts => Cow::Owned(parts.iter().map(part_words).collect::<Vec<_>>().join("\n")),
+        parts => {
+            let words = parts.iter().map(|part| part_words(part, telling));
+            Cow::Owned(words.collect::<Vec<_>>().join("\n"))
+        }
     };
     let is_told = text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
-    match (result.is_error, text.trim().is_empty()) {
+    match (result.is_error && telling.marks_errors, text.trim().is_empty()) {
         (true, true) => Cow::Borrowed("Error"),
         (false, true) => Cow::Borrowed("(no output)"),
         (true, false) if !is_told => Cow::Owned(format!("Error: {text}")),
@@ -164,11 +181,14 @@ pub(super) fn words<'a>(result: &ToolResult<'a>) -> Cow<'a, str> {
     }
 }
 
-fn part_words<'a>(part: &Part<'a>) -> Cow<'a, str> {
+fn part_words<'a>(part: &Part<'a>, telling: Telling) -> Cow<'a, str> {
     match part {
         Part::Text(text) | Part::Reasoning(Reasoning { text, .. }) => Cow::Borrowed(text),
         Part::ToolUse(call) => unanswered(call),
-        Part::ToolResult(result) => words(result),
+        Part::ToolResult(result) => words(result, Telling::ALONE),
+        Part::Image(media) | Part::Audio(media) | Part::File(media) if (telling.shows)(part) => {
+            Cow::Owned(format!("[{}: shown after the results]", media.mime_type))
+        }
         Part::Image(_) | Part::Audio(_) | Part::File(_) => described(part),
     }
 }

@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
-use super::history::{self, Message, Piece, Thoughts, words};
-use super::media::{self, described, media_of};
+use super::history::{self, Message, Piece, Telling, Thoughts, words};
+use super::media::{self, described};
 use super::pen::{self, Items, Members};
 use super::{object_of, schema_of};
-use crate::dialogue::{Ask, Effort, Media, Part, Role, Source, Thinking, ToolResult};
+use crate::dialogue::{Ask, Effort, Media, Part, Role, Source, Thinking};
 
 pub(super) fn body(ask: &Ask<'_>) -> Vec<u8> {
     let mut out = Vec::new();
@@ -123,8 +123,9 @@ fn joined(mut texts: Vec<Cow<'_, str>>) -> Option<Cow<'_, str>> {
 
 /// Results first, each a message of its own; they take only words, so that what else they have comes with what the user says.
 fn write_user(message: &Message<'_>, items: &mut Items<'_>) {
+    let telling = Telling { shows: is_shown, marks_errors: true };
     for result in &message.results {
-        items.texts(&[("role", "tool"), ("tool_call_id", result.id), ("content", &result_words(result))]);
+        items.texts(&[("role", "tool"), ("tool_call_id", result.id), ("content", &words(result, telling))]);
     }
     let shown = message.results.iter().flat_map(|result| result.content.iter().filter(|part| is_shown(part)));
     let parts: Vec<Shown<'_>> =
@@ -162,23 +163,6 @@ impl<'a> Shown<'a> {
             Piece::Call(_) | Piece::Thought(_) => None,
         }
     }
-}
-
-/// The words of a result; what is shown after it is announced there.
-fn result_words(result: &ToolResult<'_>) -> String {
-    let part_words = |part: &Part<'_>| match media_of(part) {
-        Some(media) if is_shown(part) => format!("[{}: shown after the results]", media.mime_type),
-        Some(_) => described(part).into_owned(),
-        None => {
-            words(&ToolResult { id: result.id, content: vec![part.clone()], is_error: false }).into_owned()
-        }
-    };
-    if result.content.iter().all(|part| media_of(part).is_none()) {
-        return words(result).into_owned();
-    }
-    let text = result.content.iter().map(part_words).collect::<Vec<_>>().join("\n");
-    words(&ToolResult { id: result.id, content: vec![Part::Text(&text)], is_error: result.is_error })
-        .into_owned()
 }
 
 /// The formats of sounds, as they are called here.

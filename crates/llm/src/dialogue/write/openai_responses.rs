@@ -2,7 +2,7 @@
 //!
 //! Nothing is stored with the provider: the agent's log is the conversation. So thoughts travel with it, encrypted.
 
-use super::history::{self, Piece, Thoughts, words};
+use super::history::{self, Piece, Telling, Thoughts, words};
 use super::media::{self, described, media_of};
 use super::openai_chat::effort;
 use super::pen::{self, Items, Members};
@@ -135,7 +135,7 @@ fn write_result(result: &ToolResult<'_>, items: &mut Items<'_>) {
         item.member("type", "function_call_output");
         item.member("call_id", result.id);
         if result.content.iter().all(|part| media_of(part).is_none()) {
-            item.member("output", &*words(result));
+            item.member("output", &*words(result, Telling::ALONE));
         } else {
             item.list("output", |parts| write_mixed(result, parts));
         }

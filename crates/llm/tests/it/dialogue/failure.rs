@@ -62,6 +62,7 @@ fn every_providers_errors_have_their_class() {
         ),
         (500, r#"{"error":{"message":"The server had an error","type":"server_error"}}"#, Unavailable),
         (503, r#"{"error":{"message":"Overloaded","type":"server_error"}}"#, Unavailable),
+        (504, r#"{"error":{"message":"too slow","type":"server_error"}}"#, Timeout),
         // Azure.
         (
             400,
