@@ -69,7 +69,7 @@ pub struct Ask<'a> {
     /// (Anthropic): a history that grows by appending is then read again for a tenth of its price.
     pub cache: bool,
     /// Further fields of the provider, at the top of the body. Objects are merged, `tools` and other lists get longer, anything
-    /// else takes the place of ours; model, messages and `stream` stay what they are.
+    /// else takes the place of ours. Model, conversation, `stream`, its usage and the number of answers stay what they are.
     pub extra: Option<&'a Map<String, Value>>,
 }
 
@@ -146,7 +146,7 @@ impl Effort {
 /// A tool, as the model gets to see it.
 #[derive(Debug, Clone, Copy)]
 pub struct ToolDescription<'a> {
-    /// Its name.
+    /// Its name: letters, digits, `_` and `-`, at most 64, which is what all providers take.
     pub name: &'a str,
     /// What it does and when to use it.
     pub description: &'a str,

@@ -31,7 +31,9 @@ const TOLD_TOKENS: &[&str] = &[
 pub(super) fn body(ask: &Ask<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     let max_tokens = ask.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
-    let thinking = Thought::of(ask, max_tokens);
+    let thoughts = Thoughts { keeps: |thought| signature(thought).is_some(), may_end: false };
+    let messages = history::messages(ask, thoughts);
+    let thinking = Thought::of(ask, max_tokens).filter(|thinking| thinking.goes_on_from(&messages));
     pen::object(&mut out, ask.extra, |body| {
         body.member("model", ask.model);
         body.member("max_tokens", &max_tokens);
@@ -44,7 +46,7 @@ pub(super) fn body(ask: &Ask<'_>) -> Vec<u8> {
                 });
             });
         }
-        body.list("messages", |items| write_messages(ask, items));
+        body.list("messages", |items| write_messages(ask, &messages, items));
         if !ask.tools.is_empty() {
             body.list("tools", |items| write_tools(ask, items));
         }
@@ -78,6 +80,15 @@ impl Thought {
         // Thoughts are part of the answer. One that has no room for any is asked for without.
         let room = max_tokens.saturating_sub(1);
         (room >= LEAST_BUDGET).then(|| Self::Tokens(tokens.clamp(LEAST_BUDGET, room)))
+    }
+
+    /// Models that are told tokens refuse to think between calls of tools when they have not thought before the first: the
+    /// thoughts were another provider's, or were not kept.
+    fn goes_on_from(&self, messages: &[Message<'_>]) -> bool {
+        let last = messages.iter().rev().find(|message| message.role == Role::Assistant);
+        let Some(last) = last.filter(|_| matches!(self, Self::Tokens(_))) else { return true };
+        let calls = last.pieces.iter().any(|piece| matches!(piece, Piece::Call(_)));
+        !calls || matches!(last.pieces.first(), Some(Piece::Thought(_)))
     }
 
     fn write(self, body: &mut Members<'_, '_>) {
@@ -117,11 +128,9 @@ fn write_tools(ask: &Ask<'_>, items: &mut Items<'_>) {
     }
 }
 
-fn write_messages(ask: &Ask<'_>, items: &mut Items<'_>) {
-    let thoughts = Thoughts { keeps: |thought| signature(thought).is_some(), may_end: false };
-    let messages = history::messages(ask, thoughts);
+fn write_messages(ask: &Ask<'_>, messages: &[Message<'_>], items: &mut Items<'_>) {
     let last = messages.len();
-    for (number, message) in (1..).zip(&messages) {
+    for (number, message) in (1..).zip(messages) {
         let is_marked = ask.cache && number == last && message.role == Role::User;
         items.object(|item| {
             item.member("role", if message.role == Role::User { "user" } else { "assistant" });

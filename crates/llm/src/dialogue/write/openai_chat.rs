@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Map;
+
 use super::history::{self, Message, Piece, Telling, Thoughts, words};
 use super::media::{self, described};
 use super::pen::{self, Items, Members};
@@ -19,7 +21,10 @@ pub(super) fn body(ask: &Ask<'_>) -> Vec<u8> {
         if !ask.tools.is_empty() {
             body.list("tools", |items| write_tools(ask, items));
         }
-        body.some(limit_name(ask.model), ask.max_tokens);
+        let has_limit = |extra: &Map<_, _>| LIMIT_NAMES.iter().any(|name| extra.contains_key(*name));
+        // Several providers refuse a request with both names.
+        let limit = ask.max_tokens.filter(|_| !ask.extra.is_some_and(has_limit));
+        body.some(limit_name(ask.model), limit);
         body.some("temperature", ask.temperature);
         body.some("reasoning_effort", effort(ask.thinking));
         if ask.stream {
@@ -30,12 +35,15 @@ pub(super) fn body(ask: &Ask<'_>) -> Vec<u8> {
     out
 }
 
+const LIMIT_NAMES: [&str; 2] = ["max_completion_tokens", "max_tokens"];
+
 /// OpenAI refuses the older name for models that reason; nearly all others know only that.
 fn limit_name(model: &str) -> &'static str {
     let name = model.rsplit('/').next().unwrap_or(model);
     let is_openai = ["gpt-", "chatgpt-", "o1", "o3", "o4"].iter().any(|start| name.starts_with(start));
     // An open model of theirs is run by everybody else.
-    if is_openai && !name.starts_with("gpt-oss") { "max_completion_tokens" } else { "max_tokens" }
+    let [new, old] = LIMIT_NAMES;
+    if is_openai && !name.starts_with("gpt-oss") { new } else { old }
 }
 
 /// The words for an effort in both of OpenAI's formats.

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
 /// What a caller can't change by adding fields: it would be another request than the one whose answer is awaited.
-const OURS: &[&str] = &["model", "messages", "input", "contents", "stream"];
+const OURS: &[&str] =
+    &["model", "messages", "input", "contents", "stream", "include_usage", "n", "candidateCount"];
 
 /// Writes `value` as it is.
 pub(super) fn json(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {

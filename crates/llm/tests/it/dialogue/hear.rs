@@ -1,10 +1,11 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use seawall_llm::dialogue::{
-    Call, Failure, FailureClass, Format, Heard, Hearer, Input, Reply, Said, Stop, hear_whole,
+    Ask, Call, Failure, FailureClass, Format, Heard, Hearer, Input, Part, Reasoning, Reply, Role, Said, Stop,
+    ToolResult, ToolUse, Turn, hear_whole, write,
 };
 use seawall_types::Usage;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ALL, call, hear, hear_pieces, stream, text};
 
@@ -415,6 +416,47 @@ fn an_event_without_end_is_a_failure_before_memory_runs_out() {
     let heard: Vec<Heard> = (0..40).flat_map(|_| hearer.hear(chunk.clone())).collect();
     assert!(matches!(heard.as_slice(), [Heard::Error(_)]), "told once: {}", heard.len());
     broken(hearer.finish());
+}
+
+#[test]
+fn geminis_signatures_go_back_to_where_they_came_from() {
+    let parts = [
+        json!({"text": "Hm.", "thought": true, "thoughtSignature": "a"}),
+        json!({"text": "First."}),
+        json!({"text": "Again.", "thought": true, "thoughtSignature": "b"}),
+        json!({"functionCall": {"id": "c", "name": "f", "args": {}}, "thoughtSignature": "c"}),
+        json!({"functionCall": {"id": "d", "name": "f", "args": {}}}),
+        json!({"text": "Last."}),
+        json!({"text": "", "thoughtSignature": "d"}),
+    ];
+    let chunks = parts.iter().map(|part| json!({"candidates": [{"content": {"parts": [part]}}]}).to_string());
+    let end = json!({"candidates": [{"finishReason": "STOP"}]}).to_string();
+    let chunks: Vec<String> = chunks.chain([end]).collect();
+    let stream = stream(&chunks.iter().map(String::as_str).collect::<Vec<_>>());
+    let streamed = hear(Format::Gemini, &stream).unwrap();
+    let whole = json!({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}).to_string();
+    let whole = hear_whole(Format::Gemini, whole.as_bytes()).unwrap();
+    assert_eq!(streamed.parts, whole.parts);
+
+    let input = json!({});
+    let blocks = streamed.parts.iter().map(|part| match part {
+        Said::Text(text) => Part::Text(text),
+        Said::Thought { text, signature } => {
+            Part::Reasoning(Reasoning { text, signature: signature.as_ref() })
+        }
+        Said::Call(call) => {
+            Part::ToolUse(ToolUse { id: call.provider_id.as_deref().unwrap(), name: "f", input: &input })
+        }
+    });
+    let result = |id| Part::ToolResult(ToolResult { id, content: vec![], is_error: false });
+    let turns = [
+        Turn { role: Role::User, blocks: vec![Part::Text("hi")] },
+        Turn { role: Role::Assistant, blocks: blocks.collect() },
+        Turn { role: Role::User, blocks: vec![result("c"), result("d")] },
+    ];
+    let body: Value =
+        serde_json::from_slice(&write(&Ask::new("gemini-3", &turns), Format::Gemini).body).unwrap();
+    assert_eq!(body["contents"][1]["parts"], json!(parts));
 }
 
 proptest! {

@@ -234,6 +234,20 @@ fn thinking_is_asked_for_in_words_that_the_model_takes() {
         ),
         (
             Format::Gemini,
+            "gemini-2.5-flash",
+            Thinking::Off,
+            json!({"generationConfig": {"maxOutputTokens": 10_000, "temperature": 0.5,
+                "thinkingConfig": {"thinkingBudget": 0}}}),
+        ),
+        (
+            Format::Gemini,
+            "gemini-3-flash",
+            Thinking::Off,
+            json!({"generationConfig": {"maxOutputTokens": 10_000, "temperature": 0.5,
+                "thinkingConfig": {"thinkingLevel": "minimal"}}}),
+        ),
+        (
+            Format::Gemini,
             "gemini-3-pro",
             high,
             json!({"generationConfig": {"maxOutputTokens": 10_000, "temperature": 0.5,
@@ -328,11 +342,13 @@ fn fields_of_the_provider_are_merged() {
     let extra: Map<String, Value> = serde_json::from_value(json!({
         "top_p": 0.1,
         "temperature": 0.9,
-        "stream_options": {"include_obfuscation": false},
+        "stream_options": {"include_obfuscation": false, "include_usage": false},
         "tools": [{"type": "web_search"}],
         "model": "another",
         "messages": [],
         "stream": false,
+        "n": 3,
+        "max_tokens": 5,
     }))
     .unwrap();
     let schema = json!({"type": "object"});
@@ -341,15 +357,42 @@ fn fields_of_the_provider_are_merged() {
         extra: Some(&extra),
         tools: &tools,
         temperature: Some(0.0),
+        max_tokens: Some(9),
         stream: true,
-        ..Ask::new("mine", &turns)
+        ..Ask::new("gpt-mine", &turns)
     };
     let body = written(&ask, Format::OpenAiChat);
     assert_eq!((&body["top_p"], &body["temperature"]), (&json!(0.1), &json!(0.9)));
     assert_eq!(body["stream_options"], json!({"include_usage": true, "include_obfuscation": false}));
     assert_eq!(body["tools"].as_array().unwrap().len(), 2);
-    assert_eq!((&body["model"], &body["stream"]), (&json!("mine"), &json!(true)), "not another call");
+    assert_eq!((&body["model"], &body["stream"]), (&json!("gpt-mine"), &json!(true)), "not another call");
     assert_eq!(body["messages"][0]["content"], "hi");
+    assert_eq!(body.get("n"), None, "one answer is awaited");
+    assert_eq!(
+        (&body["max_tokens"], body.get("max_completion_tokens")),
+        (&json!(5), None),
+        "one limit, the caller's"
+    );
+}
+
+#[test]
+fn a_model_that_has_not_thought_before_its_calls_is_not_told_to_go_on_thinking() {
+    let (input, signature) = (json!({}), json!({"anthropic": "s"}));
+    let thought = Part::Reasoning(Reasoning { text: "Hm.", signature: Some(&signature) });
+    let calls = Part::ToolUse(ToolUse { id: "c", name: "f", input: &input });
+    let result = Part::ToolResult(ToolResult { id: "c", content: vec![Part::Text("1")], is_error: false });
+    let thinking = Thinking::Budget(2_000);
+    for (model, blocks, is_told) in [
+        ("claude-sonnet-4-5", vec![calls.clone()], false),
+        ("claude-sonnet-4-5", vec![thought, calls.clone()], true),
+        ("claude-sonnet-4-5", vec![Part::Text("no calls")], true),
+        ("claude-opus-4-8", vec![calls], true),
+    ] {
+        let mut turns = vec![user(vec![Part::Text("hi")]), assistant(blocks)];
+        turns.push(user(vec![result.clone(), Part::Text("go on")]));
+        let body = written(&Ask { thinking, ..Ask::new(model, &turns) }, Format::Anthropic);
+        assert_eq!(body.get("thinking").is_some(), is_told, "{model} {body}");
+    }
 }
 
 #[test]
