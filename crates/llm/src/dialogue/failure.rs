@@ -45,6 +45,22 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    /// Every class, in the order of the documentation.
+    pub const ALL: [Self; 12] = [
+        Self::RateLimit,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::Authentication,
+        Self::Quota,
+        Self::ContextLength,
+        Self::Invalid,
+        Self::ContentFilter,
+        Self::Denied,
+        Self::Budget,
+        Self::ModelNotFound,
+        Self::Other,
+    ];
+
     /// The name used in events and answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::history::{self, Message, Piece, Telling, Thoughts, words};
-use super::media::{self, described, media_of};
+use super::media::{self, described, is_picture, media_of};
 use super::pen::{self, Items, Members};
 use super::{object_of, schema_of};
 use crate::dialogue::signature::Signature;
@@ -212,25 +212,18 @@ fn write_text(text: &str, block: &mut Members<'_, '_>) {
     block.member("text", text);
 }
 
-/// The pictures that the models see.
-const IMAGES: &[&str] = &["image/jpeg", "image/png", "image/gif", "image/webp"];
-
 fn write_media(part: &Part<'_>, block: &mut Members<'_, '_>) {
     match part {
-        Part::Image(image) if is_shown(*image, IMAGES) => {
+        Part::Image(image) if is_picture(*image) => {
             block.member("type", "image");
             write_source(*image, block);
         }
-        Part::File(file) if is_shown(*file, &["application/pdf"]) => {
+        Part::File(file) if file.mime_type == "application/pdf" => {
             block.member("type", "document");
             write_source(*file, block);
         }
         other => write_text(&described(other), block),
     }
-}
-
-fn is_shown(media: Media<'_>, kinds: &[&str]) -> bool {
-    matches!(media.source, Source::Url(_)) || kinds.contains(&media.mime_type)
 }
 
 fn write_source(media: Media<'_>, block: &mut Members<'_, '_>) {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::history::{self, Message, Piece, Telling, Thoughts, words};
-use super::media::{self, media_of};
+use super::media::{self, described, media_of};
 use super::pen::{self, Items, Members};
 use super::{object_of, schema_of};
 use crate::dialogue::signature::Signature;
@@ -148,7 +148,7 @@ fn write_model(model: &str, message: &Message<'_>, parts: &mut Items<'_>) {
                 part.some("thoughtSignature", signature(thought));
             }),
             Piece::Text(text) => write_text(text, signed.take(), parts),
-            Piece::Media(media) => parts.object(|part| write_media(media, part)),
+            Piece::Media(media) => write_media(media, parts),
             Piece::Call(call) => {
                 let unsigned = (is_first_call && !is_old(model)).then_some(UNSIGNED);
                 is_first_call = false;
@@ -176,7 +176,7 @@ fn write_text(text: &str, signature: Option<&str>, parts: &mut Items<'_>) {
 }
 
 fn write_user(message: &Message<'_>, names: &HashMap<&str, &str>, parts: &mut Items<'_>) {
-    let telling = Telling { shows: |_| true, marks_errors: false };
+    let telling = Telling { shows: is_shown, marks_errors: false };
     for result in &message.results {
         let name = names.get(result.id).copied().unwrap_or("unknown");
         parts.object(|part| {
@@ -190,22 +190,32 @@ fn write_user(message: &Message<'_>, names: &HashMap<&str, &str>, parts: &mut It
         });
     }
     // What a result has besides words stands behind all results, which are to be together.
-    let shown =
-        message.results.iter().flat_map(|result| &result.content).filter(|part| media_of(part).is_some());
-    shown.for_each(|media| parts.object(|part| write_media(media, part)));
+    let shown = message.results.iter().flat_map(|result| &result.content).filter(|part| is_shown(part));
+    shown.for_each(|media| write_media(media, parts));
     for piece in &message.pieces {
         match piece {
             Piece::Text(text) => write_text(text, None, parts),
-            Piece::Media(media) => parts.object(|part| write_media(media, part)),
+            Piece::Media(media) => write_media(media, parts),
             Piece::Call(_) | Piece::Thought(_) => {}
         }
     }
 }
 
-/// The models read every kind of media; what they make of it is theirs to say.
-fn write_media(part: &Part<'_>, object: &mut Members<'_, '_>) {
-    let Some(Media { mime_type, source }) = media_of(part) else { return };
-    match source {
+/// What the models read, <https://ai.google.dev/gemini-api/docs/file-input-methods>.
+fn is_shown(part: &Part<'_>) -> bool {
+    const KINDS: &[&str] =
+        &["image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf"];
+    const STARTS: &[&str] = &["audio/", "video/", "text/"];
+    media_of(part).is_some_and(|Media { mime_type, .. }| {
+        KINDS.contains(&mime_type) || STARTS.iter().any(|start| mime_type.starts_with(start))
+    })
+}
+
+fn write_media(part: &Part<'_>, parts: &mut Items<'_>) {
+    let Some(Media { mime_type, source }) = media_of(part).filter(|_| is_shown(part)) else {
+        return write_text(&described(part), None, parts);
+    };
+    parts.object(|object| match source {
         Source::Bytes(bytes) => object.object("inlineData", |data| {
             data.member("mimeType", mime_type);
             media::base64(data.key("data"), bytes);
@@ -214,5 +224,5 @@ fn write_media(part: &Part<'_>, object: &mut Members<'_, '_>) {
             data.member("mimeType", mime_type);
             data.member("fileUri", url);
         }),
-    }
+    });
 }

@@ -8,6 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::dialogue::{Media, Part, Source};
 
+/// The pictures that every model sees which sees any, but for Gemini.
+const IMAGES: &[&str] = &["image/jpeg", "image/png", "image/gif", "image/webp"];
+
+/// Whether it is a picture that models see. What an address leads to is for the provider to find out.
+pub(super) fn is_picture(image: Media<'_>) -> bool {
+    matches!(image.source, Source::Url(_)) || IMAGES.contains(&image.mime_type)
+}
+
 /// What stands in the place of a part that a format can't carry.
 fn placeholder(part: &Part<'_>) -> String {
     let kind = match part {
@@ -53,12 +61,10 @@ pub(super) fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// Writes a `data:` URL (RFC 2397) of the bytes, as a JSON string.
+/// Writes a `data:` URL (RFC 2397) of the bytes, as a JSON string. The type is one of those that we know.
 pub(super) fn data_url(out: &mut Vec<u8>, mime_type: &str, bytes: &[u8]) {
-    // What has no business in a MIME type would change what the URL says.
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/+-._;=".contains(byte);
     out.extend_from_slice(b"\"data:");
-    out.extend(mime_type.bytes().filter(is_plain));
+    out.extend_from_slice(mime_type.as_bytes());
     out.extend_from_slice(b";base64,");
     write_base64(out, bytes);
     out.push(b'"');

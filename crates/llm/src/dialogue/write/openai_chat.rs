@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde_json::Map;
 
 use super::history::{self, Message, Piece, Telling, Thoughts, words};
-use super::media::{self, described};
+use super::media::{self, described, is_picture};
 use super::pen::{self, Items, Members};
 use super::{object_of, schema_of};
 use crate::dialogue::{Ask, Effort, Media, Part, Role, Source, Thinking};
@@ -185,7 +185,7 @@ fn audio_format(mime_type: &str) -> Option<&'static str> {
 /// What a message of a user can carry.
 fn is_shown(part: &Part<'_>) -> bool {
     match part {
-        Part::Image(_) => true,
+        Part::Image(image) => is_picture(*image),
         Part::Audio(Media { mime_type, source }) => {
             matches!(source, Source::Bytes(_)) && audio_format(mime_type).is_some()
         }

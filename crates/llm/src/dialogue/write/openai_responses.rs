@@ -3,7 +3,7 @@
 //! Nothing is stored with the provider: the agent's log is the conversation. So thoughts travel with it, encrypted.
 
 use super::history::{self, Piece, Telling, Thoughts, words};
-use super::media::{self, described, media_of};
+use super::media::{self, described, is_picture, media_of};
 use super::openai_chat::effort;
 use super::pen::{self, Items, Members};
 use super::{object_of, schema_of};
@@ -160,7 +160,7 @@ fn write_text(text: &str, parts: &mut Items<'_>) {
 
 fn write_media(part: &Part<'_>, parts: &mut Items<'_>) {
     match part {
-        Part::Image(image) => parts.object(|item| {
+        Part::Image(image) if is_picture(*image) => parts.object(|item| {
             item.member("type", "input_image");
             media::url(item.key("image_url"), *image);
         }),
@@ -172,9 +172,10 @@ fn write_media(part: &Part<'_>, parts: &mut Items<'_>) {
     }
 }
 
-/// At an address anything; here, what every model of theirs reads.
+/// At an address also what office programs and people write; here, what every model of theirs reads.
 fn is_shown(file: Media<'_>) -> bool {
-    matches!(file.source, Source::Url(_)) || file.mime_type == "application/pdf"
+    let is_written = ["text/", "application/vnd."].iter().any(|start| file.mime_type.starts_with(start));
+    file.mime_type == "application/pdf" || (is_written && matches!(file.source, Source::Url(_)))
 }
 
 fn write_file(file: Media<'_>, item: &mut Members<'_, '_>) {

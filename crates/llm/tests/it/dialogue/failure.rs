@@ -278,6 +278,17 @@ fn a_message_is_bounded_and_holds_no_credential() {
 }
 
 #[test]
+fn the_documentation_has_every_class_and_says_truly_what_is_tried_again() {
+    let page = include_str!("../../../../../docs/models.md");
+    let rows =
+        page.lines().skip_while(|line| *line != "## Failures").filter_map(|line| line.strip_prefix("| `"));
+    let told: Vec<(&str, bool)> =
+        rows.map(|row| (row.split('`').next().unwrap(), row.ends_with("| yes |"))).collect();
+    let known = FailureClass::ALL.map(|class| (class.as_str(), class.is_transient()));
+    assert_eq!(told, known);
+}
+
+#[test]
 fn a_failure_says_its_class_and_its_reason() {
     let failure = read(529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#);
     assert_eq!(failure.to_string(), "unavailable: Overloaded");

@@ -293,16 +293,19 @@ fn thoughts_go_back_only_to_whom_has_signed_them() {
 fn what_a_format_cannot_carry_is_said_to_be_missing() {
     let at = |mime_type, url| Media { mime_type, source: Source::Url(url) };
     let here = |mime_type| Media { mime_type, source: Source::Bytes(b"\xff\xfe") };
-    let cases: [(Part<'_>, &[Format]); 6] = [
-        (Part::Audio(here("audio/wav")), &[Format::OpenAiChat, Format::Gemini]),
-        (Part::Audio(here("audio/ogg")), &[Format::Gemini]),
-        (Part::Image(here("image/tiff")), &[Format::OpenAiChat, Format::OpenAiResponses, Format::Gemini]),
+    let (chat, responses, anthropic, gemini) =
+        (Format::OpenAiChat, Format::OpenAiResponses, Format::Anthropic, Format::Gemini);
+    let cases: [(Part<'_>, &[Format]); 10] = [
+        (Part::Audio(here("audio/wav")), &[chat, gemini]),
+        (Part::Audio(here("audio/ogg")), &[gemini]),
+        (Part::Image(here("image/png")), &ALL),
+        (Part::Image(here("image/tiff")), &[]),
+        (Part::Image(here("image/heic")), &[gemini]),
+        (Part::Image(here("image/gif")), &[chat, responses, anthropic]),
         (Part::Image(at("image/png", "https://x/y.png")), &ALL),
         (Part::File(here("application/pdf")), &ALL),
-        (
-            Part::File(at("application/zip", "https://x/y.zip")),
-            &[Format::OpenAiResponses, Format::Anthropic, Format::Gemini],
-        ),
+        (Part::File(at("text/csv", "https://x/y.csv")), &[responses, gemini]),
+        (Part::File(at("application/zip", "https://x/y.zip")), &[]),
     ];
     for (part, carried_by) in cases {
         let turns = [user(vec![part.clone()])];
@@ -330,10 +333,14 @@ fn a_file_of_words_is_read_by_every_model() {
 }
 
 #[test]
-fn a_type_that_is_none_stays_inside_of_its_url() {
-    let turns = [user(vec![Part::Image(Media { mime_type: "image/png,\"<x", source: Source::Bytes(b"a") })])];
-    let body = written(&Ask::new("m", &turns), Format::OpenAiChat);
-    assert_eq!(body["messages"][0]["content"][0]["image_url"]["url"], "data:image/pngx;base64,YQ==");
+fn a_type_that_is_none_changes_nothing_around_it() {
+    let media = Media { mime_type: "image/png,\"<x\n", source: Source::Bytes(b"a") };
+    let turns = [user(vec![Part::Image(media), Part::Audio(media), Part::File(media)])];
+    for format in ALL {
+        // That it is JSON is held by `written`.
+        let body = written(&Ask::new("m", &turns), format).to_string();
+        assert_eq!(body.matches("that can't be shown").count(), 3, "{format:?}");
+    }
 }
 
 #[test]
