@@ -4,6 +4,7 @@
 //! else down. There is no way here to start a task that nobody waits for.
 
 use std::any::Any;
+use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -51,9 +52,9 @@ impl Group {
         // Each layer around a future has room for it twice, before and while it runs; a pointer costs less.
         let future = Box::pin(future);
         let task = async move {
-            if let Err(payload) = caught(future).await {
+            if let Err(panic) = caught(future).await {
                 panics.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(task = name, reason = panic_message(&*payload), "task panicked");
+                tracing::error!(task = name, reason = panic.message(), "task panicked");
             }
         };
         self.tracker.spawn(task.in_current_span())
@@ -103,14 +104,34 @@ impl Group {
     }
 }
 
+/// What a future that panicked has left.
+pub struct Panic(Box<dyn Any + Send>);
+
+impl Panic {
+    /// What it said, where it said it in words.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        panic_message(&*self.0)
+    }
+}
+
+impl fmt::Debug for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Panic").field(&self.message()).finish()
+    }
+}
+
 /// Runs `future` to its end or to its panic. It is not polled again after a panic, so what the panic has left half
 /// done inside of it is never seen.
-async fn caught(future: impl Future<Output = ()>) -> Result<(), Box<dyn Any + Send>> {
+///
+/// # Errors
+/// What the panic said.
+pub async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panic> {
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
-        Err(payload) => Poll::Ready(Err(payload)),
+        Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+        Err(payload) => Poll::Ready(Err(Panic(payload))),
     })
     .await
 }
