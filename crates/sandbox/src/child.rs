@@ -30,6 +30,22 @@ pub(crate) struct Pipes {
     pub(crate) stderr: Option<PipeReader>,
 }
 
+/// Ends a family from elsewhere than where it is waited for.
+#[derive(Debug)]
+pub struct Ender(OwnedFd);
+
+impl Ender {
+    /// As [`Child::kill_family`].
+    pub fn kill_family(&self) {
+        end(&self.0);
+    }
+}
+
+/// The supervisor takes the end of our side for the wish; one that is gone has nobody to end.
+fn end(socket: &OwnedFd) {
+    let _gone = rustix::net::shutdown(socket, Shutdown::Write);
+}
+
 /// The supervisor is gone without a report: somebody ended it.
 #[derive(Debug, thiserror::Error)]
 #[error("the sandbox's supervisor was ended, so nothing is known of the command")]
@@ -60,8 +76,15 @@ impl Child {
 
     /// Ends the command and everything that it started. Returns at once; [`wait`](Self::wait) tells when it is done.
     pub fn kill_family(&self) {
-        // The supervisor takes the end of our side for the wish; one that is gone has nobody to end.
-        let _gone = rustix::net::shutdown(&self.socket, Shutdown::Write);
+        end(&self.socket);
+    }
+
+    /// What ends the command while somebody [waits](Self::wait) for it.
+    ///
+    /// # Errors
+    /// When there is no descriptor left for it.
+    pub fn ender(&self) -> std::io::Result<Ender> {
+        Ok(Ender(self.socket.try_clone()?))
     }
 
     /// Waits until the command has ended and nothing is left of its family. Our end of its input is closed first.

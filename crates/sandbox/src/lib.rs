@@ -19,7 +19,7 @@ mod report;
 mod sandbox;
 mod wire;
 
-pub use child::{Child, Lost};
+pub use child::{Child, Ender, Lost};
 pub use command::{Command, Stream};
 pub use confinement::{Confinement, Files, Layer, Limits, Network};
 pub use launch::launch_if_asked;
