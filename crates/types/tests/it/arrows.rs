@@ -3,11 +3,12 @@
 use crate::workspace::{Dependency, linked_into, manifests};
 
 /// The house from the roof to the ground. A crate may use every crate of a lower floor, and none of its own.
-const FLOORS: [&[&str]; 11] = [
+const FLOORS: [&[&str]; 12] = [
     &["seawall", "seawall-python"],
     &["seawall-guard"],
     &["seawall-server"],
     &["seawall-gateway"],
+    &["seawall-tools"],
     &["seawall-mcp"],
     &["seawall-store-sqlite"],
     &["seawall-checkpoint", "seawall-llm-client", "seawall-sandbox"],

@@ -1,0 +1,186 @@
+//! Where an agent's files and processes are: a folder that is its own, what else is open to it, and what holds its commands.
+
+mod files;
+mod pool;
+mod shell;
+mod shells;
+mod walk;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use seawall_detect::network::NetworkRules;
+use seawall_detect::paths::{FileRules, Opened, Symlinks};
+use seawall_sandbox::{Confinement, Files, Sandbox};
+
+pub(crate) use files::{Located, Present, TEXT_BYTES};
+pub(crate) use pool::{Hash, Known, Pool};
+pub(crate) use shell::{Attended, Shell, ShellEnd, characters, output, whole_characters};
+pub(crate) use shells::{Shells, start};
+pub(crate) use walk::{Visit, Walk};
+
+use crate::Failure;
+
+/// What a place is made of.
+#[derive(Debug, Clone)]
+pub struct PlaceSettings {
+    /// Which files are open. Relative paths are below its root, which exists.
+    pub files: FileRules,
+    /// A folder for what tools keep for the agent: long outputs, what is needed after a crash. The agent can read it. It is
+    /// made when it is missing, is nobody else's, and best lies outside of the root.
+    pub scratch: PathBuf,
+    /// How commands run; `None`: not at all.
+    pub commands: Option<Commands>,
+    /// Which hosts may be talked to, by tools that do so themselves; `None`: none.
+    pub network: Option<NetworkRules>,
+}
+
+/// How commands run.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    /// What starts them.
+    pub launcher: Sandbox,
+    /// What holds them. Its root is the working directory. The time limit is each call's own.
+    pub confinement: Confinement,
+    /// Variables, beside the four that are always there.
+    pub environment: Vec<(String, String)>,
+}
+
+impl PlaceSettings {
+    /// The usual one: all of `root` may be read and written, commands may write there and nowhere else and have no network,
+    /// and tools that talk to hosts may talk to those on the internet.
+    #[must_use]
+    pub fn of(root: &Path, scratch: &Path, launcher: Sandbox) -> Self {
+        let mut confinement = Confinement::of(root);
+        confinement.limits.memory_bytes = Some(1 << 30);
+        confinement.limits.processes = Some(256);
+        confinement.limits.file_bytes = Some(4 << 30);
+        Self {
+            files: FileRules {
+                root: root.to_owned(),
+                also: Vec::new(),
+                max_file_bytes: None,
+                symlinks: Symlinks::Inside,
+            },
+            scratch: scratch.to_owned(),
+            commands: Some(Commands { launcher, confinement, environment: Vec::new() }),
+            network: Some(NetworkRules::default()),
+        }
+    }
+}
+
+/// A place can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// There is no such root.
+    #[error("the root {} can't be used: {error}; make the folder, or name another", path.display())]
+    Root {
+        /// The root.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// Nothing can be kept.
+    #[error("the folder {} for an agent's own files can't be used: {error}", path.display())]
+    Scratch {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// Where an agent's files and processes are. It belongs to one agent; dropping it ends everything that the agent has started.
+#[derive(Debug)]
+pub struct Place {
+    files: FileRules,
+    scratch: PathBuf,
+    commands: Option<Commands>,
+    network: Option<NetworkRules>,
+    pool: Mutex<Pool>,
+    shells: Shells,
+}
+
+impl Place {
+    /// Opens a place.
+    ///
+    /// # Errors
+    /// When its folders are not there and can't be made.
+    pub fn open(settings: PlaceSettings) -> Result<Self, PlaceError> {
+        let PlaceSettings { mut files, scratch, mut commands, network } = settings;
+        let root = files.root.canonicalize();
+        files.root = root.map_err(|error| PlaceError::Root { path: files.root.clone(), error })?;
+        let scratch = own_folder(&scratch).map_err(|error| PlaceError::Scratch { path: scratch, error })?;
+        files.also.push(Opened { path: scratch.clone(), read_only: true });
+        if let Some(commands) = &mut commands {
+            commands.confinement.root.clone_from(&files.root);
+            if let Files::Only { readable, .. } = &mut commands.confinement.files {
+                readable.push(scratch.clone());
+            }
+        }
+        let shells = Shells::new(scratch.join("shells"));
+        Ok(Self { files, scratch, commands, network, pool: Mutex::default(), shells })
+    }
+
+    /// The folder that relative paths are below, without links in its path.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.files.root
+    }
+
+    /// The folder where long outputs are kept.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
+    /// Ends all processes that the agent has started; returns when none is left, or after some seconds. How many commands
+    /// were ended. The place can be used on.
+    pub async fn end_processes(&self) -> usize {
+        self.shells.end_all().await
+    }
+
+    /// How many commands run.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.shells.running()
+    }
+
+    pub(crate) fn network(&self) -> Option<&NetworkRules> {
+        self.network.as_ref()
+    }
+
+    pub(crate) fn shells(&self) -> &Shells {
+        &self.shells
+    }
+
+    pub(crate) fn commands(&self) -> Result<&Commands, Failure> {
+        self.commands.as_ref().ok_or_else(|| Failure::new("commands can't be run in this agent's place"))
+    }
+
+    /// What the agent has seen of its files. Whoever holds it is the only one of the agent's tools that writes.
+    pub(crate) fn pool(&self) -> MutexGuard<'_, Pool> {
+        // A hash is never half-written.
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps bytes in the scratch folder, where the agent can read them; a second time under the same name replaces them.
+    pub(crate) fn keep(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+        let folder = self.scratch.join("results");
+        let path = folder.join(name);
+        own_folder(&folder)
+            .and_then(|_| std::fs::write(&path, bytes))
+            .map_err(|error| Failure::system("it could not be kept", &error))?;
+        Ok(path)
+    }
+}
+
+/// A folder that is there, for us alone where we make it.
+pub(crate) fn own_folder(path: &Path) -> io::Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    path.canonicalize()
+}

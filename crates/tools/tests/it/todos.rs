@@ -1,0 +1,30 @@
+//! The agent's list of todos.
+
+use seawall_engine::{Todo, TodoStatus};
+use seawall_tools::Request;
+use serde_json::json;
+
+use crate::support::{Agent, Attempt};
+
+#[tokio::test]
+async fn writing_the_list_is_a_wish_to_the_runtime() {
+    let agent = Agent::new();
+    let todos = json!([{ "id": "1", "title": "test", "status": "in_progress", "notes": "soon" }]);
+    let outcome = agent.outcome("todo_write", json!({ "todos": todos }), Attempt::FIRST).await;
+    let expected = Todo {
+        id: "1".into(),
+        title: "test".into(),
+        status: TodoStatus::InProgress,
+        assignee: None,
+        notes: Some("soon".into()),
+    };
+    assert_eq!(outcome.requests, [Request::SetTodos([expected].into())]);
+}
+
+#[tokio::test]
+async fn the_list_is_shown_as_it_is() {
+    let mut agent = Agent::new();
+    let todo = json!({ "id": "1", "title": "test", "status": "pending" });
+    agent.todos = vec![serde_json::from_value(todo.clone()).unwrap()];
+    assert_eq!(agent.ok("todo_read", json!({})).await, json!({ "todos": [todo] }));
+}
