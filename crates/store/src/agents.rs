@@ -14,6 +14,7 @@ mod kept;
 mod lease;
 mod query;
 mod row;
+mod turns;
 mod window;
 
 use std::fmt::Debug;
@@ -31,6 +32,7 @@ pub use kept::Kept;
 pub use lease::{Claimed, Holder, Lease, Worker, WorkerId};
 pub use query::{AgentOrder, AgentQuery, CallQuery, MessageQuery, Stats};
 pub use row::{Accepted, AgentRow, CallRow, Health, MessageRow, Owner, SnapshotRow};
+pub use turns::{Candidate, in_turn};
 pub use window::Window;
 
 /// What a store is going to answer. Dropping it may or may not undo a write: look before doing it again.
@@ -51,6 +53,7 @@ pub trait AgentStore: Debug + Send + Sync {
     fn agent<'a>(&'a self, id: &'a AgentId) -> Pending<'a, Option<AgentRow>>;
 
     /// Writes events with all that follows from them, if the right to do so holds and nobody has written in between.
+    /// [`StoreError::Conflict`] where a message was accepted, or a snapshot taken, under a name that there is already.
     fn append(&self, append: Append) -> Pending<'_, Appended>;
 
     /// Events of which the last number is above `after`, oldest first.
@@ -74,10 +77,10 @@ pub trait AgentStore: Debug + Send + Sync {
     /// How much there is of an agent, or of all (`None`).
     fn stats<'a>(&'a self, id: Option<&'a AgentId>) -> Pending<'a, Stats>;
 
-    /// Keeps bytes for an agent under the hash of them.
+    /// Keeps bytes for an agent under the hash of them. [`StoreError::NotFound`] where there is no such agent.
     fn put_blob<'a>(&'a self, id: &'a AgentId, bytes: &'a [u8]) -> Pending<'a, BlobId>;
 
-    /// Bytes that were kept.
+    /// Bytes that were kept for this agent.
     fn blob<'a>(&'a self, id: &'a AgentId, blob: &'a BlobId) -> Pending<'a, Option<Vec<u8>>>;
 
     /// Removes an agent and everything of it. Whether it was there. An agent that somebody holds is removed too: the
@@ -91,16 +94,19 @@ pub trait AgentStore: Debug + Send + Sync {
     /// A worker ends: what it held is free.
     fn retire<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, ()>;
 
-    /// Claims one agent, whether or not there is anything to do: raises its epoch, which every append is checked for.
+    /// Claims one agent, whether or not there is anything to do: raises its epoch, which every append is checked for. Who
+    /// holds it already holds it under the same epoch on.
     fn claim<'a>(&'a self, id: &'a AgentId, worker: &'a WorkerId) -> Pending<'a, Lease>;
 
-    /// Claims agents that are due and that nobody holds, the longest due first and tenants in turn.
+    /// Claims agents that are due and that nobody holds who is alive, the longest due first and tenants in turn
+    /// ([`in_turn`]). None where the worker's own lease has lapsed.
     fn claim_due<'a>(&'a self, worker: &'a WorkerId, most: u32) -> Pending<'a, Vec<Claimed>>;
 
-    /// Gives an agent up that is held under this epoch.
+    /// Gives an agent up that is held under this epoch; nothing where it is not. What is appended under the epoch after
+    /// that is refused.
     fn release<'a>(&'a self, id: &'a AgentId, epoch: u64) -> Pending<'a, ()>;
 
-    /// When the next agent that nobody holds is due, by the store's clock from now. `None`: none is.
+    /// When the next agent that nobody holds who is alive is due, by the store's clock from now. `None`: none is.
     fn next_due(&self) -> Pending<'_, Option<std::time::Duration>>;
 
     /// Workers that are alive.

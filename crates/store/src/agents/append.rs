@@ -12,7 +12,8 @@ use crate::StoreError;
 /// With what right is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
-    /// Of the lease with this number.
+    /// Of the lease with this number: somebody holds the agent under it. That the holder's own lease has lapsed does not
+    /// matter as long as nobody else has claimed the agent.
     Holder {
         /// The number.
         epoch: u64,
@@ -48,7 +49,7 @@ pub struct Append {
     pub state: Option<State>,
 }
 
-/// What came of a write.
+/// What came of a write. Where several hold, the one that stands last: who is fenced is told so, whoever else has written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
     /// It is durable.
@@ -57,7 +58,7 @@ pub enum Appended {
     Moved,
     /// The lease is another's: nothing may be done for this agent any more.
     Fenced,
-    /// The agent is gone.
+    /// The agent is gone; there may be another one of its name, which has another run.
     Gone,
 }
 
