@@ -9,9 +9,11 @@
 
 mod append;
 mod blob;
+mod consistency;
 mod due;
 mod kept;
 mod lease;
+mod media;
 mod query;
 mod row;
 mod turns;
@@ -27,6 +29,7 @@ use crate::StoreError;
 
 pub use append::{Append, Appended, Body, EventRow, Right, State};
 pub use blob::{BlobId, INLINE};
+pub use consistency::{Consistency, Issue, Part, check_consistency};
 pub use due::due;
 pub use kept::Kept;
 pub use lease::{Claimed, Holder, Lease, Worker, WorkerId};
