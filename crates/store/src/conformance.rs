@@ -6,8 +6,14 @@
 //!
 //! makes a test of each claim. The function opens the same empty store twice, as two processes would.
 
-#![expect(clippy::unwrap_used, reason = "this is test code: a store that fails a claim is to panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is test code: a store that fails a claim is to panic"
+)]
 
+pub mod agents;
 mod approvals;
 mod budgets;
 mod keys;

@@ -1,4 +1,6 @@
-//! A store that forgets everything with the process: for tests, and for running without a folder.
+//! Stores that forget everything with the process: for tests, and for running without a folder.
+
+mod agents;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,6 +14,8 @@ use crate::{
     ApprovalDecision, ApprovalRow, ApprovalState, Approvals, AskedApproval, KeyRow, Keys, Limits, Store,
     StoreError,
 };
+
+pub use agents::MemoryAgents;
 
 /// The store.
 #[derive(Debug, Default)]
