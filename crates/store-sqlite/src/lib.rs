@@ -1,14 +1,16 @@
 //! The embedded store: SQLite in one file.
 //!
-//! One connection behind a lock, write-ahead logging, and a sync at each commit, so that what a call has
-//! written survives a power failure. Several processes may have the file open; one that waits for another
-//! waits five seconds at most.
+//! [`SqliteStore`] keeps keys, limits, approvals, the ledger and runs behind one connection and a lock. [`SqliteAgents`]
+//! keeps durable agents in the same file, with one thread that writes and several that read. Both use write-ahead
+//! logging and a sync at each commit, so that what a call has written survives a power failure. Several processes may
+//! have the file open; one that waits for another waits five seconds at most.
 //!
 //! How things are kept, so that other tools can read them: money is exact decimal text in dollars
 //! (`0.001350`), a time is an integer of microseconds since 1970, an identifier its sixteen bytes, a list
 //! JSON text. Integers are SQLite's 64 bits with a sign; a count of 2⁶³ or more, which only a limit that
 //! nobody reaches has, shows as a negative one.
 
+mod agents;
 mod approvals;
 mod column;
 mod keys;
@@ -29,6 +31,8 @@ use seawall_store::{Store, StoreError};
 
 use crate::column::count;
 
+pub use agents::SqliteAgents;
+
 /// How long a call waits for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -47,12 +51,7 @@ impl SqliteStore {
     /// [`StoreError::Newer`] when a newer program wrote the file; otherwise when it can't be opened, read or
     /// written.
     pub fn open(file: &Path) -> Result<Self, StoreError> {
-        make_private(file).map_err(|error| StoreError::Unavailable {
-            reason: format!("{} can't be opened: {error}", file.display()),
-        })?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(file, flags).map_err(failed)?;
-        configure(&connection).map_err(failed)?;
+        let mut connection = connect(file)?;
         schema::migrate(&mut connection)?;
         Ok(Self { path: file.to_owned(), connection: Mutex::new(connection) })
     }
@@ -125,6 +124,17 @@ impl Store for SqliteStore {
         self.write(|_| Ok(()))?;
         self.changes().map(|_| ())
     }
+}
+
+/// A connection to the file, which is made where it is missing.
+fn connect(file: &Path) -> Result<Connection, StoreError> {
+    make_private(file).map_err(|error| StoreError::Unavailable {
+        reason: format!("{} can't be opened: {error}", file.display()),
+    })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
+    configure(&connection).map_err(failed)?;
+    Ok(connection)
 }
 
 /// SQLite makes its further files (`-wal`, `-shm`) with the mode of the first.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test is to panic when something is not as claimed")]
 
+mod agents;
 mod file;
 mod ledger;
 

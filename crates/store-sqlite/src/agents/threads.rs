@@ -1,0 +1,275 @@
+//! Who writes and who reads: threads with a connection each, and channels to them.
+//!
+//! The channels are bounded: who asks for more than can be done waits, and holds no thread while it does. No runtime is
+//! needed for any of it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rusqlite::{Connection, TransactionBehavior};
+use seawall_store::StoreError;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{connect, failed};
+
+/// Writes that wait, and that are committed together at the most.
+const GROUP: usize = 1024;
+
+/// Reads that wait.
+const READS: usize = 1024;
+
+/// Connections that read.
+const READERS: usize = 3;
+
+/// Statements that a connection keeps prepared; there are fewer.
+const STATEMENTS: usize = 128;
+
+/// How much a connection that writes keeps in memory, in KiB as SQLite has it (negative).
+const WRITER_CACHE: i64 = -65_536;
+
+/// Pages of the write-ahead log at which it is moved into the database.
+const CHECKPOINT: u32 = 8_000;
+
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+/// The threads, while they run.
+#[derive(Debug)]
+pub(super) struct Threads {
+    door: Door,
+    /// Each is answered when its thread has ended.
+    ended: Mutex<Vec<oneshot::Receiver<()>>>,
+}
+
+/// The way to the threads, closed when they are to end.
+#[derive(Debug, Clone)]
+pub(super) struct Door(Arc<Mutex<Option<Channels>>>);
+
+impl Door {
+    pub(super) fn open(&self) -> Result<Channels, StoreError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)
+    }
+
+    fn close(&self) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Channels {
+    writer: mpsc::Sender<Box<dyn Write>>,
+    readers: mpsc::Sender<Read>,
+}
+
+impl fmt::Debug for Channels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channels").finish_non_exhaustive()
+    }
+}
+
+impl Threads {
+    pub(super) fn start(file: &Path, writer: Connection) -> Result<Self, StoreError> {
+        let (writes, to_write) = mpsc::channel(GROUP);
+        let (reads, to_read) = mpsc::channel(READS);
+        let to_read = Arc::new(Mutex::new(to_read));
+        let mut ended = Vec::with_capacity(READERS + 1);
+        for number in 1..=READERS {
+            let connection = connect(file)?;
+            remember_statements(&connection);
+            connection.pragma_update(None, "query_only", true).map_err(failed)?;
+            let to_read = Arc::clone(&to_read);
+            ended.push(spawn(format!("agents-read-{number}"), move || read_all(&connection, &to_read))?);
+        }
+        remember_statements(&writer);
+        writer.pragma_update(None, "cache_size", WRITER_CACHE).map_err(failed)?;
+        writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(failed)?;
+        ended.push(spawn("agents-write".to_owned(), move || write_all(writer, to_write))?);
+        let door = Door(Arc::new(Mutex::new(Some(Channels { writer: writes, readers: reads }))));
+        Ok(Self { door, ended: Mutex::new(ended) })
+    }
+
+    /// Writes all or nothing, together with whatever else waits to be written. Answered when it is durable.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.door.open()?.write(act).await
+    }
+
+    /// Reads, from one moment.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let read = move |connection: &Connection| {
+            // Nobody waits for the answer any more where this fails.
+            let _ = reply.send(at_one_moment(connection, act));
+        };
+        let Channels { readers, .. } = self.door.open()?;
+        readers.send(Box::new(read)).await.map_err(|_| closed())?;
+        drop(readers);
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// For a thread of ours.
+    pub(super) fn door(&self) -> Door {
+        self.door.clone()
+    }
+
+    /// Lets the threads do what they were asked, and end.
+    pub(super) async fn end(&self) {
+        self.door.close();
+        let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in ended {
+            // Dropped with the thread, whatever it ended by.
+            let _ = thread.await;
+        }
+    }
+}
+
+impl Drop for Threads {
+    /// They end when they have done what they were asked.
+    fn drop(&mut self) {
+        self.door.close();
+    }
+}
+
+impl Channels {
+    async fn write<T: Send + 'static>(
+        self,
+        act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (writing, answer) = writing(act);
+        self.writer.send(writing).await.map_err(|_| closed())?;
+        drop(self);
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// The same for a thread that waits for the answer.
+    pub(super) fn write_and_wait<T: Send + 'static>(
+        self,
+        act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (writing, answer) = writing(act);
+        self.writer.blocking_send(writing).map_err(|_| closed())?;
+        drop(self);
+        answer.blocking_recv().map_err(|_| closed())?
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable { reason: "it was closed".to_owned() }
+}
+
+fn remember_statements(connection: &Connection) {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<oneshot::Receiver<()>, StoreError> {
+    let (running, ended) = oneshot::channel();
+    let run = move || {
+        run();
+        drop(running);
+    };
+    let spawned = thread::Builder::new().name(name).spawn(run);
+    spawned
+        .map_err(|error| StoreError::Unavailable { reason: format!("no thread can be started: {error}") })?;
+    Ok(ended)
+}
+
+/// One after the other waits for something to read; the lock is held while waiting and not while reading.
+fn read_all(connection: &Connection, reads: &Mutex<mpsc::Receiver<Read>>) {
+    let next = || reads.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+    while let Some(read) = next() {
+        read(connection);
+    }
+}
+
+fn at_one_moment<T>(
+    connection: &Connection,
+    act: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let transaction = connection.unchecked_transaction().map_err(failed)?;
+    let read = act(&transaction)?;
+    transaction.commit().map_err(failed)?;
+    Ok(read)
+}
+
+/// Something that is to be written.
+trait Write: Send {
+    fn write(&mut self, connection: &Connection);
+
+    /// Tells whoever waits for it.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Writing<T, F> {
+    act: Option<F>,
+    written: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;
+
+fn writing<T: Send + 'static>(
+    act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+) -> (Box<dyn Write>, Answer<T>) {
+    let (reply, answer) = oneshot::channel();
+    (Box::new(Writing { act: Some(act), written: None, reply }), answer)
+}
+
+impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Write for Writing<T, F> {
+    fn write(&mut self, connection: &Connection) {
+        self.written = self.act.take().map(|act| alone(connection, act));
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let result = match (self.written, committed) {
+            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+            (Some(written), Ok(())) => written,
+            (None, Ok(())) => Err(closed()),
+        };
+        // Whoever has gone looks at what there is when it comes back.
+        let _ = self.reply.send(result);
+    }
+}
+
+/// Writes under a savepoint: what is refused leaves nothing behind.
+fn alone<T>(
+    connection: &Connection,
+    act: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let run = |statement| connection.prepare_cached(statement)?.execute(()).map(|_| ());
+    run("SAVEPOINT alone").map_err(failed)?;
+    let written = act(connection);
+    if written.is_err() && !connection.is_autocommit() {
+        run("ROLLBACK TO alone").map_err(failed)?;
+    }
+    if !connection.is_autocommit() {
+        run("RELEASE alone").map_err(failed)?;
+    }
+    written
+}
+
+fn write_all(mut connection: Connection, mut writes: mpsc::Receiver<Box<dyn Write>>) {
+    let mut group = Vec::with_capacity(GROUP);
+    while writes.blocking_recv_many(&mut group, GROUP) > 0 {
+        let committed = commit(&mut connection, &mut group);
+        group.drain(..).for_each(|write| write.answer(committed.clone()));
+    }
+}
+
+fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    for write in group {
+        write.write(&transaction);
+        if transaction.is_autocommit() {
+            // A full disk may end the whole transaction, with everything that was written before.
+            let reason = "the disk refused what was written at the same time".to_owned();
+            return Err(StoreError::Unavailable { reason });
+        }
+    }
+    transaction.commit().map_err(failed)
+}
