@@ -10,6 +10,7 @@
 //! would; what only one process can have open is given twice.
 
 mod blobs;
+mod copies;
 mod due;
 mod leases;
 mod loading;
@@ -30,6 +31,7 @@ use seawall_types::{ManualClock, Timestamp};
 use crate::agents::AgentStore;
 
 pub use blobs::*;
+pub use copies::*;
 pub use due::*;
 pub use leases::*;
 pub use loading::*;
@@ -37,6 +39,7 @@ pub use log::*;
 pub use queries::*;
 pub use rows::*;
 pub use several::*;
+pub use walk::life;
 
 /// One store, opened twice, and the clock that its leases go by.
 #[derive(Debug)]
@@ -132,6 +135,11 @@ macro_rules! agent_conformance {
             a_blob_is_its_agents_own
             nothing_is_left_of_who_was_purged
             what_was_known_of_who_was_purged_does_not_reach_its_successor
+            a_copy_is_what_it_was_copied_from
+            a_copy_goes_on_where_it_ended
+            a_copy_overwrites_nothing
+            forks_stand_by_themselves
+            a_fork_takes_nobodys_name
             what_one_writes_the_other_sees
             a_store_says_how_it_is
             nothing_works_after_the_end

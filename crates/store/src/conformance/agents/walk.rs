@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use seawall_engine::{
-    ApprovalScope, Authority, Block, Call, CallState, Command, Compress, Compressed, Config, Context, Decide,
-    Effect, EffectKey, Found, Interrupt, Judged, Judgement, Part, Plan, Reconciled, Resolution, Resolve,
-    Reviewed, Ruling, SetSchedule, SetTodos, StreamKind, Streamed, Subject, TakeSnapshot, Todo, TodoStatus,
-    ToolFinished, ToolResult, Trigger, Wake, decide, outstanding,
+    AgentId, ApprovalScope, Authority, Block, Call, CallState, Command, Compress, Compressed, Config,
+    Context, Decide, Effect, EffectKey, Found, Interrupt, Judged, Judgement, Part, Plan, Reconciled,
+    Resolution, Resolve, Reviewed, Ruling, SetSchedule, SetTodos, StreamKind, Streamed, Subject,
+    TakeSnapshot, Todo, TodoStatus, ToolFinished, ToolResult, Trigger, Wake, decide, outstanding,
 };
 use seawall_types::{ApprovalId, Code};
 
@@ -165,4 +165,13 @@ impl Walk {
             Effect::AskApproval { .. } | Effect::WakeAt { .. } | Effect::Abort { .. } => return None,
         })
     }
+}
+
+/// An agent to which so much has happened, drawn from a seed. For tests that need one.
+pub async fn life(opened: &Opened, seed: u64, steps: u32) -> AgentId {
+    let mut walk = Walk::new(opened, seed).await;
+    for _ in 0..steps {
+        walk.step(opened).await;
+    }
+    walk.stage.id().clone()
 }

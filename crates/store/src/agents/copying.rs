@@ -1,0 +1,145 @@
+//! From one store to another one: agents whole, with everything that follows from their logs.
+
+use std::collections::BTreeSet;
+
+use seawall_engine::{AgentId, Event};
+
+use super::media::mentioned;
+use super::{AgentOrder, AgentQuery, AgentRow, AgentStore, Append, Appended, Creation, Kept, Right};
+use crate::StoreError;
+
+/// Events that are read, and written at once.
+const PAGE: u32 = 256;
+
+/// What was copied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Agents that are in the other store now and were not, or not whole.
+    pub agents: u64,
+    /// Agents that were there already, as they are here.
+    pub known: u64,
+    /// Events that were written.
+    pub events: u64,
+}
+
+/// Copies every agent, those put away too, to another store. Leases are not copied: nobody holds a copy.
+///
+/// Nothing is overwritten. A copy that was broken off, or made before its agents went on, goes on where it ended when
+/// it is made again. What is written meanwhile is copied the next time.
+///
+/// # Errors
+/// [`StoreError::Conflict`] at the first agent of which the other store has one of the same name that is not an earlier
+/// state of it; those before it are copied. Otherwise where a store can't be read or written, or is damaged.
+pub async fn copy<F: AgentStore + ?Sized, T: AgentStore + ?Sized>(
+    from: &F,
+    to: &T,
+) -> Result<Copied, StoreError> {
+    let mut copied = Copied::default();
+    let mut skip = 0;
+    loop {
+        let query = AgentQuery {
+            archived: true,
+            order: AgentOrder::Oldest,
+            skip,
+            most: PAGE,
+            ..AgentQuery::default()
+        };
+        let rows = from.agents(&query).await?;
+        if rows.is_empty() {
+            return Ok(copied);
+        }
+        for row in &rows {
+            let events = Copying::new(from, to, row).await?.copy().await?;
+            copied.events = copied.events.saturating_add(events);
+            let count = if events > 0 { &mut copied.agents } else { &mut copied.known };
+            *count = count.saturating_add(1);
+        }
+        skip = skip.saturating_add(PAGE);
+    }
+}
+
+/// One agent on its way.
+struct Copying<'a, F: ?Sized, T: ?Sized> {
+    from: &'a F,
+    to: &'a T,
+    row: &'a AgentRow,
+    /// The last number that the other store has.
+    there: u64,
+    /// The agent as far as it has been read.
+    kept: Option<Kept>,
+}
+
+impl<'a, F: AgentStore + ?Sized, T: AgentStore + ?Sized> Copying<'a, F, T> {
+    async fn new(from: &'a F, to: &'a T, row: &'a AgentRow) -> Result<Self, StoreError> {
+        let there = to.agent(&row.id).await?;
+        let is_earlier =
+            |there: &AgentRow| there.run == row.run && there.owner == row.owner && there.seq <= row.seq;
+        if there.as_ref().is_some_and(|there| !is_earlier(there)) {
+            return Err(another(&row.id));
+        }
+        Ok(Self { from, to, row, there: there.map_or(0, |there| there.seq), kept: None })
+    }
+
+    /// How many events were written.
+    async fn copy(mut self) -> Result<u64, StoreError> {
+        if self.there == self.row.seq {
+            return Ok(0);
+        }
+        let mut written: u64 = 0;
+        loop {
+            let after = self.kept.as_ref().map_or(0, Kept::seq);
+            let mut events = self.from.events(&self.row.id, after, PAGE).await?;
+            if events.is_empty() {
+                return Ok(written);
+            }
+            let known = events.partition_point(|event| event.last_seq() <= self.there);
+            let new = events.split_off(known);
+            if !events.is_empty() {
+                self.pass(&events, after).await?;
+            }
+            if !new.is_empty() {
+                self.write(&new).await?;
+                written = written.saturating_add(u64::try_from(new.len()).unwrap_or(u64::MAX));
+            }
+        }
+    }
+
+    /// Reads over what is there already, and makes sure that it is the same.
+    async fn pass(&mut self, events: &[Event], after: u64) -> Result<(), StoreError> {
+        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        if self.to.events(&self.row.id, after, count).await? != events {
+            return Err(another(&self.row.id));
+        }
+        (self.kept, _) = self.next(events)?;
+        Ok(())
+    }
+
+    async fn write(&mut self, events: &[Event]) -> Result<(), StoreError> {
+        let is_new = self.kept.is_none();
+        let (kept, mut append) = self.next(events)?;
+        let blobs: BTreeSet<_> = events.iter().flat_map(mentioned).collect();
+        for blob in blobs {
+            let bytes = self.from.blob(&self.row.id, &blob).await?;
+            append.blobs.extend(bytes.map(|bytes| (blob, bytes)));
+        }
+        let is_written = if is_new {
+            self.to.create(append).await? == Creation::Made
+        } else {
+            self.to.append(append).await? == Appended::Done
+        };
+        self.kept = kept;
+        if is_written { Ok(()) } else { Err(another(&self.row.id)) }
+    }
+
+    fn next(&self, events: &[Event]) -> Result<(Option<Kept>, Append), StoreError> {
+        let (kept, append) = match &self.kept {
+            Some(kept) => kept.append(Right::Outsider, events)?,
+            None => Kept::create(self.row.owner.clone(), events)?,
+        };
+        Ok((Some(kept), append))
+    }
+}
+
+fn another(id: &AgentId) -> StoreError {
+    StoreError::Conflict { what: format!("in the other store, another agent {id}") }
+}
