@@ -1,6 +1,7 @@
 //! The stores in memory keep what every store promises.
 
 mod agents;
+mod measured;
 
 use std::sync::Arc;
 
