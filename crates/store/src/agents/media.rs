@@ -52,6 +52,7 @@ fn contents(fact: &Fact) -> Vec<&[Block]> {
         | Fact::StreamOpened { .. }
         | Fact::StreamChunk { .. }
         | Fact::ModelFailed { .. }
+        | Fact::ModelRetried { .. }
         | Fact::LimitReached { .. }
         | Fact::ApprovalAsked { .. }
         | Fact::ApprovalDecided { .. }
