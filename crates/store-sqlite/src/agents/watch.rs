@@ -93,7 +93,7 @@ fn look(door: &Door, hints: &broadcast::Sender<Hint>, ended: &mpsc::Receiver<()>
     }
 }
 
-/// What was written since; nothing when it is looked for the first time.
+/// What was written since; anything may have been when it is looked for the first time.
 fn since(connection: &Connection, seen: Option<Seen>) -> Result<(Seen, Vec<Hint>), StoreError> {
     let number = |sql| -> Result<i64, StoreError> {
         let number =
@@ -109,9 +109,8 @@ fn since(connection: &Connection, seen: Option<Seen>) -> Result<(Seen, Vec<Hint>
     let row = number("SELECT coalesce(max(rowid), 0) FROM agent_event")?;
     let hints = match seen {
         Some(seen) if seen.row <= row => written(connection, seen.row)?,
-        // Rows were removed, and their numbers are given again.
-        Some(_) => vec![Hint::All],
-        None => Vec::new(),
+        // It was not looked before, or rows were removed and their numbers are given again.
+        Some(_) | None => vec![Hint::All],
     };
     Ok((Seen { version, row }, hints))
 }
