@@ -62,10 +62,16 @@ pub(crate) enum MessageError {
     /// JSON, and no message.
     #[error("it is no message of JSON-RPC: {0}")]
     NotRpc(&'static str),
+    /// A request without an id, which some perform all the same.
+    #[error("it has no id, and names of notifications begin with notifications/; give a request an id")]
+    NoNotification,
     /// Another reader would take it for another message.
     #[error("{0}; write each key once, as the protocol spells it")]
     Doubtful(Doubt),
 }
+
+/// The names of all notifications begin so.
+const NOTIFICATIONS: &str = "notifications/";
 
 /// A key that is there with `null` is there.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -94,9 +100,16 @@ impl Message {
     /// When it can't be passed on.
     pub(crate) fn of_client(text: Bytes) -> Result<Self, MessageError> {
         refuse_batch(&text)?;
-        match doubt(&text).map_err(|error| MessageError::NotJson(error.to_string()))? {
-            Some(doubt) => Err(MessageError::Doubtful(doubt)),
-            None => Self::read(text),
+        if let Some(doubt) = doubt(&text).map_err(|error| MessageError::NotJson(error.to_string()))? {
+            return Err(MessageError::Doubtful(doubt));
+        }
+        let message = Self::read(text)?;
+        // Whoever reads the method and not the id would perform it, and nobody would have judged it.
+        match &message.kind {
+            Kind::Notification { method } if !method.starts_with(NOTIFICATIONS) => {
+                Err(MessageError::NoNotification)
+            }
+            Kind::Notification { .. } | Kind::Request { .. } | Kind::Answer { .. } => Ok(message),
         }
     }
 
@@ -214,7 +227,10 @@ mod tests {
         for (text, kind) in [
             (r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#, request(RequestId::Number(1))),
             (r#"{"method":"m","id":"a","jsonrpc":"2.0","x":[]}"#, request(RequestId::String("a".into()))),
-            (r#"{"jsonrpc":"2.0","method":"m","params":{}}"#, Kind::Notification { method: "m".to_owned() }),
+            (
+                r#"{"jsonrpc":"2.0","method":"notifications/m","params":{}}"#,
+                Kind::Notification { method: "notifications/m".to_owned() },
+            ),
             (
                 r#"{"jsonrpc":"2.0","id":1,"result":null}"#,
                 Kind::Answer { id: Some(RequestId::Number(1)), is_error: false },
@@ -235,6 +251,8 @@ mod tests {
             ("{\"method\":\"m\"}", "jsonrpc"),
             ("{\"jsonrpc\":\"2.0\",\"id\":1}", "no message"),
             ("{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"m\"}", "no JSON"),
+            ("{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\"}", "no id"),
+            ("{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"m\"}", "no id"),
             ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"result\":1}", "no message"),
         ] {
             let error = of_client(text).unwrap_err().to_string();

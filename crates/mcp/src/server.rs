@@ -214,9 +214,10 @@ pub(crate) fn no_answer(status: StatusCode, code: ErrorCode, message: impl Into<
 pub(crate) fn unreadable(error: &MessageError) -> Refusal {
     let code = match error {
         MessageError::NotJson(_) => ErrorCode::PARSE_ERROR,
-        MessageError::Batch | MessageError::NotRpc(_) | MessageError::Doubtful(_) => {
-            ErrorCode::INVALID_REQUEST
-        }
+        MessageError::Batch
+        | MessageError::NotRpc(_)
+        | MessageError::NoNotification
+        | MessageError::Doubtful(_) => ErrorCode::INVALID_REQUEST,
     };
     no_answer(StatusCode::BAD_REQUEST, code, error.to_string())
 }

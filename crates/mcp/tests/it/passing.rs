@@ -52,6 +52,20 @@ async fn a_refused_call_never_reaches_the_server() {
 }
 
 #[tokio::test]
+async fn a_call_without_an_id_does_not_pass_as_a_notification() {
+    let server = Scripted::start(|_| Reply::Whole(202, "", String::new())).await;
+    let stage =
+        Stage::new(&[("web", &server.url)], &json!({ "tools": [{ "name": "*", "verdict": "deny" }] }));
+    let rest = r#""method":"tools/call","params":{"name":"rm_all"}}"#;
+    for head in [r#"{"jsonrpc":"2.0","#, r#"{"jsonrpc":"2.0","id":null,"#] {
+        let response = stage.post("web", &[], &format!("{head}{rest}")).await;
+        assert_eq!(response.status(), 400);
+        assert!(text(response).await.contains("give a request an id"));
+    }
+    assert!(server.seen().is_empty(), "a server may look at the method and not at the id");
+}
+
+#[tokio::test]
 async fn only_what_a_rule_replaces_is_other_than_it_was_written() {
     let server = Scripted::start(|_| Reply::json(result(1, "fine"))).await;
     let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "in": "redact" } }));
