@@ -23,6 +23,7 @@ use crate::{Body, Host, Place, ServerSettings, answer};
 /// Headers of the protocol.
 pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(crate) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
 /// One server.
 pub(crate) struct Server {
@@ -111,6 +112,10 @@ impl Server {
 
     /// Answers one request.
     pub(crate) async fn answer(self: &Arc<Self>, visit: Visit) -> Response<Body> {
+        if let Some(name) = doubtful_header(&visit.headers) {
+            let message = format!("the header {name} is there twice, or is no text; send it once");
+            return *no_answer(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, message);
+        }
         let result = match (&self.back, &visit.method) {
             (Back::Local(local), &Method::POST) => local.post(self, visit).await,
             (Back::Local(local), &Method::GET) => local.listen(self, &visit),
@@ -182,6 +187,20 @@ pub struct RemoteParts {
 
 /// An answer in the place of another; boxed, since it is rare and large.
 pub(crate) type Refusal = Box<Response<Body>>;
+
+/// Whether a header belongs to the protocol, also to a version that is yet to come: these go on to a server, and no others.
+pub(crate) fn is_of_protocol(name: &HeaderName) -> bool {
+    name.as_str().starts_with("mcp-") || *name == LAST_EVENT
+}
+
+/// A header of the protocol that two readers could read differently: one that is there twice, of which some take the first
+/// and others the last, or one that is no text. A session that we look up must be the one that the server finds.
+fn doubtful_header(headers: &HeaderMap) -> Option<&HeaderName> {
+    headers.keys().filter(|name| is_of_protocol(name)).find(|name| {
+        let mut values = headers.get_all(*name).iter();
+        values.next().is_some_and(|value| value.to_str().is_err()) || values.next().is_some()
+    })
+}
 
 /// The session that a request names.
 pub(crate) fn session_of(headers: &HeaderMap) -> Option<&str> {

@@ -2,14 +2,12 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
-/// Headers of the protocol begin so, also those that are yet to come.
-const OF_THE_PROTOCOL: &str = "mcp-";
-/// Those among them that repeat arguments of a call.
+use crate::server::is_of_protocol;
+
+/// Headers of the protocol that repeat arguments of a call.
 const OF_ARGUMENTS: &str = "mcp-param-";
-
-const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
 /// A request. Nothing goes out that a caller sent but the protocol's own headers: no key, no cookie, no address.
 /// `is_changed`: arguments were replaced, so that headers which repeat them would tell what was taken out.
@@ -26,8 +24,7 @@ pub(super) fn outgoing(
     *request.uri_mut() = url.clone();
     let headers = request.headers_mut();
     for (name, value) in of_caller {
-        let passes = name.as_str().starts_with(OF_THE_PROTOCOL) || *name == LAST_EVENT;
-        if passes && !(is_changed && name.as_str().starts_with(OF_ARGUMENTS)) {
+        if is_of_protocol(name) && !(is_changed && name.as_str().starts_with(OF_ARGUMENTS)) {
             headers.append(name.clone(), value.clone());
         }
     }
@@ -47,6 +44,8 @@ pub(super) fn outgoing(
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     #[test]

@@ -51,6 +51,23 @@ async fn a_session_is_for_whoever_began_it() {
 }
 
 #[tokio::test]
+async fn a_session_of_another_can_t_be_named_behind_ones_own() {
+    let server = Scripted::start(script).await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({}));
+    stage.send(key(1), Method::POST, "web", &[], HELLO).await;
+    let count = server.seen().len();
+    for headers in [
+        [SESSION[0], ("mcp-session-id", "of-somebody-else")],
+        [("mcp-session-id", "s\u{e9}"), ("accept", "application/json")],
+        [("last-event-id", "1"), ("last-event-id", "2")],
+    ] {
+        let response = stage.send(key(1), Method::POST, "web", &headers, &call(1, "add", "{}")).await;
+        assert_eq!(response.status(), 400, "{headers:?}");
+    }
+    assert_eq!(server.seen().len(), count, "which of two a server takes is not known here");
+}
+
+#[tokio::test]
 async fn a_session_that_was_ended_is_none() {
     let server = Scripted::start(script).await;
     let stage = Stage::new(&[("web", &server.url)], &json!({}));

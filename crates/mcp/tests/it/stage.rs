@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use http_body_util::BodyExt;
 use prometheus::{IntCounterVec, Opts, Registry};
 use seawall_base::clock::SystemClock;
@@ -93,13 +93,16 @@ impl Stage {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Response<Body> {
-        let pair =
-            |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        let mut sent = HeaderMap::new();
+        for (name, value) in headers {
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            sent.append(name.parse::<HeaderName>().unwrap(), value);
+        }
         let visit = Visit {
             server: server.to_owned(),
             worker: 0,
             method,
-            headers: headers.iter().map(pair).collect::<HeaderMap>(),
+            headers: sent,
             body: Bytes::copy_from_slice(body.as_bytes()),
             visitor: Visitor {
                 id: caller,
