@@ -1,6 +1,7 @@
 //! What is awaited from a server: requests that were passed on and not answered yet.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +52,10 @@ pub(crate) struct Entry {
 }
 
 impl What {
+    fn is_action(&self) -> bool {
+        matches!(self, Self::Call(_) | Self::Resource(_))
+    }
+
     /// How long an answer may take where a server's may take so long: a policy may allow tools less.
     pub(crate) fn limit(&self, of_server: Duration) -> Duration {
         match self {
@@ -157,53 +162,131 @@ impl Entry {
     }
 }
 
+/// So many requests that are over are remembered, of those that were answered and of those that were given up.
+const MOST_PAST: usize = 256;
+
+/// What is said of a request whose name another one has.
+pub(crate) const NOT_NEW: &str = "a request with this id is under way or was given up; take a new one";
+
 /// The requests of one session.
 #[derive(Debug, Default)]
-pub(crate) struct Book(Mutex<HashMap<RequestId, Entry>>);
+pub(crate) struct Book(Mutex<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    open: HashMap<String, (RequestId, Entry)>,
+    /// Hashes of the names of those that are over; of those that were given up, of actions alone.
+    answered: VecDeque<u64>,
+    given_up: VecDeque<u64>,
+    hasher: RandomState,
+}
+
+/// What an answer is to.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A request that waits for it.
+    Open(Box<Entry>),
+    /// One that was answered before.
+    Answered,
+    /// One that nobody waits for any more: it is settled, and what comes now must not pass for an answer.
+    GivenUp,
+    /// None that is known.
+    Nothing,
+}
+
+/// Some clients and servers take `7` and `"7"` for the same name, so that only one of them may be under way.
+pub(crate) fn key(id: &RequestId) -> String {
+    id.to_string()
+}
+
+impl Pages {
+    /// Takes a request out, and remembers how it ended.
+    fn close(&mut self, key: &str, is_answered: bool) -> Option<(RequestId, Entry)> {
+        let closed = self.open.remove(key)?;
+        if !is_answered && !closed.1.what.is_action() {
+            return Some(closed);
+        }
+        let hash = self.hasher.hash_one(key);
+        let past = if is_answered { &mut self.answered } else { &mut self.given_up };
+        if past.len() >= MOST_PAST {
+            past.pop_front();
+        }
+        past.push_back(hash);
+        Some(closed)
+    }
+
+    fn close_same(&mut self, id: &RequestId, serial: u64, is_answered: bool) -> Option<Entry> {
+        let key = key(id);
+        self.open.get(&key).filter(|(_, entry)| entry.serial == serial)?;
+        self.close(&key, is_answered).map(|(_, entry)| entry)
+    }
+}
 
 impl Book {
     /// Writes a request down.
     ///
     /// # Errors
-    /// One with this identifier is not answered yet: the entry comes back.
+    /// One with this identifier is not answered yet, or was given up and may be answered still: the entry comes back.
     pub(crate) fn enter(&self, id: RequestId, entry: Entry) -> Result<(), Box<Entry>> {
-        use std::collections::hash_map::Entry as Place;
-        match self.lock().entry(id) {
-            Place::Occupied(_) => Err(Box::new(entry)),
-            Place::Vacant(place) => {
-                place.insert(entry);
-                Ok(())
-            }
+        let mut pages = self.lock();
+        let key = key(&id);
+        let is_given_up = pages.given_up.contains(&pages.hasher.hash_one(&key));
+        if is_given_up || pages.open.contains_key(&key) {
+            return Err(Box::new(entry));
+        }
+        pages.open.insert(key, (id, entry));
+        Ok(())
+    }
+
+    /// An answer has come: takes out what it is to.
+    pub(crate) fn answered(&self, id: &RequestId) -> Found {
+        let (mut pages, key) = (self.lock(), key(id));
+        if let Some((_, entry)) = pages.close(&key, true) {
+            return Found::Open(Box::new(entry));
+        }
+        let hash = pages.hasher.hash_one(&key);
+        match (pages.given_up.contains(&hash), pages.answered.contains(&hash)) {
+            (true, _) => Found::GivenUp,
+            (false, true) => Found::Answered,
+            (false, false) => Found::Nothing,
         }
     }
 
-    /// Takes out what is answered.
-    pub(crate) fn take(&self, id: &RequestId) -> Option<Entry> {
-        self.lock().remove(id)
+    /// The same for this one alone.
+    pub(crate) fn answered_same(&self, id: &RequestId, serial: u64) -> Option<Entry> {
+        self.lock().close_same(id, serial, true)
     }
 
-    /// Takes it out if it is still this one.
-    pub(crate) fn take_same(&self, id: &RequestId, serial: u64) -> Option<Entry> {
-        let mut entries = self.lock();
-        if entries.get(id).is_some_and(|entry| entry.serial == serial) { entries.remove(id) } else { None }
+    /// Nobody waits any more: takes out what was waited for.
+    pub(crate) fn give_up(&self, id: &RequestId) -> Option<Entry> {
+        self.lock().close(&key(id), false).map(|(_, entry)| entry)
     }
 
-    /// Takes all out.
+    /// The same for this one alone.
+    pub(crate) fn give_up_same(&self, id: &RequestId, serial: u64) -> Option<Entry> {
+        self.lock().close_same(id, serial, false)
+    }
+
+    /// Nothing that was awaited comes any more: takes all out.
     pub(crate) fn take_all(&self) -> Vec<(RequestId, Entry)> {
-        self.lock().drain().collect()
+        let mut pages = self.lock();
+        pages.given_up.clear();
+        pages.open.drain().map(|(_, open)| open).collect()
     }
 
     /// Puts in what ends the entry when its time is up.
     pub(crate) fn set_timer(&self, id: &RequestId, serial: u64, timer: Timer) {
-        if let Some(entry) = self.lock().get_mut(id).filter(|entry| entry.serial == serial) {
+        let mut pages = self.lock();
+        let open = pages.open.get_mut(&key(id)).map(|(_, entry)| entry);
+        if let Some(entry) = open.filter(|entry| entry.serial == serial) {
             entry.timer = Some(timer);
         }
     }
 
     /// Where progress goes that is known by this.
     pub(crate) fn reply_of_progress(&self, token: &serde_json::Value) -> Option<Reply> {
-        let entries = self.lock();
-        let replies = entries.values().filter_map(|entry| entry.reply.as_ref());
+        let pages = self.lock();
+        let replies = pages.open.values().filter_map(|(_, entry)| entry.reply.as_ref());
         replies
             .filter(|reply| reply.takes_events && !reply.to.is_closed())
             .find(|reply| reply.progress.as_ref() == Some(token))
@@ -212,18 +295,18 @@ impl Book {
 
     /// Where a message goes that belongs to no request in particular: the way of the newest one.
     pub(crate) fn newest_reply(&self) -> Option<Reply> {
-        let entries = self.lock();
-        let open = entries.values().filter(|entry| {
+        let pages = self.lock();
+        let open = pages.open.values().map(|(_, entry)| entry).filter(|entry| {
             entry.reply.as_ref().is_some_and(|reply| reply.takes_events && !reply.to.is_closed())
         });
         open.max_by_key(|entry| entry.serial).and_then(|entry| entry.reply.clone())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().open.is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Pages> {
         // A map is never half-changed by what is done here.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

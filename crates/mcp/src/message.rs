@@ -73,6 +73,9 @@ pub(crate) enum MessageError {
 /// The names of all notifications begin so.
 const NOTIFICATIONS: &str = "notifications/";
 
+/// The longest name of a request, in bytes: it is remembered for as long as an answer may come.
+const LONGEST_ID: usize = 256;
+
 /// A key that is there with `null` is there.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
@@ -108,6 +111,9 @@ impl Message {
         match &message.kind {
             Kind::Notification { method } if !method.starts_with(NOTIFICATIONS) => {
                 Err(MessageError::NoNotification)
+            }
+            Kind::Request { id: RequestId::String(id), .. } if id.len() > LONGEST_ID => {
+                Err(MessageError::NotRpc("its id has more than 256 bytes"))
             }
             Kind::Notification { .. } | Kind::Request { .. } | Kind::Answer { .. } => Ok(message),
         }
@@ -258,6 +264,8 @@ mod tests {
             let error = of_client(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
         }
+        let long = format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"m"}}"#, "x".repeat(257));
+        assert!(of_client(&long).unwrap_err().to_string().contains("256 bytes"));
         let deep = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{}", "[".repeat(100_000));
         assert!(matches!(of_client(&deep), Err(MessageError::NotJson(_))));
         assert!(Message::of_client(Bytes::from_static(b"{\"\xFF\":1}")).is_err());

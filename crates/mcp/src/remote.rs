@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use self::relay::{Awaited, Relay, Waiting};
 use self::sessions::{Link, Sessions};
 use crate::body::frames;
-use crate::book::{Entry, Unanswered, What};
+use crate::book::{Entry, NOT_NEW, Unanswered, What};
 use crate::judge::{Judged, judge};
 use crate::message::{Kind, Message};
 use crate::proxy::{MessageLimits, Visit};
@@ -157,6 +157,8 @@ impl Remote {
             actor: Arc::clone(&visit.visitor.actor),
             limits: visit.limits,
             to,
+            // Without a session, what was asked on another stream is not known on this one.
+            knows_requests: waiting.is_some() || session_of(&visit.headers).is_some(),
             waiting,
         };
         let requester = self.requester(&visit).clone();
@@ -326,9 +328,8 @@ fn enter(
     match link.book.enter(id.clone(), entry) {
         Ok(()) => Ok(Awaited::new(server, link, id, serial)),
         Err(entry) => {
-            let reason = "a request with this id is under way";
-            entry.give_up(&server.desk, &server.name, id, Unanswered::Unwanted(reason));
-            Err(no_answer(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, reason))
+            entry.give_up(&server.desk, &server.name, id, Unanswered::Unwanted(NOT_NEW));
+            Err(no_answer(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, NOT_NEW))
         }
     }
 }

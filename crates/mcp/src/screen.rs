@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rmcp::model::{ErrorCode, RequestId};
 use seawall_checkpoint::Denial;
-use seawall_checkpoint::tool::{ToolEnd, ToolPermit};
+use seawall_checkpoint::tool::{ToolEnd, ToolPermit, inspect};
 use seawall_policy::{Judgement, Policy};
 use seawall_types::{Actor, Verdict};
 use serde_json::Value;
@@ -166,6 +166,18 @@ impl Eyes<'_> {
         if changed { message.with(&value) } else { message.bytes().clone() }
     }
 
+    /// An answer that came before and comes again, or whose request is not known: it may be what a tool gave, and is looked
+    /// through like it.
+    pub(crate) fn again(self, id: &RequestId, message: &Message) -> Bytes {
+        let mut value = message.value();
+        let taken = take_binary(&mut value);
+        let seen = inspect(self.policy, &mut value);
+        if let Some(denial) = seen.refused {
+            return answer::denied(Some(id.clone()), &denial);
+        }
+        if seen.redacted { with_binary(message, value, taken) } else { message.bytes().clone() }
+    }
+
     /// Reads every text of a value. What was found, and whether something was taken out of it.
     fn texts(self, value: &mut Value) -> (Judgement, bool) {
         let (rules, mode) = (self.policy.text_from_tool(), self.policy.mode);
@@ -214,12 +226,17 @@ fn settle(permit: ToolPermit, message: &Message) -> Result<Bytes, Denial> {
     if !settled.redacted {
         return Ok(message.bytes().clone());
     }
+    Ok(with_binary(message, result, taken))
+}
+
+/// The message with this in the place of its result, and in it the bytes that were taken out.
+fn with_binary(message: &Message, mut result: Value, taken: Vec<(String, String)>) -> Bytes {
     for (place, bytes) in taken {
         if let Some(value) = result.pointer_mut(&place) {
             *value = Value::String(bytes);
         }
     }
-    Ok(message.with(&result))
+    message.with(&result)
 }
 
 /// Takes bytes out of contents, while the texts around them are looked at; gives them with their places.

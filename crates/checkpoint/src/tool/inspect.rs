@@ -16,10 +16,13 @@ const SHORTEST_NUMBER: usize = 13;
 
 /// What looking through it came to.
 #[derive(Debug, Default)]
-pub(super) struct Inspected {
-    pub(super) findings: Vec<Finding>,
-    pub(super) redacted: bool,
-    pub(super) refused: Option<Denial>,
+pub struct Inspected {
+    /// Everything that was found, as far as it does not refuse.
+    pub findings: Vec<Finding>,
+    /// Whether parts were taken out.
+    pub redacted: bool,
+    /// Why it must not go on.
+    pub refused: Option<Denial>,
 }
 
 /// How many bytes a value has as compact JSON; a text without its quotes and escapes.
@@ -42,8 +45,10 @@ pub(super) fn size(value: &Value) -> u64 {
     serde_json::to_writer(&mut counter, value).map_or(u64::MAX, |()| counter.0)
 }
 
-/// Looks for what the policy says of texts from tools, and takes out in place what it wants taken out.
-pub(super) fn inspect(policy: &Policy, value: &mut Value) -> Inspected {
+/// Looks for what the policy says of texts from tools, and takes out in place what it wants taken out. What a call gave is
+/// looked through when it is [settled](super::ToolPermit::settle); this is for what comes without one.
+#[must_use]
+pub fn inspect(policy: &Policy, value: &mut Value) -> Inspected {
     let rules = policy.text_from_tool();
     let Some(detector) = rules.detector() else { return Inspected::default() };
     let mut looking = Looking {

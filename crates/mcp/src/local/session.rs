@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::life::Life;
 use crate::body::{Frame, Frames, frames};
-use crate::book::{Book, Entry, Reply, Timer, Unanswered, What};
+use crate::book::{Book, Entry, NOT_NEW, Reply, Timer, Unanswered, What};
 use crate::judge::{Judged, judge};
 use crate::message::Message;
 use crate::proxy::{MessageLimits, Visit};
@@ -134,13 +134,13 @@ impl Session {
             serial,
         };
         if let Err(entry) = self.book.enter(id.clone(), entry) {
-            let reason = "a request with this id is under way";
+            let reason = NOT_NEW;
             entry.give_up(&server.desk, &server.name, id, Unanswered::Unwanted(reason));
             return Err(Some(answer::error(Some(id.clone()), ErrorCode::INVALID_REQUEST, reason, None)));
         }
         let until = tokio::time::Instant::now() + limit;
         if let Err(reason) = self.deliver(server, bytes).await {
-            let entry = self.book.take_same(id, serial);
+            let entry = self.book.give_up_same(id, serial);
             return Err(entry
                 .and_then(|entry| entry.give_up(&server.desk, &server.name, id, Unanswered::Away(&reason))));
         }
@@ -222,7 +222,7 @@ impl Session {
     fn cancel(&self, server: &Server, parameters: &Value) {
         let id = parameters.get("requestId").cloned().and_then(|id| serde_json::from_value(id).ok());
         let Some(id): Option<RequestId> = id else { return };
-        if let Some(entry) = self.book.take(&id) {
+        if let Some(entry) = self.book.give_up(&id) {
             entry.give_up(&server.desk, &server.name, &id, Unanswered::Unwanted("cancelled by its client"));
         }
     }
@@ -230,7 +230,7 @@ impl Session {
     /// A request has had its time.
     async fn expire(self: &Arc<Self>, id: &RequestId, serial: u64) {
         let Some(server) = self.server.upgrade() else { return };
-        let Some(mut entry) = self.book.take_same(id, serial) else { return };
+        let Some(mut entry) = self.book.give_up_same(id, serial) else { return };
         // This is the timer's own task, which would end with it.
         entry.timer.take().into_iter().for_each(std::mem::forget);
         let reply = entry.reply.clone();

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::sessions::Link;
 use crate::answer;
 use crate::body::{Frame, event};
-use crate::book::Unanswered;
+use crate::book::{Found, Unanswered, key};
 use crate::message::{Kind, Message};
 use crate::proxy::MessageLimits;
 use crate::screen::{Eyes, looked_through};
@@ -38,8 +38,15 @@ impl Awaited {
 
     /// The answer has come, whatever it is.
     pub(super) async fn answered(self, message: Message) -> Bytes {
-        let Some(entry) = self.link.book.take_same(&self.id, self.serial) else { return message.line() };
+        let Some(entry) = self.link.book.answered_same(&self.id, self.serial) else {
+            return too_late(self.id.clone());
+        };
         looked_through(&self.server, self.id.clone(), entry, message).await
+    }
+
+    /// Whether this is its name, as the book reads names.
+    fn is_for(&self, id: &RequestId) -> bool {
+        key(&self.id) == key(id)
     }
 
     /// It will not come. `said` goes to the client, and `reason` into the log.
@@ -56,7 +63,7 @@ impl Awaited {
     }
 
     fn give_up(&self, why: Unanswered<'_>) -> Option<Bytes> {
-        let entry = self.link.book.take_same(&self.id, self.serial)?;
+        let entry = self.link.book.give_up_same(&self.id, self.serial)?;
         entry.give_up(&self.server.desk, &self.server.name, &self.id, why)
     }
 }
@@ -86,6 +93,8 @@ pub(super) struct Relay {
     pub(super) limits: MessageLimits,
     pub(super) to: mpsc::Sender<Frame>,
     pub(super) waiting: Option<Waiting>,
+    /// Whatever is answered on it was asked where we know of it.
+    pub(super) knows_requests: bool,
 }
 
 /// How a stream ended.
@@ -164,27 +173,38 @@ impl Relay {
                 return true;
             }
         };
-        let told = self.told(message).await;
+        let Some(told) = self.told(message).await else { return true };
         let bytes = if told == data { raw.bytes } else { rewritten(&raw.bytes, &told) };
         self.to.send(Frame::new(bytes, Some(memory))).await.is_ok()
     }
 
-    /// A message as its client gets it. An answer that nobody waits for is one that came before and comes again.
-    async fn told(&mut self, message: Message) -> Bytes {
-        if let Kind::Answer { id: Some(id), .. } = &message.kind
-            && let Some(entry) = self.link.book.take(id)
-        {
+    /// A message as its client gets it, if it may have it.
+    async fn told(&mut self, message: Message) -> Option<Bytes> {
+        if let Kind::Answer { id: Some(id), .. } = &message.kind {
             let id = id.clone();
-            self.waiting.take_if(|waiting| waiting.awaited.id == id);
-            return looked_through(&self.server, id, entry, message).await;
+            return self.answered(id, message).await;
         }
-        let eyes = Eyes {
-            desk: &self.server.desk,
-            server: &self.server.name,
-            policy: &self.policy,
-            actor: &self.actor,
-        };
-        eyes.said(&message)
+        Some(self.eyes().said(&message))
+    }
+
+    /// An answer. One that comes again, to a client that has asked for it again, is looked through again.
+    async fn answered(&mut self, id: RequestId, message: Message) -> Option<Bytes> {
+        match self.link.book.answered(&id) {
+            Found::Open(entry) => {
+                self.waiting.take_if(|waiting| waiting.awaited.is_for(&id));
+                Some(looked_through(&self.server, id, *entry, message).await)
+            }
+            Found::GivenUp => Some(too_late(id)),
+            Found::Nothing if self.knows_requests => {
+                tracing::warn!(server = %self.server.name, "an answer to nothing that was asked goes nowhere");
+                None
+            }
+            Found::Answered | Found::Nothing => Some(self.eyes().again(&id, &message)),
+        }
+    }
+
+    fn eyes(&self) -> Eyes<'_> {
+        Eyes { desk: &self.server.desk, server: &self.server.name, policy: &self.policy, actor: &self.actor }
     }
 
     /// Sees to what is still awaited.
@@ -221,6 +241,11 @@ impl Relay {
             End::HungUp => None,
         }
     }
+}
+
+/// What stands in the place of an answer to what was given up: its call is settled, and nothing of it may pass any more.
+fn too_late(id: RequestId) -> Bytes {
+    answer::error(Some(id), answer::AWAY, "the answer came when nobody waited for it any more", None)
 }
 
 /// Whether an event says where to resume.

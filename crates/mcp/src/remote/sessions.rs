@@ -47,7 +47,7 @@ impl Link {
     pub(super) fn cancel(&self, server: &Server, parameters: &Value) {
         let id = parameters.get("requestId").cloned().and_then(|id| serde_json::from_value(id).ok());
         let Some(id): Option<RequestId> = id else { return };
-        if let Some(entry) = self.book.take(&id) {
+        if let Some(entry) = self.book.give_up(&id) {
             entry.give_up(&server.desk, &server.name, &id, Unanswered::Unwanted("cancelled by its client"));
         }
     }

@@ -36,6 +36,8 @@ pub(crate) enum Reply {
     Whole(u16, &'static str, String),
     /// A stream of events, as they come out of the channel; dropping its sender ends it.
     Events(mpsc::UnboundedReceiver<String>),
+    /// What comes out of the channel, in JSON.
+    Later(mpsc::UnboundedReceiver<String>),
     /// Nothing, for as long as the client waits.
     Silence,
 }
@@ -142,13 +144,11 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
 /// Whether the client has stayed until the end.
 async fn answer(stream: &mut BufReader<TcpStream>, reply: Reply) -> bool {
     match reply {
-        Reply::Whole(status, headers, body) => {
-            let length = body.len();
-            let head = format!(
-                "HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
-            );
-            stream.write_all(format!("{head}{body}").as_bytes()).await.is_ok()
-        }
+        Reply::Whole(status, headers, body) => whole(stream, status, headers, &body).await,
+        Reply::Later(mut answer) => match answer.recv().await {
+            Some(body) => whole(stream, 200, "content-type: application/json\r\n", &body).await,
+            None => false,
+        },
         Reply::Events(mut events) => {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nmcp-session-id: s1\r\nconnection: close\r\n\r\n";
             if stream.write_all(head.as_bytes()).await.is_err() {
@@ -171,4 +171,11 @@ async fn answer(stream: &mut BufReader<TcpStream>, reply: Reply) -> bool {
             false
         }
     }
+}
+
+async fn whole(stream: &mut BufReader<TcpStream>, status: u16, headers: &str, body: &str) -> bool {
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
+    stream.write_all(format!("{head}{body}").as_bytes()).await.is_ok()
 }

@@ -1,8 +1,10 @@
+use std::sync::Mutex;
 use std::time::Duration;
 
 use http::Method;
 use seawall_types::KeyId;
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use crate::scripted::{Reply, Scripted, Seen};
 use crate::stage::{Stage, call, json as read, plan, result, text};
@@ -97,6 +99,67 @@ async fn a_cancelled_call_is_settled_and_its_server_told() {
     }
     assert_eq!(stage.events()[1]["data"]["error"], "cancelled by its client");
     assert_eq!(server.seen().last().unwrap().rpc_method(), "notifications/cancelled");
+}
+
+/// Settles the call by cancelling it, so that what is given after all has no call.
+async fn cancel(stage: &Stage, id: u32) {
+    let cancel =
+        format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#);
+    assert_eq!(stage.post("web", &SESSION, &cancel).await.status(), 202);
+}
+
+#[tokio::test]
+async fn what_comes_after_its_call_was_cancelled_goes_nowhere() {
+    for is_stream in [false, true] {
+        let (answer, later) = mpsc::unbounded_channel();
+        let later = Mutex::new(Some(later));
+        let server = Scripted::start(move |seen| match seen.rpc_method().as_str() {
+            "tools/call" if is_stream => Reply::Events(later.lock().unwrap().take().unwrap()),
+            "tools/call" => Reply::Later(later.lock().unwrap().take().unwrap()),
+            _ => script(seen),
+        })
+        .await;
+        let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "out": "redact" } }));
+        stage.post("web", &[], HELLO).await;
+        let cancelling = async {
+            server.sees(|seen| seen.rpc_method() == "tools/call").await;
+            cancel(&stage, 9).await;
+            let given = result(9, "AKIAQWERTYUIOPASDFGH, found too late");
+            answer.send(if is_stream { format!("data: {given}\n\n") } else { given }).unwrap();
+            drop(answer);
+        };
+        let call = call(9, "read", "{}");
+        let (response, ()) = tokio::join!(stage.post("web", &SESSION, &call), cancelling);
+        let told = text(response).await;
+        assert!(!told.contains("AKIA") && !told.contains("too late\""), "{told}");
+        assert_eq!(stage.actions(), ["action.admitted web.read", "action.settled web.read"]);
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_a_cancelled_call_can_t_pass_for_that_of_another_request() {
+    let server = Scripted::start(|seen| match seen.rpc_method().as_str() {
+        "tools/call" => Reply::Silence,
+        _ => script(seen),
+    })
+    .await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({}));
+    stage.post("web", &[], HELLO).await;
+    let cancelling = async {
+        server.sees(|seen| seen.rpc_method() == "tools/call").await;
+        cancel(&stage, 9).await;
+    };
+    let wait = call(9, "wait", "{}");
+    tokio::select! {
+        _never = stage.post("web", &SESSION, &wait) => panic!("nobody answers it"),
+        () = cancelling => {}
+    }
+    for id in ["9", "\"9\""] {
+        let ping = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+        let refused = stage.post("web", &SESSION, &ping).await;
+        assert_eq!(refused.status(), 400, "the server may answer the call still");
+        assert!(text(refused).await.contains("take a new one"));
+    }
 }
 
 #[tokio::test]

@@ -116,6 +116,42 @@ async fn an_answer_that_comes_by_another_stream_settles_its_call() {
 }
 
 #[tokio::test]
+async fn what_comes_again_is_looked_through_like_the_first_time() {
+    let given = r#"{"jsonrpc":"2.0","id":5,"result":{"content":[],"structuredContent":{"password":"correct-horse-7"}}}"#;
+    let server = Scripted::start(move |seen| match (seen.method.as_str(), seen.rpc_method().as_str()) {
+        ("POST", "initialize") => Reply::Whole(
+            200,
+            "content-type: application/json\r\nmcp-session-id: s1\r\n",
+            r#"{"jsonrpc":"2.0","id":0,"result":{}}"#.to_owned(),
+        ),
+        _ => Reply::events(&[&format!("id: e1\n{}", event(given))]),
+    })
+    .await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "out": "redact" } }));
+    stage.post("web", &[], r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).await;
+    let session = [("mcp-session-id", "s1"), ("last-event-id", "e0")];
+    let first = text(stage.post("web", &session[..1], &call(5, "walk", "{}")).await).await;
+    let again = text(stage.send(None, http::Method::GET, "web", &session, "").await).await;
+    assert!(!first.contains("correct-horse") && first.contains("[REDACTED:secret]"), "{first}");
+    assert_eq!(again, first);
+}
+
+#[tokio::test]
+async fn an_answer_to_nothing_that_was_asked_goes_nowhere() {
+    let (server, events) = streaming().await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({}));
+    let response = stage.post("web", &[], &call(7, "walk", "{}")).await;
+    events.send(event(&result(8, "of a call that nobody judged"))).unwrap();
+    // Some take a number and its digits for the same.
+    events.send(event(&result(7, "fine").replace("\"id\":7", "\"id\":\"7\""))).unwrap();
+    drop(events);
+    let told = text(response).await;
+    assert!(told.contains("fine") && !told.contains("nobody judged") && !told.contains("-32001"), "{told}");
+    let settled = &stage.events()[1];
+    assert_eq!((&settled["kind"], &settled["data"]["status"]), (&json!("action.settled"), &json!(200)));
+}
+
+#[tokio::test]
 async fn a_call_that_takes_too_long_is_told_to_both() {
     let server = Scripted::start(|seen| match seen.rpc_method().as_str() {
         "initialize" => Reply::Whole(

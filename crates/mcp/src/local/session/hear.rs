@@ -8,7 +8,7 @@ use rmcp::model::{ConstString, ProgressNotificationMethod};
 use super::life::away;
 use super::{MOST_KEPT, Session};
 use crate::body::{Frame, event};
-use crate::book::Unanswered;
+use crate::book::{Found, Unanswered};
 use crate::message::{Kind, Message};
 use crate::screen::{Eyes, looked_through};
 use crate::server::Server;
@@ -26,9 +26,9 @@ impl Session {
         match &message.kind {
             Kind::Answer { id: Some(id), .. } => {
                 self.has_spoken.store(true, Ordering::Relaxed);
-                let Some(mut entry) = self.book.take(id) else { return };
+                let Found::Open(mut entry) = self.book.answered(id) else { return };
                 let Some(reply) = entry.reply.take() else { return };
-                let told = looked_through(server, id.clone(), entry, message).await;
+                let told = looked_through(server, id.clone(), *entry, message).await;
                 reply.send(told, Some(line)).await;
             }
             Kind::Answer { id: None, .. } => {}

@@ -142,7 +142,7 @@ impl Session {
             // Who says that it has ended waits for us.
             () = to.closed() => None,
         };
-        self.book.take(&id);
+        self.book.give_up(&id);
         if answered.is_none() {
             return Err(away(server));
         }
