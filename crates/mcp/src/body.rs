@@ -13,6 +13,8 @@ use seawall_base::memory::Share;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use crate::message::on_one_line;
+
 /// How often a stream says that it is alive while there is nothing to say.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -77,9 +79,9 @@ impl Body {
     }
 }
 
-/// A message as an event of a stream. It must stand on one line.
-pub(crate) fn event(message: &[u8]) -> Bytes {
-    [b"event: message\ndata: ".as_slice(), message, b"\n\n"].concat().into()
+/// A message as an event of a stream, which ends its lines at more than one kind of line break.
+pub(crate) fn event(message: Bytes) -> Bytes {
+    [b"event: message\ndata: ".as_slice(), &on_one_line(message), b"\n\n"].concat().into()
 }
 
 impl fmt::Debug for Body {

@@ -87,7 +87,7 @@ impl Reply {
 
     /// Sends an answer; a client that is gone does not get it. `came_in` is what it was made of, whose memory it takes over.
     pub(crate) async fn send(self, message: Bytes, came_in: Option<Frame>) {
-        let bytes = if self.takes_events { event(&message) } else { message };
+        let bytes = if self.takes_events { event(message) } else { message };
         let frame = match came_in {
             Some(frame) => frame.with(bytes),
             None => Frame::new(bytes, None),

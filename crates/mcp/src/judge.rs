@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::answer;
 use crate::book::What;
 use crate::desk::{Desk, Granted, Refused, Visitor, Wanted};
-use crate::message::Message;
+use crate::message::{Message, on_one_line};
 use crate::metrics::Ended;
 
 /// A request, and on whose behalf.
@@ -87,8 +87,9 @@ async fn call(desk: &Arc<Desk>, asked: &Asked, id: &RequestId, message: &Message
             }
             permit.apply(&mut arguments);
             parameters.insert("arguments".to_owned(), arguments);
-            let bytes = message.with(&Value::Object(parameters));
-            Judged::Passes { bytes: on_one_line(bytes), is_changed: true, what: What::Call(Box::new(permit)) }
+            // Around what was changed it is as the client wrote it, over several lines perhaps.
+            let bytes = on_one_line(message.with(&Value::Object(parameters)));
+            Judged::Passes { bytes, is_changed: true, what: What::Call(Box::new(permit)) }
         }
         Err(Refused { action, denial }) => {
             desk.metrics().called(&asked.server, Ended::Denied);
@@ -173,14 +174,6 @@ pub(crate) fn name_of(server: &str, tool: &str) -> String {
 
 fn invalid(id: &RequestId, message: &str) -> Judged {
     Judged::Answered(answer::error(Some(id.clone()), ErrorCode::INVALID_PARAMS, message, None))
-}
-
-/// A changed message has its surroundings from the client, which may have written them over several lines.
-fn on_one_line(bytes: Bytes) -> Bytes {
-    if !bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-        return bytes;
-    }
-    bytes.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }).collect()
 }
 
 #[cfg(test)]

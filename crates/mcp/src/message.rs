@@ -147,12 +147,9 @@ impl Message {
         &self.text
     }
 
-    /// The same on one line: between the values of JSON a line break is white space, and in them it stands escaped.
+    /// The same on one line.
     pub(crate) fn line(&self) -> Bytes {
-        if !self.text.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-            return self.text.clone();
-        }
-        self.text.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }).collect()
+        on_one_line(self.text.clone())
     }
 
     /// The same with another identifier; `None` where it can't be read as an object.
@@ -204,6 +201,14 @@ impl<'e> Envelope<'e> {
             _ => Err(MessageError::NotRpc("it has a method, or an id with a result or an error")),
         }
     }
+}
+
+/// A message on one line: between the values of JSON a line break is white space, and in them it stands escaped.
+pub(crate) fn on_one_line(message: Bytes) -> Bytes {
+    if !message.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return message;
+    }
+    message.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }).collect()
 }
 
 /// Where a part of a text stands in it.

@@ -17,7 +17,7 @@ use super::sessions::Link;
 use crate::answer;
 use crate::body::{Frame, event};
 use crate::book::{Found, Unanswered, key};
-use crate::message::{Kind, Message};
+use crate::message::{Kind, Message, on_one_line};
 use crate::proxy::MessageLimits;
 use crate::screen::{Eyes, looked_through};
 use crate::server::Server;
@@ -174,7 +174,7 @@ impl Relay {
             }
         };
         let Some(told) = self.told(message).await else { return true };
-        let bytes = if told == data { raw.bytes } else { rewritten(&raw.bytes, &told) };
+        let bytes = if told == data { raw.bytes } else { rewritten(&raw.bytes, &on_one_line(told)) };
         self.to.send(Frame::new(bytes, Some(memory))).await.is_ok()
     }
 
@@ -224,18 +224,18 @@ impl Relay {
             End::Over(reason) => {
                 let said = format!("the server {} ended its answer before its end", self.server.name);
                 let told = awaited.away(&said, &reason);
-                let _gone = self.to.send(Frame::new(event(&told), None)).await;
+                let _gone = self.to.send(Frame::new(event(told), None)).await;
                 None
             }
             End::TimedOut => {
                 let id = awaited.id.clone();
                 let told = awaited.timed_out();
-                let _gone = self.to.send(Frame::new(event(&told), None)).await;
+                let _gone = self.to.send(Frame::new(event(told), None)).await;
                 Some(id)
             }
             End::Stopped => {
                 let told = awaited.away("the server is shutting down", &"shutting down");
-                let _gone = self.to.send(Frame::new(event(&told), None)).await;
+                let _gone = self.to.send(Frame::new(event(told), None)).await;
                 None
             }
             End::HungUp => None,
@@ -253,7 +253,7 @@ fn has_id(event: &RawEvent) -> bool {
     event.bytes.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| line.starts_with(b"id:"))
 }
 
-/// The event with other data; what else it says stays.
+/// The event with other data, on one line; what else it says stays.
 fn rewritten(raw: &[u8], data: &[u8]) -> Bytes {
     let mut event = Vec::with_capacity(raw.len());
     for line in raw.split(|byte| matches!(byte, b'\n' | b'\r')) {

@@ -58,6 +58,22 @@ async fn events_pass_one_by_one_while_the_tool_runs() {
 }
 
 #[tokio::test]
+async fn a_message_over_several_lines_is_one_event_also_when_it_is_changed() {
+    let (server, events) = streaming().await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "out": "redact" } }));
+    let response = stage.post("web", &[], &call(1, "walk", "{}")).await;
+    let given = result(1, KEY);
+    let (head, rest) = given.split_at(1);
+    events.send(format!("data: {head}\ndata: {rest}\n\n")).unwrap();
+    drop(events);
+    let told = text(response).await;
+    assert_eq!(told.trim_end().lines().count(), 1, "{told}");
+    let read: serde_json::Value =
+        serde_json::from_str(told.trim_end().strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!(read["result"]["content"][0]["text"], "[REDACTED:aws_access_key]");
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_off_ends_in_an_error() {
     let (server, events) = streaming().await;
     let stage = Stage::new(&[("web", &server.url)], &json!({}));

@@ -37,7 +37,7 @@ impl Session {
                 let eyes =
                     Eyes { desk: &server.desk, server: &server.name, policy: &policy, actor: &self.actor };
                 let told = eyes.said(&message);
-                self.route(&message, line.with(event(&told))).await;
+                self.route(&message, line.with(event(told))).await;
             }
         }
     }
