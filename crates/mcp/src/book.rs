@@ -98,11 +98,24 @@ impl Reply {
 
 /// A task that is ended with this.
 #[derive(Debug)]
-pub(crate) struct Timer(pub(crate) AbortHandle);
+pub(crate) struct Timer(Option<AbortHandle>);
+
+impl Timer {
+    pub(crate) fn new(task: AbortHandle) -> Self {
+        Self(Some(task))
+    }
+
+    /// Lets the task go on.
+    pub(crate) fn let_go(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 

@@ -151,7 +151,7 @@ impl Session {
                 session.expire(&expired, serial).await;
             }
         });
-        self.book.set_timer(id, serial, Timer(timer.abort_handle()));
+        self.book.set_timer(id, serial, Timer::new(timer.abort_handle()));
         Ok(())
     }
 
@@ -232,7 +232,7 @@ impl Session {
         let Some(server) = self.server.upgrade() else { return };
         let Some(mut entry) = self.book.give_up_same(id, serial) else { return };
         // This is the timer's own task, which would end with it.
-        entry.timer.take().into_iter().for_each(std::mem::forget);
+        entry.timer.take().into_iter().for_each(Timer::let_go);
         let reply = entry.reply.clone();
         let told = entry.give_up(&server.desk, &server.name, id, Unanswered::TimedOut);
         if let (Some(told), Some(reply)) = (told, reply) {
