@@ -12,8 +12,10 @@ use seawall_checkpoint::tool::{ToolEnd, ToolPermit};
 use seawall_policy::Policy;
 use seawall_types::{Actor, Code};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::AbortHandle;
 
+use crate::Host;
 use crate::answer;
 use crate::body::{Frame, Frames, event, frames};
 use crate::desk::Desk;
@@ -45,6 +47,8 @@ pub(crate) struct Entry {
     pub(crate) reply: Option<Reply>,
     /// What ends it when its time is up. Stopped when it is dropped.
     pub(crate) timer: Option<Timer>,
+    /// Which process of its session it went to, once it has gone to one.
+    pub(crate) generation: Option<u64>,
     /// How long its answer may take.
     pub(crate) limit: Duration,
     /// Tells it from a later one with the same identifier.
@@ -87,12 +91,26 @@ impl Reply {
 
     /// Sends an answer; a client that is gone does not get it. `came_in` is what it was made of, whose memory it takes over.
     pub(crate) async fn send(self, message: Bytes, came_in: Option<Frame>) {
+        let frame = self.frame(message, came_in);
+        let _gone = self.to.send(frame).await;
+    }
+
+    /// Sends an answer without waiting for a client that reads slowly.
+    pub(crate) fn send_soon(self, host: &Host, message: Bytes) {
+        let frame = self.frame(message, None);
+        if let Err(TrySendError::Full(frame)) = self.to.try_send(frame) {
+            host.spawn("last words to an MCP client", async move {
+                let _gone = self.to.send(frame).await;
+            });
+        }
+    }
+
+    fn frame(&self, message: Bytes, came_in: Option<Frame>) -> Frame {
         let bytes = if self.takes_events { event(message) } else { message };
-        let frame = match came_in {
+        match came_in {
             Some(frame) => frame.with(bytes),
             None => Frame::new(bytes, None),
-        };
-        let _gone = self.to.send(frame).await;
+        }
     }
 }
 
@@ -280,19 +298,28 @@ impl Book {
         self.lock().close_same(id, serial, false)
     }
 
-    /// Nothing that was awaited comes any more: takes all out.
-    pub(crate) fn take_all(&self) -> Vec<(RequestId, Entry)> {
+    /// Nothing that was awaited comes any more: takes all out, or those that went to one process.
+    pub(crate) fn take_all(&self, generation: Option<u64>) -> Vec<(RequestId, Entry)> {
         let mut pages = self.lock();
-        pages.given_up.clear();
-        pages.open.drain().map(|(_, open)| open).collect()
+        let goes = |entry: &Entry| generation.is_none() || entry.generation == generation;
+        pages.open.extract_if(|_, (_, entry)| goes(entry)).map(|(_, open)| open).collect()
+    }
+
+    /// It goes to this process now.
+    pub(crate) fn set_generation(&self, id: &RequestId, serial: u64, generation: u64) {
+        self.change(id, serial, |entry| entry.generation = Some(generation));
     }
 
     /// Puts in what ends the entry when its time is up.
     pub(crate) fn set_timer(&self, id: &RequestId, serial: u64, timer: Timer) {
+        self.change(id, serial, |entry| entry.timer = Some(timer));
+    }
+
+    fn change(&self, id: &RequestId, serial: u64, change: impl FnOnce(&mut Entry)) {
         let mut pages = self.lock();
         let open = pages.open.get_mut(&key(id)).map(|(_, entry)| entry);
         if let Some(entry) = open.filter(|entry| entry.serial == serial) {
-            entry.timer = Some(timer);
+            change(entry);
         }
     }
 

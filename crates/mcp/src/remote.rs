@@ -323,6 +323,7 @@ fn enter(
         is_modern: asked.is_modern,
         reply: None,
         timer: None,
+        generation: None,
         serial,
     };
     match link.book.enter(id.clone(), entry) {

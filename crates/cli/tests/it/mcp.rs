@@ -31,8 +31,13 @@ const ANY: (&str, &str) = ("accept", "application/json");
 
 /// A configuration with that server as `here`.
 fn here(more: &str) -> Setup {
+    running(SERVER, more)
+}
+
+/// A configuration with a server of this text as `here`.
+fn running(script: &str, more: &str) -> Setup {
     let setup = Setup::simulated("");
-    let script = setup.write("server.sh", SERVER);
+    let script = setup.write("server.sh", script);
     let servers = json!({ "here": { "command": ["sh", script] } });
     setup.config(&format!(
         "upstreams: [{{ name: sim, kind: any, base_url: \"sim:\" }}]\nmcp: {{ servers: {servers} }}\n{more}"
@@ -228,6 +233,45 @@ async fn no_process_outlives_a_killed_server() {
     let process = who(&server, &[ANY, ("mcp-session-id", &name)]).await;
     server.kill();
     is_gone(process).await;
+}
+
+/// Answers the handshake and ends; the process after it says which it is, and neither hears nor says anything.
+const FORGETFUL: &str = r#"
+if [ -e "$0.begun" ]; then echo $$ > "$0.pid"; exec sleep 1000; fi
+: > "$0.begun"
+read -r line
+printf '{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","serverInfo":{"name":"sh"}}}\n'
+"#;
+
+async fn written(path: &std::path::Path) -> Pid {
+    let text = eventually("the server says which process it is", async || {
+        std::fs::read_to_string(path).ok().filter(|text| text.ends_with('\n')).ok_or(())
+    })
+    .await;
+    Pid::from_raw(text.trim().parse().unwrap()).unwrap()
+}
+
+/// The errors that calls were settled with.
+fn errors(setup: &Setup) -> Vec<Value> {
+    let settled = |event: &Value| event["kind"] == "action.settled";
+    setup.events().into_iter().filter(settled).map(|event| event["data"]["error"].clone()).collect()
+}
+
+#[tokio::test]
+async fn who_hangs_up_while_the_server_is_started_again_leaves_no_call() {
+    let setup = running(FORGETFUL, "");
+    let server = setup.start();
+    let name = begin(&server, &[]).await;
+    server.stderr.wait_for("MCP server ended").unwrap();
+    let mut caller = server.connect().await;
+    caller.send(raw::request("POST", "/mcp/here", &[ANY, ("mcp-session-id", &name)], CALL)).await;
+    written(&setup.path("server.sh.pid")).await;
+    drop(caller);
+    eventually("the call is settled", async || match errors(&setup) {
+        errors if errors.is_empty() => Err(()),
+        errors => Ok(assert_eq!(errors, ["its client hung up"])),
+    })
+    .await;
 }
 
 #[tokio::test]

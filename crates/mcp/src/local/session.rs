@@ -98,8 +98,8 @@ impl Session {
             Judged::Passes { bytes, what, .. } => (bytes, what),
         };
         let (reply, mut answers) = Reply::channel(takes_events, progress_token(message));
-        if let Err(told) = self.pass(server, &visit, id, (bytes, what), reply).await {
-            return in_json(StatusCode::OK, told.unwrap_or_default());
+        if let Err(Some(told)) = self.pass(server, &visit, id, (bytes, what), reply).await {
+            return in_json(StatusCode::OK, told);
         }
         if takes_events {
             return events(answers, visit.hold.0.take());
@@ -113,7 +113,7 @@ impl Session {
     /// Writes a request down and passes it on.
     ///
     /// # Errors
-    /// When it did not reach the server: what its client is told.
+    /// When it did not reach the server: what its client is told, unless it was told already.
     pub(super) async fn pass(
         self: &Arc<Self>,
         server: &Arc<Server>,
@@ -131,6 +131,7 @@ impl Session {
             is_modern: false,
             reply: Some(reply),
             timer: None,
+            generation: None,
             serial,
         };
         if let Err(entry) = self.book.enter(id.clone(), entry) {
@@ -139,7 +140,10 @@ impl Session {
             return Err(Some(answer::error(Some(id.clone()), ErrorCode::INVALID_REQUEST, reason, None)));
         }
         let until = tokio::time::Instant::now() + limit;
-        if let Err(reason) = self.deliver(server, bytes).await {
+        let mut undelivered = Undelivered { session: self, server, id, serial, is_over: false };
+        let delivered = self.deliver(server, bytes, Some((id, serial))).await;
+        undelivered.is_over = true;
+        if let Err(reason) = delivered {
             let entry = self.book.give_up_same(id, serial);
             return Err(entry
                 .and_then(|entry| entry.give_up(&server.desk, &server.name, id, Unanswered::Away(&reason))));
@@ -168,7 +172,7 @@ impl Session {
             Some(InitializedNotificationMethod::VALUE) => self.life.lock().await.ready = Some(message.line()),
             _ => {}
         }
-        self.deliver(server, message.line())
+        self.deliver(server, message.line(), None)
             .await
             .map_err(|reason| no_answer(StatusCode::BAD_GATEWAY, answer::AWAY, reason))?;
         let mut response = Response::new(Body::full(""));
@@ -254,6 +258,27 @@ impl Session {
     fn listening(&self) -> MutexGuard<'_, Listening> {
         // A list that grows or shrinks is never half-done.
         self.listening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that is written down and on its way to the process. Dropping it is how its client hangs up.
+struct Undelivered<'a> {
+    session: &'a Session,
+    server: &'a Server,
+    id: &'a RequestId,
+    serial: u64,
+    is_over: bool,
+}
+
+impl Drop for Undelivered<'_> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let Self { session, server, id, serial, .. } = self;
+        if let Some(entry) = session.book.give_up_same(id, *serial) {
+            entry.give_up(&server.desk, &server.name, id, Unanswered::Unwanted("its client hung up"));
+        }
     }
 }
 

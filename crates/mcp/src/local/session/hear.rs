@@ -69,20 +69,19 @@ impl Session {
         listening.kept.push_back(frame);
     }
 
-    /// Tells everybody who waits that nothing comes any more.
-    pub(super) async fn give_up_all(&self, server: &Server) {
-        for (id, mut entry) in self.book.take_all() {
+    /// Tells everybody who waits that nothing comes any more; of those who wait for one process, where it is named.
+    pub(super) fn give_up_all(&self, server: &Server, generation: Option<u64>, reason: &str) {
+        for (id, mut entry) in self.book.take_all(generation) {
             let reply = entry.reply.take();
-            let reason = self.away(server);
-            let told = entry.give_up(&server.desk, &server.name, &id, Unanswered::Away(&reason));
+            let told = entry.give_up(&server.desk, &server.name, &id, Unanswered::Away(reason));
             if let (Some(told), Some(reply)) = (told, reply) {
-                reply.send(told, None).await;
+                reply.send_soon(&server.host, told);
             }
         }
     }
 
     /// What is said of a process that is gone.
-    fn away(&self, server: &Server) -> String {
+    pub(super) fn away(&self, server: &Server) -> String {
         if self.has_spoken.load(Ordering::Relaxed) {
             return away(server);
         }

@@ -53,8 +53,22 @@ impl Life {
     }
 }
 
+impl Life {
+    /// The process has ended, or hears nothing any more.
+    fn is_over(&mut self, now: Duration) {
+        self.to = None;
+        if now.saturating_sub(self.started) >= LIVED {
+            self.backoff.reset();
+            self.not_before = now;
+        } else {
+            self.not_before = now + self.backoff.next_delay();
+        }
+    }
+}
+
 impl Session {
-    /// Gives a message to the process, which is started where there is none.
+    /// Gives a message to the process, which is started where there is none. Of a request that is written down by this name
+    /// and number, the book learns which process has it.
     ///
     /// # Errors
     /// Why it can't have it.
@@ -62,6 +76,7 @@ impl Session {
         self: &Arc<Self>,
         server: &Arc<Server>,
         message: Bytes,
+        request: Option<(&RequestId, u64)>,
     ) -> Result<(), String> {
         let delivering = async {
             let mut life = self.life.lock().await;
@@ -69,6 +84,9 @@ impl Session {
                 Some(to) => to,
                 None => self.start(server, &mut life).await?,
             };
+            if let Some((id, serial)) = request {
+                self.book.set_generation(id, serial, life.generation);
+            }
             drop(life);
             to.send(message).await.map_err(|_gone| away(server))
         };
@@ -131,6 +149,7 @@ impl Session {
             is_modern: false,
             reply: Some(reply),
             timer: None,
+            generation: Some(life.generation),
             serial: server.next_serial(),
         };
         if self.book.enter(id.clone(), entry).is_err() {
@@ -153,21 +172,14 @@ impl Session {
     }
 
     /// A process has ended, and with it everything that it was asked.
-    pub(in crate::local) async fn ended(self: &Arc<Self>, server: &Arc<Server>, generation: u64) {
+    pub(in crate::local) async fn ended(&self, server: &Server, generation: u64) {
         let mut life = self.life.lock().await;
-        if life.generation != generation {
-            return;
-        }
-        life.to = None;
-        let now = server.desk.now();
-        if now.saturating_sub(life.started) >= LIVED {
-            life.backoff.reset();
-            life.not_before = now;
-        } else {
-            life.not_before = now + life.backoff.next_delay();
+        // Another one may have taken its place.
+        if life.generation == generation {
+            life.is_over(server.desk.now());
         }
         drop(life);
-        self.give_up_all(server).await;
+        self.give_up_all(server, Some(generation), &self.away(server));
     }
 }
 
