@@ -258,20 +258,22 @@ fn errors(setup: &Setup) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn who_hangs_up_while_the_server_is_started_again_leaves_no_call() {
+async fn who_hangs_up_while_the_server_is_started_again_leaves_no_call_and_no_process() {
     let setup = running(FORGETFUL, "");
     let server = setup.start();
     let name = begin(&server, &[]).await;
     server.stderr.wait_for("MCP server ended").unwrap();
     let mut caller = server.connect().await;
     caller.send(raw::request("POST", "/mcp/here", &[ANY, ("mcp-session-id", &name)], CALL)).await;
-    written(&setup.path("server.sh.pid")).await;
+    let process = written(&setup.path("server.sh.pid")).await;
     drop(caller);
-    eventually("the call is settled", async || match errors(&setup) {
-        errors if errors.is_empty() => Err(()),
-        errors => Ok(assert_eq!(errors, ["its client hung up"])),
+    let found = eventually("the call is settled", async || {
+        let found = errors(&setup);
+        if found.is_empty() { Err(()) } else { Ok(found) }
     })
     .await;
+    assert_eq!(found, ["its client hung up"]);
+    is_gone(process).await;
 }
 
 #[tokio::test]

@@ -114,11 +114,18 @@ impl Running {
     async fn listen(&self, stdout: pipe::Receiver, silenced: &CancellationToken) -> bool {
         let Some(limits) = self.session.upgrade().map(|session| session.limits()) else { return false };
         let mut lines = Lines::new(stdout, limits.message);
+        // What hears nothing any more may say what it has to say, and is ended then.
+        let last_words = async {
+            silenced.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::pin!(last_words);
         loop {
             let mut memory = self.server.desk.parts.memory.share();
             let read = tokio::select! {
                 read = lines.next(&mut memory, limits.buffer) => read,
                 () = self.closed.cancelled() => return self.part(lines, silenced).await,
+                () = &mut last_words => return false,
             };
             let line = match read {
                 Ok(Some(line)) => line,
@@ -223,7 +230,8 @@ fn unconfined(folder: &Path) -> Confinement {
     }
 }
 
-/// Writes messages, one on each line, until there are no more or nobody is to write any more. Its end is the end of input.
+/// Writes messages, one on each line, until there are no more, none can be written, or nobody is to write any more. Its end
+/// is the end of input.
 async fn write(mut stdin: pipe::Sender, mut messages: mpsc::Receiver<Bytes>, silenced: CancellationToken) {
     let writing = async {
         while let Some(message) = messages.recv().await {
@@ -234,7 +242,7 @@ async fn write(mut stdin: pipe::Sender, mut messages: mpsc::Receiver<Bytes>, sil
         }
     };
     tokio::select! {
-        () = writing => {}
+        () = writing => silenced.cancel(),
         () = silenced.cancelled() => {}
     }
 }

@@ -105,6 +105,9 @@ impl Session {
         if self.closed.is_cancelled() {
             return Err(away(server));
         }
+        if life.to.is_some() {
+            life.is_over(now);
+        }
         let wait = life.not_before.saturating_sub(now);
         if wait <= SHORT_WAIT {
             tokio::time::sleep(wait).await;
