@@ -276,6 +276,65 @@ async fn who_hangs_up_while_the_server_is_started_again_leaves_no_call_and_no_pr
     is_gone(process).await;
 }
 
+/// Says who it is, then talks without an end.
+const TALKER: &str = r#"
+read -r line
+printf '{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","serverInfo":{"name":"sh"}}}\n'
+read -r line
+echo $$ > "$0.pid"
+while :; do printf '{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"%02000d"}}\n' 0; done
+"#;
+
+#[tokio::test]
+async fn a_session_ends_also_while_its_client_reads_nothing() {
+    let setup = running(TALKER, "");
+    let server = setup.start();
+    let name = begin(&server, &[]).await;
+    let session = ("mcp-session-id", name.as_str());
+    let events = ("accept", "text/event-stream");
+    let mut listener = server.connect().await;
+    listener.send(raw::request("GET", "/mcp/here", &[session, events], "")).await;
+    listener.read_until("text/event-stream").await;
+    let mut caller = server.connect().await;
+    caller.send(raw::request("POST", "/mcp/here", &[session, ANY], CALL)).await;
+    let process = written(&setup.path("server.sh.pid")).await;
+    // It has talked so much that it has to wait for who listens.
+    let (mut written, mut same) = (0, 0);
+    eventually("the server waits", async || {
+        let now = written_by(process);
+        same = if now == written { same + 1 } else { 0 };
+        written = now;
+        if written > 100_000 && same > 20 { Ok(()) } else { Err(written) }
+    })
+    .await;
+    let ended = server.ask(raw::request("DELETE", "/mcp/here", &[session], "")).await;
+    assert_eq!(ended.status, 204);
+    let told = caller.answer().await;
+    assert_eq!(told.json()["error"]["message"], "the session has ended", "{told:?}");
+    is_gone(process).await;
+}
+
+/// How many bytes a process has written so far.
+fn written_by(process: Pid) -> u64 {
+    let io = std::fs::read_to_string(format!("/proc/{}/io", process.as_raw_nonzero())).unwrap();
+    io.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_stream_whose_session_ends_says_so() {
+    let setup = running(&SERVER.replace("\"tools/call\"", "\"never\""), "");
+    let server = setup.start();
+    let name = begin(&server, &[]).await;
+    let session = ("mcp-session-id", name.as_str());
+    let mut caller = server.connect().await;
+    caller.send(raw::request("POST", "/mcp/here", &[session], CALL)).await;
+    caller.read_until("text/event-stream").await;
+    server.ask(raw::request("DELETE", "/mcp/here", &[session], "")).await;
+    caller.read_until("the session has ended").await;
+    assert!(server.stop().success());
+    assert_eq!(errors(&setup), ["the session has ended"]);
+}
+
 #[tokio::test]
 async fn a_reload_adds_and_removes_servers_and_keeps_the_sessions_of_others() {
     let setup = here("");

@@ -139,7 +139,11 @@ impl Running {
                 continue;
             }
             let Some(session) = self.session.upgrade() else { return false };
-            session.hear(&self.server, Frame::new(line, Some(memory))).await;
+            // A client that does not read makes the server wait, and not its end.
+            tokio::select! {
+                () = session.hear(&self.server, Frame::new(line, Some(memory))) => {}
+                () = self.closed.cancelled() => return self.part(lines, silenced).await,
+            }
         }
     }
 

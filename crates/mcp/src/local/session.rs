@@ -197,10 +197,13 @@ impl Session {
         self.listening().stream = None;
     }
 
-    /// Ends the session and its process.
+    /// Ends the session and its process. Whoever waits for an answer is told.
     pub(super) fn close(&self) {
         self.closed.cancel();
         self.stop_listening();
+        if let Some(server) = self.server.upgrade() {
+            self.give_up_all(&server, None, "the session has ended");
+        }
     }
 
     /// Whether somebody waits for it.
