@@ -17,7 +17,7 @@ use rmcp::model::{ConstString, ErrorCode, InitializeResultMethod, ProtocolVersio
 use seawall_types::KeyId;
 use serde_json::json;
 
-use self::session::Session;
+use self::session::{Session, check_kept};
 use crate::book::Reply;
 use crate::message::{Kind, Message};
 use crate::proxy::{Launch, Visit};
@@ -92,6 +92,7 @@ impl Local {
         id: &RequestId,
         message: &Message,
     ) -> Result<Response<Body>, Refusal> {
+        check_kept(visit.body.as_ref())?;
         let _until_it_is_open = self.make_room()?;
         let name = new_name()?;
         let state = server.desk.state_of(&visit.visitor);

@@ -336,6 +336,29 @@ async fn a_stream_whose_session_ends_says_so() {
 }
 
 #[tokio::test]
+async fn what_a_program_does_not_read_is_bounded_like_everything_that_is_buffered() {
+    let script = r#"
+read -r line
+printf '{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","serverInfo":{"name":"sh"}}}\n'
+exec sleep 1000
+"#;
+    let setup = running(script, "gateway: { limits: { body: 2M, buffer: 8M } }\n");
+    let server = setup.start();
+    let name = begin(&server, &[]).await;
+    let padding = "x".repeat(1 << 20);
+    let message =
+        format!(r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{{"padding":"{padding}"}}}}"#);
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        statuses.push(post(&server, &[ANY, ("mcp-session-id", &name)], &message).await.status);
+    }
+    assert_eq!(statuses[..4], [202; 4]);
+    assert!(statuses.contains(&502) || statuses.contains(&503), "{statuses:?}");
+    let hello = HELLO.replace("\"t\"", &format!("{:?}", "t".repeat(70_000)));
+    assert_eq!(post(&server, &[], &hello).await.status, 413, "it would be kept as long as the session");
+}
+
+#[tokio::test]
 async fn a_reload_adds_and_removes_servers_and_keeps_the_sessions_of_others() {
     let setup = here("");
     let server = setup.start();

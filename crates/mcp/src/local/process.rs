@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use seawall_sandbox::{Child, Command, Confinement, Files, Layer, Limits, Network, Sandbox, Stream};
 use seawall_types::mask;
 use tokio::io::AsyncWriteExt;
@@ -43,7 +42,7 @@ pub(super) async fn start(
     server: &Arc<Server>,
     session: &Arc<Session>,
     generation: u64,
-) -> Result<mpsc::Sender<Bytes>, String> {
+) -> Result<mpsc::Sender<Frame>, String> {
     let (told, hears) = oneshot::channel();
     let running = Running {
         server: Arc::clone(server),
@@ -74,7 +73,7 @@ struct Streams {
 }
 
 impl Running {
-    async fn run(self, told: oneshot::Sender<Result<mpsc::Sender<Bytes>, String>>) {
+    async fn run(self, told: oneshot::Sender<Result<mpsc::Sender<Frame>, String>>) {
         let (child, streams) = match self.spawn().await {
             Ok(started) => started,
             Err(error) => {
@@ -236,11 +235,14 @@ fn unconfined(folder: &Path) -> Confinement {
 
 /// Writes messages, one on each line, until there are no more, none can be written, or nobody is to write any more. Its end
 /// is the end of input.
-async fn write(mut stdin: pipe::Sender, mut messages: mpsc::Receiver<Bytes>, silenced: CancellationToken) {
+async fn write(mut stdin: pipe::Sender, mut messages: mpsc::Receiver<Frame>, silenced: CancellationToken) {
     let writing = async {
         while let Some(message) = messages.recv().await {
-            let line = [&message[..], b"\n"].concat();
-            if stdin.write_all(&line).await.is_err() {
+            let line = async {
+                stdin.write_all(message.bytes()).await?;
+                stdin.write_all(b"\n").await
+            };
+            if line.await.is_err() {
                 return;
             }
         }

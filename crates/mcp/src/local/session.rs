@@ -35,6 +35,9 @@ use crate::{Body, answer};
 
 /// What the server says while nobody listens is kept, up to so many messages.
 const MOST_KEPT: usize = 100;
+/// The largest message of a handshake, in bytes.
+const LARGEST_KEPT: usize = 64 * 1024;
+
 /// One session.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -169,7 +172,11 @@ impl Session {
         self.touch(server, visit);
         match message.method() {
             Some(CancelledNotificationMethod::VALUE) => self.cancel(server, &message.value()),
-            Some(InitializedNotificationMethod::VALUE) => self.life.lock().await.ready = Some(message.line()),
+            Some(InitializedNotificationMethod::VALUE) => {
+                let ready = message.line();
+                check_kept(&ready)?;
+                self.life.lock().await.ready = Some(ready);
+            }
             _ => {}
         }
         self.deliver(server, message.line(), None)
@@ -246,7 +253,7 @@ impl Session {
             reply.send(told, None).await;
         }
         if let Some(to) = self.life.lock().await.to.clone() {
-            let _gone = to.try_send(answer::cancelled(id, "it took too long"));
+            let _gone = to.try_send(Frame::new(answer::cancelled(id, "it took too long"), None));
         }
     }
 
@@ -289,6 +296,15 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.closed.cancel();
     }
+}
+
+/// The messages of a handshake are kept for as long as the session, for a process that takes another's place.
+pub(super) fn check_kept(message: &[u8]) -> Result<(), Refusal> {
+    if message.len() <= LARGEST_KEPT {
+        return Ok(());
+    }
+    let message = format!("a message of the handshake has more than {LARGEST_KEPT} bytes");
+    Err(no_answer(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::INVALID_REQUEST, message))
 }
 
 fn events(answers: Frames, hold: Option<crate::Hold>) -> Response<Body> {

@@ -10,6 +10,7 @@ use seawall_base::backoff::Backoff;
 use tokio::sync::mpsc;
 
 use super::Session;
+use crate::body::Frame;
 use crate::book::{Entry, Reply, What};
 use crate::local::process;
 use crate::message::Message;
@@ -26,7 +27,7 @@ const SHORT_WAIT: Duration = Duration::from_secs(2);
 /// The process, as far as there is one.
 #[derive(Debug)]
 pub(super) struct Life {
-    pub(super) to: Option<mpsc::Sender<Bytes>>,
+    pub(super) to: Option<mpsc::Sender<Frame>>,
     /// The client's `initialize`, for a process that takes another's place.
     hello: Bytes,
     /// The client's word that it is ready, once it has come.
@@ -78,6 +79,12 @@ impl Session {
         message: Bytes,
         request: Option<(&RequestId, u64)>,
     ) -> Result<(), String> {
+        // It may wait for the program longer than its sender waits for us.
+        let mut memory = server.desk.parts.memory.share();
+        if !memory.take(message.len(), self.limits.buffer) {
+            return Err("all buffered bytes are in use; try again shortly".to_owned());
+        }
+        let message = Frame::new(message, Some(memory));
         let delivering = async {
             let mut life = self.life.lock().await;
             let to = match life.to.clone().filter(|to| !to.is_closed()) {
@@ -100,7 +107,7 @@ impl Session {
         self: &Arc<Self>,
         server: &Arc<Server>,
         life: &mut Life,
-    ) -> Result<mpsc::Sender<Bytes>, String> {
+    ) -> Result<mpsc::Sender<Frame>, String> {
         let now = server.desk.now();
         if self.closed.is_cancelled() {
             return Err(away(server));
@@ -138,7 +145,7 @@ impl Session {
         self: &Arc<Self>,
         server: &Arc<Server>,
         life: &Life,
-        to: &mpsc::Sender<Bytes>,
+        to: &mpsc::Sender<Frame>,
     ) -> Result<(), String> {
         let hello = Message::of_client(life.hello.clone()).map_err(|error| error.to_string())?;
         let id = RequestId::String(format!("seawall-{}", life.generation).into());
@@ -158,7 +165,7 @@ impl Session {
         if self.book.enter(id.clone(), entry).is_err() {
             return Err(away(server));
         }
-        to.send(hello).await.map_err(|_gone| away(server))?;
+        to.send(Frame::new(hello, None)).await.map_err(|_gone| away(server))?;
         let answered = tokio::select! {
             answered = tokio::time::timeout(server.timeout(), answers.recv()) => answered.ok().flatten(),
             // Who says that it has ended waits for us.
@@ -169,7 +176,7 @@ impl Session {
             return Err(away(server));
         }
         if let Some(ready) = &life.ready {
-            to.send(ready.clone()).await.map_err(|_gone| away(server))?;
+            to.send(Frame::new(ready.clone(), None)).await.map_err(|_gone| away(server))?;
         }
         Ok(())
     }
