@@ -359,6 +359,19 @@ exec sleep 1000
 }
 
 #[tokio::test]
+async fn what_nobody_listens_to_takes_little_memory() {
+    let large = r#"for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+printf '{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"%0500000d"}}\n' 0; done; result="#;
+    let server = running(
+        &SERVER.replace("result=\"{", &format!("{large}\"{{")),
+        "gateway: { limits: { body: 2M, buffer: 8M } }\n",
+    )
+    .start();
+    let name = begin(&server, &[]).await;
+    who(&server, &[ANY, ("mcp-session-id", &name)]).await;
+}
+
+#[tokio::test]
 async fn a_reload_adds_and_removes_servers_and_keeps_the_sessions_of_others() {
     let setup = here("");
     let server = setup.start();

@@ -35,6 +35,8 @@ use crate::{Body, answer};
 
 /// What the server says while nobody listens is kept, up to so many messages.
 const MOST_KEPT: usize = 100;
+/// And so many bytes: they are taken from those that all requests may buffer together.
+const MOST_KEPT_BYTES: usize = 1 << 20;
 /// The largest message of a handshake, in bytes.
 const LARGEST_KEPT: usize = 64 * 1024;
 
@@ -64,6 +66,20 @@ pub(crate) struct Session {
 struct Listening {
     stream: Option<mpsc::Sender<Frame>>,
     kept: VecDeque<Frame>,
+}
+
+impl Listening {
+    /// Keeps a message for whoever listens next, in the place of older ones where there are too many.
+    fn keep(&mut self, frame: Frame) {
+        let bytes = |kept: &VecDeque<Frame>| kept.iter().map(|frame| frame.bytes().len()).sum::<usize>();
+        let room = MOST_KEPT_BYTES.checked_sub(frame.bytes().len());
+        while self.kept.len() >= MOST_KEPT || room.is_none_or(|room| bytes(&self.kept) > room) {
+            if self.kept.pop_front().is_none() {
+                return;
+            }
+        }
+        self.kept.push_back(frame);
+    }
 }
 
 impl Session {

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use rmcp::model::{ConstString, ProgressNotificationMethod};
 
+use super::Session;
 use super::life::away;
-use super::{MOST_KEPT, Session};
 use crate::body::{Frame, event};
 use crate::book::{Found, Unanswered};
 use crate::message::{Kind, Message};
@@ -62,11 +62,7 @@ impl Session {
                 Err(unsent) => frame = unsent.0,
             }
         }
-        let mut listening = self.listening();
-        if listening.kept.len() >= MOST_KEPT {
-            listening.kept.pop_front();
-        }
-        listening.kept.push_back(frame);
+        self.listening().keep(frame);
     }
 
     /// Tells everybody who waits that nothing comes any more; of those who wait for one process, where it is named.
