@@ -25,7 +25,6 @@ pub type Hold = Box<dyn Any + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct Frame {
     bytes: Bytes,
-    #[expect(dead_code, reason = "held for its drop")]
     memory: Option<Share>,
 }
 
@@ -60,15 +59,20 @@ impl Frame {
 pub struct Body(Inner);
 
 enum Inner {
-    Full(Option<Bytes>),
+    Full { bytes: Option<Bytes>, _memory: Option<Share>, _hold: Option<Hold> },
     Events { events: Frames, heartbeat: Interval, _hold: Option<Hold> },
 }
 
 impl Body {
     /// A whole body.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        Self(Inner::Full((!bytes.is_empty()).then_some(bytes)))
+        Self::held(Frame::new(bytes.into(), None), None)
+    }
+
+    /// A whole body, with what is kept until it is written.
+    pub(crate) fn held(frame: Frame, hold: Option<Hold>) -> Self {
+        let Frame { bytes, memory } = frame;
+        Self(Inner::Full { bytes: (!bytes.is_empty()).then_some(bytes), _memory: memory, _hold: hold })
     }
 
     /// Events, each as it stands in the stream.
@@ -87,7 +91,7 @@ pub(crate) fn event(message: Bytes) -> Bytes {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Inner::Full(_) => "Body::Full",
+            Inner::Full { .. } => "Body::Full",
             Inner::Events { .. } => "Body::Events",
         })
     }
@@ -102,7 +106,9 @@ impl http_body::Body for Body {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
         match &mut self.get_mut().0 {
-            Inner::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(http_body::Frame::data(bytes)))),
+            Inner::Full { bytes, .. } => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(http_body::Frame::data(bytes))))
+            }
             Inner::Events { events, heartbeat, .. } => match events.poll_recv(context) {
                 Poll::Ready(Some(frame)) => {
                     heartbeat.reset();
@@ -117,12 +123,14 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.0, Inner::Full(None))
+        matches!(self.0, Inner::Full { bytes: None, .. })
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Inner::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Inner::Full { bytes, .. } => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             Inner::Events { .. } => SizeHint::default(),
         }
     }

@@ -22,13 +22,15 @@ use tokio::time::Instant;
 
 use self::relay::{Awaited, Relay, Waiting};
 use self::sessions::{Link, Sessions};
-use crate::body::frames;
+use crate::body::{Frame, frames};
 use crate::book::{Entry, NOT_NEW, Unanswered, What};
 use crate::judge::{Judged, judge};
 use crate::message::{Kind, Message};
 use crate::proxy::{MessageLimits, Visit};
 use crate::screen;
-use crate::server::{Refusal, RemoteParts, SESSION, Server, in_json, no_answer, session_of, unreadable};
+use crate::server::{
+    Refusal, RemoteParts, SESSION, Server, held_in_json, in_json, no_answer, session_of, unreadable,
+};
 use crate::{Body, answer};
 
 /// How long a connection may take.
@@ -182,7 +184,7 @@ impl Remote {
     async fn whole(
         &self,
         server: &Arc<Server>,
-        visit: Visit,
+        mut visit: Visit,
         (head, body): (Head, Incoming),
         awaited: Awaited,
         until: Instant,
@@ -207,7 +209,8 @@ impl Remote {
             let status = if head.status == StatusCode::NOT_FOUND { head.status } else { StatusCode::OK };
             return in_json(status, awaited.away(&words(server, head.status), &head.status));
         };
-        in_json(head.status, awaited.answered(message).await)
+        let told = Frame::new(awaited.answered(message).await, Some(memory));
+        held_in_json(head.status, told, visit.hold.0.take())
     }
 
     /// A notification or an answer of the client.

@@ -12,13 +12,14 @@ use seawall_checkpoint::tool::RunState;
 use seawall_policy::Policy;
 use tokio_util::sync::CancellationToken;
 
+use crate::body::Frame;
 use crate::desk::{Desk, Visitor};
 use crate::judge::Asked;
 use crate::local::Local;
 use crate::message::MessageError;
 use crate::proxy::{Launch, ServerPlan, Visit};
 use crate::remote::Remote;
-use crate::{Body, Host, Place, ServerSettings, answer};
+use crate::{Body, Hold, Host, Place, ServerSettings, answer};
 
 /// Headers of the protocol.
 pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -216,7 +217,12 @@ pub(crate) fn is_modern(headers: &HeaderMap) -> bool {
 
 /// A message in JSON.
 pub(crate) fn in_json(status: StatusCode, message: bytes::Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::full(message));
+    held_in_json(status, Frame::new(message, None), None)
+}
+
+/// A message in JSON, with what is kept until it is written: a client may read as slowly as it likes.
+pub(crate) fn held_in_json(status: StatusCode, message: Frame, hold: Option<Hold>) -> Response<Body> {
+    let mut response = Response::new(Body::held(message, hold));
     *response.status_mut() = status;
     response
         .headers_mut()

@@ -30,7 +30,7 @@ use crate::book::{Book, Entry, NOT_NEW, Reply, Timer, Unanswered, What};
 use crate::judge::{Judged, judge};
 use crate::message::Message;
 use crate::proxy::{MessageLimits, Visit};
-use crate::server::{Refusal, Server, in_json, no_answer};
+use crate::server::{Refusal, Server, held_in_json, in_json, no_answer};
 use crate::{Body, answer};
 
 /// What the server says while nobody listens is kept, up to so many messages.
@@ -124,7 +124,7 @@ impl Session {
             return events(answers, visit.hold.0.take());
         }
         match answers.recv().await {
-            Some(frame) => in_json(StatusCode::OK, frame.into_bytes()),
+            Some(frame) => held_in_json(StatusCode::OK, frame, visit.hold.0.take()),
             None => *no_answer(StatusCode::BAD_GATEWAY, answer::AWAY, "the request was cancelled"),
         }
     }

@@ -127,6 +127,18 @@ async fn too_large_a_result_is_refused_also_when_it_is_a_picture() {
 }
 
 #[tokio::test]
+async fn an_answer_takes_its_memory_until_it_is_read() {
+    let answer = result(1, &"x".repeat(10_000));
+    let length = answer.len();
+    let server = Scripted::start(move |_| Reply::json(answer.clone())).await;
+    let stage = Stage::new(&[("web", &server.url)], &nothing());
+    let response = stage.post("web", &[], &call(1, "show", "{}")).await;
+    assert_eq!(stage.memory.used(), length, "its client may take as long as it likes");
+    text(response).await;
+    assert_eq!(stage.memory.used(), 0);
+}
+
+#[tokio::test]
 async fn a_list_has_no_denied_tool_and_keeps_what_nobody_here_knows() {
     let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"rm","new":{}},{"name":"add","inputSchema":{"$defs":{}},"new":[1.50]}],"nextCursor":"c","ttl":7}}"#;
     let server = Scripted::start(move |_| Reply::json(answer)).await;

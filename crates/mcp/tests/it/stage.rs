@@ -43,6 +43,7 @@ pub(crate) struct Stage {
     run: RunId,
     policy: Arc<Policy>,
     pub(crate) limits: MessageLimits,
+    pub(crate) memory: Arc<ByteBudget>,
     _writer: Writer,
 }
 
@@ -61,13 +62,14 @@ impl Stage {
         trace.start_run(run, "test", &());
         let checkpoint = Arc::new(Checkpoint::new(Arc::new(Ledger::in_memory(Vec::new())), trace, clock));
         let violations = IntCounterVec::new(Opts::new("violations", "x"), &["code", "verdict"]).unwrap();
+        let memory = ByteBudget::new();
         let parts = Parts {
             run,
             checkpoint: Arc::clone(&checkpoint),
             resolver: Arc::new(NoNames),
             approver: None,
             metrics: Metrics::register(&Registry::new(), violations).unwrap(),
-            memory: ByteBudget::new(),
+            memory: Arc::clone(&memory),
             trace_before_sending: false,
         };
         let remote = RemoteParts { tls: client_config().unwrap(), workers: 1 };
@@ -77,7 +79,7 @@ impl Stage {
         let policy = Arc::new(file.compile(&setting, "test"));
         let proxy = Proxy::start(parts, remote, plans).unwrap();
         let limits = MessageLimits { message: 1 << 20, buffer: 1 << 24 };
-        Self { folder, proxy, checkpoint, run, policy, limits, _writer: writer }
+        Self { folder, proxy, checkpoint, run, policy, limits, memory, _writer: writer }
     }
 
     /// One request of nobody in particular.
