@@ -20,6 +20,7 @@ use crate::answer;
 use crate::body::{Frame, Frames, event, frames};
 use crate::desk::Desk;
 use crate::metrics::Ended;
+use crate::noted::Whose;
 
 /// What a request asked for, as far as its answer is treated by it.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ pub(crate) struct Entry {
     /// The policy that its answer is looked at with.
     pub(crate) policy: Arc<Policy>,
     pub(crate) actor: Arc<Actor>,
+    pub(crate) whose: Whose,
     /// Its client reads protocol versions that name a result's type.
     pub(crate) is_modern: bool,
     /// Where its answer goes, and what belongs to it.

@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 use tokio_util::sync::CancellationToken;
 
 use crate::Metrics;
+use crate::noted::Noted;
 
 /// So long what a caller did counts for rules about the order of actions, after the last thing that it did.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
@@ -84,6 +85,8 @@ pub(crate) struct Refused {
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) parts: Parts,
+    /// What was told of lists already.
+    pub(crate) noted: Noted,
     callers: Mutex<HashMap<KeyId, (Arc<RunState>, Duration)>>,
     /// The server stops: streams on which nobody awaits an answer end.
     pub(crate) draining: CancellationToken,
@@ -91,7 +94,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, callers: Mutex::default(), draining: CancellationToken::new() }
+        Self { parts, noted: Noted::default(), callers: Mutex::default(), draining: CancellationToken::new() }
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -17,6 +17,7 @@ mod judge;
 mod local;
 mod message;
 mod metrics;
+mod noted;
 mod proxy;
 mod remote;
 mod screen;

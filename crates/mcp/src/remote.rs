@@ -26,6 +26,7 @@ use crate::body::{Frame, frames};
 use crate::book::{Entry, NOT_NEW, Unanswered, What};
 use crate::judge::{Judged, judge};
 use crate::message::{Kind, Message};
+use crate::noted::Whose;
 use crate::proxy::{MessageLimits, Visit};
 use crate::screen;
 use crate::server::{
@@ -281,6 +282,7 @@ impl Remote {
                 server: &server.name,
                 policy: &policy,
                 actor: &visit.visitor.actor,
+                whose: Whose::Caller(visit.visitor.id),
             };
             Ok(in_json(head.status, eyes.said(&message)))
         };
@@ -323,6 +325,7 @@ fn enter(
         limit,
         policy: Arc::clone(&asked.policy),
         actor: Arc::clone(&asked.visitor.actor),
+        whose: link.whose(),
         is_modern: asked.is_modern,
         reply: None,
         timer: None,

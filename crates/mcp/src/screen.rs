@@ -17,6 +17,7 @@ use crate::desk::Desk;
 use crate::judge::name_of;
 use crate::message::{Kind, Message};
 use crate::metrics::Ended;
+use crate::noted::Whose;
 use crate::server::Server;
 
 /// Fields of contents that hold bytes in base64: no text, and nothing in them can be taken out without breaking them. Beside
@@ -35,6 +36,7 @@ pub(crate) struct Eyes<'a> {
     pub(crate) server: &'a str,
     pub(crate) policy: &'a Policy,
     pub(crate) actor: &'a Arc<Actor>,
+    pub(crate) whose: Whose,
 }
 
 /// The answer to a request, settled and looked through; large ones beside
@@ -64,8 +66,8 @@ pub(crate) async fn looked_through(
 
 /// The answer to a request, as its client gets it.
 fn answered(desk: &Desk, server: &str, id: &RequestId, entry: Entry, message: &Message) -> Bytes {
-    let Entry { what, policy, actor, is_modern, .. } = entry;
-    let eyes = Eyes { desk, server, policy: &policy, actor: &actor };
+    let Entry { what, policy, actor, whose, is_modern, .. } = entry;
+    let eyes = Eyes { desk, server, policy: &policy, actor: &actor, whose };
     let is_error = matches!(message.kind, Kind::Answer { is_error: true, .. });
     match what {
         What::Call(permit) | What::Resource(permit) if is_error => eyes.failed(*permit, message),
@@ -130,7 +132,8 @@ impl Eyes<'_> {
         }
         let (found, changed) = self.texts(tool);
         let verdict = self.policy.in_mode(found.would());
-        if !found.is_empty() {
+        // Clients ask for their lists again and again.
+        if !found.is_empty() && self.desk.noted.is_new(&(self.whose, &name, verdict, tool.to_string())) {
             self.desk.note(self.actor, &name, verdict, found.findings());
         }
         (verdict != Verdict::Deny, changed)

@@ -29,6 +29,7 @@ use crate::body::{Frame, Frames, frames};
 use crate::book::{Book, Entry, NOT_NEW, Reply, Timer, Unanswered, What};
 use crate::judge::{Judged, judge};
 use crate::message::Message;
+use crate::noted::Whose;
 use crate::proxy::{MessageLimits, Visit};
 use crate::server::{Refusal, Server, held_in_json, in_json, no_answer};
 use crate::{Body, answer};
@@ -48,6 +49,7 @@ pub(crate) struct Session {
     server: Weak<Server>,
     state: Arc<RunState>,
     actor: Arc<Actor>,
+    whose: Whose,
     /// That of the last message: what the server says by itself is looked at with it.
     policy: ArcSwap<Policy>,
     limits: MessageLimits,
@@ -90,6 +92,7 @@ impl Session {
             server: Arc::downgrade(server),
             state,
             actor: Arc::clone(&visit.visitor.actor),
+            whose: Whose::Session(server.next_serial()),
             policy: ArcSwap::new(server.policy_for(&visit.visitor, &visit.policy)),
             limits: visit.limits,
             book: Book::default(),
@@ -147,6 +150,7 @@ impl Session {
             limit,
             policy: self.policy.load_full(),
             actor: Arc::clone(&visit.visitor.actor),
+            whose: self.whose,
             is_modern: false,
             reply: Some(reply),
             timer: None,

@@ -204,7 +204,13 @@ impl Relay {
     }
 
     fn eyes(&self) -> Eyes<'_> {
-        Eyes { desk: &self.server.desk, server: &self.server.name, policy: &self.policy, actor: &self.actor }
+        Eyes {
+            desk: &self.server.desk,
+            server: &self.server.name,
+            policy: &self.policy,
+            actor: &self.actor,
+            whose: self.link.whose(),
+        }
     }
 
     /// Sees to what is still awaited.

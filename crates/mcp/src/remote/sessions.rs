@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::book::{Book, Unanswered};
 use crate::desk::Visitor;
+use crate::noted::Whose;
 use crate::proxy::Visit;
 use crate::server::{Refusal, Server, no_answer, no_such_session, session_of};
 
@@ -29,6 +30,8 @@ pub(super) struct Link {
     owner: Option<KeyId>,
     pub(super) state: Arc<RunState>,
     pub(super) book: Book,
+    /// Its number, once its server has given it a name.
+    number: OnceLock<u64>,
     /// Monotonic seconds.
     last_used: AtomicU64,
 }
@@ -39,8 +42,14 @@ impl Link {
             owner: visitor.id,
             state: server.desk.state_of(visitor),
             book: Book::default(),
+            number: OnceLock::new(),
             last_used: AtomicU64::new(server.desk.now().as_secs()),
         })
+    }
+
+    /// To whom what is said on it is told.
+    pub(super) fn whose(&self) -> Whose {
+        self.number.get().map_or(Whose::Caller(self.owner), |number| Whose::Session(*number))
     }
 
     /// The client wants no answer any more. The server is told by the same message, which goes on.
@@ -98,6 +107,7 @@ impl Sessions {
                 sessions.remove(&oldest);
             }
         }
+        link.number.get_or_init(|| server.next_serial());
         sessions.insert(name.to_owned(), Arc::clone(link));
         Ok(())
     }

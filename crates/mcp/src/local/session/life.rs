@@ -156,6 +156,7 @@ impl Session {
             limit: server.timeout(),
             policy: self.policy.load_full(),
             actor: Arc::clone(&self.actor),
+            whose: self.whose,
             is_modern: false,
             reply: Some(reply),
             timer: None,
