@@ -39,6 +39,7 @@ mod jwt;
 mod key_policies;
 mod live;
 mod mcp;
+mod mcp_asking;
 mod metrics_page;
 mod operators;
 mod pass_through_usage;

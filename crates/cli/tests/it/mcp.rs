@@ -13,7 +13,7 @@ use crate::support::reply::Reply;
 use crate::support::upstream::Upstream;
 
 /// A server that says which process it is, whatever tool is called.
-const SERVER: &str = r#"
+pub(crate) const SERVER: &str = r#"
 while read -r line; do
   id=$(printf '%s' "$line" | sed -n 's/.*"id":\("[^"]*"\|[0-9]*\).*/\1/p')
   case "$line" in
@@ -27,7 +27,7 @@ done
 
 const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"who","arguments":{}}}"#;
-const ANY: (&str, &str) = ("accept", "application/json");
+pub(crate) const ANY: (&str, &str) = ("accept", "application/json");
 
 /// A configuration with that server as `here`.
 fn here(more: &str) -> Setup {
@@ -36,9 +36,15 @@ fn here(more: &str) -> Setup {
 
 /// A configuration with a server of this text as `here`.
 fn running(script: &str, more: &str) -> Setup {
+    with_servers(script, &json!({}), more)
+}
+
+/// The same with other servers beside it.
+pub(crate) fn with_servers(script: &str, others: &Value, more: &str) -> Setup {
     let setup = Setup::simulated("");
     let script = setup.write("server.sh", script);
-    let servers = json!({ "here": { "command": ["sh", script] } });
+    let mut servers = others.clone();
+    servers["here"] = json!({ "command": ["sh", script] });
     setup.config(&format!(
         "upstreams: [{{ name: sim, kind: any, base_url: \"sim:\" }}]\nmcp: {{ servers: {servers} }}\n{more}"
     ))
@@ -49,7 +55,7 @@ async fn post(server: &Program, headers: &[(&str, &str)], body: &str) -> Answer 
 }
 
 /// Begins a session; gives its name.
-async fn begin(server: &Program, headers: &[(&str, &str)]) -> String {
+pub(crate) async fn begin(server: &Program, headers: &[(&str, &str)]) -> String {
     let answer = post(server, headers, HELLO).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json()["result"]["serverInfo"]["name"], "sh");
