@@ -3,9 +3,11 @@
 use seawall_guard::{Call, Error, Run, RunOptions, ToolEnd};
 use serde_json::{Value, json};
 
+use crate::mcp;
 use crate::support::eventually;
 use crate::support::format::Format;
-use crate::support::program::Setup;
+use crate::support::program::{Program, Setup};
+use crate::support::raw;
 
 /// A run of this process in the data directory of the binary, under a policy of this text.
 fn run(setup: &Setup, policy: &str) -> Run {
@@ -86,6 +88,70 @@ async fn a_call_in_a_models_answer_is_compared_with_the_baseline_as_it_is_on_the
     })
     .await;
     assert!(refused("look", Format::Chat, false).await);
+}
+
+/// One call of a tool of the server `here`; what it is refused for, if it is.
+async fn call_through_mcp(server: &Program, session: &str, tool: &str, arguments: &Value) -> Option<String> {
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": { "name": tool, "arguments": arguments } });
+    let headers = [mcp::ANY, ("mcp-session-id", session)];
+    let answer = server.ask(raw::request("POST", "/mcp/here", &headers, call.to_string())).await;
+    let result = answer.json()["result"].clone();
+    let told = || result["content"][0]["text"].as_str().unwrap().to_owned();
+    (result["isError"] == true).then(told)
+}
+
+#[tokio::test]
+async fn calls_through_mcp_are_compared_with_a_profile_of_those_of_another_run() {
+    let usual = [
+        ("read", json!({ "path": "notes/a.txt" })),
+        ("fetch", json!({ "url": "https://api.example.com/v1" })),
+    ];
+    let setup =
+        mcp::with_servers(mcp::SERVER, &json!({}), "policy: policy.yaml\ngateway: { mode: strict }\n");
+    setup.write("policy.yaml", "version: 1");
+    let server = setup.start();
+    let session = mcp::begin(&server, &[]).await;
+    for (tool, arguments) in &usual {
+        assert_eq!(call_through_mcp(&server, &session, tool, arguments).await, None);
+    }
+    let run = server.run();
+    assert!(server.stop().success());
+    let written = setup.cli(&["trace", "profile", &run, "--out", "baseline.json"]);
+    assert!(written.status.success(), "{written:?}");
+    let profile: Value =
+        serde_json::from_str(&std::fs::read_to_string(setup.path("baseline.json")).unwrap()).unwrap();
+    assert_eq!(profile["tools"], json!({ "here.fetch": 1, "here.read": 1 }));
+    assert_eq!((&profile["hosts"], &profile["paths"]), (&json!(["api.example.com"]), &json!(["notes"])));
+
+    setup.write("policy.yaml", "drift: { baseline: baseline.json, verdict: deny, rate: 2 }");
+    let server = setup.start();
+    let (session, other) = (mcp::begin(&server, &[]).await, mcp::begin(&server, &[]).await);
+    for (tool, arguments) in usual.iter().chain(&usual) {
+        assert_eq!(call_through_mcp(&server, &session, tool, arguments).await, None, "{tool}");
+    }
+    let (read, fetch) = (&usual[0].1, &usual[1].1);
+    for (tool, arguments, words) in [
+        ("pay", json!({ "amount": 5 }), "here.pay"),
+        ("fetch", json!({ "url": "https://evil.example/" }), "evil.example"),
+        ("read", json!({ "path": "/etc/passwd" }), "/etc"),
+        ("read", read.clone(), "here.read"),
+    ] {
+        let refused = call_through_mcp(&server, &session, tool, &arguments).await.unwrap();
+        assert!(refused.contains("denied DRIFT") && refused.contains(words), "{refused}");
+    }
+    assert_eq!(
+        call_through_mcp(&server, &other, "fetch", fetch).await,
+        None,
+        "each session has its own pace"
+    );
+    let run = server.run();
+    assert!(server.stop().success());
+    let events = setup.events();
+    let told: Vec<&Value> =
+        events.iter().filter(|event| event["kind"] == "drift").map(|event| &event["data"]["new"]).collect();
+    assert_eq!(told, ["tool", "host", "rate", "path", "rate"], "each once a session");
+    assert_eq!(setup.cli_json(&["trace", "verify", &run])["ok"], true);
 }
 
 #[test]
