@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,9 +31,14 @@ pub(crate) enum What {
     Resource(Box<ToolPermit>),
     /// Which tools there are.
     Tools,
+    /// Which version of the protocol is spoken.
+    Hello(Arc<Version>),
     /// Anything else.
     Other,
 }
+
+/// The version of the protocol that a client and its server have agreed on, once they have.
+pub(crate) type Version = OnceLock<String>;
 
 /// A request that was passed on.
 #[derive(Debug)]
@@ -66,7 +71,7 @@ impl What {
     pub(crate) fn limit(&self, of_server: Duration) -> Duration {
         match self {
             Self::Call(permit) => permit.time_limit().map_or(of_server, |limit| limit.min(of_server)),
-            Self::Resource(_) | Self::Tools | Self::Other => of_server,
+            Self::Resource(_) | Self::Tools | Self::Hello(_) | Self::Other => of_server,
         }
     }
 }
@@ -163,7 +168,7 @@ impl Entry {
         let (permit, is_call) = match what {
             What::Call(permit) => (Some(permit), true),
             What::Resource(permit) => (Some(permit), false),
-            What::Tools | What::Other => (None, false),
+            What::Tools | What::Hello(_) | What::Other => (None, false),
         };
         let action = permit.as_ref().map(|permit| permit.action());
         let name = permit.as_ref().map_or(server, |permit| permit.name()).to_owned();

@@ -9,6 +9,7 @@
 //! SDK; its transports are not used, since they read messages into types and lose what those don't know.
 
 mod answer;
+mod batch;
 mod body;
 mod book;
 mod desk;

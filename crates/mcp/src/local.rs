@@ -18,7 +18,7 @@ use seawall_types::KeyId;
 use serde_json::json;
 
 use self::session::{Session, check_kept};
-use crate::book::Reply;
+use crate::book::{Reply, What};
 use crate::message::{Kind, Message};
 use crate::proxy::{Launch, Visit};
 use crate::server::{
@@ -99,7 +99,7 @@ impl Local {
         let session = Session::new(server, visit, state, message.line());
         let (reply, mut answers) = Reply::channel(false, None);
         let greeted =
-            session.pass(server, visit, id, (message.line(), crate::book::What::Other), reply).await;
+            session.pass(server, visit, id, (message.line(), What::Hello(session.version())), reply).await;
         let answered = match greeted {
             Ok(()) => answers.recv().await.map(crate::body::Frame::into_bytes),
             Err(told) => told,
@@ -123,6 +123,11 @@ impl Local {
         }
         self.sessions().insert(name, session);
         Ok(response)
+    }
+
+    /// The version of the protocol that a session speaks.
+    pub(crate) fn version(&self, name: &str, caller: Option<KeyId>) -> Option<String> {
+        self.find(name, caller)?.version().get().cloned()
     }
 
     /// The stream of what the server says by itself.

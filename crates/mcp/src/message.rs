@@ -16,6 +16,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use self::keys::{Doubt, doubt};
+use crate::batch::is_batch;
 
 /// What a message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,7 +219,7 @@ fn place_of(part: &str, whole: &str) -> Range<usize> {
 }
 
 fn refuse_batch(text: &[u8]) -> Result<(), MessageError> {
-    if text.trim_ascii_start().starts_with(b"[") { Err(MessageError::Batch) } else { Ok(()) }
+    if is_batch(text) { Err(MessageError::Batch) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -66,6 +66,23 @@ pub struct Visit {
     pub hold: Held,
 }
 
+impl Visit {
+    /// The same with another body, and with something else to keep.
+    pub(crate) fn with(&self, body: Bytes, hold: Held) -> Self {
+        Self {
+            server: self.server.clone(),
+            worker: self.worker,
+            method: self.method.clone(),
+            headers: self.headers.clone(),
+            body,
+            visitor: self.visitor.clone(),
+            policy: Arc::clone(&self.policy),
+            limits: self.limits,
+            hold,
+        }
+    }
+}
+
 /// What is kept until an answer has ended.
 #[derive(Default)]
 pub struct Held(pub Option<Hold>);

@@ -18,6 +18,7 @@ use rmcp::model::{
 };
 use seawall_base::memory::Share;
 use seawall_llm_client::Requester;
+use seawall_types::KeyId;
 use tokio::time::Instant;
 
 use self::relay::{Awaited, Relay, Waiting};
@@ -106,6 +107,8 @@ impl Remote {
             Judged::Answered(bytes) => return Ok(in_json(StatusCode::OK, bytes)),
             Judged::Passes { bytes, is_changed, what } => (bytes, is_changed, what),
         };
+        let is_hello = message.method() == Some(InitializeResultMethod::VALUE);
+        let what = if is_hello { What::Hello(link.version()) } else { what };
         let is_subscription = message.method() == Some(SubscriptionsListenRequestMethod::VALUE);
         let limit = if is_subscription { WITHOUT_END } else { what.limit(server.timeout()) };
         let until = Instant::now() + limit;
@@ -125,7 +128,7 @@ impl Remote {
             }
         };
         let head = Head::of(&response);
-        if message.method() == Some(InitializeResultMethod::VALUE) && head.status.is_success() {
+        if is_hello && head.status.is_success() {
             self.sessions.keep(server, &link, head.session.as_ref())?;
         }
         if head.status == StatusCode::NOT_FOUND {
@@ -227,6 +230,11 @@ impl Remote {
         }
         let request = self.outgoing(visit, Method::POST, message.line(), false);
         self.pass(server, visit, request).await
+    }
+
+    /// The version of the protocol that a session speaks.
+    pub(crate) fn version(&self, name: &str, caller: Option<KeyId>) -> Option<String> {
+        self.sessions.version(name, caller)
     }
 
     /// The stream of what the server says by itself, or the rest of one that broke off.

@@ -74,6 +74,12 @@ fn answered(desk: &Desk, server: &str, id: &RequestId, entry: Entry, message: &M
         What::Call(permit) => eyes.called(*permit, id, message, is_modern),
         What::Resource(permit) => eyes.read(*permit, id, message),
         What::Tools if !is_error => eyes.tools(message),
+        What::Hello(version) => {
+            if let Some(agreed) = message.value().get("protocolVersion").and_then(Value::as_str) {
+                version.get_or_init(|| agreed.to_owned());
+            }
+            eyes.said(message)
+        }
         What::Tools | What::Other => eyes.said(message),
     }
 }

@@ -12,6 +12,7 @@ use seawall_checkpoint::tool::RunState;
 use seawall_policy::Policy;
 use tokio_util::sync::CancellationToken;
 
+use crate::batch::{self, is_batch};
 use crate::body::Frame;
 use crate::desk::{Desk, Visitor};
 use crate::judge::Asked;
@@ -117,7 +118,14 @@ impl Server {
             let message = format!("the header {name} is there twice, or is no text; send it once");
             return *no_answer(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, message);
         }
-        let result = match (&self.back, &visit.method) {
+        let is_batch = visit.method == Method::POST && is_batch(&visit.body) && self.takes_batches(&visit);
+        let result = if is_batch { batch::answer(self, visit).await } else { self.answer_one(visit).await };
+        result.unwrap_or_else(|refused| *refused)
+    }
+
+    /// Answers a request with one message, or with none.
+    pub(crate) async fn answer_one(self: &Arc<Self>, visit: Visit) -> Result<Response<Body>, Refusal> {
+        match (&self.back, &visit.method) {
             (Back::Local(local), &Method::POST) => local.post(self, visit).await,
             (Back::Local(local), &Method::GET) => local.listen(self, &visit),
             (Back::Local(local), &Method::DELETE) => local.end(self, &visit),
@@ -129,8 +137,21 @@ impl Server {
                 ErrorCode::INVALID_REQUEST,
                 "take POST, GET or DELETE",
             )),
+        }
+    }
+
+    /// Whether several messages may come at once. Who names no version, and has agreed on none that is known here, speaks
+    /// the last one that had no header for it (2025-06-18, basic/transports).
+    fn takes_batches(&self, visit: &Visit) -> bool {
+        let agreed = || {
+            let name = session_of(&visit.headers)?;
+            match &self.back {
+                Back::Local(local) => local.version(name, visit.visitor.id),
+                Back::Remote(remote) => remote.version(name, visit.visitor.id),
+            }
         };
-        result.unwrap_or_else(|refused| *refused)
+        let named = visit.headers.get(VERSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        named.or_else(agreed).is_none_or(|version| version.as_str() < batch::GONE_SINCE)
     }
 
     /// Ends sessions that nobody uses any more.

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::life::Life;
 use crate::body::{Frame, Frames, frames};
-use crate::book::{Book, Entry, NOT_NEW, Reply, Timer, Unanswered, What};
+use crate::book::{Book, Entry, NOT_NEW, Reply, Timer, Unanswered, Version, What};
 use crate::judge::{Judged, judge};
 use crate::message::Message;
 use crate::noted::Whose;
@@ -50,6 +50,7 @@ pub(crate) struct Session {
     state: Arc<RunState>,
     actor: Arc<Actor>,
     whose: Whose,
+    version: Arc<Version>,
     /// That of the last message: what the server says by itself is looked at with it.
     policy: ArcSwap<Policy>,
     limits: MessageLimits,
@@ -93,6 +94,7 @@ impl Session {
             state,
             actor: Arc::clone(&visit.visitor.actor),
             whose: Whose::Session(server.next_serial()),
+            version: Arc::default(),
             policy: ArcSwap::new(server.policy_for(&visit.visitor, &visit.policy)),
             limits: visit.limits,
             book: Book::default(),
@@ -237,6 +239,11 @@ impl Session {
     pub(super) fn is_used(&self) -> bool {
         let listens = self.listening().stream.as_ref().is_some_and(|stream| !stream.is_closed());
         listens || !self.book.is_empty()
+    }
+
+    /// What its client and the server have agreed on.
+    pub(super) fn version(&self) -> Arc<Version> {
+        Arc::clone(&self.version)
     }
 
     pub(super) fn last_used(&self) -> u64 {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::sessions::Link;
 use crate::answer;
+use crate::batch::{is_batch, parts};
 use crate::body::{Frame, event};
 use crate::book::{Found, Unanswered, key};
 use crate::message::{Kind, Message, on_one_line};
@@ -166,25 +167,39 @@ impl Relay {
             return self.to.send(Frame::new(raw.bytes, Some(memory))).await.is_ok();
         }
         let data = Bytes::from(data);
-        let message = match Message::of_server(data.clone()) {
-            Ok(message) => message,
-            Err(error) => {
-                tracing::warn!(server = %self.server.name, %error, "an event of the server is no message, and goes nowhere");
-                return true;
-            }
-        };
-        let Some(told) = self.told(message).await else { return true };
+        let told = if is_batch(&data) { self.told_all(&data).await } else { self.told(&data).await };
+        let Some(told) = told else { return true };
         let bytes = if told == data { raw.bytes } else { rewritten(&raw.bytes, &on_one_line(told)) };
         self.to.send(Frame::new(bytes, Some(memory))).await.is_ok()
     }
 
     /// A message as its client gets it, if it may have it.
-    async fn told(&mut self, message: Message) -> Option<Bytes> {
+    async fn told(&mut self, data: &Bytes) -> Option<Bytes> {
+        let message = match Message::of_server(data.clone()) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::warn!(server = %self.server.name, %error, "an event of the server is no message, and goes nowhere");
+                return None;
+            }
+        };
         if let Kind::Answer { id: Some(id), .. } = &message.kind {
             let id = id.clone();
             return self.answered(id, message).await;
         }
         Some(self.eyes().said(&message))
+    }
+
+    /// Several messages at once, those of them that their client may have.
+    async fn told_all(&mut self, data: &Bytes) -> Option<Bytes> {
+        let parts = parts(data).unwrap_or_else(|error| {
+            tracing::warn!(server = %self.server.name, %error, "a batch of the server goes nowhere");
+            Vec::new()
+        });
+        let mut told = Vec::new();
+        for part in parts {
+            told.extend(self.told(&part).await);
+        }
+        (!told.is_empty()).then(|| [b"[".as_slice(), &told.join(b",".as_slice()), b"]"].concat().into())
     }
 
     /// An answer. One that comes again, to a client that has asked for it again, is looked through again.

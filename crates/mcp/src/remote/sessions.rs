@@ -11,7 +11,7 @@ use seawall_checkpoint::tool::RunState;
 use seawall_types::KeyId;
 use serde_json::Value;
 
-use crate::book::{Book, Unanswered};
+use crate::book::{Book, Unanswered, Version};
 use crate::desk::Visitor;
 use crate::noted::Whose;
 use crate::proxy::Visit;
@@ -30,6 +30,7 @@ pub(super) struct Link {
     owner: Option<KeyId>,
     pub(super) state: Arc<RunState>,
     pub(super) book: Book,
+    version: Arc<Version>,
     /// Its number, once its server has given it a name.
     number: OnceLock<u64>,
     /// Monotonic seconds.
@@ -42,9 +43,15 @@ impl Link {
             owner: visitor.id,
             state: server.desk.state_of(visitor),
             book: Book::default(),
+            version: Arc::default(),
             number: OnceLock::new(),
             last_used: AtomicU64::new(server.desk.now().as_secs()),
         })
+    }
+
+    /// What its client and the server have agreed on.
+    pub(super) fn version(&self) -> Arc<Version> {
+        Arc::clone(&self.version)
     }
 
     /// To whom what is said on it is told.
@@ -78,6 +85,12 @@ impl Sessions {
         let link = link.ok_or_else(no_such_session)?;
         link.last_used.store(server.desk.now().as_secs(), Ordering::Relaxed);
         Ok(Arc::clone(link))
+    }
+
+    /// The version of the protocol that a session speaks.
+    pub(super) fn version(&self, name: &str, caller: Option<KeyId>) -> Option<String> {
+        let sessions = self.lock();
+        sessions.get(name).filter(|link| link.owner == caller)?.version.get().cloned()
     }
 
     /// Remembers a session that the server has just given a name.

@@ -179,6 +179,99 @@ async fn a_server_that_is_away_gets_its_call_an_error_and_settles_it() {
     assert_eq!(settled, 3);
 }
 
+const BATCH: &str = r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"rm","arguments":{}}}, {"jsonrpc":"2.0","method":"notifications/x"},
+ {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"add","arguments":{}}}]"#;
+
+fn by_id(seen: &crate::scripted::Seen) -> Reply {
+    match seen.json()["id"].as_u64() {
+        Some(id) => Reply::json(result(u32::try_from(id).unwrap(), "fine")),
+        None => Reply::Whole(202, "", String::new()),
+    }
+}
+
+#[tokio::test]
+async fn each_call_of_a_batch_is_an_action_of_its_own() {
+    let server = Scripted::start(by_id).await;
+    let policy = json!({ "tools": [{ "name": "*.rm", "verdict": "deny" }] });
+    for headers in [vec![], vec![("mcp-protocol-version", "2025-03-26")]] {
+        let stage = Stage::new(&[("web", &server.url)], &policy);
+        let told = read(stage.post("web", &headers, BATCH).await).await;
+        assert_eq!((&told[0]["id"], &told[0]["result"]["isError"]), (&json!(1), &json!(true)), "{told}");
+        assert_eq!((&told[1]["id"], &told[1]["result"]["content"][0]["text"]), (&json!(2), &json!("fine")));
+        assert_eq!(told.as_array().unwrap().len(), 2, "a notification has no answer");
+        assert_eq!(
+            stage.actions(),
+            ["action.denied web.rm", "action.admitted web.add", "action.settled web.add"]
+        );
+    }
+    assert!(server.seen().iter().all(|seen| !seen.body.starts_with('[')), "each went on alone");
+    let stage = Stage::new(&[("web", &server.url)], &policy);
+    let told = stage.post("web", &[], r#"[{"jsonrpc":"2.0","method":"notifications/x"}]"#).await;
+    assert_eq!((told.status().as_u16(), text(told).await.as_str()), (202, ""));
+}
+
+#[tokio::test]
+async fn streams_of_a_batch_become_one() {
+    let server = Scripted::start(|seen| match seen.json()["id"].as_u64() {
+        Some(1) => Reply::events(&[&format!("data: {}\n\n", result(1, "in a stream"))]),
+        _ => by_id(seen),
+    })
+    .await;
+    let stage = Stage::new(&[("web", &server.url)], &nothing());
+    let response = stage.post("web", &[], BATCH).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let told = text(response).await;
+    assert!(told.contains("in a stream") && told.contains("fine"), "{told}");
+    assert_eq!(told.matches("\n\n").count(), 2, "{told}");
+}
+
+#[tokio::test]
+async fn a_batch_of_a_server_is_looked_through_message_by_message() {
+    let batch = format!(
+        r#"[{},{{"jsonrpc":"2.0","method":"notifications/message","params":{{"data":"{KEY}"}}}}]"#,
+        result(1, KEY)
+    );
+    let server = Scripted::start(move |_| Reply::events(&[&format!("data: {batch}\n\n")])).await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "out": "redact" } }));
+    let told = text(stage.post("web", &[], &call(1, "walk", "{}")).await).await;
+    assert_eq!(told.matches("[REDACTED:aws_access_key]").count(), 2, "{told}");
+    assert!(!told.contains(KEY), "{told}");
+    assert_eq!(stage.actions(), ["action.admitted web.walk", "action.settled web.walk"]);
+}
+
+#[tokio::test]
+async fn a_batch_is_refused_by_the_versions_that_have_none() {
+    let server = Scripted::start(|seen| match seen.rpc_method().as_str() {
+        "initialize" => Reply::Whole(
+            200,
+            "content-type: application/json\r\nmcp-session-id: s1\r\n",
+            r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#.to_owned(),
+        ),
+        _ => by_id(seen),
+    })
+    .await;
+    let stage = Stage::new(&[("web", &server.url)], &nothing());
+    stage.post("web", &[], r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).await;
+    for header in [("mcp-session-id", "s1"), ("mcp-protocol-version", "2025-11-25")] {
+        let refused = stage.post("web", &[header], BATCH).await;
+        assert_eq!(refused.status(), 400);
+        assert!(text(refused).await.contains("one message at a time"), "{header:?}");
+    }
+    let many = format!("[{}]", vec![r#"{"jsonrpc":"2.0","method":"notifications/x"}"#; 101].join(","));
+    for (body, said) in [
+        ("[]", "empty"),
+        (many.as_str(), "100 messages"),
+        (r#"[{"jsonrpc":"2.0","id":0,"method":"initialize"}]"#, "stands alone"),
+        (&format!("[{BATCH}]"), "one message at a time"),
+        (r#"[{"jsonrpc":"2.0","method":"tools/call"}]"#, "an id"),
+    ] {
+        let refused = stage.post("web", &[], body).await;
+        assert_eq!(refused.status(), 400, "{body}");
+        assert!(text(refused).await.contains(said), "{said}");
+    }
+    assert_eq!(server.seen().len(), 1, "nothing of them was done");
+}
+
 #[tokio::test]
 async fn what_is_no_message_is_refused_here() {
     let server = Scripted::start(|_| Reply::json("{}")).await;

@@ -7,6 +7,7 @@ use rmcp::model::{ConstString, ProgressNotificationMethod};
 
 use super::Session;
 use super::life::away;
+use crate::batch::{is_batch, parts};
 use crate::body::{Frame, event};
 use crate::book::{Found, Unanswered};
 use crate::message::{Kind, Message};
@@ -14,8 +15,26 @@ use crate::screen::{Eyes, looked_through};
 use crate::server::Server;
 
 impl Session {
-    /// A line of the process.
+    /// A line of the process: a message, or several.
     pub(in crate::local) async fn hear(self: &Arc<Self>, server: &Arc<Server>, line: Frame) {
+        if !is_batch(line.bytes()) {
+            return self.hear_one(server, line).await;
+        }
+        let parts = parts(line.bytes()).unwrap_or_else(|error| {
+            tracing::warn!(server = %server.name, %error, "a batch that the server wrote goes nowhere");
+            Vec::new()
+        });
+        for part in parts {
+            let mut memory = server.desk.parts.memory.share();
+            if !memory.take(part.len(), self.limits.buffer) {
+                tracing::error!(server = %server.name, "all buffered bytes are in use; a message is lost");
+                return;
+            }
+            self.hear_one(server, Frame::new(part, Some(memory))).await;
+        }
+    }
+
+    async fn hear_one(self: &Arc<Self>, server: &Arc<Server>, line: Frame) {
         let message = match Message::of_server(line.bytes().clone()) {
             Ok(message) => message,
             Err(error) => {
