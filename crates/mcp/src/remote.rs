@@ -1,6 +1,7 @@
 //! Servers that speak streamable HTTP: each request goes on as one, and sessions are the server's own.
 
 mod relay;
+mod repeated;
 mod request;
 mod sessions;
 
@@ -85,6 +86,10 @@ impl Remote {
     /// A message of a client.
     pub(crate) async fn post(&self, server: &Arc<Server>, visit: Visit) -> Result<Response<Body>, Refusal> {
         let message = Message::of_client(visit.body.clone()).map_err(|error| unreadable(&error))?;
+        if let Some(name) = repeated::contradiction(&visit.headers, &message) {
+            let said = format!("the header {name} does not say what the body says");
+            return Err(no_answer(StatusCode::BAD_REQUEST, ErrorCode::HEADER_MISMATCH, said));
+        }
         let link = self.sessions.link(server, &visit)?;
         match message.kind.clone() {
             Kind::Request { id, .. } => self.request(server, visit, link, &id, &message).await,

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use crate::server::is_of_protocol;
 
 /// Headers of the protocol that repeat arguments of a call.
-const OF_ARGUMENTS: &str = "mcp-param-";
+pub(super) const OF_ARGUMENTS: &str = "mcp-param-";
 
 /// A request. Nothing goes out that a caller sent but the protocol's own headers: no key, no cookie, no address.
 /// `is_changed`: arguments were replaced, so that headers which repeat them would tell what was taken out.

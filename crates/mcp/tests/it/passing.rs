@@ -66,6 +66,18 @@ async fn a_call_without_an_id_does_not_pass_as_a_notification() {
 }
 
 #[tokio::test]
+async fn a_header_that_names_another_tool_than_the_body_is_refused() {
+    let server = Scripted::start(|_| Reply::json(result(1, "fine"))).await;
+    let stage = Stage::new(&[("web", &server.url)], &nothing());
+    for header in [("mcp-name", "rm_all"), ("mcp-method", "ping"), ("mcp-param-to", "evil.example")] {
+        let refused = stage.post("web", &[header], &call(1, "add", "{\"to\":\"x\"}")).await;
+        assert_eq!(refused.status(), 400);
+        assert_eq!(read(refused).await["error"]["code"], -32020, "{header:?}");
+    }
+    assert!(server.seen().is_empty(), "it may go by the headers");
+}
+
+#[tokio::test]
 async fn only_what_a_rule_replaces_is_other_than_it_was_written() {
     let server = Scripted::start(|_| Reply::json(result(1, "fine"))).await;
     let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "in": "redact" } }));
