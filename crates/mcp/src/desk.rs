@@ -82,12 +82,15 @@ pub(crate) struct Refused {
     pub(crate) denial: Denial,
 }
 
+/// What callers did, and when they did the last of it; `None`: nobody in particular.
+type Callers = HashMap<Option<KeyId>, (Arc<RunState>, Duration)>;
+
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) parts: Parts,
     /// What was told of lists already.
     pub(crate) noted: Noted,
-    callers: Mutex<HashMap<KeyId, (Arc<RunState>, Duration)>>,
+    callers: Mutex<Callers>,
     /// The server stops: streams on which nobody awaits an answer end.
     pub(crate) draining: CancellationToken,
 }
@@ -109,8 +112,13 @@ impl Desk {
     /// What the visitor did before. Those who can be told apart keep it over all their sessions, with all servers: what was
     /// read through one must not leave through another. Nobody in particular has a new one for each session.
     pub(crate) fn state_of(&self, visitor: &Visitor) -> Arc<RunState> {
-        let Some(id) = visitor.id else { return Arc::default() };
-        let now = self.now();
+        if visitor.id.is_some() { self.state_without_session(visitor) } else { Arc::default() }
+    }
+
+    /// The same where there is no session: then all that nobody in particular did is one history, since a request of its own
+    /// would have none.
+    pub(crate) fn state_without_session(&self, visitor: &Visitor) -> Arc<RunState> {
+        let (id, now) = (visitor.id, self.now());
         let mut callers = self.callers();
         if callers.len() >= MOST_CALLERS && !callers.contains_key(&id) {
             let is_used = |state: &Arc<RunState>, last: Duration| {
@@ -127,7 +135,7 @@ impl Desk {
         Arc::clone(state)
     }
 
-    fn callers(&self) -> MutexGuard<'_, HashMap<KeyId, (Arc<RunState>, Duration)>> {
+    fn callers(&self) -> MutexGuard<'_, Callers> {
         // A map is never half-changed by what is done here.
         self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -90,7 +90,12 @@ impl Remote {
             let said = format!("the header {name} does not say what the body says");
             return Err(no_answer(StatusCode::BAD_REQUEST, ErrorCode::HEADER_MISMATCH, said));
         }
-        let link = self.sessions.link(server, &visit)?;
+        let begins = message.method() == Some(InitializeResultMethod::VALUE);
+        let link = if begins && session_of(&visit.headers).is_none() {
+            Sessions::begin(server, &visit)
+        } else {
+            self.sessions.link(server, &visit)?
+        };
         match message.kind.clone() {
             Kind::Request { id, .. } => self.request(server, visit, link, &id, &message).await,
             Kind::Notification { .. } | Kind::Answer { .. } => {

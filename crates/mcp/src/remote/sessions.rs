@@ -38,10 +38,10 @@ pub(super) struct Link {
 }
 
 impl Link {
-    fn of(server: &Server, visitor: &Visitor) -> Arc<Self> {
+    fn of(visitor: &Visitor, state: Arc<RunState>, server: &Server) -> Arc<Self> {
         Arc::new(Self {
             owner: visitor.id,
-            state: server.desk.state_of(visitor),
+            state,
             book: Book::default(),
             version: Arc::default(),
             number: OnceLock::new(),
@@ -74,12 +74,20 @@ impl Link {
 pub(super) struct Sessions(Mutex<HashMap<String, Arc<Link>>>);
 
 impl Sessions {
+    /// What may become a session: its server has yet to give it a name.
+    pub(super) fn begin(server: &Server, visit: &Visit) -> Arc<Link> {
+        Link::of(&visit.visitor, server.desk.state_of(&visit.visitor), server)
+    }
+
     /// The session that a request names, for whoever began it and nobody else; a new one where it names none.
     ///
     /// # Errors
     /// There is no such session.
     pub(super) fn link(&self, server: &Server, visit: &Visit) -> Result<Arc<Link>, Refusal> {
-        let Some(name) = session_of(&visit.headers) else { return Ok(Link::of(server, &visit.visitor)) };
+        let Some(name) = session_of(&visit.headers) else {
+            let state = server.desk.state_without_session(&visit.visitor);
+            return Ok(Link::of(&visit.visitor, state, server));
+        };
         let sessions = self.lock();
         let link = sessions.get(name).filter(|link| link.owner == visit.visitor.id);
         let link = link.ok_or_else(no_such_session)?;

@@ -229,6 +229,18 @@ async fn a_reload_keeps_the_sessions_of_servers_that_stay() {
 }
 
 #[tokio::test]
+async fn what_was_read_without_a_session_must_not_leave_without_one() {
+    let server = Scripted::start(script).await;
+    let policy = json!({ "sensitive": [{ "tool": "crm.*" }], "sinks": [{ "tool": "web.post" }] });
+    let stage = Stage::new(&[("crm", &server.url), ("web", &server.url)], &policy);
+    let leak = call(2, "post", r#"{"body":"psst: the launch code is tangerine-42-quartz-lantern"}"#);
+    stage.post("crm", &[], &call(1, "read", "{}")).await;
+    assert!(text(stage.post("web", &[], &leak).await).await.contains("TAINT_LEAK"));
+    let of_a_key = text(stage.send(key(1), Method::POST, "web", &[], &leak).await).await;
+    assert!(!of_a_key.contains("TAINT_LEAK"), "a key has a history of its own");
+}
+
+#[tokio::test]
 async fn what_was_read_through_one_server_must_not_leave_through_another() {
     let server = Scripted::start(script).await;
     let policy = json!({ "sensitive": [{ "tool": "crm.*" }], "sinks": [{ "tool": "web.post" }] });
