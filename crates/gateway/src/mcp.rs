@@ -18,6 +18,8 @@ use crate::{Caller, Gateway, GatewayBody, Snapshot, header};
 
 /// The label of all of them; which server it was is counted by the proxy.
 pub(crate) const ROUTE: &str = "/mcp/{server}";
+/// Where the protocol has the name of a session.
+const SESSION: &str = "mcp-session-id";
 /// What their path takes.
 pub(crate) const METHODS: [&str; 3] = ["POST", "GET", "DELETE"];
 
@@ -40,9 +42,10 @@ impl Gateway {
             Err(refusal) => return self.refuse(&accepted, &caller.actor, None, &refusal),
         };
         let place = accepted.in_flight.take();
-        // A stream that only listens is bounded by its session, and takes no place from requests.
+        // A stream that only listens is bounded by its session, where it has one, and takes no place from requests.
+        let listens = accepted.method == Method::GET && accepted.headers.contains_key(SESSION);
         let hold: Option<seawall_mcp::Hold> =
-            if accepted.method == Method::GET { None } else { Some(Box::new((place, payload.memory))) };
+            if listens { None } else { Some(Box::new((place, payload.memory))) };
         let limits = &snapshot.settings.limits;
         let visit = Visit {
             server,

@@ -248,8 +248,17 @@ impl Remote {
     }
 
     /// The stream of what the server says by itself, or the rest of one that broke off.
-    pub(crate) async fn listen(&self, server: &Arc<Server>, visit: Visit) -> Result<Response<Body>, Refusal> {
+    pub(crate) async fn listen(
+        &self,
+        server: &Arc<Server>,
+        mut visit: Visit,
+    ) -> Result<Response<Body>, Refusal> {
         let link = self.sessions.link(server, &visit)?;
+        let Some(place) = link.listener() else {
+            let message = "too many streams of this session are open; close one";
+            return Err(no_answer(StatusCode::TOO_MANY_REQUESTS, answer::REFUSED, message));
+        };
+        visit.hold.0 = Some(Box::new((place, visit.hold.0.take())));
         let request = self.outgoing(&visit, Method::GET, Bytes::new(), false);
         let sent = tokio::time::timeout(server.timeout(), self.requester(&visit).send(request)).await;
         let response = sent.map_err(|_elapsed| unreachable(server, &"no answer in time"))?;

@@ -19,6 +19,8 @@ use crate::server::{Refusal, Server, no_answer, no_such_session, session_of};
 
 /// So many are remembered for one server; past that, the one is forgotten that was not used for the longest time.
 const MOST: usize = 10_000;
+/// So many streams may listen in one session.
+const MOST_LISTENERS: usize = 16;
 /// The longest name of a session.
 const LONGEST_NAME: usize = 1_024;
 /// After so long without a message a session is forgotten. Its client begins another one then.
@@ -31,6 +33,8 @@ pub(super) struct Link {
     pub(super) state: Arc<RunState>,
     pub(super) book: Book,
     version: Arc<Version>,
+    /// One for each stream that listens, beside its own.
+    listeners: Arc<()>,
     /// Its number, once its server has given it a name.
     number: OnceLock<u64>,
     /// Monotonic seconds.
@@ -44,6 +48,7 @@ impl Link {
             state,
             book: Book::default(),
             version: Arc::default(),
+            listeners: Arc::default(),
             number: OnceLock::new(),
             last_used: AtomicU64::new(server.desk.now().as_secs()),
         })
@@ -52,6 +57,13 @@ impl Link {
     /// What its client and the server have agreed on.
     pub(super) fn version(&self) -> Arc<Version> {
         Arc::clone(&self.version)
+    }
+
+    /// A place for a stream that listens, given back when it is dropped; `None` where all are taken.
+    pub(super) fn listener(&self) -> Option<Arc<()>> {
+        let place = Arc::clone(&self.listeners);
+        // One is the session's own, and one this.
+        (Arc::strong_count(&place) - 2 < MOST_LISTENERS).then_some(place)
     }
 
     /// To whom what is said on it is told.

@@ -201,6 +201,36 @@ async fn an_event_larger_than_messages_may_be_ends_its_stream_in_an_error() {
 }
 
 #[tokio::test]
+async fn a_session_listens_on_so_many_streams() {
+    let streams = Mutex::new(Vec::new());
+    let server = Scripted::start(move |seen| {
+        if seen.rpc_method() == "initialize" {
+            return Reply::Whole(
+                200,
+                "content-type: application/json\r\nmcp-session-id: s1\r\n",
+                r#"{"jsonrpc":"2.0","id":0,"result":{}}"#.to_owned(),
+            );
+        }
+        let (sender, receiver) = mpsc::unbounded_channel();
+        streams.lock().unwrap().push(sender);
+        Reply::Events(receiver)
+    })
+    .await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({}));
+    stage.post("web", &[], r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).await;
+    let listen = async || stage.send(None, http::Method::GET, "web", &[("mcp-session-id", "s1")], "").await;
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        let response = listen().await;
+        assert_eq!(response.status(), 200);
+        open.push(response);
+    }
+    assert_eq!(listen().await.status(), 429);
+    open.pop();
+    assert_eq!(listen().await.status(), 200, "the place of one that was closed is free");
+}
+
+#[tokio::test]
 async fn a_stream_that_only_listens_ends_when_the_server_stops() {
     let (sender, receiver) = mpsc::unbounded_channel();
     let stream = Mutex::new(Some(receiver));
