@@ -21,6 +21,7 @@ use crate::body::{Frame, Frames, event, frames};
 use crate::desk::Desk;
 use crate::metrics::Ended;
 use crate::noted::Whose;
+use crate::tasks::About;
 
 /// What a request asked for, as far as its answer is treated by it.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) enum What {
     Resource(Box<ToolPermit>),
     /// Which tools there are.
     Tools,
+    /// How a task of an earlier call goes, or what it gave.
+    Task(About),
     /// Which version of the protocol is spoken.
     Hello(Arc<Version>),
     /// Anything else.
@@ -71,7 +74,7 @@ impl What {
     pub(crate) fn limit(&self, of_server: Duration) -> Duration {
         match self {
             Self::Call(permit) => permit.time_limit().map_or(of_server, |limit| limit.min(of_server)),
-            Self::Resource(_) | Self::Tools | Self::Hello(_) | Self::Other => of_server,
+            Self::Resource(_) | Self::Tools | Self::Task(_) | Self::Hello(_) | Self::Other => of_server,
         }
     }
 }
@@ -168,7 +171,7 @@ impl Entry {
         let (permit, is_call) = match what {
             What::Call(permit) => (Some(permit), true),
             What::Resource(permit) => (Some(permit), false),
-            What::Tools | What::Hello(_) | What::Other => (None, false),
+            What::Tools | What::Task(_) | What::Hello(_) | What::Other => (None, false),
         };
         let action = permit.as_ref().map(|permit| permit.action());
         let name = permit.as_ref().map_or(server, |permit| permit.name()).to_owned();

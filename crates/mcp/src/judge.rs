@@ -18,6 +18,7 @@ use crate::book::What;
 use crate::desk::{Desk, Granted, Refused, Visitor, Wanted};
 use crate::message::{Message, on_one_line};
 use crate::metrics::Ended;
+use crate::tasks::About;
 
 /// A request, and on whose behalf.
 #[derive(Debug, Clone)]
@@ -60,7 +61,10 @@ pub(crate) async fn judge(desk: &Arc<Desk>, asked: &Asked, id: &RequestId, messa
         Some(CallToolRequestMethod::VALUE) => call(desk, asked, id, message).await,
         Some(ReadResourceRequestMethod::VALUE) => resource(desk, asked, id, message).await,
         Some(ListToolsRequestMethod::VALUE) => Judged::as_it_is(message, What::Tools),
-        _ => Judged::as_it_is(message, What::Other),
+        method => {
+            let about = About::of(method, &message.value());
+            Judged::as_it_is(message, about.map_or(What::Other, What::Task))
+        }
     }
 }
 

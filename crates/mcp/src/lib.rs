@@ -24,6 +24,7 @@ mod remote;
 mod screen;
 mod server;
 mod settings;
+mod tasks;
 
 pub use answer::refusal;
 pub use body::{Body, Hold};

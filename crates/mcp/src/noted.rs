@@ -11,11 +11,11 @@ const MOST: usize = 10_000;
 
 /// Whom something was told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Whose {
-    /// The session of this number.
-    Session(u64),
-    /// A caller, where there are no sessions; `None`: nobody in particular.
-    Caller(Option<KeyId>),
+pub(crate) struct Whose {
+    /// `None`: nobody in particular.
+    pub(crate) caller: Option<KeyId>,
+    /// The session of this number, where there are sessions.
+    pub(crate) session: Option<u64>,
 }
 
 /// Hashes of what was noted, the oldest first.
@@ -52,10 +52,11 @@ mod tests {
     #[test]
     fn what_was_noted_is_remembered_up_to_a_bound() {
         let noted = Noted::default();
-        assert!(noted.is_new(&(Whose::Session(1), "a")) && noted.is_new(&(Whose::Session(2), "a")));
-        assert!(!noted.is_new(&(Whose::Session(1), "a")));
+        let [one, two] = [1, 2].map(|number| Whose { caller: None, session: Some(number) });
+        assert!(noted.is_new(&(one, "a")) && noted.is_new(&(two, "a")));
+        assert!(!noted.is_new(&(one, "a")));
         assert!((0..MOST).all(|number| noted.is_new(&number)));
-        assert!(noted.is_new(&(Whose::Session(1), "a")), "it was forgotten");
+        assert!(noted.is_new(&(one, "a")), "it was forgotten");
         assert_eq!(noted.known.lock().unwrap().0.len(), MOST);
     }
 }

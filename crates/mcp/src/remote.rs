@@ -305,11 +305,10 @@ impl Remote {
             let Ok(message) = Message::of_server(text) else { return Ok(status_only(server, head.status)) };
             let policy = server.policy_for(&visit.visitor, &visit.policy);
             let eyes = screen::Eyes {
-                desk: &server.desk,
-                server: &server.name,
+                server,
                 policy: &policy,
                 actor: &visit.visitor.actor,
-                whose: Whose::Caller(visit.visitor.id),
+                whose: Whose { caller: visit.visitor.id, session: None },
             };
             Ok(in_json(head.status, eyes.said(&message)))
         };

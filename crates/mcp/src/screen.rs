@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use crate::answer;
 use crate::book::{Entry, What};
-use crate::desk::Desk;
 use crate::judge::name_of;
 use crate::message::{Kind, Message};
 use crate::metrics::Ended;
 use crate::noted::Whose;
 use crate::server::Server;
+use crate::tasks::{About, NOTIFICATION, Told, task_in};
 
 /// Fields of contents that hold bytes in base64: no text, and nothing in them can be taken out without breaking them. Beside
 /// each stands what tells such contents from anything else.
@@ -32,8 +32,7 @@ const AT_ONCE: usize = 256 * 1024;
 /// With whose eyes a message is looked at that belongs to no request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Eyes<'a> {
-    pub(crate) desk: &'a Desk,
-    pub(crate) server: &'a str,
+    pub(crate) server: &'a Server,
     pub(crate) policy: &'a Policy,
     pub(crate) actor: &'a Arc<Actor>,
     pub(crate) whose: Whose,
@@ -48,11 +47,10 @@ pub(crate) async fn looked_through(
     message: Message,
 ) -> Bytes {
     if message.bytes().len() <= AT_ONCE {
-        return answered(&server.desk, &server.name, &id, entry, &message);
+        return answered(server, &id, entry, &message);
     }
     let (server, for_error) = (Arc::clone(server), id.clone());
-    let beside =
-        tokio::task::spawn_blocking(move || answered(&server.desk, &server.name, &id, entry, &message));
+    let beside = tokio::task::spawn_blocking(move || answered(&server, &id, entry, &message));
     beside.await.unwrap_or_else(|broken| {
         tracing::error!(%broken, "an answer could not be looked through");
         answer::error(
@@ -65,13 +63,17 @@ pub(crate) async fn looked_through(
 }
 
 /// The answer to a request, as its client gets it.
-fn answered(desk: &Desk, server: &str, id: &RequestId, entry: Entry, message: &Message) -> Bytes {
+fn answered(server: &Server, id: &RequestId, entry: Entry, message: &Message) -> Bytes {
     let Entry { what, policy, actor, whose, is_modern, .. } = entry;
-    let eyes = Eyes { desk, server, policy: &policy, actor: &actor, whose };
+    let eyes = Eyes { server, policy: &policy, actor: &actor, whose };
     let is_error = matches!(message.kind, Kind::Answer { is_error: true, .. });
     match what {
         What::Call(permit) | What::Resource(permit) if is_error => eyes.failed(*permit, message),
-        What::Call(permit) => eyes.called(*permit, id, message, is_modern),
+        What::Call(permit) => match eyes.put_off(permit, message) {
+            Ok(()) => eyes.again(id, message),
+            Err(permit) => eyes.called(*permit, id, message, is_modern),
+        },
+        What::Task(about) => eyes.told_of(&about, id, message, is_modern),
         What::Resource(permit) => eyes.read(*permit, id, message),
         What::Tools if !is_error => eyes.tools(message),
         What::Hello(version) => {
@@ -89,7 +91,7 @@ impl Eyes<'_> {
         let error = message.value();
         let text = error.get("message").and_then(Value::as_str).unwrap_or("it gave an error");
         let _it_gave_nothing = permit.settle(ToolEnd::Failed(text), None);
-        self.desk.metrics().called(self.server, Ended::Failed);
+        self.server.desk.metrics().called(&self.server.name, Ended::Failed);
         self.said(message)
     }
 
@@ -97,12 +99,12 @@ impl Eyes<'_> {
         let action = permit.action();
         match settle(permit, message) {
             Ok(bytes) => {
-                self.desk.metrics().called(self.server, Ended::Answered);
+                self.server.desk.metrics().called(&self.server.name, Ended::Answered);
                 bytes
             }
             Err(denial) => {
-                self.desk.metrics().called(self.server, Ended::Denied);
-                self.desk.metrics().found(denial.code, Verdict::Deny);
+                self.server.desk.metrics().called(&self.server.name, Ended::Denied);
+                self.server.desk.metrics().found(denial.code, Verdict::Deny);
                 answer::denied_call(id.clone(), action, &denial, is_modern)
             }
         }
@@ -110,9 +112,63 @@ impl Eyes<'_> {
 
     fn read(self, permit: ToolPermit, id: &RequestId, message: &Message) -> Bytes {
         settle(permit, message).unwrap_or_else(|denial| {
-            self.desk.metrics().found(denial.code, Verdict::Deny);
+            self.server.desk.metrics().found(denial.code, Verdict::Deny);
             answer::denied(Some(id.clone()), &denial)
         })
+    }
+
+    /// Keeps the permit of a call that was answered with a task; gives it back where it was not.
+    fn put_off(self, permit: Box<ToolPermit>, message: &Message) -> Result<(), Box<ToolPermit>> {
+        match task_in(&message.value()) {
+            Some(task) => self.server.tasks.keep(self.whose.caller, task, permit, self.server.desk.now()),
+            None => Err(permit),
+        }
+    }
+
+    /// What is told of a task. Its call is settled once the task is over.
+    fn told_of(self, about: &About, id: &RequestId, message: &Message, is_modern: bool) -> Bytes {
+        let is_error = matches!(message.kind, Kind::Answer { is_error: true, .. });
+        let told = match (about.is_result, is_error) {
+            (true, _) => Told::Done,
+            // What can't be told goes on as far as we know.
+            (false, true) => Told::GoesOn,
+            (false, false) => Told::of(&message.value()),
+        };
+        let take = || self.server.tasks.take(self.whose.caller, &about.task);
+        let permit = if told == Told::GoesOn { None } else { take() };
+        match (permit, told) {
+            (None, _) => self.again(id, message),
+            (Some(permit), Told::Over(reason)) => {
+                let _it_gave_nothing = permit.settle(ToolEnd::Failed(reason), None);
+                self.server.desk.metrics().called(&self.server.name, Ended::Failed);
+                self.again(id, message)
+            }
+            (Some(permit), _) if is_error => self.failed(*permit, message),
+            (Some(permit), _) if about.is_result => self.called(*permit, id, message, is_modern),
+            (Some(permit), _) => {
+                self.server.desk.metrics().called(&self.server.name, Ended::Answered);
+                self.read(*permit, id, message)
+            }
+        }
+    }
+
+    /// A task whose end its server tells by itself, with what it gave. What must not go on is left out: that the task is over
+    /// is told all the same.
+    fn told_by_itself(self, message: &Message) -> Option<Bytes> {
+        let mut parameters = message.value();
+        if message.method() != Some(NOTIFICATION) || Told::of(&parameters) != Told::Done {
+            return None;
+        }
+        let task = parameters.get("taskId").and_then(Value::as_str)?;
+        let permit = self.server.tasks.take(self.whose.caller, task)?;
+        self.server.desk.metrics().called(&self.server.name, Ended::Answered);
+        Some(settle(*permit, message).unwrap_or_else(|denial| {
+            self.server.desk.metrics().found(denial.code, Verdict::Deny);
+            if let Some(fields) = parameters.as_object_mut() {
+                fields.remove("result");
+            }
+            message.with(&parameters)
+        }))
     }
 
     /// The list of tools without those that may not be called, each with what may be said of it.
@@ -132,21 +188,25 @@ impl Eyes<'_> {
 
     /// Whether a tool may be listed, and whether something in it was replaced.
     fn tool(self, tool: &mut Value) -> (bool, bool) {
-        let name = name_of(self.server, tool.get("name").and_then(Value::as_str).unwrap_or_default());
+        let name = name_of(&self.server.name, tool.get("name").and_then(Value::as_str).unwrap_or_default());
         if self.policy.judge_name(&name).verdict == Verdict::Deny {
             return (false, false);
         }
         let (found, changed) = self.texts(tool);
         let verdict = self.policy.in_mode(found.would());
         // Clients ask for their lists again and again.
-        if !found.is_empty() && self.desk.noted.is_new(&(self.whose, &name, verdict, tool.to_string())) {
-            self.desk.note(self.actor, &name, verdict, found.findings());
+        if !found.is_empty() && self.server.desk.noted.is_new(&(self.whose, &name, verdict, tool.to_string()))
+        {
+            self.server.desk.note(self.actor, &name, verdict, found.findings());
         }
         (verdict != Verdict::Deny, changed)
     }
 
     /// Anything else that a server says.
     pub(crate) fn said(self, message: &Message) -> Bytes {
+        if let Some(told) = self.told_by_itself(message) {
+            return told;
+        }
         if self.policy.text_from_tool().detector().is_none() {
             return message.bytes().clone();
         }
@@ -157,10 +217,10 @@ impl Eyes<'_> {
         }
         let verdict = self.policy.in_mode(found.would());
         let about = match message.method() {
-            Some(method) => name_of(self.server, method),
-            None => self.server.to_owned(),
+            Some(method) => name_of(&self.server.name, method),
+            None => self.server.name.to_string(),
         };
-        self.desk.note(self.actor, &about, verdict, found.findings());
+        self.server.desk.note(self.actor, &about, verdict, found.findings());
         if verdict >= Verdict::Ask {
             match &message.kind {
                 Kind::Answer { id: Some(id), .. } => {

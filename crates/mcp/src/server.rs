@@ -18,8 +18,10 @@ use crate::desk::{Desk, Visitor};
 use crate::judge::Asked;
 use crate::local::Local;
 use crate::message::MessageError;
+use crate::metrics::Ended;
 use crate::proxy::{Launch, ServerPlan, Visit};
 use crate::remote::Remote;
+use crate::tasks::Tasks;
 use crate::{Body, Hold, Host, Place, ServerSettings, answer};
 
 /// Headers of the protocol.
@@ -37,6 +39,8 @@ pub(crate) struct Server {
     /// For callers without one of their own.
     policy: ArcSwapOption<Policy>,
     back: Back,
+    /// Calls whose results are yet to come.
+    pub(crate) tasks: Tasks,
     serials: AtomicU64,
     /// It is not configured any more, or the proxy stops.
     pub(crate) closed: CancellationToken,
@@ -74,6 +78,7 @@ impl Server {
             settings,
             policy: ArcSwapOption::new(policy),
             back,
+            tasks: Tasks::default(),
             serials: AtomicU64::new(1),
             closed: host.closed.child_token(),
         })
@@ -162,6 +167,9 @@ impl Server {
         };
         let open = i64::try_from(open).unwrap_or(i64::MAX);
         self.desk.metrics().sessions.with_label_values(&[&*self.name]).set(open);
+        for _late in 0..self.tasks.tidy(self.desk.now()) {
+            self.desk.metrics().called(&self.name, Ended::TimedOut);
+        }
     }
 
     /// Lets streams end on which no answer is awaited.
@@ -174,6 +182,7 @@ impl Server {
     /// Ends all sessions.
     pub(crate) fn close(&self) {
         self.closed.cancel();
+        self.tasks.close();
         if let Back::Local(local) = &self.back {
             local.close();
         }

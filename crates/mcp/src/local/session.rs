@@ -93,7 +93,7 @@ impl Session {
             server: Arc::downgrade(server),
             state,
             actor: Arc::clone(&visit.visitor.actor),
-            whose: Whose::Session(server.next_serial()),
+            whose: Whose { caller: visit.visitor.id, session: Some(server.next_serial()) },
             version: Arc::default(),
             policy: ArcSwap::new(server.policy_for(&visit.visitor, &visit.policy)),
             limits: visit.limits,

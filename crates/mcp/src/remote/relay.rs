@@ -219,13 +219,7 @@ impl Relay {
     }
 
     fn eyes(&self) -> Eyes<'_> {
-        Eyes {
-            desk: &self.server.desk,
-            server: &self.server.name,
-            policy: &self.policy,
-            actor: &self.actor,
-            whose: self.link.whose(),
-        }
+        Eyes { server: &self.server, policy: &self.policy, actor: &self.actor, whose: self.link.whose() }
     }
 
     /// Sees to what is still awaited.

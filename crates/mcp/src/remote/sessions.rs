@@ -68,7 +68,7 @@ impl Link {
 
     /// To whom what is said on it is told.
     pub(super) fn whose(&self) -> Whose {
-        self.number.get().map_or(Whose::Caller(self.owner), |number| Whose::Session(*number))
+        Whose { caller: self.owner, session: self.number.get().copied() }
     }
 
     /// The client wants no answer any more. The server is told by the same message, which goes on.

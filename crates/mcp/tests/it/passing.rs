@@ -191,6 +191,91 @@ async fn a_server_that_is_away_gets_its_call_an_error_and_settles_it() {
     assert_eq!(settled, 3);
 }
 
+/// A server whose tools give tasks, in the form of one version or the other, and their results when they are asked for.
+async fn tasking(is_modern: bool) -> Scripted {
+    let given = r#""content":[{"type":"text","text":"the launch code is tangerine-42-quartz-lantern"}],"structuredContent":{"password":"correct-horse-7"}"#;
+    Scripted::start(move |seen| {
+        let id = seen.json()["id"].clone();
+        let task = if is_modern {
+            r#""resultType":"task","taskId":"t1","status":"working""#
+        } else {
+            r#""task":{"taskId":"t1","status":"working"}"#
+        };
+        let result = match seen.rpc_method().as_str() {
+            "tools/call" if seen.json()["params"]["name"] == "read" => task.to_owned(),
+            "tasks/result" => given.to_owned(),
+            "tasks/get" if is_modern => format!(r#""taskId":"t1","status":"completed","result":{{{given}}}"#),
+            "tasks/get" => r#""taskId":"t1","status":"completed""#.to_owned(),
+            _ => r#""content":[]"#.to_owned(),
+        };
+        Reply::json(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{{result}}}}}"#))
+    })
+    .await
+}
+
+fn about_task(id: u32, method: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"taskId":"t1"}}}}"#)
+}
+
+#[tokio::test]
+async fn a_call_that_becomes_a_task_is_settled_with_what_the_task_gives() {
+    let policy = json!({ "secrets": { "out": "redact" },
+        "sensitive": [{ "tool": "web.read" }], "sinks": [{ "tool": "web.post" }] });
+    for is_modern in [false, true] {
+        let server = tasking(is_modern).await;
+        let stage = Stage::new(&[("web", &server.url)], &policy);
+        let begun = read(stage.post("web", &[], &call(1, "read", "{}")).await).await;
+        assert!(begun.to_string().contains("t1"), "{begun}");
+        assert_eq!(stage.actions(), ["action.admitted web.read"], "it goes on");
+        let told = text(stage.post("web", &[], &about_task(2, "tasks/get")).await).await;
+        let told = if is_modern {
+            told
+        } else {
+            text(stage.post("web", &[], &about_task(3, "tasks/result")).await).await
+        };
+        assert!(told.contains("tangerine") && told.contains("[REDACTED:secret]"), "{told}");
+        assert_eq!(stage.actions(), ["action.admitted web.read", "action.settled web.read"]);
+        let leak = call(4, "post", r#"{"body":"the launch code is tangerine-42-quartz-lantern"}"#);
+        assert!(text(stage.post("web", &[], &leak).await).await.contains("TAINT_LEAK"));
+        let again = text(stage.post("web", &[], &about_task(5, "tasks/result")).await).await;
+        assert!(again.contains("[REDACTED:secret]"), "{again}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_task_gives_may_be_refused_like_what_a_call_gives() {
+    for is_modern in [false, true] {
+        let server = tasking(is_modern).await;
+        let stage = Stage::new(&[("web", &server.url)], &json!({ "limits": { "output_bytes": 20 } }));
+        stage.post("web", &[], &call(1, "read", "{}")).await;
+        let method = if is_modern { "tasks/get" } else { "tasks/result" };
+        let told = text(stage.post("web", &[], &about_task(2, method)).await).await;
+        assert!(told.contains("OUTPUT_TOO_LARGE") && !told.contains("tangerine"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_its_server_tells_of_is_settled_and_looked_through() {
+    let notice = r#"{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"t1","status":"completed","result":{"content":[],"structuredContent":{"password":"correct-horse-7"}}}}"#;
+    let server = Scripted::start(move |seen| match seen.method.as_str() {
+        "GET" => Reply::events(&[&format!("data: {notice}\n\n")]),
+        _ => Reply::json(
+            r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"task","taskId":"t1","status":"working"}}"#,
+        ),
+    })
+    .await;
+    for (policy, words) in [
+        (json!({ "secrets": { "out": "redact" } }), "[REDACTED:secret]"),
+        (json!({ "secrets": { "out": "deny" } }), "\"completed\""),
+    ] {
+        let stage = Stage::new(&[("web", &server.url)], &policy);
+        stage.post("web", &[], &call(1, "read", "{}")).await;
+        let told = text(stage.send(None, http::Method::GET, "web", &[], "").await).await;
+        assert!(told.contains(words) && !told.contains("correct-horse"), "{told}");
+        assert_eq!(stage.actions(), ["action.admitted web.read", "action.settled web.read"]);
+    }
+}
+
 const BATCH: &str = r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"rm","arguments":{}}}, {"jsonrpc":"2.0","method":"notifications/x"},
  {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"add","arguments":{}}}]"#;
 

@@ -53,13 +53,7 @@ impl Session {
             Kind::Answer { id: None, .. } => {}
             Kind::Request { .. } | Kind::Notification { .. } => {
                 let policy = self.policy.load_full();
-                let eyes = Eyes {
-                    desk: &server.desk,
-                    server: &server.name,
-                    policy: &policy,
-                    actor: &self.actor,
-                    whose: self.whose,
-                };
+                let eyes = Eyes { server, policy: &policy, actor: &self.actor, whose: self.whose };
                 let told = eyes.said(&message);
                 self.route(&message, line.with(event(told))).await;
             }
