@@ -18,6 +18,7 @@ use crate::book::What;
 use crate::desk::{Desk, Granted, Refused, Visitor, Wanted};
 use crate::message::{Message, on_one_line};
 use crate::metrics::Ended;
+use crate::outward::Reader;
 use crate::tasks::About;
 
 /// A request, and on whose behalf.
@@ -60,11 +61,20 @@ pub(crate) async fn judge(desk: &Arc<Desk>, asked: &Asked, id: &RequestId, messa
     match message.method() {
         Some(CallToolRequestMethod::VALUE) => call(desk, asked, id, message).await,
         Some(ReadResourceRequestMethod::VALUE) => resource(desk, asked, id, message).await,
-        Some(ListToolsRequestMethod::VALUE) => Judged::as_it_is(message, What::Tools),
+        Some(ListToolsRequestMethod::VALUE) => other(desk, asked, id, message, What::Tools),
         method => {
             let about = About::of(method, &message.value());
-            Judged::as_it_is(message, about.map_or(What::Other, What::Task))
+            other(desk, asked, id, message, about.map_or(What::Other, What::Task))
         }
+    }
+}
+
+/// What is no action.
+fn other(desk: &Desk, asked: &Asked, id: &RequestId, message: &Message, what: What) -> Judged {
+    let (server, policy, actor) = (&*asked.server, &*asked.policy, &asked.visitor.actor);
+    match (Reader { desk, server, policy, actor }).read(message) {
+        Ok((bytes, is_changed)) => Judged::Passes { bytes, is_changed, what },
+        Err(denial) => Judged::Answered(answer::denied(Some(id.clone()), &denial)),
     }
 }
 

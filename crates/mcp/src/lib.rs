@@ -19,6 +19,7 @@ mod local;
 mod message;
 mod metrics;
 mod noted;
+mod outward;
 mod proxy;
 mod remote;
 mod screen;

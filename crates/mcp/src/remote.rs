@@ -238,8 +238,19 @@ impl Remote {
         if message.method() == Some(CancelledNotificationMethod::VALUE) {
             link.cancel(server, &message.value());
         }
-        let request = self.outgoing(visit, Method::POST, message.line(), false);
-        self.pass(server, visit, request).await
+        let (bytes, refused) = server.read(visit, message);
+        let passed = match bytes {
+            Some(bytes) => {
+                let request = self.outgoing(visit, Method::POST, bytes, false);
+                Some(self.pass(server, visit, request).await)
+            }
+            None => None,
+        };
+        match (refused, passed) {
+            (None, Some(passed)) => passed,
+            (Some(refused), _) => Err(refused),
+            (None, None) => Ok(status_only(server, StatusCode::ACCEPTED)),
+        }
     }
 
     /// The version of the protocol that a session speaks.

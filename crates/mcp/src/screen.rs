@@ -363,7 +363,11 @@ fn is_base64(text: &str) -> bool {
 
 /// Gives every text of a value, with the JSON pointer (RFC 6901) of its place, and puts in its place what comes back. Names
 /// of fields are left as they are: programs read them, and models don't.
-fn each_text(value: &mut Value, at: &mut String, each: &mut dyn FnMut(&str, &str) -> Option<String>) {
+pub(crate) fn each_text(
+    value: &mut Value,
+    at: &mut String,
+    each: &mut dyn FnMut(&str, &str) -> Option<String>,
+) {
     match value {
         Value::String(text) => {
             if let Some(other) = each(text, at) {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
 use rmcp::model::{ErrorCode, ProtocolVersion};
 use seawall_checkpoint::tool::RunState;
@@ -17,8 +18,9 @@ use crate::body::Frame;
 use crate::desk::{Desk, Visitor};
 use crate::judge::Asked;
 use crate::local::Local;
-use crate::message::MessageError;
+use crate::message::{Kind, Message, MessageError};
 use crate::metrics::Ended;
+use crate::outward::Reader;
 use crate::proxy::{Launch, ServerPlan, Visit};
 use crate::remote::Remote;
 use crate::tasks::Tasks;
@@ -197,6 +199,25 @@ impl Server {
             state: Arc::clone(state),
             shares_root: matches!(&self.settings.place, Place::Command { sandbox: Some(_), .. }),
             is_modern: is_modern(&visit.headers),
+        }
+    }
+
+    /// A notification or an answer of a client as the program or server gets it. Whoever waits for an answer that must not go
+    /// on gets an error in its place; the client is told.
+    pub(crate) fn read(&self, visit: &Visit, message: &Message) -> (Option<Bytes>, Option<Refusal>) {
+        let policy = self.policy_for(&visit.visitor, &visit.policy);
+        let reader =
+            Reader { desk: &self.desk, server: &self.name, policy: &policy, actor: &visit.visitor.actor };
+        match (reader.read(message), &message.kind) {
+            (Ok((bytes, _)), _) => (Some(bytes), None),
+            (Err(denial), kind) => {
+                let refusal = in_json(StatusCode::FORBIDDEN, answer::denied(None, &denial));
+                let instead = match kind {
+                    Kind::Answer { id: Some(id), .. } => Some(answer::denied(Some(id.clone()), &denial)),
+                    Kind::Answer { id: None, .. } | Kind::Notification { .. } | Kind::Request { .. } => None,
+                };
+                (instead, Some(Box::new(refusal)))
+            }
         }
     }
 

@@ -201,9 +201,15 @@ impl Session {
             }
             _ => {}
         }
-        self.deliver(server, message.line(), None)
-            .await
-            .map_err(|reason| no_answer(StatusCode::BAD_GATEWAY, answer::AWAY, reason))?;
+        let (bytes, refused) = server.read(visit, message);
+        if let Some(bytes) = bytes {
+            self.deliver(server, bytes, None)
+                .await
+                .map_err(|reason| no_answer(StatusCode::BAD_GATEWAY, answer::AWAY, reason))?;
+        }
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
         let mut response = Response::new(Body::full(""));
         *response.status_mut() = StatusCode::ACCEPTED;
         Ok(response)

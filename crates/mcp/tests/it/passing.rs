@@ -78,6 +78,36 @@ async fn a_header_that_names_another_tool_than_the_body_is_refused() {
 }
 
 #[tokio::test]
+async fn a_secret_reaches_no_server_beside_calls_either() {
+    let prompt = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{{"name":"p","arguments":{{"t":"{KEY}"}}}}}}"#
+    );
+    let elicited =
+        format!(r#"{{"jsonrpc":"2.0","id":"e1","result":{{"action":"accept","content":{{"t":"{KEY}"}}}}}}"#);
+    let told = format!(r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{{"t":"{KEY}"}}}}"#);
+    let server = Scripted::start(|seen| match seen.rpc_method().as_str() {
+        "prompts/get" => Reply::json(result(1, "fine")),
+        _ => Reply::Whole(202, "", String::new()),
+    })
+    .await;
+    let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "in": "deny" } }));
+    for (message, status) in [(&prompt, 200), (&elicited, 403), (&told, 403)] {
+        let response = stage.post("web", &[], message).await;
+        assert_eq!(response.status(), status, "{message}");
+        assert!(text(response).await.contains("denied SECRET_FOUND"), "{message}");
+    }
+    let seen = server.only().json();
+    assert_eq!((&seen["id"], &seen["error"]["code"]), (&json!("e1"), &json!(-32_003)), "it waits no longer");
+    let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "in": "redact" } }));
+    for message in [&prompt, &elicited, &told] {
+        stage.post("web", &[], message).await;
+        let seen = server.seen().pop().unwrap().body;
+        assert_eq!(seen, message.replace(KEY, "[REDACTED:aws_access_key]"));
+    }
+    assert_eq!(stage.events().iter().filter(|event| event["kind"] == "note").count(), 3);
+}
+
+#[tokio::test]
 async fn only_what_a_rule_replaces_is_other_than_it_was_written() {
     let server = Scripted::start(|_| Reply::json(result(1, "fine"))).await;
     let stage = Stage::new(&[("web", &server.url)], &json!({ "secrets": { "in": "redact" } }));
