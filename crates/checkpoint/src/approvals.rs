@@ -35,6 +35,12 @@ const LOOK_OF_TASKS: Duration = Duration::from_secs(1);
 const MOST: u32 = 1_000;
 
 /// How many approvals wait, and how often which decision was written into a trace by this process.
+/// How long what was decided is kept, counted from the end of the time that people had. What was asked and decided
+/// stands in the trace, for as long as that is kept.
+const KEPT: Duration = Duration::from_secs(30 * 86_400);
+/// How often it is looked for what is to be forgotten.
+const LOOK_FOR_OLD: Duration = Duration::from_secs(3_600);
+
 #[derive(Debug, Default)]
 pub struct ApprovalCounts {
     /// Those that waited when it was looked last.
@@ -73,6 +79,8 @@ pub struct Approvals {
     /// Runs of this process that have asked.
     asking: Mutex<HashSet<RunId>>,
     bell: Bell,
+    /// When old ones were forgotten last.
+    tidied: Mutex<Option<Timestamp>>,
     counts: ApprovalCounts,
 }
 
@@ -94,8 +102,8 @@ impl Approvals {
         home: Option<RunId>,
         expires_after: Duration,
     ) -> Self {
-        let (mask, asking, bell, counts) = Default::default();
-        Self { store, trace, clock, home, expires_after, mask, asking, bell, counts }
+        let (mask, asking, tidied, bell, counts) = Default::default();
+        Self { store, trace, clock, home, expires_after, mask, asking, tidied, bell, counts }
     }
 
     /// How many wait, and what was decided.
@@ -242,8 +250,8 @@ impl Approvals {
         look().unwrap_or_else(Into::into)
     }
 
-    /// Makes those expire whose time is up, writes down what was decided elsewhere, and gives those that wait. Call it
-    /// about twice a second.
+    /// Makes those expire whose time is up, writes down what was decided elsewhere, forgets what was decided long ago, and
+    /// gives those that wait. Call it about twice a second.
     ///
     /// # Errors
     /// When the store can't be read or written.
@@ -255,11 +263,32 @@ impl Approvals {
             self.bell.ring();
         }
         let pending = self.store.approvals(Some(ApprovalState::Pending), MOST)?;
+        self.forget_old()?;
         self.counts.pending.store(u64::try_from(pending.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(pending)
     }
 
     /// Writes decisions into the traces of the runs that asked, each once, whoever made it. Whether one was written.
+    /// Forgets what has been kept for long enough, at first and once an hour then.
+    fn forget_old(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        {
+            // A time is never half-changed.
+            let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
+            if tidied.is_some_and(|last| now.since(last) < LOOK_FOR_OLD) {
+                return Ok(());
+            }
+            *tidied = Some(now);
+        }
+        let age = now.since(Timestamp::default());
+        let forgotten =
+            self.store.forget_decided(Timestamp::default().saturating_add(age.saturating_sub(KEPT)))?;
+        if forgotten > 0 {
+            tracing::info!(forgotten, "approvals that were over for long are forgotten");
+        }
+        Ok(())
+    }
+
     fn record(&self, rows: &[ApprovalRow]) -> Result<bool, StoreError> {
         let is_due = |row: &&ApprovalRow| row.state != ApprovalState::Pending && !row.recorded;
         let due: Vec<&ApprovalRow> = rows.iter().filter(is_due).collect();
@@ -269,7 +298,8 @@ impl Approvals {
         let mut has_written = false;
         let going_on = self.runs_going_on()?;
         for row in due {
-            let Some(run) = self.trace_for(row.run, &going_on) else { continue };
+            let written = self.trace_for(row.run, &going_on);
+            let Some(run) = written.or_else(|| self.trace_for_old(row, &going_on)) else { continue };
             if self.store.claim_record(row.id)? {
                 self.trace.record(events::decided(row, run, self.clock.now()));
                 self.counts.count(row.state);
@@ -300,6 +330,14 @@ impl Approvals {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<RunId>> {
+    /// A run of this process for what nobody has written down in all the time that it was kept, since the run that asked has
+    /// ended and no server has come since. So that it can be forgotten, and not without a trace.
+    fn trace_for_old(&self, row: &ApprovalRow, going_on: &HashSet<RunId>) -> Option<RunId> {
+        let is_old = self.clock.now().since(row.expires_at) > KEPT;
+        let has_ended = !going_on.contains(&row.run);
+        (is_old && has_ended).then(|| self.lock().iter().find(|run| going_on.contains(run)).copied())?
+    }
+
         // A set is never half-changed by one call.
         self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }

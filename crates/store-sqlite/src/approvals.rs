@@ -37,6 +37,10 @@ const NEWEST_IN_STATE: &str =
 const UNRECORDED: &str =
     "SELECT * FROM approval WHERE state <> 'pending' AND recorded = 0 ORDER BY asked_at, id";
 
+/// What was asked later can't have been over earlier, and there is an index of when it was asked.
+const FORGET: &str = "DELETE FROM approval
+  WHERE asked_at < ?1 AND expires_at < ?1 AND state <> 'pending' AND recorded = 1";
+
 fn keep(transaction: &Transaction<'_>, row: &ApprovalRow) -> Result<()> {
     let values = named_params! {
         ":id": row.id.into_bytes(),
@@ -193,5 +197,11 @@ impl Approvals for SqliteStore {
     fn claim_record(&self, id: ApprovalId) -> Result<bool, StoreError> {
         let update = "UPDATE approval SET recorded = 1 WHERE id = ?1 AND recorded = 0 AND state <> 'pending'";
         self.write(|transaction| Ok(transaction.execute(update, [id.into_bytes()]).map_err(failed)? > 0))
+    }
+
+    fn forget_decided(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let forgotten =
+            self.write(|transaction| transaction.execute(FORGET, [micros(before)]).map_err(failed))?;
+        Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
     }
 }

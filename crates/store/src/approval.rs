@@ -233,6 +233,13 @@ pub trait Approvals: Send + Sync {
     /// # Errors
     /// When the store can't be written.
     fn claim_record(&self, id: ApprovalId) -> Result<bool, StoreError>;
+
+    /// Forgets those that were decided, or expired, if that stands in a trace and the time that people had was over
+    /// before `before`. How many they were. Who asks again what one of them answered asks a person anew.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    fn forget_decided(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
 /// The approval among `rows` that answers the question, if one does. The gravest speaks: a denial goes before what
@@ -269,6 +276,11 @@ fn weight(row: &ApprovalRow) -> u8 {
 }
 
 impl ApprovalRow {
+    /// Whether nothing is left to be done about it, and its time to be decided was up before `before`.
+    pub(crate) fn is_over(&self, before: Timestamp) -> bool {
+        self.state != ApprovalState::Pending && self.recorded && self.expires_at < before
+    }
+
     fn is_of_the_same_caller(&self, other: &Self) -> bool {
         self.actor == other.actor && self.tool == other.tool
     }

@@ -72,6 +72,7 @@ macro_rules! conformance {
             the_newest_approvals_are_listed_oldest_first
             a_decision_is_recorded_by_one
             asking_is_no_change_of_keys
+            only_what_is_over_and_written_down_is_forgotten
         );
     };
     (@each $open:expr; $($claim:ident)*) => {$(

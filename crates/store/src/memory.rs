@@ -214,6 +214,13 @@ impl Approvals for MemoryStore {
         let decided = tables.approval(id).filter(|row| row.state != ApprovalState::Pending);
         Ok(decided.is_some_and(|row| !std::mem::replace(&mut row.recorded, true)))
     }
+
+    fn forget_decided(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut tables = self.lock();
+        let known = tables.approvals.len();
+        tables.approvals.retain(|_, row| !row.is_over(before));
+        Ok(u64::try_from(known - tables.approvals.len()).unwrap_or(u64::MAX))
+    }
 }
 
 impl Snapshots for MemoryStore {

@@ -276,3 +276,53 @@ fn a_process_that_was_started_again_knows_what_it_was_told_before() {
     assert_eq!(again.ask(&five()), Answer::Allowed);
     assert_ne!(again.ask_anew(&five()), id, "what was allowed once is used up");
 }
+
+const MONTH: Duration = Duration::from_secs(30 * 86_400);
+
+#[test]
+fn what_was_decided_is_kept_for_a_month_and_stands_in_the_trace() {
+    let process = Process::alone();
+    let decided = process.ask_anew(&five());
+    process.approvals.decide(decided, &decision(false, ApprovalScope::Once)).unwrap();
+    process.clock.advance(HOUR);
+    let expired = process.ask_anew(&json!({ "amount": 6 }));
+    process.approvals.tend().unwrap();
+    process.clock.advance(MONTH);
+    let waiting = process.ask_anew(&json!({ "amount": 7 }));
+    process.approvals.tend().unwrap();
+    let known = |id| process.approvals.show(id).unwrap().is_some();
+    assert!(known(decided) && known(expired), "nobody's time was up more than a month ago");
+    process.clock.advance(HOUR);
+    process.approvals.tend().unwrap();
+    assert_eq!([decided, expired, waiting].map(known), [false, true, true]);
+    assert_eq!(process.events(EventKind::ApprovalDecided).len(), 3);
+    assert_ne!(process.ask_anew(&five()), decided, "a person is asked anew");
+}
+
+#[test]
+fn without_a_server_a_later_run_writes_down_what_it_forgets() {
+    let store = Arc::default();
+    let guard = |number| {
+        let process = Process::start(&store, number);
+        let (kept, clock) = (Arc::<MemoryStore>::clone(&store), Arc::<ManualClock>::clone(&process.clock));
+        let approvals = Arc::new(Approvals::new(kept, process.trace.clone(), clock, None, HOUR));
+        Process { approvals, ..process }
+    };
+    let first = guard(1);
+    let id = first.ask_anew(&five());
+    first.trace.finish_run(first.run, &json!({}));
+    first.trace.flush().unwrap();
+
+    let later = guard(2);
+    later.clock.advance(MONTH);
+    later.ask_anew(&json!({}));
+    later.approvals.tend().unwrap();
+    assert_eq!(later.events(EventKind::ApprovalDecided).len(), 0, "a server may still come");
+    later.clock.advance(HOUR * 2);
+    later.approvals.tend().unwrap();
+    let decided = later.events(EventKind::ApprovalDecided);
+    let of_first: Vec<_> = decided.iter().filter(|(_, data)| data["approval"] == json!(id)).collect();
+    assert_eq!(of_first.len(), 1, "{decided:?}");
+    assert_eq!((of_first[0].0, &of_first[0].1["of_run"]), (later.run, &json!(first.run)));
+    assert!(later.approvals.show(id).unwrap().is_none());
+}

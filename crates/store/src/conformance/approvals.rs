@@ -318,3 +318,34 @@ pub fn asking_is_no_change_of_keys((store, _): &Pair) {
     decided(store, &decision(true, None));
     assert_eq!(store.changes().unwrap(), before);
 }
+
+/// What still waits, and what no trace has yet, stays however old it is.
+pub fn only_what_is_over_and_written_down_is_forgotten((store, other): &Pair) {
+    let wanted = |number: u8| ApprovalRow { arguments_hash: [number; 32], ..question(number) };
+    for number in 1..=5 {
+        let expires_at = if number == 4 { at(3000) } else { at(1000) };
+        ask(store, &ApprovalRow { expires_at, ..wanted(number) });
+    }
+    let record = |number| assert!(store.claim_record(wanted(number).id).unwrap());
+    store.decide(wanted(1).id, &decision(false, None), at(9)).unwrap();
+    record(1);
+    store.decide(wanted(4).id, &decision(true, None), at(9)).unwrap();
+    record(4);
+    store.decide(wanted(5).id, &decision(true, None), at(9)).unwrap();
+    assert_eq!(other.forget_decided(at(2000)).unwrap(), 1, "nobody has decided on 2 and 3");
+    store.expire(at(1000)).unwrap();
+    record(2);
+    assert_eq!(other.forget_decided(at(1000)).unwrap(), 0, "their time was not up before that");
+    assert_eq!(other.forget_decided(at(2000)).unwrap(), 1);
+    let left: Vec<ApprovalId> = store.approvals(None, 10).unwrap().into_iter().map(|row| row.id).collect();
+    assert_eq!(
+        left,
+        [3, 4, 5].map(|number| wanted(number).id),
+        "not written down, still good, not written down"
+    );
+    assert!(store.ask(&wanted(11), None).unwrap().is_new);
+    assert!(
+        store.ask(&ApprovalRow { id: wanted(12).id, ..wanted(1) }, None).unwrap().is_new,
+        "1 is forgotten"
+    );
+}
