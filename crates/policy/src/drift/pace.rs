@@ -16,8 +16,12 @@ pub struct Pace {
 
 impl Pace {
     /// Counts a call. How many there were in its window, with it.
+    ///
+    /// Calls of several threads may come a little out of their order; only a clock that was put back by a whole window
+    /// opens another one, which would else last until the time is what it was.
     pub fn call(&mut self, at: Timestamp) -> u64 {
-        if self.calls == 0 || at.since(self.since) >= WINDOW {
+        let is_over = at.since(self.since) >= WINDOW || self.since.since(at) >= WINDOW;
+        if self.calls == 0 || is_over {
             *self = Self { since: at, calls: 0 };
         }
         self.calls = self.calls.saturating_add(1);
@@ -33,6 +37,14 @@ mod tests {
     fn a_window_begins_with_a_call_and_ends_after_a_minute() {
         let mut pace = Pace::default();
         for (seconds, calls) in [(100, 1), (130, 2), (159, 3), (160, 1), (400, 1), (459, 2)] {
+            assert_eq!(pace.call(Timestamp::from_micros(seconds * 1_000_000)), calls, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_does_not_hold_a_window_open() {
+        let mut pace = Pace::default();
+        for (seconds, calls) in [(1_000, 1), (999, 2), (941, 3), (940, 1), (941, 2), (1_000, 1)] {
             assert_eq!(pace.call(Timestamp::from_micros(seconds * 1_000_000)), calls, "{seconds}");
         }
     }
