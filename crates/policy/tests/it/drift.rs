@@ -82,6 +82,14 @@ fn a_host_that_cannot_be_read_is_new_and_its_text_is_not_told() {
 }
 
 #[test]
+fn a_url_that_is_left_empty_is_no_host_that_cannot_be_read() {
+    let args = json!({ "url": "", "proxy_url": " " });
+    assert_eq!(drift(&judged(&against(BASELINE, "", ""), "fetch", &args)), []);
+    let written: Value = serde_json::from_str(&profile([("fetch", &args)])).unwrap();
+    assert_eq!(written["hosts"], json!([]));
+}
+
+#[test]
 fn the_verdict_is_the_policys_in_its_mode() {
     let args = json!({});
     for (drift, mode, verdict, would) in [
