@@ -10,6 +10,7 @@ mod footprint;
 mod pace;
 mod profile;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +27,10 @@ use crate::{Decision, Policy};
 /// How many times the baseline's rate is too much where the policy says nothing.
 const USUAL_RATE: u64 = 10;
 
+/// So many bytes of a name are told of what is new. Tools, hosts and folders can be called anything, at any length, and
+/// what was told is remembered for as long as the run lasts.
+const MOST_OF_A_NAME: usize = 256;
+
 /// What drift can lead to.
 const VERDICTS: [(&str, Verdict); 3] =
     [("warn", Verdict::Warn), ("ask", Verdict::Ask), ("deny", Verdict::Deny)];
@@ -35,7 +40,7 @@ const VERDICTS: [(&str, Verdict); 3] =
 pub struct Novelty {
     /// In which respect.
     pub kind: NoveltyKind,
-    /// The tool, the host or the folder.
+    /// The tool, the host or the folder; of a long name the beginning.
     pub value: String,
 }
 
@@ -105,7 +110,9 @@ impl DriftRule {
     /// Everything about a call that the baseline does not know.
     pub(crate) fn judge(&self, tool: &str, footprint: Footprint, mut tell: impl FnMut(Novelty, Finding)) {
         let mut new = |kind, value: &str, location: String| {
-            tell(Novelty { kind, value: value.to_owned() }, self.finding(kind, value, location, ""));
+            let value = told(value);
+            let finding = self.finding(kind, &value, location, "");
+            tell(Novelty { kind, value: value.into_owned() }, finding);
         };
         if !tool.is_empty() && self.profile.most_calls_a_minute(tool).is_none() {
             new(NoveltyKind::Tool, tool, String::new());
@@ -139,6 +146,14 @@ impl DriftRule {
             remedy: "if the change is meant, take a new baseline with `seawall trace profile`, or allow it by drift.verdict: warn"
                 .to_owned(),
         }
+    }
+}
+
+/// The beginning of a long name.
+fn told(name: &str) -> Cow<'_, str> {
+    match name.get(..name.floor_char_boundary(MOST_OF_A_NAME)) {
+        Some(beginning) if beginning.len() < name.len() => Cow::Owned(format!("{beginning}…")),
+        _ => Cow::Borrowed(name),
     }
 }
 

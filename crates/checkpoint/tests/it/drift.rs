@@ -111,3 +111,15 @@ fn neither_warn_mode_nor_the_verdict_warn_refuses_anything() {
         assert_eq!(stage.data("action.admitted")[0]["findings"][0]["code"], "DRIFT");
     }
 }
+
+#[test]
+fn a_long_name_is_told_by_its_beginning() {
+    let stage = Stage::new();
+    let policy = policy(&stage, "deny", Mode::Strict);
+    let long = "ü".repeat(100_000);
+    stage.admit(&policy, "read_file", &json!({ "path": format!("{long}/a") })).unwrap_err();
+    let told = stage.data("drift");
+    assert_eq!(told[0]["value"], json!(format!("{}…", "ü".repeat(128))));
+    let findings = &stage.data("action.denied")[0]["findings"];
+    assert!(findings[0]["message"].as_str().unwrap().len() < 1_000);
+}
