@@ -250,7 +250,8 @@ impl Run {
     /// written down.
     #[must_use]
     pub fn asks(&self, call: &Call<'_>) -> bool {
-        self.with(call, |asked| asked.asks())
+        let now = self.inner.home.checkpoint.clock().now();
+        self.with(call, |asked| asked.asks(now))
     }
 
     /// Admits a call, performs it with the arguments that the policy decided on, and settles it.

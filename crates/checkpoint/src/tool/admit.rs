@@ -84,10 +84,7 @@ impl Checkpoint {
         if call.on_unavailable == OnUnavailable::Refuse {
             self.trace().check().map_err(|error| Denial::trace_unavailable(&error))?;
         }
-        let mut decision = judge_in_order(call);
-        if let Some(calls) = calls {
-            call.policy.judge_pace(call.name, calls, &mut decision);
-        }
+        let decision = judge_in_order(call, calls);
         self.note_drift(action, call, &decision, now);
         let judged = judge(call, decision)?;
         let policy = call.policy;
@@ -96,7 +93,7 @@ impl Checkpoint {
         let hold = self.hold_for_tool(action, call, now)?;
         // The person comes last: what is allowed once must not be used up by a call that can't be paid for.
         if judged.decision.verdict == Verdict::Ask
-            && let Err(denial) = ask_in_order(action, call, &judged.decision)
+            && let Err(denial) = ask_in_order(action, call, calls, &judged.decision)
         {
             hold.into_iter().for_each(|hold| _ = self.ledger().release(hold, now));
             return Err(denial);
@@ -209,22 +206,22 @@ fn judge(call: &ToolCall<'_>, mut decision: Decision) -> Result<Judged, Denial> 
 /// Where rules are about the order of actions, judging a call and taking note of it is one step, so that of two calls on
 /// two threads one comes second. What was admitted counts as done, whether or not it succeeds; what a person has yet to
 /// allow does not.
-fn judge_in_order(call: &ToolCall<'_>) -> Decision {
+fn judge_in_order(call: &ToolCall<'_>, calls: Option<u64>) -> Decision {
     if !call.policy.follows_order() {
-        return judge_after(None, call);
+        return judge_after(None, call, calls);
     }
     let mut happened = call.state.lock();
-    let decision = judge_after(Some(&happened), call);
+    let decision = judge_after(Some(&happened), call, calls);
     if decision.verdict < Verdict::Ask {
         happened.flow.advance(&decision.steps);
     }
     decision
 }
 
-/// What the policy says of the call after what has happened in the run.
-fn judge_after(happened: Option<&Happened>, call: &ToolCall<'_>) -> Decision {
+/// What the policy says of the call after what has happened in the run, its tool being called so often.
+fn judge_after(happened: Option<&Happened>, call: &ToolCall<'_>, calls: Option<u64>) -> Decision {
     let mut run = [0; 36];
-    call.policy.judge(&Asked {
+    let mut decision = call.policy.judge(&Asked {
         tool: call.name,
         args: call.arguments,
         effects: call.effects,
@@ -232,34 +229,44 @@ fn judge_after(happened: Option<&Happened>, call: &ToolCall<'_>) -> Decision {
         run: call.run.encode(&mut run),
         flow: happened.map(|happened| &happened.flow),
         performer: call.performer,
-    })
+    });
+    if let Some(calls) = calls {
+        call.policy.judge_pace(call.name, calls, &mut decision);
+    }
+    decision
 }
 
 impl ToolCall<'_> {
     /// Whether the policy wants a person to be asked about it, as things stand. Nobody is, and it takes note of nothing.
     #[must_use]
-    pub fn asks(&self) -> bool {
-        self.foreseen().0 == Verdict::Ask
+    pub fn asks(&self, now: Timestamp) -> bool {
+        self.foreseen(now).0 == Verdict::Ask
     }
 
     /// What the policy says of it, as things stand, and why. Names are not looked up and nothing is held: what is allowed here
     /// may still be refused when it is admitted.
     #[must_use]
-    pub fn foreseen(&self) -> (Verdict, Vec<Finding>) {
+    pub fn foreseen(&self, now: Timestamp) -> (Verdict, Vec<Finding>) {
         let happened = self.policy.follows_order().then(|| self.state.lock());
-        let decision = judge_after(happened.as_deref(), self);
+        let calls = drift::count_without_noting(self, happened.as_deref(), now);
+        let decision = judge_after(happened.as_deref(), self, calls);
         (decision.verdict, decision.findings)
     }
 }
 
 /// Asks the person, and takes note of the call if it may happen. Where rules are about the order of actions no other call
 /// comes in between: what was allowed once must not be used up by a call that the order is against.
-fn ask_in_order(action: ActionId, call: &ToolCall<'_>, decision: &Decision) -> Result<(), Denial> {
+fn ask_in_order(
+    action: ActionId,
+    call: &ToolCall<'_>,
+    calls: Option<u64>,
+    decision: &Decision,
+) -> Result<(), Denial> {
     if !call.policy.follows_order() {
         return ask(action, call, decision);
     }
     let mut happened = call.state.lock();
-    let in_order = judge_after(Some(&happened), call);
+    let in_order = judge_after(Some(&happened), call, calls);
     if in_order.verdict == Verdict::Deny {
         return Err(Denial::by_policy(in_order.findings));
     }

@@ -7,6 +7,7 @@ use seawall_policy::{Decision, Novelty, Pace};
 use seawall_types::{ActionId, Event, EventKind, Timestamp};
 
 use super::ToolCall;
+use super::run_state::Happened;
 use crate::{Checkpoint, record};
 
 /// So many novelties of a run are events of their own. What is new after them is still a finding of its call.
@@ -28,6 +29,11 @@ impl Course {
         }
     }
 
+    /// How many there would be with another one.
+    fn with_another(&self, tool: &str, at: Timestamp) -> u64 {
+        self.paces.get(tool).copied().unwrap_or_default().call(at)
+    }
+
     /// Whether this is told for the first time.
     fn begins_with(&mut self, novelty: &Novelty) -> bool {
         self.told.len() < MOST_TOLD && self.told.insert(novelty.clone())
@@ -37,6 +43,17 @@ impl Course {
 /// Counts a call whose tool's rate the policy compares with a baseline. A call that is refused was made all the same.
 pub(super) fn count(call: &ToolCall<'_>, now: Timestamp) -> Option<u64> {
     call.policy.counts_calls_of(call.name).then(|| call.state.lock().course.call(call.name, now))
+}
+
+/// What [`count`] would give, of a call that is not made yet. `happened` is the state of its run where the caller has it.
+pub(super) fn count_without_noting(
+    call: &ToolCall<'_>,
+    happened: Option<&Happened>,
+    now: Timestamp,
+) -> Option<u64> {
+    let with_another = |happened: &Happened| happened.course.with_another(call.name, now);
+    let counts = call.policy.counts_calls_of(call.name);
+    counts.then(|| happened.map_or_else(|| with_another(&call.state.lock()), with_another))
 }
 
 impl Checkpoint {

@@ -8,7 +8,7 @@ use seawall_checkpoint::tool::{RunState, ToolCall};
 use seawall_config::Environment;
 use seawall_policy::load::{self, Files};
 use seawall_policy::{Policy, Setting};
-use seawall_types::{Code, Mode, Usd};
+use seawall_types::{Clock, Code, Mode, Usd};
 use serde_json::{Value, json};
 
 use crate::stage::Stage;
@@ -110,6 +110,39 @@ fn neither_warn_mode_nor_the_verdict_warn_refuses_anything() {
         assert_eq!(new, ["tool", "host", "rate"], "{verdict}");
         assert_eq!(stage.data("action.admitted")[0]["findings"][0]["code"], "DRIFT");
     }
+}
+
+#[test]
+fn a_call_that_is_refused_for_its_rate_does_not_count_for_the_order_of_actions() {
+    let stage = Stage::new();
+    let written = json!({
+        "drift": { "baseline": "base.json", "verdict": "deny", "rate": 1 },
+        "flow": [{ "after": { "path": "secret.txt" }, "deny": { "tool": "fetch" } }],
+    });
+    let file = load::inline(&written, Path::new(""), &Environment::default(), &Baseline).file.unwrap();
+    let setting = Setting { mode: Mode::Strict, folder: stage.root(), sandbox: None };
+    let policy = Arc::new(file.compile(&setting, "test"));
+    let read = |path: &str| stage.admit(&policy, "read_file", &json!({ "path": path })).is_ok();
+    assert!(read("a") && read("b") && !read("secret.txt"), "twice a minute");
+    drop(stage.admit(&policy, "fetch", &json!({})).unwrap());
+    stage.clock.advance(Duration::from_secs(60));
+    assert!(read("secret.txt"));
+    stage.admit(&policy, "fetch", &json!({})).unwrap_err();
+}
+
+#[test]
+fn whether_a_call_would_be_asked_about_for_its_rate_is_known_before_it_is_made() {
+    let stage = Stage::new();
+    let policy = policy(&stage, "ask", Mode::Strict);
+    let arguments = json!({ "path": "a" });
+    let asks = || stage.call(&policy, "read_file", &arguments, None, Usd::ZERO).asks(stage.clock.now());
+    for _ in 0..4 {
+        assert!(!asks());
+        drop(stage.admit(&policy, "read_file", &arguments).unwrap());
+    }
+    assert!(asks() && asks());
+    stage.clock.advance(Duration::from_secs(60));
+    assert!(!asks(), "the minute is over");
 }
 
 #[test]
