@@ -1,25 +1,28 @@
 //! Recorded actions through another policy: what would have been decided otherwise, and what that would have saved.
 //!
 //! Every action of a trace is judged once, in the order in which it happened: model calls by their model and the texts that
-//! are recorded, tool calls by name and arguments, also those that were only seen in what a model asked for. Nothing is
-//! performed, resolved or reserved, and budgets, rates and credentials are not asked again: what they refused stays refused.
+//! are recorded, tool calls by name and arguments, also those that were only seen in what a model asked for. How often a tool
+//! is called is counted by the times in the trace. Nothing is performed, resolved or reserved, and budgets, rate limits and
+//! credentials are not asked again: what they refused stays refused.
 //!
 //! What the trace does not hold is not guessed. It is counted in [`NotHeld`], and what can be said without it is said.
 
 mod judged;
+mod past;
 mod profiling;
 mod recorded;
 mod texts;
 
 use std::collections::HashMap;
 
-use seawall_policy::{FlowState, Policy};
+use seawall_policy::Policy;
 use seawall_trace::Error;
 use seawall_trace::read::Line;
-use seawall_types::{ActionId, EventKind, Finding, RunId, Usd, Verdict};
+use seawall_types::{ActionId, Actor, EventKind, Finding, RunId, Usd, Verdict};
 use serde::Serialize;
 
 use self::judged::Judged;
+use self::past::Past;
 pub use self::profiling::{Profiled, Profiling};
 use self::recorded::Recorded;
 
@@ -99,12 +102,8 @@ impl<'p> PolicyReplay<'p> {
     /// # Errors
     /// When a line can't be read: a replay with holes would say too little.
     pub fn run(&mut self, lines: impl IntoIterator<Item = Result<Line, Error>>) -> Result<(), Error> {
-        let mut course = Course {
-            policy: self.policy,
-            flow: FlowState::default(),
-            judged: Vec::new(),
-            open: HashMap::new(),
-        };
+        let mut course =
+            Course { policy: self.policy, pasts: HashMap::new(), judged: Vec::new(), open: HashMap::new() };
         for line in lines {
             course.event(&Recorded::of(&line?.parsed));
         }
@@ -149,7 +148,8 @@ impl<'p> PolicyReplay<'p> {
 /// One run while it is judged.
 struct Course<'p> {
     policy: &'p Policy,
-    flow: FlowState,
+    /// A guarded run is one caller's. A server's run is of many, who are told apart as the proxy of tools does.
+    pasts: HashMap<Actor, Past>,
     judged: Vec<Judged>,
     /// Where the actions are that have not ended.
     open: HashMap<ActionId, Open>,
@@ -173,7 +173,7 @@ impl Course<'_> {
 
     /// A tool that a model asked for.
     fn tool(&mut self, event: &Recorded<'_>) {
-        let judged = Judged::tool(self.policy, event, &mut self.flow);
+        let judged = Judged::tool(self.policy, event, past(&mut self.pasts, event.actor));
         if let Some(open) = event.action.and_then(|action| self.open.get_mut(&action)) {
             open.tools.push(self.judged.len());
             if let Some(call) = self.judged.get_mut(open.at) {
@@ -187,7 +187,7 @@ impl Course<'_> {
         let judged = if event.is_model_call() {
             Judged::model(self.policy, event)
         } else {
-            Judged::tool(self.policy, event, &mut self.flow)
+            Judged::tool(self.policy, event, past(&mut self.pasts, event.actor))
         };
         if let Some(action) = event.action.filter(|_| event.kind == EventKind::ActionAdmitted) {
             self.open.insert(action, Open { at: self.judged.len(), tools: Vec::new() });
@@ -207,6 +207,11 @@ impl Course<'_> {
             }
         }
     }
+}
+
+/// What this caller did in the run before.
+fn past<'c>(pasts: &'c mut HashMap<Actor, Past>, actor: &Actor) -> &'c mut Past {
+    pasts.entry(actor.clone()).or_default()
 }
 
 #[cfg(test)]

@@ -171,6 +171,17 @@ impl Policy {
         self.drift.as_ref().map(DriftRule::baseline)
     }
 
+    /// Adds to the judgement of a call of which only the tool's name is known what the baseline says of the tool.
+    pub fn judge_new_tool(&self, tool: &str, decision: &mut Decision) {
+        let Some(drift) = &self.drift else { return };
+        drift.judge(tool, Footprint::default(), |novelty, finding| {
+            decision.findings.push(finding);
+            decision.novelties.push(novelty);
+            decision.would = decision.would.max(drift.verdict);
+        });
+        decision.verdict = self.in_mode(decision.would);
+    }
+
     /// Adds to the judgement of a call what there is to say of its tool being called `calls` times within a minute.
     pub fn judge_pace(&self, tool: &str, calls: u64, decision: &mut Decision) {
         let Some(drift) = &self.drift else { return };

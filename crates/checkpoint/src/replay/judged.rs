@@ -1,10 +1,11 @@
 //! One recorded action and what a policy says about it.
 
-use seawall_policy::{Asked, Declared, FlowState, Performer, Policy};
+use seawall_policy::{Asked, Declared, Performer, Policy};
 use seawall_types::{ActionId, Finding, RunId, Usd, Verdict};
 use serde_json::Value;
 
 use super::Change;
+use super::past::Past;
 use super::recorded::Recorded;
 use super::texts::{Findings, is_redacted};
 
@@ -68,10 +69,10 @@ impl Judged {
     }
 
     /// A tool call, ours or one that a model asked for. What it does to the flow of the run is noted if it would happen.
-    pub(super) fn tool(policy: &Policy, event: &Recorded<'_>, flow: &mut FlowState) -> Self {
+    pub(super) fn tool(policy: &Policy, event: &Recorded<'_>, past: &mut Past) -> Self {
         let mut judged = Self::new(event, "tool_call");
         let run = event.run.to_string();
-        let decision = match &event.said.arguments {
+        let mut decision = match &event.said.arguments {
             Some(args) => {
                 let asked = Asked {
                     tool: &judged.name,
@@ -79,7 +80,7 @@ impl Judged {
                     effects: &Declared::Nothing,
                     actor: event.actor,
                     run: &run,
-                    flow: Some(flow),
+                    flow: Some(&past.flow),
                     // What was only seen in a model's traffic was the client's to perform.
                     performer: if event.said.kind.is_some() { Performer::Us } else { Performer::Client },
                 };
@@ -89,13 +90,18 @@ impl Judged {
             }
             None => {
                 judged.lacks_arguments = true;
-                policy.judge_name(&judged.name)
+                let mut decision = policy.judge_name(&judged.name);
+                policy.judge_new_tool(&judged.name, &mut decision);
+                decision
             }
         };
+        if let Some(calls) = past.count(policy, event, &judged.name) {
+            policy.judge_pace(&judged.name, calls, &mut decision);
+        }
         judged.add(decision.would, decision.findings);
         judged.before = judged.would;
         if judged.happens(policy) {
-            flow.advance(&decision.steps);
+            past.flow.advance(&decision.steps);
         }
         judged
     }

@@ -1,7 +1,7 @@
 //! An event as a policy sees it: what was to be done, and what was decided then.
 
 use seawall_trace::read::Parsed;
-use seawall_types::{ActionId, Actor, Code, EventKind, RunId, Usd, Verdict};
+use seawall_types::{ActionId, Actor, Code, EventKind, RunId, Timestamp, Usd, Verdict};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -34,6 +34,7 @@ pub(super) struct Recorded<'e> {
     pub(super) kind: EventKind,
     pub(super) run: RunId,
     pub(super) seq: u64,
+    pub(super) ts: Timestamp,
     pub(super) action: Option<ActionId>,
     pub(super) actor: &'e Actor,
     pub(super) said: Said,
@@ -41,7 +42,7 @@ pub(super) struct Recorded<'e> {
 
 impl<'e> Recorded<'e> {
     pub(super) fn of(event: &'e Parsed) -> Self {
-        let Parsed { kind, run, seq, action, actor, data, .. } = event;
+        let Parsed { kind, run, seq, ts, action, actor, data, .. } = event;
         let tells = matches!(
             kind,
             EventKind::ActionAdmitted
@@ -51,11 +52,16 @@ impl<'e> Recorded<'e> {
                 | EventKind::ToolCalled
         );
         let said = if tells { serde_json::from_str(data.get()).unwrap_or_default() } else { Said::default() };
-        Self { kind: *kind, run: *run, seq: *seq, action: *action, actor, said }
+        Self { kind: *kind, run: *run, seq: *seq, ts: *ts, action: *action, actor, said }
     }
 
     pub(super) fn is_model_call(&self) -> bool {
         self.said.kind.as_deref() == Some("model_call")
+    }
+
+    /// A call of a tool that went through us, rather than one that a model asked for.
+    pub(super) fn is_tool_call(&self) -> bool {
+        self.said.kind.as_deref() == Some("tool_call")
     }
 
     /// What was decided then.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use seawall_config::{Document, Environment, read};
-use seawall_policy::{PolicyFile, Setting};
+use seawall_policy::{PolicyFile, Setting, load};
 use seawall_types::Mode;
 use serde_json::{Value, json};
 
@@ -312,4 +312,100 @@ fn a_profile_is_made_of_the_calls_that_were_let_through_below_the_sandbox_of_the
         json!(["/srv/work/src"]),
         "nobody said where it ran"
     );
+}
+
+/// The one file that there is: a baseline in which a caller reads twice a minute.
+struct Baseline;
+
+impl load::Files for Baseline {
+    fn read(&self, _: &Path) -> std::io::Result<String> {
+        Ok(json!({ "version": 1, "runs": 1, "tools": { "read": 2 }, "hosts": [], "paths": [] }).to_string())
+    }
+}
+
+/// Seconds, caller, event and data of each event, through a policy that refuses more than twice the rate of the baseline.
+fn replayed_against_baseline(rules: &Value, events: &[(u64, &str, &str, Value)]) -> Replayed {
+    let mut written = json!({ "drift": { "baseline": "base.json", "verdict": "deny", "rate": 2 } });
+    written.as_object_mut().unwrap().extend(rules.as_object().unwrap().clone());
+    let file = load::inline(&written, Path::new(""), &Environment::default(), &Baseline).file.unwrap();
+    let setting = Setting { mode: Mode::Strict, folder: Path::new("/nowhere"), sandbox: None };
+    let policy = file.compile(&setting, "policy.yaml");
+    let line = |(seq, (seconds, key, kind, data)): (u64, &(u64, &str, &str, Value))| {
+        let ts = seawall_types::Timestamp::from_micros(1_700_000_000_000_000 + seconds * 1_000_000);
+        let parsed = json!({
+            "seq": seq, "ts": ts, "run": run(), "kind": kind, "action": action(u8::try_from(seq).unwrap()),
+            "parent": null, "actor": { "key": key }, "data": data,
+        });
+        Ok(Line {
+            number: seq + 1,
+            raw: Vec::new(),
+            parsed: serde_json::from_str(&parsed.to_string()).unwrap(),
+        })
+    };
+    let mut replay = PolicyReplay::new(&policy);
+    replay.run((0..).zip(events).map(line)).unwrap();
+    replay.finish()
+}
+
+fn read_call(verdict: &str) -> Value {
+    json!({ "kind": "tool_call", "name": "read", "verdict": verdict, "arguments": { "n": 1 } })
+}
+
+#[test]
+fn rates_are_counted_by_the_times_in_the_trace() {
+    let at = |seconds| (seconds, "ann", "action.admitted", read_call("allow"));
+    let within: Vec<_> = [0, 10, 20, 30, 60, 61, 62, 63].map(at).to_vec();
+    assert_eq!(changes(&replayed_against_baseline(&json!({}), &within)), []);
+    let more: Vec<_> = [0, 10, 20, 30, 59, 60, 61].map(at).to_vec();
+    let replayed = replayed_against_baseline(&json!({}), &more);
+    assert_eq!((changes(&replayed), replayed.changed[0].seq), (vec![("read", "allow", "deny")], 4));
+    assert_eq!(replayed.changed[0].findings[0].rule, "drift.rate");
+    assert_eq!(replayed_against_baseline(&json!({}), &more), replayed);
+}
+
+#[test]
+fn callers_are_counted_apart_and_what_a_model_only_asked_for_is_not() {
+    let of = |key, kind| (0, key, kind, read_call("allow"));
+    let wished = (0, "ann", "tool.called", json!({ "name": "read", "arguments": {} }));
+    let mut events = vec![of("ann", "action.admitted"); 4];
+    events.extend(vec![of("bob", "action.admitted"); 4]);
+    events.extend(vec![wished; 9]);
+    assert_eq!(changes(&replayed_against_baseline(&json!({}), &events)), []);
+    // One that was refused was made all the same.
+    events.push((
+        0,
+        "bob",
+        "action.denied",
+        json!({ "kind": "tool_call", "name": "read", "verdict": "deny", "findings": [{ "code": "DRIFT" }] }),
+    ));
+    assert_eq!(changes(&replayed_against_baseline(&json!({}), &events)), [], "it is refused as it was");
+    events.push(of("ann", "action.admitted"));
+    assert_eq!(changes(&replayed_against_baseline(&json!({}), &events)), [("read", "allow", "deny")]);
+}
+
+#[test]
+fn what_is_refused_for_its_rate_has_not_happened() {
+    let rules = json!({ "flow": [{ "after": { "tool": "read" }, "deny": { "tool": "send" } }] });
+    let call = |key: &'static str, kind: &'static str, name: &str| {
+        let data = json!({ "kind": "tool_call", "name": name, "verdict": "allow", "arguments": {} });
+        (0, key, kind, data)
+    };
+    // Ann has made four calls that were refused by a budget, so that her only read is one too many.
+    let refused = json!({ "kind": "tool_call", "name": "read", "verdict": "deny", "findings": [{ "code": "BUDGET_EXCEEDED" }] });
+    let mut events = vec![(0, "ann", "action.denied", refused); 4];
+    events.extend([call("ann", "action.admitted", "read"), call("ann", "action.admitted", "send")]);
+    events.extend([call("bob", "action.admitted", "read"), call("bob", "action.admitted", "send")]);
+    let replayed = replayed_against_baseline(&rules, &events);
+    let sends = replayed.changed.iter().filter(|change| change.name == "send");
+    let by_flow = |change: &Change| change.findings.iter().any(|found| found.code.as_str() != "DRIFT");
+    assert_eq!(sends.map(by_flow).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn a_tool_that_a_baseline_does_not_know_is_told_by_its_name_alone() {
+    let events =
+        [(0, "ann", "action.admitted", json!({ "kind": "tool_call", "name": "pay", "verdict": "allow" }))];
+    let replayed = replayed_against_baseline(&json!({}), &events);
+    assert_eq!((changes(&replayed), replayed.not_held.arguments), (vec![("pay", "allow", "deny")], 1));
+    assert_eq!(replayed.changed[0].findings[0].rule, "drift.tool");
 }

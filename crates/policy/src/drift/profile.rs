@@ -1,9 +1,9 @@
 //! The profile of a baseline: which tools, hosts and folders recorded runs knew, and how often they called each tool.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use seawall_types::Timestamp;
+use seawall_types::{Actor, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub struct Profile {
     version: u64,
     /// How many runs it was made of.
     runs: u64,
-    /// Each tool, with its most calls in a minute of one run.
+    /// Each tool, with its most calls in a minute of one caller in one run.
     tools: BTreeMap<String, u64>,
     hosts: BTreeSet<String>,
     /// Folders: below the root, absolute, or from `~` on.
@@ -66,18 +66,20 @@ impl Profile {
     }
 }
 
-/// Makes a profile of the calls of runs, one run after the other. Several runs add up; of a rate the highest counts.
+/// Makes a profile of the calls of runs, one run after the other. Several runs add up; of a rate the highest of one caller
+/// in one run counts.
 #[derive(Debug)]
 pub struct ProfileBuilder {
     profile: Profile,
-    /// The tools of the run that is being read, by who performs their calls: one that a model asked for and the same one
-    /// when it is performed are written down both, and would count twice.
-    paces: BTreeMap<(bool, String), Pace>,
+    /// The tools of the run that is being read. By who performs their calls: one that a model asked for and the same one
+    /// when it is performed are written down both, and would count twice. And by caller, as they are counted when they are
+    /// made: a server's run is of many.
+    paces: HashMap<(bool, Actor, String), Pace>,
 }
 
 impl Default for ProfileBuilder {
     fn default() -> Self {
-        Self { profile: Profile { version: VERSION, ..Profile::default() }, paces: BTreeMap::new() }
+        Self { profile: Profile { version: VERSION, ..Profile::default() }, paces: HashMap::new() }
     }
 }
 
@@ -91,7 +93,8 @@ impl ProfileBuilder {
     /// Takes in a call of a tool. Paths are below this root, absolute.
     pub fn call(&mut self, root: &Path, asked: &Asked<'_>, at: Timestamp) {
         let was_only_asked_for = asked.performer == Performer::Client;
-        let calls = self.paces.entry((was_only_asked_for, asked.tool.to_owned())).or_default().call(at);
+        let caller = (was_only_asked_for, asked.actor.clone(), asked.tool.to_owned());
+        let calls = self.paces.entry(caller).or_default().call(at);
         let most = self.profile.tools.entry(asked.tool.to_owned()).or_default();
         *most = calls.max(*most);
         let footprint = footprint(root, asked);
