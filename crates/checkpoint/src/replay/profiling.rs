@@ -2,12 +2,13 @@
 //!
 //! What was refused is no part of it: a baseline holds what may happen again.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use seawall_policy::{Asked, Declared, Performer, Profile, ProfileBuilder};
 use seawall_trace::Error;
 use seawall_trace::read::{Line, Parsed};
-use seawall_types::EventKind;
+use seawall_types::{ActionId, Actor, EventKind, Timestamp, Verdict};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,6 +22,18 @@ pub struct Profiling {
     otherwise: PathBuf,
     calls: u64,
     without_arguments: u64,
+    /// What models asked for, by the call of the model, whose end tells what was refused of it.
+    wished: BTreeMap<ActionId, Vec<Call>>,
+}
+
+/// A call of a tool.
+#[derive(Debug)]
+struct Call {
+    tool: String,
+    arguments: Option<Value>,
+    actor: Actor,
+    at: Timestamp,
+    performer: Performer,
 }
 
 /// What came of it.
@@ -45,7 +58,8 @@ impl Profiling {
     /// A profile with paths below this root; without one, below the sandbox that a run was recorded with, or `otherwise`.
     #[must_use]
     pub fn new(root: Option<PathBuf>, otherwise: PathBuf) -> Self {
-        Self { builder: ProfileBuilder::default(), root, otherwise, calls: 0, without_arguments: 0 }
+        let (builder, wished) = Default::default();
+        Self { builder, root, otherwise, calls: 0, without_arguments: 0, wished }
     }
 
     /// Takes in one run.
@@ -62,29 +76,48 @@ impl Profiling {
             }
             self.event(&parsed, &root);
         }
+        // Of what the trace ends before, nobody says that it was refused.
+        for call in std::mem::take(&mut self.wished).into_values().flatten() {
+            self.call(&call, &root);
+        }
         Ok(())
     }
 
     fn event(&mut self, parsed: &Parsed, root: &Path) {
         let event = Recorded::of(parsed);
-        let performer = match event.kind {
-            EventKind::ActionAdmitted if event.said.kind.as_deref() == Some("tool_call") => Performer::Us,
-            EventKind::ToolCalled => Performer::Client,
-            _ => return,
-        };
-        let Some(tool) = event.said.name.as_deref() else { return };
+        match (event.kind, event.action) {
+            (EventKind::ActionAdmitted, _) if event.is_tool_call() => {
+                if let Some(call) = Call::of(event, Performer::Us) {
+                    self.call(&call, root);
+                }
+            }
+            (EventKind::ToolCalled, Some(action)) => {
+                self.wished.entry(action).or_default().extend(Call::of(event, Performer::Client));
+            }
+            (EventKind::ActionSettled | EventKind::ActionAbandoned, Some(action)) => {
+                for call in self.wished.remove(&action).unwrap_or_default() {
+                    if event.verdict_on_tool(&call.tool) < Verdict::Ask {
+                        self.call(&call, root);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn call(&mut self, call: &Call, root: &Path) {
         self.calls += 1;
-        self.without_arguments += u64::from(event.said.arguments.is_none());
+        self.without_arguments += u64::from(call.arguments.is_none());
         let asked = Asked {
-            tool,
-            args: event.said.arguments.as_ref().unwrap_or(&Value::Null),
+            tool: &call.tool,
+            args: call.arguments.as_ref().unwrap_or(&Value::Null),
             effects: &Declared::Nothing,
-            actor: event.actor,
+            actor: &call.actor,
             run: "",
             flow: None,
-            performer,
+            performer: call.performer,
         };
-        self.builder.call(root, &asked, parsed.ts);
+        self.builder.call(root, &asked, call.at);
     }
 
     /// What came of all runs.
@@ -92,6 +125,14 @@ impl Profiling {
     pub fn finish(self) -> Profiled {
         let Self { builder, calls, without_arguments, .. } = self;
         Profiled { profile: builder.finish(), calls, without_arguments }
+    }
+}
+
+impl Call {
+    /// `None` where the event names no tool.
+    fn of(event: Recorded<'_>, performer: Performer) -> Option<Self> {
+        let Recorded { actor, ts, said, .. } = event;
+        Some(Self { tool: said.name?, arguments: said.arguments, actor: actor.clone(), at: ts, performer })
     }
 }
 

@@ -314,6 +314,18 @@ fn a_profile_is_made_of_the_calls_that_were_let_through_below_the_sandbox_of_the
     );
 }
 
+#[test]
+fn what_was_refused_to_a_model_is_no_part_of_a_profile() {
+    let events = [
+        asking(1, "deny", &json!({ "path": "/etc/passwd" }), Some("/tool_calls/read/path")),
+        asking(2, "ask", &json!({ "path": "/srv/pay" }), Some("/tool_calls/read/path")),
+        asking(3, "warn", &json!({ "path": "/srv/work/a" }), Some("/tool_calls/read/path")),
+        asking(4, "deny", &json!({ "path": "/srv/lib/a" }), Some("/tool_calls/other/path")),
+    ];
+    let (profile, calls, _) = profiled(None, &events.concat());
+    assert_eq!((&profile["paths"], calls), (&json!(["/srv/lib", "/srv/work"]), 2));
+}
+
 /// The one file that there is: a baseline in which a caller reads twice a minute.
 struct Baseline;
 
