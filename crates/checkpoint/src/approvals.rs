@@ -26,6 +26,7 @@ use seawall_types::{Actor, ApprovalId, Clock, RunId, Timestamp};
 use self::bell::Bell;
 pub use self::request::{Answer, ApprovalRequest, Approver, Binding};
 use self::shown::Mask;
+use crate::findings;
 
 /// How often a thread that waits looks for decisions of other processes.
 const LOOK: Duration = Duration::from_millis(200);
@@ -34,13 +35,13 @@ const LOOK_OF_TASKS: Duration = Duration::from_secs(1);
 /// The most pending approvals that are looked at together.
 const MOST: u32 = 1_000;
 
-/// How many approvals wait, and how often which decision was written into a trace by this process.
 /// How long what was decided is kept, counted from the end of the time that people had. What was asked and decided
 /// stands in the trace, for as long as that is kept.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
 /// How often it is looked for what is to be forgotten.
 const LOOK_FOR_OLD: Duration = Duration::from_secs(3_600);
 
+/// How many approvals wait, and how often which decision was written into a trace by this process.
 #[derive(Debug, Default)]
 pub struct ApprovalCounts {
     /// Those that waited when it was looked last.
@@ -78,9 +79,9 @@ pub struct Approvals {
     mask: OnceLock<Mask>,
     /// Runs of this process that have asked.
     asking: Mutex<HashSet<RunId>>,
-    bell: Bell,
     /// When old ones were forgotten last.
     tidied: Mutex<Option<Timestamp>>,
+    bell: Bell,
     counts: ApprovalCounts,
 }
 
@@ -161,7 +162,7 @@ impl Approvals {
             summary: shown::line(mask, request.tool, &arguments),
             arguments,
             arguments_hash,
-            findings: request.findings.to_vec(),
+            findings: findings::kept(request.findings),
             asked_at: now,
             expires_at: now.saturating_add(self.expires_after),
             state: ApprovalState::Pending,
@@ -262,13 +263,12 @@ impl Approvals {
         if self.record(&decided)? {
             self.bell.ring();
         }
-        let pending = self.store.approvals(Some(ApprovalState::Pending), MOST)?;
         self.forget_old()?;
+        let pending = self.store.approvals(Some(ApprovalState::Pending), MOST)?;
         self.counts.pending.store(u64::try_from(pending.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(pending)
     }
 
-    /// Writes decisions into the traces of the runs that asked, each once, whoever made it. Whether one was written.
     /// Forgets what has been kept for long enough, at first and once an hour then.
     fn forget_old(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
@@ -289,6 +289,7 @@ impl Approvals {
         Ok(())
     }
 
+    /// Writes decisions into the traces of the runs that asked, each once, whoever made it. Whether one was written.
     fn record(&self, rows: &[ApprovalRow]) -> Result<bool, StoreError> {
         let is_due = |row: &&ApprovalRow| row.state != ApprovalState::Pending && !row.recorded;
         let due: Vec<&ApprovalRow> = rows.iter().filter(is_due).collect();
@@ -329,7 +330,6 @@ impl Approvals {
         asking.contains(&run).then_some(run)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<RunId>> {
     /// A run of this process for what nobody has written down in all the time that it was kept, since the run that asked has
     /// ended and no server has come since. So that it can be forgotten, and not without a trace.
     fn trace_for_old(&self, row: &ApprovalRow, going_on: &HashSet<RunId>) -> Option<RunId> {
@@ -338,6 +338,7 @@ impl Approvals {
         (is_old && has_ended).then(|| self.lock().iter().find(|run| going_on.contains(run)).copied())?
     }
 
+    fn lock(&self) -> MutexGuard<'_, HashSet<RunId>> {
         // A set is never half-changed by one call.
         self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,6 +13,7 @@ pub mod approvals;
 mod checkpoint;
 mod content;
 mod denial;
+mod findings;
 mod kept;
 mod permit;
 mod places;

@@ -6,6 +6,8 @@ use seawall_policy::NoveltyKind;
 use seawall_types::{ActionKind, Amount, Finding, HoldId, RunId, Usage, Usd, Verdict};
 use serde::Serialize;
 
+use crate::findings;
+
 /// `data` of `action.admitted`.
 #[derive(Serialize)]
 pub(crate) struct Admitted<'a> {
@@ -23,7 +25,7 @@ pub(crate) struct Admitted<'a> {
     pub(crate) hold: Option<HoldId>,
     pub(crate) reserved_usd: Usd,
     pub(crate) reserved_tokens: u64,
-    #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
+    #[serde(skip_serializing_if = "<[Finding]>::is_empty", serialize_with = "findings::without_secrets")]
     pub(crate) findings: &'a [Finding],
 }
 
@@ -39,7 +41,7 @@ pub(crate) struct ToolAdmitted<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hold: Option<HoldId>,
     pub(crate) reserved_usd: Usd,
-    #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
+    #[serde(skip_serializing_if = "<[Finding]>::is_empty", serialize_with = "findings::without_secrets")]
     pub(crate) findings: &'a [Finding],
 }
 
@@ -49,6 +51,7 @@ pub(crate) struct Drift<'a> {
     /// The tool.
     pub(crate) name: &'a str,
     pub(crate) new: NoveltyKind,
+    #[serde(serialize_with = "findings::text_without_secrets")]
     pub(crate) value: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) baseline: Option<&'a Path>,
@@ -63,6 +66,7 @@ pub(crate) struct Denied<'a> {
     pub(crate) name: &'a str,
     pub(crate) verdict: Verdict,
     pub(crate) status: u16,
+    #[serde(serialize_with = "findings::without_secrets")]
     pub(crate) findings: &'a [Finding],
 }
 
@@ -85,6 +89,7 @@ pub(crate) struct Settled<'a> {
     pub(crate) ended: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<&'a str>,
+    #[serde(serialize_with = "findings::without_secrets")]
     pub(crate) findings: &'a [Finding],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attempts: Option<&'a [crate::Attempt]>,

@@ -175,3 +175,15 @@ fn what_a_tool_was_given_and_gave_is_written_down_where_payloads_are_kept() {
     let settled = &stage.data("action.settled")[2];
     assert_eq!(settled["output"], json!({ "from": "[REDACTED:email]", "key": KEY }), "{settled}");
 }
+
+#[test]
+fn a_secret_in_a_refused_path_reaches_no_disk() {
+    let stage = Stage::new();
+    let key = "sk-proj-".to_owned() + &"a1B2c3D4e5F6g7H8".repeat(3);
+    let policy = stage.strict(&json!({ "files": { "root": "." } }));
+    let arguments = json!({ "path": format!("/etc/{key}"), key.clone(): "../x" });
+    let denial = stage.admit(&policy, "read", &arguments).unwrap_err();
+    assert!(denial.message.contains(&key), "who made the call is told what it is about");
+    let written = serde_json::to_string(&stage.lines()).unwrap();
+    assert!(written.contains("[REDACTED:openai_key]") && !written.contains("a1B2c3D4"), "{written}");
+}
