@@ -53,7 +53,11 @@ impl Redact for Mask {
         if name.is_empty() {
             return self.masked(text);
         }
-        // As it would stand in a text: a password has no form of its own, only its name.
+        // In a text a value would end at any quote; here it is known where it does.
+        if let Some(kind) = self.detector.named(name, text) {
+            return Some(kind.mark().to_owned());
+        }
+        // As it would stand in a text, where of credentials only what stands behind their scheme goes.
         let lead = format!("\"{name}\": \"");
         let masked = self.masked(&format!("{lead}{text}\""))?;
         let value = masked.strip_prefix(lead.as_str()).unwrap_or(GONE);

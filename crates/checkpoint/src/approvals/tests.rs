@@ -326,3 +326,14 @@ fn without_a_server_a_later_run_writes_down_what_it_forgets() {
     assert_eq!((of_first[0].0, &of_first[0].1["of_run"]), (later.run, &json!(first.run)));
     assert!(later.approvals.show(id).unwrap().is_none());
 }
+
+#[test]
+fn a_password_with_quotes_in_it_is_not_kept() {
+    let process = Process::alone();
+    for password in ["Tr0ub4'dor-3xyz!99", "Tr0ub4\"dor3-xyz", "Tr0ub4dor\\3xyz!99"] {
+        let id = process.ask_anew(&json!({ "password": password }));
+        let kept = process.approvals.show(id).unwrap().unwrap();
+        assert_eq!(kept.arguments, json!({ "password": "[REDACTED:secret]" }), "{password}");
+        assert!(!kept.summary.contains("Tr0ub4"), "{}", kept.summary);
+    }
+}
