@@ -21,7 +21,7 @@ pub enum StoreError {
         what: String,
     },
     /// Somebody has decided otherwise, or the time for it is up.
-    #[error("{what} is {state} already, and a decision stands; the caller has to ask again")]
+    #[error("{what} is {state} already, and the first decision stands")]
     Decided {
         /// What.
         what: String,

@@ -166,3 +166,44 @@ fn a_bad_baseline_is_named_by_the_check() {
         assert!(said.contains("drift.baseline") && said.contains(fault), "{said}");
     }
 }
+
+#[test]
+fn a_profile_of_nothing_and_one_that_cannot_be_written_are_told() {
+    let setup = Setup::new("trace");
+    let idle = run(&setup, "version: 1\n");
+    idle.finish();
+    let id = idle.id().to_string();
+    let profiled = setup.cli(&["trace", "profile", &id]);
+    let said = String::from_utf8(profiled.stderr).unwrap();
+    assert!(profiled.status.success() && said.contains("everything is new"), "{said}");
+    let failed = setup.cli(&["trace", "profile", &id, "--out", "no/such/folder/baseline.json"]);
+    let said = String::from_utf8(failed.stderr).unwrap();
+    assert!(failed.status.code() == Some(1) && said.contains("no/such/folder/baseline.json"), "{said}");
+}
+
+#[test]
+fn a_replay_against_a_baseline_tells_what_would_change_and_why() {
+    let setup = Setup::new("trace");
+    let recorded = run(&setup, "version: 1\ntools: [{ name: pay, verdict: warn }]\n");
+    (0..4).for_each(|n| call(&recorded, "read", json!({ "n": n })).unwrap());
+    call(&recorded, "pay", json!({ "amount": 5 })).unwrap();
+    recorded.finish();
+    let id = recorded.id().to_string();
+    let profile =
+        json!({ "version": 1, "runs": 1, "tools": { "read": 1, "pay": 1 }, "hosts": [], "paths": [] });
+    setup.write("baseline.json", &profile.to_string());
+    let policy = setup.write("strict.yaml", "drift: { baseline: baseline.json, verdict: ask, rate: 3 }");
+    let replay = ["policy", "replay", "--trace", &id, "--policy", policy.to_str().unwrap()];
+    let replayed = setup.cli_json(&replay);
+    let changed: Vec<_> = replayed["changed"].as_array().unwrap().iter().collect();
+    assert_eq!(changed.len(), 2, "{replayed}");
+    assert_eq!((&changed[0]["name"], &changed[0]["to"]), (&json!("read"), &json!("ask")));
+    assert_eq!(changed[0]["findings"][0]["rule"], "drift.rate");
+    let shown = setup.cli(&replay);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        shown.contains("DRIFT: the run calls a tool far more often")
+            && shown.contains("no rule is against it"),
+        "{shown}"
+    );
+}

@@ -98,10 +98,12 @@ fn read_id(text: &str) -> Result<ApprovalId, Problem> {
 fn problem(error: &StoreError) -> Problem {
     match error {
         StoreError::NotFound { .. } => {
-            Problem::new(Code::NotFound, error.to_string(), "see GET /api/approvals for those that there are")
+            let remedy =
+                "see those that there are: `seawall approvals list --state all`, or GET /api/approvals";
+            Problem::new(Code::NotFound, error.to_string(), remedy)
         }
         StoreError::Decided { .. } => {
-            let remedy = "see GET /api/approvals/{id} for who decided what; the caller has to ask again";
+            let remedy = "see who decided what: `seawall approvals show`, or GET /api/approvals/{id}";
             Problem::new(Code::Conflict, error.to_string(), remedy)
         }
         other => {

@@ -106,6 +106,10 @@ impl fmt::Display for Fingerprint {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.end)?;
+        if let Some(verdict) = self.verdict.as_deref().filter(|verdict| !matches!(*verdict, "allow" | "deny"))
+        {
+            write!(f, " with the verdict {verdict:?}")?;
+        }
         if let Some(status) = self.status {
             write!(f, " {status}")?;
         }

@@ -130,3 +130,20 @@ fn what_a_model_asks_for_and_is_told_belongs_to_the_course() {
     assert_eq!(step(&course("fetch", false)), Some((1, Difference::Output)));
     assert_eq!(step(&course("search", true)), Some((3, Difference::Output)));
 }
+
+#[test]
+fn a_divergence_in_the_verdict_alone_can_be_seen() {
+    let course = |verdict: &str| {
+        let stage = stage();
+        let (writer, handle) = stage.start(1 << 30);
+        handle.start_run(run(1), "proxy", &());
+        for kind in [EventKind::ActionAdmitted, EventKind::ActionSettled] {
+            let data = json!({ "kind": "model_call", "name": "m", "verdict": verdict, "status": 200 });
+            handle.record(stage.event(run(1), kind, &data).about(action(1), std::sync::Arc::default()));
+        }
+        writer.stop();
+        load(&stage)
+    };
+    let told = compare(&mut course("allow"), &course("ask")).unwrap().to_string();
+    assert!(told.contains("settled 200") && told.contains("settled with the verdict \"ask\" 200"), "{told}");
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use seawall_checkpoint::replay::{NotHeld, PolicyReplay, Replayed};
+use seawall_checkpoint::replay::{Change, NotHeld, PolicyReplay, Replayed};
 use seawall_policy::Policy;
 use seawall_trace::read;
 use seawall_types::{ActionId, Mode};
@@ -56,15 +56,13 @@ fn tell(policy: &Policy, called: &str, replayed: &Replayed) {
         let rows: Vec<Vec<String>> = changed
             .iter()
             .map(|change| {
-                let why = change.findings.first();
                 vec![
                     change.action.as_ref().map(ActionId::to_string).unwrap_or_default(),
                     change.kind.clone(),
                     shown(&change.name),
                     change.from.as_str().to_owned(),
                     change.to.as_str().to_owned(),
-                    why.map(|why| format!("{} {}: {}", why.code, why.location, shown(&why.message)))
-                        .unwrap_or_default(),
+                    why(change),
                 ]
             })
             .collect();
@@ -72,6 +70,22 @@ fn tell(policy: &Policy, called: &str, replayed: &Replayed) {
     }
     output::line(format!("cost: {cost_delta_usd} USD"));
     tell_what_is_missing(not_held);
+}
+
+/// Why it would be decided so: the first of the findings, with its place where it is about one.
+fn why(change: &Change) -> String {
+    match change.findings.as_slice() {
+        [] => "no rule is against it".to_owned(),
+        [found, rest @ ..] => {
+            let place = if found.location.is_empty() {
+                String::new()
+            } else {
+                format!(" {}", shown(&found.location))
+            };
+            let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+            format!("{}{place}: {}{more}", found.code, shown(&found.message))
+        }
+    }
 }
 
 fn tell_what_is_missing(not_held: &NotHeld) {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use seawall_base::atomic;
 use seawall_checkpoint::replay::Profiling;
 
 use super::replay::lines;
@@ -24,12 +25,17 @@ pub(super) fn run(world: &World<'_>, args: &ProfileArgs) -> Outcome {
     match &args.out {
         Some(file) => {
             let text = serde_json::to_string_pretty(&profiled.profile)? + "\n";
-            std::fs::write(file, text).with_context(|| format!("{} can't be written", file.display()))?;
+            // A policy that is in force may be watching it, and half a profile would keep it from loading.
+            atomic::write(file, text.as_bytes(), 0o644)
+                .with_context(|| format!("{} can't be written", file.display()))?;
             if !world.global.quiet {
                 output::say(format!("wrote {}, a profile of {calls} calls of tools", file.display()));
             }
         }
         None => output::json(&profiled.profile),
+    }
+    if calls == 0 && !world.global.quiet {
+        output::say("these runs called no tools: to a policy with this baseline everything is new");
     }
     if without > 0 && !world.global.quiet {
         output::say(format!(
