@@ -8,7 +8,7 @@
 //! parts of 8 KiB. What is longer counts as a match, and the rest of it is swallowed without being kept. A private key is
 //! one from its first line on and is swallowed from there.
 
-mod json;
+pub(crate) mod json;
 
 use std::fmt;
 

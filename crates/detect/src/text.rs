@@ -9,6 +9,7 @@
 pub(crate) mod alphabet;
 mod anchors;
 pub(crate) mod kind;
+mod members;
 pub(crate) mod places;
 pub(crate) mod window;
 

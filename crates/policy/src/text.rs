@@ -108,13 +108,25 @@ impl TextRules {
         mode: Mode,
         text: &str,
         from_outside: bool,
+        tell: impl FnMut(Kind, Verdict),
+    ) -> TextDecision {
+        self.read_member(mode, "", text, from_outside, tell)
+    }
+
+    /// The same of a text that stands under a name, which may make all of it a secret.
+    pub fn read_member(
+        &self,
+        mode: Mode,
+        name: &str,
+        text: &str,
+        from_outside: bool,
         mut tell: impl FnMut(Kind, Verdict),
     ) -> TextDecision {
         let detector = if from_outside { &self.detector } else { &self.plain };
         let Some(detector) = detector else { return TextDecision::default() };
         let mut decision = TextDecision::default();
         let (mut without, mut copied) = (String::new(), 0);
-        detector.scan(text, |found| {
+        detector.scan_member(name, text, |found| {
             let verdict = self.verdict(found.kind);
             decision.would = decision.would.max(verdict);
             tell(found.kind, verdict);

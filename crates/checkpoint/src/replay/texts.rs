@@ -29,19 +29,30 @@ impl Findings {
     /// Looks at every text of a value: what is in it, and what was.
     pub(super) fn look(&mut self, rules: &TextRules, section: &str, value: &Value) {
         if let Some(detector) = rules.detector() {
-            self.value(rules, detector, section, value);
+            self.value(rules, detector, section, ("", value));
         }
     }
 
-    fn value(&mut self, rules: &TextRules, detector: &TextDetector, section: &str, value: &Value) {
+    /// A value, with the name that it stands under.
+    fn value(
+        &mut self,
+        rules: &TextRules,
+        detector: &TextDetector,
+        section: &str,
+        (name, value): (&str, &Value),
+    ) {
         match value {
             Value::String(text) => {
-                detector.scan(text, |found| self.found(rules, found.kind, section));
+                detector.scan_member(name, text, |found| self.found(rules, found.kind, section));
                 self.marks(rules, section, text);
             }
-            Value::Array(items) => items.iter().for_each(|item| self.value(rules, detector, section, item)),
+            Value::Array(items) => {
+                items.iter().for_each(|item| self.value(rules, detector, section, (name, item)));
+            }
             Value::Object(fields) => {
-                fields.values().for_each(|field| self.value(rules, detector, section, field));
+                let each =
+                    |(name, field): (&String, &Value)| self.value(rules, detector, section, (name, field));
+                fields.iter().for_each(each);
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }

@@ -105,7 +105,7 @@ impl Looking<'_> {
         let mut renamed = false;
         for (name, value) in fields.iter_mut() {
             self.below(name, at, |looking, at| {
-                renamed |= looking.text(name, at).is_some();
+                renamed |= looking.named("", name, at).is_some();
                 looking.value(value, name, at);
             });
         }
@@ -130,19 +130,9 @@ impl Looking<'_> {
     /// What is to stand in the place of a value, if something is to be taken out: of all of it where its name makes it a
     /// secret.
     fn named(&mut self, name: &str, text: &str, at: &str) -> Option<String> {
-        let Some(kind) = self.detector.named(name, text) else { return self.text(text, at) };
-        if !self.found(kind, at) {
-            return None;
-        }
-        self.told.redacted = true;
-        Some(kind.mark().to_owned())
-    }
-
-    /// What is to stand in the place of a text, if something is to be taken out.
-    fn text(&mut self, text: &str, at: &str) -> Option<String> {
         let (mut without, mut copied) = (String::new(), 0);
         let detector = self.detector;
-        detector.scan(text, |found| {
+        detector.scan_member(name, text, |found| {
             if self.found(found.kind, at) && found.range.start >= copied {
                 without.push_str(text.get(copied..found.range.start).unwrap_or_default());
                 without.push_str(found.kind.mark());

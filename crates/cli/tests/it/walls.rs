@@ -81,6 +81,63 @@ async fn personal_data_in_a_request_is_taken_out_before_it_is_sent() {
     assert!(!seen.contains("4111"), "{seen}");
 }
 
+/// One that has no form: only its name tells.
+const PASSWORD: &str = "it's-Hard-1234";
+
+#[tokio::test]
+async fn what_is_a_secret_by_its_name_is_one_in_a_prompt_too() {
+    let result = json!({ "user": "ann", "password": PASSWORD });
+    let bodies = [
+        (
+            "/v1/chat/completions",
+            json!({ "model": "sim-1", "messages": [
+            { "role": "user", "content": "hi" },
+            { "role": "assistant", "content": null, "tool_calls": [{ "id": "c1", "type": "function", "function": {
+                "name": "login", "arguments": result.to_string() } }] },
+            { "role": "tool", "tool_call_id": "c1", "content": "done" }] }),
+        ),
+        (
+            "/v1/chat/completions",
+            json!({ "model": "sim-1", "messages": [
+            { "role": "tool", "tool_call_id": "c1", "content": result.to_string() }] }),
+        ),
+        (
+            "/v1/messages",
+            json!({ "model": "sim-1", "max_tokens": 9, "messages": [
+            { "role": "assistant", "content": [{ "type": "tool_use", "id": "c1", "name": "login", "input": result }] },
+            { "role": "user", "content": [{ "type": "tool_result", "tool_use_id": "c1", "content": "done" }] }] }),
+        ),
+        (
+            "/v1beta/models/sim-1:generateContent",
+            json!({ "contents": [
+            { "role": "user", "parts": [{ "functionResponse": { "name": "login", "response": result } }] }] }),
+        ),
+    ];
+    let wall = Wall::of("{ secrets: { in: deny } }", STRICT);
+    for (path, body) in &bodies {
+        let answer = wall.proxy.ask(raw::post(path, &body.to_string())).await;
+        assert_eq!(
+            (answer.status, answer.header("x-seawall-verdict")),
+            (403, Some("deny")),
+            "{body} {answer:?}"
+        );
+    }
+    assert_eq!(wall.sim.stats().await.requests, 0);
+    let wall = Wall::of("{ secrets: { in: redact } }", STRICT);
+    for (path, body) in &bodies {
+        let answer = wall.proxy.ask(raw::post(path, &body.to_string())).await;
+        assert_eq!(
+            (answer.status, answer.header("x-seawall-verdict")),
+            (200, Some("redact")),
+            "{body} {answer:?}"
+        );
+    }
+    let seen = wall.proxy_requests().await;
+    // Each body is told as it was read and as it was written.
+    let marks = seen.matches("[REDACTED:secret]").count();
+    assert!(!seen.contains("Hard-1234") && marks == 2 * bodies.len(), "{seen}");
+}
+
 #[tokio::test]
 async fn a_secret_in_an_answer_is_taken_out_whole_and_streamed_character_by_character() {
     let wall = Wall::of("{ secrets: { out: redact }, pii: { out: redact } }", STRICT);

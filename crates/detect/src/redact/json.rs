@@ -31,7 +31,7 @@ pub fn redact_json(detector: &TextDetector, document: &str) -> Option<String> {
 }
 
 /// What stands between the quotes of every string; none if the document has something that no JSON has.
-fn strings(document: &str) -> Option<Vec<Range<usize>>> {
+pub(crate) fn strings(document: &str) -> Option<Vec<Range<usize>>> {
     let bytes = document.as_bytes();
     let mut found = Vec::new();
     let mut at = 0;
@@ -88,11 +88,23 @@ fn matches(detector: &TextDetector, name: &str, written: &str) -> Vec<(Range<usi
         });
     }
     found.retain(|(_, kind)| *kind != Kind::Injection);
-    found
+    match whole(detector, name, written) {
+        // In a text a value ends at any quote; here it is known where it does.
+        Some(kind) if !found.iter().any(|(range, _)| *range == (0..written.len())) => {
+            vec![(0..written.len(), kind)]
+        }
+        _ => found,
+    }
+}
+
+/// What all of a value is by its name. Of credentials only what stands behind their scheme is taken out.
+fn whole(detector: &TextDetector, name: &str, written: &str) -> Option<Kind> {
+    let kind = is_secret_name(name).then(|| detector.named(name, &unescape(written).0))??;
+    (kind != Kind::Authorization).then_some(kind)
 }
 
 /// The text that a JSON string stands for, and for each of its bytes where the character is written that it belongs to.
-fn unescape(written: &str) -> (String, Vec<usize>) {
+pub(crate) fn unescape(written: &str) -> (String, Vec<usize>) {
     let mut text = String::with_capacity(written.len());
     let mut places = Vec::with_capacity(written.len() + 1);
     let mut rest = written;

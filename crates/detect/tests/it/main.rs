@@ -11,6 +11,8 @@ mod json;
 #[cfg(test)]
 mod linear;
 #[cfg(test)]
+mod members;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod paths;

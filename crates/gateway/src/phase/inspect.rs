@@ -107,10 +107,8 @@ impl Texts {
         let mut found = Judgement::default();
         let screened = screen_prompt(self.wire, &self.body, self.max_depth, |text| {
             let from_outside = text.kind == prompt::Kind::ToolResult;
-            let decision = self.rules.read(self.mode, text.text, from_outside, |kind, verdict| {
-                found.add(verdict, self.rules.finding(kind, text.place.to_string()));
-            });
-            decision.text
+            let tell = |kind, verdict| found.add(verdict, self.rules.finding(kind, text.place.to_string()));
+            self.rules.read_member(self.mode, text.name(), text.text, from_outside, tell).text
         });
         match screened {
             Ok(body) => Ok((found, body)),

@@ -41,6 +41,21 @@ pub struct PromptText<'a> {
     pub place: Place<'a>,
 }
 
+impl<'a> PromptText<'a> {
+    /// The name that it stands under, that of its list where it is in one.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        let mut at = self.place.nodes.get(self.place.at);
+        while let Some(node) = at {
+            match &node.step {
+                Step::Key(key) => return key,
+                Step::Element(_) => at = node.parent.and_then(|parent| self.place.nodes.get(parent)),
+            }
+        }
+        ""
+    }
+}
+
 /// Where a text stands: printed, a JSON pointer (RFC 6901).
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {

@@ -24,27 +24,22 @@ impl<'j> Judging<'j> {
 
     /// A value under a name: all of it where the name makes it a secret, else what is found in it.
     pub(super) fn scan(&mut self, text: &str, name: &str, at: &Pointer<'_>) {
-        let Some(detector) = self.texts().detector() else { return };
-        let without = match detector.named(name, text) {
-            Some(kind) => self.goes(kind, at).then(|| kind.mark().to_owned()),
-            None => self.scan_within(text, at),
-        };
-        if let Some(text) = without {
+        if let Some(text) = self.scan_within(name, text, at) {
             self.decision.replacements.push(Replacement { location: at.to_string(), text });
         }
     }
 
     /// A name is a text like any other, but it stays: what would be called otherwise would be another argument.
     pub(super) fn scan_name(&mut self, name: &str, at: &Pointer<'_>) {
-        let _stays = self.scan_within(name, at);
+        let _stays = self.scan_within("", name, at);
     }
 
-    /// Tells what is found in a text. The text without it, where something is to be taken out.
-    fn scan_within(&mut self, text: &str, at: &Pointer<'_>) -> Option<String> {
+    /// Tells what is found in a text under a name. The text without it, where something is to be taken out.
+    fn scan_within(&mut self, name: &str, text: &str, at: &Pointer<'_>) -> Option<String> {
         let detector = self.texts().detector()?;
         let mut without = String::new();
         let mut copied = 0;
-        detector.scan(text, |found| {
+        detector.scan_member(name, text, |found| {
             let goes = self.goes(found.kind, at);
             if goes && found.range.start >= copied {
                 without.push_str(text.get(copied..found.range.start).unwrap_or_default());

@@ -133,3 +133,20 @@ fn what_is_no_object_is_an_error() {
         assert!(screen_prompt(Wire::OpenAiChat, &body, 128, |_| None).is_err());
     }
 }
+
+#[test]
+fn a_text_knows_the_name_that_it_stands_under() {
+    let body = json!({ "messages": [
+        { "role": "user", "content": "c" },
+        { "role": "assistant", "content": [{ "type": "tool_use", "name": "no", "id": "no",
+            "input": { "login": { "password": "p", "codes": ["a", ["b"]] } } }] },
+    ], "prompt": ["q"] });
+    let mut named = Vec::new();
+    screen_prompt(Wire::AnthropicMessages, &Bytes::from(body.to_string()), 128, |text| {
+        named.push((text.name().to_owned(), text.text.to_owned()));
+        None
+    })
+    .unwrap();
+    let expected = [("content", "c"), ("password", "p"), ("codes", "a"), ("codes", "b"), ("prompt", "q")];
+    assert_eq!(named, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
+}
