@@ -115,7 +115,7 @@ async fn what_is_a_secret_by_its_name_is_one_in_a_prompt_too() {
     ];
     let wall = Wall::of("{ secrets: { in: deny } }", STRICT);
     for (path, body) in &bodies {
-        let answer = wall.proxy.ask(raw::post(path, &body.to_string())).await;
+        let answer = wall.proxy.ask(raw::post(path, body.to_string())).await;
         assert_eq!(
             (answer.status, answer.header("x-seawall-verdict")),
             (403, Some("deny")),
@@ -125,7 +125,7 @@ async fn what_is_a_secret_by_its_name_is_one_in_a_prompt_too() {
     assert_eq!(wall.sim.stats().await.requests, 0);
     let wall = Wall::of("{ secrets: { in: redact } }", STRICT);
     for (path, body) in &bodies {
-        let answer = wall.proxy.ask(raw::post(path, &body.to_string())).await;
+        let answer = wall.proxy.ask(raw::post(path, body.to_string())).await;
         assert_eq!(
             (answer.status, answer.header("x-seawall-verdict")),
             (200, Some("redact")),
@@ -136,6 +136,21 @@ async fn what_is_a_secret_by_its_name_is_one_in_a_prompt_too() {
     // Each body is told as it was read and as it was written.
     let marks = seen.matches("[REDACTED:secret]").count();
     assert!(!seen.contains("Hard-1234") && marks == 2 * bodies.len(), "{seen}");
+}
+
+#[tokio::test]
+async fn a_card_is_one_as_a_number_too() {
+    let wall = Wall::of("{ pii: { in: deny } }", STRICT);
+    for (value, status) in [
+        (json!({ "card": 4_111_111_111_111_111_u64 }), 403),
+        (json!({ "size": 4_111_111_111_111_112_u64 }), 200),
+    ] {
+        let body = json!({ "contents": [
+            { "role": "user", "parts": [{ "functionResponse": { "name": "pay", "response": value } }] }] });
+        let answer =
+            wall.proxy.ask(raw::post("/v1beta/models/sim-1:generateContent", body.to_string())).await;
+        assert_eq!(answer.status, status, "{body} {answer:?}");
+    }
 }
 
 #[tokio::test]

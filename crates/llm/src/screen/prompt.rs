@@ -13,6 +13,9 @@ use crate::json::{JsonError, Kind as JsonKind, Object, Value, Walk};
 use crate::splice::Splices;
 use crate::wire::Wire;
 
+/// Numbers with fewer digits are no account and name nobody by themselves: payment cards have 13 at least (ISO/IEC 7812).
+const SHORTEST_NUMBER: usize = 13;
+
 /// Whose text it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -35,7 +38,7 @@ pub enum Kind {
 pub struct PromptText<'a> {
     /// Whose it is.
     pub kind: Kind,
-    /// The text, unescaped.
+    /// The text, unescaped; of what a tool was given or brought back also a long number, as it is written.
     pub text: &'a str,
     /// Where it stands.
     pub place: Place<'a>,
@@ -103,7 +106,11 @@ pub fn screen_prompt(
     let mut splices = Splices::default();
     let mut room = String::new();
     for found in &reader.texts {
-        let Some(text) = found.value.read_into(&mut room).filter(|text| !text.is_empty()) else { continue };
+        let read = match found.value.kind() {
+            JsonKind::Number => std::str::from_utf8(found.value.raw()).ok(),
+            _ => found.value.read_into(&mut room),
+        };
+        let Some(text) = read.filter(|text| !text.is_empty()) else { continue };
         let place = Place { nodes: &reader.nodes, at: found.node };
         let kind = found.kind.unwrap_or(Kind::User);
         if let Some(new) = look(&PromptText { kind, text, place }).filter(|new| *new != text) {
@@ -293,10 +300,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Every string, whatever its key.
+    /// Every string, whatever its key, and every number that may be an account.
     fn everything(&mut self, walk: &mut Walk<'a>, node: usize) {
         match walk.kind() {
             JsonKind::String => self.text(walk.value(), node),
+            JsonKind::Number => {
+                let value = walk.value();
+                if value.raw().len() >= SHORTEST_NUMBER {
+                    self.texts.push(Found { value, node, kind: None });
+                }
+            }
             JsonKind::Array => self.array(walk, node, Self::everything),
             JsonKind::Object => walk.object(|key, walk| {
                 let step = Step::Key(String::from_utf8_lossy(key).into());

@@ -150,3 +150,24 @@ fn a_text_knows_the_name_that_it_stands_under() {
     let expected = [("content", "c"), ("password", "p"), ("codes", "a"), ("codes", "b"), ("prompt", "q")];
     assert_eq!(named, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
 }
+
+#[test]
+fn a_long_number_that_a_tool_was_given_or_gave_is_a_text() {
+    let body = json!({ "temperature": 0.1234567890123456, "contents": [
+        { "parts": [{ "functionCall": { "name": "no", "args": { "card": 4111111111111111_u64, "short": 123_456_789_012_u64 } } }] },
+        { "parts": [{ "functionResponse": { "name": "no", "response": { "cards": [4111111111111111_u64] } } }] },
+    ] });
+    let edited = screen_prompt(Wire::GeminiGenerate, &Bytes::from(body.to_string()), 128, |text| {
+        assert_eq!(text.text, "4111111111111111");
+        Some(format!("a {}", text.name()))
+    });
+    let edited: Value = serde_json::from_slice(&edited.unwrap()).unwrap();
+    assert_eq!(
+        edited.pointer("/contents/0/parts/0/functionCall/args"),
+        Some(&json!({ "card": "a card", "short": 123_456_789_012_u64 }))
+    );
+    assert_eq!(
+        edited.pointer("/contents/1/parts/0/functionResponse/response"),
+        Some(&json!({ "cards": ["a cards"] }))
+    );
+}
