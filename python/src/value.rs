@@ -86,7 +86,7 @@ fn object(value: &Bound<'_, PyAny>, depth: usize, binder: &mut Binder) -> PyResu
         return describe(&path, depth + 1, binder);
     }
     if let Some(named) = fields_of_object(value) {
-        return fields(named.iter(), depth, binder);
+        return fields(named.into_iter().map(|field| (field.name.into_any(), field.value)), depth, binder);
     }
     let described = by_repr(value);
     binder.described(value, &described);
@@ -148,10 +148,13 @@ fn outlined(value: &Bound<'_, PyAny>, depth: usize, room: &mut usize) -> Value {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return beginning(&String::from_utf8_lossy(bytes.as_bytes()), room);
     }
-    let fields = value.cast_exact::<PyDict>().ok().cloned();
+    if let Ok(fields) = value.cast_exact::<PyDict>() {
+        return outlined_fields(fields.iter(), depth, room);
+    }
     let is_dataclass = || value.hasattr(intern!(value.py(), "__dataclass_fields__")).unwrap_or(false);
-    if let Some(fields) = fields.or_else(|| is_dataclass().then(|| fields_of_object(value)).flatten()) {
-        return outlined_fields(&fields, depth, room);
+    if let Some(fields) = is_dataclass().then(|| fields_of_object(value)).flatten() {
+        let fields = fields.into_iter().map(|field| (field.name.into_any(), field.value));
+        return outlined_fields(fields, depth, room);
     }
     if is_plain_sequence(value)
         && let Ok(Some(parts)) = parts(value)
@@ -163,9 +166,13 @@ fn outlined(value: &Bound<'_, PyAny>, depth: usize, room: &mut usize) -> Value {
     named_by_type(value)
 }
 
-fn outlined_fields(fields: &Bound<'_, PyDict>, depth: usize, room: &mut usize) -> Value {
+fn outlined_fields<'py>(
+    fields: impl Iterator<Item = (Bound<'py, PyAny>, Bound<'py, PyAny>)>,
+    depth: usize,
+    room: &mut usize,
+) -> Value {
     let mut outlined_fields = Map::new();
-    for (name, field) in fields.iter() {
+    for (name, field) in fields {
         if *room == 0 {
             break;
         }
@@ -259,28 +266,74 @@ fn fields<'py>(
     Ok(Value::Object(described))
 }
 
-/// The fields of dataclasses, and of whatever else keeps them as pydantic and attrs do.
-fn fields_of_object<'py>(value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
+/// A field of an object, and where the object keeps it.
+struct Field<'py> {
+    name: Bound<'py, PyString>,
+    value: Bound<'py, PyAny>,
+    kept: Kept,
+}
+
+/// Where an object keeps a field.
+#[derive(Clone, Copy)]
+enum Kept {
+    /// As an attribute.
+    Attribute,
+    /// In a dictionary of this name, from which pydantic's models give them out like attributes.
+    In(&'static str),
+}
+
+/// Where pydantic's models keep what was not declared (`extra="allow"`), and what is private.
+const OF_MODELS: [&str; 2] = ["__pydantic_extra__", "__pydantic_private__"];
+
+/// The fields of dataclasses, and of whatever else keeps them as pydantic does: those that were declared, and what else the
+/// object holds, which a tool can read just as well.
+fn fields_of_object<'py>(value: &Bound<'py, PyAny>) -> Option<Vec<Field<'py>>> {
     let py = value.py();
     let has = |name| value.hasattr(name).unwrap_or(false);
     if value.is_instance_of::<PyType>() {
         return None;
     }
-    let names = if has(intern!(py, "__dataclass_fields__")) {
-        value.getattr(intern!(py, "__dataclass_fields__")).ok()?.cast_into::<PyDict>().ok()?.keys()
-    } else if has(intern!(py, "__pydantic_fields_set__")) {
-        value.getattr(intern!(py, "__dict__")).ok()?.cast_into::<PyDict>().ok()?.keys()
+    let own = value.getattr(intern!(py, "__dict__")).ok().and_then(|own| own.cast_into::<PyDict>().ok());
+    let is_model = has(intern!(py, "__pydantic_fields_set__"));
+    let mut fields = Vec::new();
+    if has(intern!(py, "__dataclass_fields__")) {
+        let declared = value.getattr(intern!(py, "__dataclass_fields__")).ok()?.cast_into::<PyDict>().ok()?;
+        attributes(value, declared.keys().iter(), &mut fields)?;
+        // Whatever was put beside them; a class with slots has nothing of its own.
+        let others = own.iter().flat_map(|own| own.keys());
+        attributes(value, others.filter(|name| !declared.contains(name).unwrap_or(false)), &mut fields)?;
+    } else if is_model {
+        attributes(value, own?.keys().iter(), &mut fields)?;
     } else {
         return None;
-    };
-    let fields = PyDict::new(py);
-    for name in names {
-        // A field may be without a value.
-        if let Ok(field) = value.getattr(name.cast::<PyString>().ok()?) {
-            fields.set_item(name, field).ok()?;
+    }
+    for place in OF_MODELS.into_iter().filter(|_| is_model) {
+        for (name, value) in kept_in(value, place).iter().flat_map(|kept| kept.iter()) {
+            fields.push(Field { name: name.cast_into().ok()?, value, kept: Kept::In(place) });
         }
     }
     Some(fields)
+}
+
+/// Adds the attributes of these names.
+fn attributes<'py>(
+    value: &Bound<'py, PyAny>,
+    names: impl Iterator<Item = Bound<'py, PyAny>>,
+    fields: &mut Vec<Field<'py>>,
+) -> Option<()> {
+    for name in names {
+        let name = name.cast_into::<PyString>().ok()?;
+        // A field may be without a value.
+        if let Ok(value) = value.getattr(&name) {
+            fields.push(Field { name, value, kept: Kept::Attribute });
+        }
+    }
+    Some(())
+}
+
+/// The dictionary of this name, where the object has one.
+fn kept_in<'py>(value: &Bound<'py, PyAny>, place: &'static str) -> Option<Bound<'py, PyDict>> {
+    value.getattr(place).ok()?.cast_into::<PyDict>().ok()
 }
 
 /// Of a call's arguments those that are replaced, by name, made anew of what `after` says; `None` when none is.
@@ -395,22 +448,52 @@ fn with_fields<'py>(
     after: &Map<String, Value>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = original.py();
-    let dict = original.cast::<PyDict>().ok().cloned();
-    let is_dict = dict.is_some();
-    let named = dict.or_else(|| fields_of_object(original)).filter(|named| named.len() == before.len());
-    let named = named.ok_or_else(|| not_made(original))?;
     // A shallow copy keeps the class, and everything that is not replaced.
-    let made = py.import(intern!(py, "copy"))?.call_method1(intern!(py, "copy"), (original,))?;
-    let object = py.get_type::<PyAny>();
-    for ((name, value), (before, after)) in named.iter().zip(before.values().zip(after.values())) {
-        match replaced(&value, before, after)? {
-            None => {}
-            Some(new) if is_dict => made.set_item(name, new)?,
-            // Also where the class is frozen: the copy is nobody's yet.
-            Some(new) => drop(object.call_method1(intern!(py, "__setattr__"), (&made, name, new))?),
+    let copied = || py.import(intern!(py, "copy"))?.call_method1(intern!(py, "copy"), (original,));
+    if let Ok(named) = original.cast::<PyDict>() {
+        if named.len() != before.len() {
+            return Err(not_made(original));
+        }
+        let made = copied()?;
+        for ((name, value), (before, after)) in named.iter().zip(before.values().zip(after.values())) {
+            if let Some(new) = replaced(&value, before, after)? {
+                made.set_item(name, new)?;
+            }
+        }
+        return Ok(made);
+    }
+    let named = fields_of_object(original).filter(|named| named.len() == before.len());
+    let named = named.ok_or_else(|| not_made(original))?;
+    let made = copied()?;
+    for (field, (before, after)) in named.iter().zip(before.values().zip(after.values())) {
+        if let Some(new) = replaced(&field.value, before, after)? {
+            put(original, &made, field, new)?;
         }
     }
     Ok(made)
+}
+
+/// Puts a field into the copy of an object.
+fn put<'py>(
+    original: &Bound<'py, PyAny>,
+    made: &Bound<'py, PyAny>,
+    field: &Field<'py>,
+    new: Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let py = original.py();
+    match field.kept {
+        // Also where the class is frozen: the copy is nobody's yet.
+        Kept::Attribute => {
+            let object = py.get_type::<PyAny>();
+            object.call_method1(intern!(py, "__setattr__"), (made, &field.name, new)).map(drop)
+        }
+        Kept::In(place) => {
+            let (old, copy) = (kept_in(original, place), kept_in(made, place));
+            // A class may copy itself in its own way, and share what must not change in the original.
+            let copy = copy.filter(|copy| old.is_none_or(|old| !old.is(copy)));
+            copy.ok_or_else(|| not_made(original))?.set_item(&field.name, new)
+        }
+    }
 }
 
 /// Plain data as Python's values.
