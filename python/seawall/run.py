@@ -82,8 +82,8 @@ def run(
             "data_dir": None if data_dir is None else os.fspath(data_dir),
             "content": content,
             "approvals": [str(approval) for approval in approvals],
-            "wait_for_approval": float(wait_for_approval),
-            "approval_expires_after": float(approval_expires_after),
+            "wait_for_approval": _seconds("wait_for_approval", wait_for_approval),
+            "approval_expires_after": _seconds("approval_expires_after", approval_expires_after),
         },
         trace_copy=os.path.abspath(os.fspath(trace)) if is_copied else None,
         gateway=address_of(gateway),
@@ -110,6 +110,13 @@ def _policy_and_sandbox(policy: PolicyChoice, sandbox: Optional[PathLike]) -> tu
         f"a policy is a preset's name, a path or a Policy, not {type(policy).__name__}",
         remedy="use Policy.load(FILE) or a name such as 'safe'",
     )
+
+
+def _seconds(name: str, seconds: float) -> float:
+    try:
+        return float(seconds)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name} is no number of seconds: {seconds!r}", remedy="give a number such as 120") from None
 
 
 def _money(name: str, amount: Money) -> Optional[str]:

@@ -230,6 +230,12 @@ def test_what_changes_while_a_call_waits_is_not_what_was_allowed(policy, events)
     assert [event["data"]["ended"] for event in events(ctx) if event["kind"] == "action.settled"] == ["failed"]
 
 
+@pytest.mark.parametrize("option", ["wait_for_approval", "approval_expires_after"])
+def test_what_is_no_time_is_named(option):
+    with pytest.raises(seawall.ConfigError, match=f"{option} is no number of seconds: 'soon'"):
+        run(**{option: "soon"})
+
+
 @guard(name="pay")
 async def pay_later(amount: int) -> int:
     return amount
