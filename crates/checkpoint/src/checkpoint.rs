@@ -259,6 +259,7 @@ impl Checkpoint {
             name,
             verdict: Verdict::Deny,
             status: denial.code.http_status(),
+            code: denial.code,
             findings: &findings,
         };
         let event = Event::new(now, run, EventKind::ActionDenied, &data).about(action, Arc::clone(actor));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use seawall_policy::NoveltyKind;
-use seawall_types::{ActionKind, Amount, Finding, HoldId, RunId, Usage, Usd, Verdict};
+use seawall_types::{ActionKind, Amount, Code, Finding, HoldId, RunId, Usage, Usd, Verdict};
 use serde::Serialize;
 
 use crate::findings;
@@ -66,6 +66,8 @@ pub(crate) struct Denied<'a> {
     pub(crate) name: &'a str,
     pub(crate) verdict: Verdict,
     pub(crate) status: u16,
+    /// Why it was refused, which findings of a policy that would have asked a person do not tell.
+    pub(crate) code: Code,
     #[serde(serialize_with = "findings::without_secrets")]
     pub(crate) findings: &'a [Finding],
 }

@@ -124,7 +124,7 @@ impl<'p> PolicyReplay<'p> {
         if to == judged.from {
             return;
         }
-        *costs += u64::from(judged.from == Verdict::Deny && to != Verdict::Deny);
+        *costs += u64::from(judged.was_refused && !matches!(to, Verdict::Deny | Verdict::Ask));
         if judged.is_saved(self.policy) {
             self.saved = self.saved.saturating_add(judged.cost);
         }

@@ -1,7 +1,7 @@
 //! One recorded action and what a policy says about it.
 
 use seawall_policy::{Asked, Declared, Performer, Policy};
-use seawall_types::{ActionId, Finding, RunId, Usd, Verdict};
+use seawall_types::{ActionId, EventKind, Finding, RunId, Usd, Verdict};
 use serde_json::Value;
 
 use super::Change;
@@ -17,6 +17,8 @@ pub(super) struct Judged {
     kind: String,
     name: String,
     pub(super) from: Verdict,
+    /// It was not admitted then.
+    pub(super) was_refused: bool,
     /// Something else than a policy refused it then.
     stays_refused: bool,
     /// What strict mode says before it happens, and with what came of it.
@@ -40,6 +42,7 @@ impl Judged {
             kind: said.kind.as_deref().unwrap_or(kind).to_owned(),
             name: said.name.clone().unwrap_or_default(),
             from: event.verdict(),
+            was_refused: event.kind == EventKind::ActionDenied,
             stays_refused: event.is_refused_otherwise(),
             before: Verdict::Allow,
             would: Verdict::Allow,
@@ -90,6 +93,9 @@ impl Judged {
             }
             None => {
                 judged.lacks_arguments = true;
+                // What it was refused for is not known, and so not whether this policy has anything against it. What a tool was
+                // seen to do is never known.
+                judged.stays_refused |= event.is_refused_for_its_arguments();
                 let mut decision = policy.judge_name(&judged.name);
                 policy.judge_new_tool(&judged.name, &mut decision);
                 decision
@@ -119,7 +125,7 @@ impl Judged {
     fn happens(&self, policy: &Policy) -> bool {
         match self.to(policy) {
             Verdict::Deny => false,
-            Verdict::Ask => self.from != Verdict::Deny,
+            Verdict::Ask => !self.was_refused && self.from != Verdict::Deny,
             Verdict::Allow | Verdict::Warn | Verdict::Redact => true,
         }
     }

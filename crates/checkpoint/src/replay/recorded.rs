@@ -18,6 +18,8 @@ pub(super) struct Said {
     pub(super) output: Option<Value>,
     pub(super) cut: Option<Value>,
     pub(super) cost_usd: Option<Usd>,
+    /// Why it was refused.
+    code: Option<String>,
     findings: Vec<Found>,
 }
 
@@ -66,8 +68,14 @@ impl<'e> Recorded<'e> {
 
     /// What was decided then.
     pub(super) fn verdict(&self) -> Verdict {
-        let otherwise = if self.kind == EventKind::ActionDenied { Verdict::Deny } else { Verdict::Allow };
-        self.said.verdict.unwrap_or(otherwise)
+        let is_refused = self.kind == EventKind::ActionDenied;
+        let of_people = [Code::ApprovalRequired, Code::ApprovalDenied, Code::ApprovalExpired];
+        let by_people = |code: &str| of_people.iter().any(|known| known.as_str() == code);
+        // A call that a person did not let through was refused; what the policy had decided is that one is asked.
+        if is_refused && self.said.code.as_deref().is_some_and(by_people) {
+            return Verdict::Ask;
+        }
+        self.said.verdict.unwrap_or(if is_refused { Verdict::Deny } else { Verdict::Allow })
     }
 
     /// What was decided about a tool that this model call asked for: what was found in it stands under its name.
@@ -80,10 +88,19 @@ impl<'e> Recorded<'e> {
         if self.said.findings.iter().any(is_of_tool) { self.verdict() } else { Verdict::Allow }
     }
 
+    /// Whether it was refused for more than its name, as far as was written down.
+    pub(super) fn is_refused_for_its_arguments(&self) -> bool {
+        let by_name = |found: &Found| found.code == Code::ToolNotAllowed.as_str();
+        self.kind == EventKind::ActionDenied && !(self.said.findings.iter().all(by_name))
+    }
+
     /// Whether something else than a policy refused it, so that no policy changes that.
     pub(super) fn is_refused_otherwise(&self) -> bool {
-        self.kind == EventKind::ActionDenied
-            && !self.said.findings.iter().any(|found| is_of_policy(&found.code))
+        let by_policy = match &self.said.code {
+            Some(code) => is_of_policy(code),
+            None => self.said.findings.iter().any(|found| is_of_policy(&found.code)),
+        };
+        self.kind == EventKind::ActionDenied && !by_policy
     }
 }
 

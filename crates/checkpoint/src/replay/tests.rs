@@ -421,3 +421,47 @@ fn a_tool_that_a_baseline_does_not_know_is_told_by_its_name_alone() {
     assert_eq!((changes(&replayed), replayed.not_held.arguments), (vec![("pay", "allow", "deny")], 1));
     assert_eq!(replayed.changed[0].findings[0].rule, "drift.tool");
 }
+
+#[test]
+fn a_call_that_a_person_did_not_let_through_was_one_that_a_person_is_asked_about() {
+    let rules =
+        "tools: [{ name: pay, verdict: ask }]\nflow: [{ after: { tool: pay }, deny: { tool: send } }]";
+    for code in ["APPROVAL_REQUIRED", "APPROVAL_DENIED", "APPROVAL_EXPIRED"] {
+        let held = json!({
+            "kind": "tool_call", "name": "pay", "verdict": "deny", "code": code, "arguments": {},
+            "findings": [{ "code": "APPROVAL_REQUIRED" }],
+        });
+        let sent = json!({ "kind": "tool_call", "name": "send", "verdict": "allow", "arguments": {} });
+        let events = [("action.denied", 1, held), ("action.admitted", 2, sent)];
+        assert_eq!(changes(&replayed(rules, &events)), [], "{code}: it was asked about, and never made");
+        let off = replayed("{}", &events);
+        assert_eq!((changes(&off), off.not_held.costs), (vec![("pay", "ask", "allow")], 1));
+        let refused = replayed("tools: [{ name: pay, verdict: deny }]", &events);
+        assert_eq!(changes(&refused), [("pay", "ask", "deny")]);
+    }
+}
+
+#[test]
+fn what_refused_a_call_goes_before_what_was_found_in_it() {
+    let denied = json!({
+        "kind": "model_call", "name": "a", "verdict": "deny", "code": "BUDGET_EXCEEDED", "findings": [{ "code": "PII_FOUND" }],
+    });
+    assert_eq!(changes(&replayed("{}", &[("action.denied", 1, denied)])), []);
+}
+
+#[test]
+fn what_was_refused_for_arguments_that_are_not_held_stays_refused() {
+    let denied = |number, name: &str, code: &str| {
+        let findings = json!([{ "code": code, "where": "/path" }]);
+        let data = json!({ "kind": "tool_call", "name": name, "verdict": "deny", "code": code, "findings": findings });
+        ("action.denied", number, data)
+    };
+    let events = [
+        denied(1, "read", "FS_OUTSIDE_ROOT"),
+        denied(2, "read: open", "FS_OUTSIDE_ROOT"),
+        denied(3, "pay", "TOOL_NOT_ALLOWED"),
+    ];
+    let replayed = replayed("{ files: { root: . } }", &events);
+    assert_eq!(changes(&replayed), [("pay", "deny", "allow")], "only that one was refused for its name");
+    assert_eq!(replayed.not_held.arguments, 3);
+}

@@ -77,6 +77,7 @@ impl ToolPermit {
                 name: &format!("{}: {}", self.name(), seen.name()),
                 verdict,
                 status: denial.code.http_status(),
+                code: denial.code,
                 findings: &denial.findings,
             };
             let event = Event::new(checkpoint.clock().now(), self.run(), EventKind::ActionDenied, &data);

@@ -91,7 +91,10 @@ fn why(change: &Change) -> String {
 fn tell_what_is_missing(not_held: &NotHeld) {
     let NotHeld { arguments, texts, cut, redacted, costs } = *not_held;
     for (count, what) in [
-        (arguments, "tool calls without arguments in the trace: judged by name alone (trace.content)"),
+        (
+            arguments,
+            "tool calls without arguments in the trace: judged by name alone, and refused where they were (trace.content)",
+        ),
         (texts, "model calls without texts in the trace: judged by model alone (trace.content)"),
         (cut, "actions of which the trace holds only the beginning"),
         (redacted, "actions with parts taken out: what was there is judged by its kind"),
