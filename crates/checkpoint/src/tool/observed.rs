@@ -192,5 +192,6 @@ fn scheme(rules: &NetworkRules) -> &str {
 struct Noted<'a> {
     observed: &'a str,
     verdict: Verdict,
+    #[serde(serialize_with = "crate::findings::without_secrets")]
     findings: &'a [Finding],
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use seawall_checkpoint::PayloadRedactor;
-use seawall_checkpoint::tool::{Settled, ToolEnd};
+use seawall_checkpoint::tool::{Observed, Settled, ToolEnd};
 use seawall_trace::content::Content;
-use seawall_types::{Code, Mode, Verdict};
+use seawall_types::{Code, Effect, Mode, Verdict};
 use serde_json::{Value, json};
 
 use crate::stage::Stage;
@@ -180,10 +180,18 @@ fn what_a_tool_was_given_and_gave_is_written_down_where_payloads_are_kept() {
 fn a_secret_in_a_refused_path_reaches_no_disk() {
     let stage = Stage::new();
     let key = "sk-proj-".to_owned() + &"a1B2c3D4e5F6g7H8".repeat(3);
-    let policy = stage.strict(&json!({ "files": { "root": "." } }));
+    let rules = json!({ "files": { "root": "." } });
     let arguments = json!({ "path": format!("/etc/{key}"), key.clone(): "../x" });
-    let denial = stage.admit(&policy, "read", &arguments).unwrap_err();
+    let denial = stage.admit(&stage.strict(&rules), "read", &arguments).unwrap_err();
     assert!(denial.message.contains(&key), "who made the call is told what it is about");
+    // The same of what a tool is seen to do, refused and let pass.
+    let path = format!("/etc/{key}");
+    for (mode, passes) in [(Mode::Strict, false), (Mode::Warn, true)] {
+        let permit = stage.admit(&stage.policy(&rules, mode), "read", &json!({})).unwrap();
+        let seen = Observed::Path { effect: Effect::FsRead, path: &path };
+        assert_eq!(permit.observe(seen, &stage.names).is_ok(), passes);
+    }
     let written = serde_json::to_string(&stage.lines()).unwrap();
-    assert!(written.contains("[REDACTED:openai_key]") && !written.contains("a1B2c3D4"), "{written}");
+    assert_eq!(written.matches("/etc/[REDACTED:openai_key]\\\" is outside").count(), 3, "{written}");
+    assert!(!written.contains("a1B2c3D4"), "{written}");
 }
