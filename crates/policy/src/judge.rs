@@ -97,11 +97,9 @@ struct Judging<'j> {
     follows: bool,
     /// What a baseline is asked about, where there is one.
     footprint: Option<Footprint>,
-    /// What the tool does to a path.
-    on_files: OnFiles,
 }
 
-/// The effects that a tool has on paths: what was declared, else what its name tells.
+/// The effects that a tool has on paths: what was declared, else what its name tells. Asked for where there is a path.
 #[derive(Clone, Copy)]
 struct OnFiles([Option<Effect>; 3]);
 
@@ -141,7 +139,6 @@ impl<'j> Judging<'j> {
             follows: policy.follows_touches(),
             footprint: (policy.drift.is_some() && matches!(asked.effects, Declared::Nothing))
                 .then(Footprint::default),
-            on_files: OnFiles::of(asked),
         }
     }
 
@@ -284,7 +281,8 @@ impl<'j> Judging<'j> {
     }
 
     fn path(&mut self, text: &str, effect: Option<Effect>, at: &Pointer<'_>, may_replace: bool) {
-        let effects = effect.map_or(self.on_files, |effect| OnFiles([Some(effect), None, None]));
+        let effects =
+            effect.map_or_else(|| OnFiles::of(self.asked), |effect| OnFiles([Some(effect), None, None]));
         let policy = self.policy;
         if let Some(footprint) = &mut self.footprint {
             footprint.path(text, &policy.root, at);

@@ -26,7 +26,7 @@ impl Class {
     }
 }
 
-/// Names in lower case, without separators.
+/// Names in lower case, without separators, in the order of their letters.
 const NAMES: [(&str, Class); 35] = [
     ("argv", Class::Command),
     ("bash", Class::Command),
@@ -106,7 +106,10 @@ fn known(name: &str) -> Option<(&'static str, Class)> {
         length += 1;
     }
     let letters = letters.get(..length)?;
-    let find = |letters: &[u8]| NAMES.into_iter().find(|(known, _)| known.as_bytes() == letters);
+    let find = |letters: &[u8]| {
+        let place = NAMES.binary_search_by(|(known, _)| known.as_bytes().cmp(letters)).ok()?;
+        NAMES.get(place).copied()
+    };
     find(letters).or_else(|| find(letters.strip_suffix(b"s")?))
 }
 
@@ -217,7 +220,8 @@ mod tests {
 
     #[test]
     fn every_ending_is_a_name_and_every_name_is_found_whole() {
-        assert!(NAMES.iter().all(|(name, _)| name.len() <= 16));
+        assert!(NAMES.is_sorted_by_key(|(name, _)| name));
+        assert!(NAMES.iter().all(|(name, class)| name.len() <= 16 && self::class(name) == Some(*class)));
         assert!(ENDINGS.iter().all(|ending| known(ending).is_some_and(|(name, _)| name == *ending)));
         assert_eq!(class("working_directories"), None);
         assert_eq!(class("WorkingDirectorys"), Some(Class::Path));

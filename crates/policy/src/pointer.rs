@@ -14,10 +14,26 @@ impl fmt::Display for Pointer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => Ok(()),
-            Self::Key(outer, key) => write!(f, "{outer}/{}", key.replace('~', "~0").replace('/', "~1")),
+            Self::Key(outer, key) => {
+                fmt::Display::fmt(outer, f)?;
+                f.write_str("/")?;
+                write_key(key, f)
+            }
             Self::Index(outer, index) => write!(f, "{outer}/{index}"),
         }
     }
+}
+
+/// A key with its `~` and `/` escaped. Most have none, and go out whole.
+fn write_key(key: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut rest = key;
+    while let Some((at, sign)) = rest.char_indices().find(|(_, character)| matches!(character, '~' | '/')) {
+        let (plain, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        f.write_str(plain)?;
+        f.write_str(if sign == '~' { "~0" } else { "~1" })?;
+        rest = behind.get(1..).unwrap_or_default();
+    }
+    f.write_str(rest)
 }
 
 #[cfg(test)]

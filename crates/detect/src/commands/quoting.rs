@@ -24,10 +24,23 @@ impl<'a> Reader<'a> {
                     word.is_known &= stands_alone;
                     self.push(&mut word);
                 }
-                _ => self.push(&mut word),
+                _ => self.push_plain(&mut word),
             }
         }
         Ok(word)
+    }
+
+    /// What no shell looks at twice, in one piece: as most words are.
+    fn push_plain(&mut self, word: &mut Word) {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./=:,@%+".contains(byte);
+        let length = self.rest.bytes().take_while(is_plain).count();
+        match self.rest.split_at_checked(length).filter(|_| length > 0) {
+            Some((plain, rest)) => {
+                word.text.push_str(plain);
+                self.rest = rest;
+            }
+            None => self.push(word),
+        }
     }
 
     fn push(&mut self, word: &mut Word) {

@@ -81,6 +81,10 @@ impl Trouble {
 
 /// Everything that is wrong with the text; empty when nothing is.
 pub(super) fn troubles(written: &str) -> Vec<Trouble> {
+    if is_ordinary(written) { Vec::new() } else { read_in_every_way(written) }
+}
+
+fn read_in_every_way(written: &str) -> Vec<Trouble> {
     let mut troubles = Troubles(Vec::new());
     troubles.note_if(written.is_empty(), Trouble::Empty);
     troubles.note_if(written.len() >= LONGEST_BYTES, Trouble::TooLong);
@@ -92,6 +96,18 @@ pub(super) fn troubles(written: &str) -> Vec<Trouble> {
         troubles.decode(written);
     }
     troubles.0
+}
+
+/// Whether one look at each byte shows that nothing can be wrong: letters, digits and a few signs that mean nothing to
+/// anybody, no two dots or slashes in a row, and no `0x`. Most paths are like this; the others are read in every way.
+fn is_ordinary(written: &str) -> bool {
+    let mut before = 0;
+    let is_plain = |byte: u8| {
+        let pair = (std::mem::replace(&mut before, byte), byte);
+        (byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-'))
+            && !matches!(pair, (b'.', b'.') | (b'/', b'/') | (b'0', b'x' | b'X'))
+    };
+    (1..LONGEST_BYTES).contains(&written.len()) && written.bytes().all(is_plain)
 }
 
 /// What was found so far, each once.
@@ -239,6 +255,15 @@ mod tests {
             "$id.tsx",
         ] {
             assert_eq!(troubles(written), [], "{written:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_is_wrong_with_an_ordinary_path(written in "[/a.x0A_-]{0,12}|[ -~]{0,6}|[./0x]{0,8}") {
+            if is_ordinary(&written) {
+                proptest::prop_assert_eq!(read_in_every_way(&written), []);
+            }
         }
     }
 

@@ -40,15 +40,23 @@ pub(super) fn judge(
 
 /// The opened places, and where the path leads.
 fn place(rules: &FileRules, written: &str) -> Result<(Places, Followed), Unfollowable> {
-    if let (Some(direct), Some(root)) = (Direct::prove(rules.root.join(written)), plain(&rules.root)) {
+    if let (Some(direct), Some(root)) = (Direct::prove(joined(&rules.root, written)), plain(&rules.root)) {
         // With no link on the way to what is in it, the root is where its own text says, too.
-        if is_in(&direct.path, &root) && (direct.exists() || direct.path != *root) {
+        if is_in(&direct.path, &root) && (direct.exists() || direct.path.as_os_str() != root.as_os_str()) {
             return Ok((Places::in_root(rules, root.into_owned())?, Followed::directly(direct)?));
         }
     }
     let places = Places::of(rules)?;
     let followed = follow(&places.root().join(written), Follow::All)?;
     Ok((places, followed))
+}
+
+/// The path below the root, or as it stands when it is absolute.
+fn joined(root: &Path, written: &str) -> PathBuf {
+    let mut path = PathBuf::with_capacity(root.as_os_str().len() + 1 + written.len());
+    path.push(root);
+    path.push(written);
+    path
 }
 
 /// Whether a link at the end is followed also by what removes: what is written like a folder is one.
