@@ -183,9 +183,11 @@ impl PolicyFile {
 }
 
 impl Setting<'_> {
-    /// The folder that paths are under, where the policy names this one.
+    /// The folder that paths are under, where the policy names this one. Written without `.` and doubled slashes, which would
+    /// otherwise be taken out anew for every path under it.
     fn root(&self, named: Option<PathBuf>) -> PathBuf {
-        self.folder.join(self.sandbox.map(PathBuf::from).or(named).unwrap_or_default())
+        let written = self.folder.join(self.sandbox.map(PathBuf::from).or(named).unwrap_or_default());
+        written.components().collect()
     }
 }
 

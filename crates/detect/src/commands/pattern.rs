@@ -71,6 +71,12 @@ fn fits(pattern: &[String], words: &[Word], by_name: bool, counts: impl Fn(&Word
 
 /// Whether a text fits a pattern in which `*` stands for any text.
 pub(super) fn text_fits(pattern: &str, text: &str) -> bool {
+    // Most patterns tell themselves apart by their first byte.
+    match (pattern.as_bytes().first(), text.as_bytes().first()) {
+        (Some(b'*'), _) => {}
+        (wanted, first) if wanted != first => return false,
+        _ => {}
+    }
     if !pattern.contains('*') {
         return pattern == text;
     }
@@ -110,7 +116,8 @@ fn wild<P, T>(
 
 /// The program's name, without its folder.
 pub(super) fn name_of(program: &str) -> &str {
-    program.rsplit_once('/').map_or(program, |(_, name)| name)
+    let slash = program.bytes().rposition(|byte| byte == b'/');
+    slash.and_then(|slash| program.get(slash + 1..)).unwrap_or(program)
 }
 
 impl FromStr for CommandPattern {
