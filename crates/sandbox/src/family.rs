@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 
-use rustix::event::poll;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use rustix::time::Timespec;
@@ -14,6 +15,8 @@ use rustix::time::Timespec;
 /// process in an uninterruptible wait in the kernel is enough to get there.
 const ROUNDS: u32 = 250;
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
+/// How long one process is waited for that was told to end.
+const LONGEST_END: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Adopts all orphans from now on.
 pub(crate) fn adopt() -> io::Result<()> {
@@ -34,6 +37,12 @@ pub(crate) fn end() -> u64 {
         let _time_passed = poll(&mut [], Some(&PAUSE));
     }
     if reap() == Left::Nobody { 0 } else { u64::try_from(living_descendants().len()).unwrap_or(u64::MAX) }
+}
+
+/// Waits until the process that this descriptor is of has ended, as long as the end of a family may take. Somebody who is
+/// about to end is not there to be looked for among all processes.
+pub(crate) fn wait_for_end(process: &OwnedFd) {
+    let _not_in_time = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&LONGEST_END));
 }
 
 #[derive(PartialEq, Eq)]

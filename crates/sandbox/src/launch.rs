@@ -1,4 +1,6 @@
 //! The stages of a launch: the same program, started again with a hidden argument. Each stage is a file.
+//!
+//! The keeper is none that is asked for: it is what the supervisor splits off of itself.
 
 mod keeper;
 mod last_step;
@@ -12,8 +14,6 @@ use std::process::ExitCode;
 pub(crate) enum Stage {
     /// Outside of the confinement: watches, and ends the family.
     Supervisor,
-    /// Inside of the confinement: starts the command and reaps.
-    Keeper,
     /// Sets what only the command itself may have, and becomes it.
     LastStep,
     /// Does nothing: what a probe runs.
@@ -21,12 +21,11 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    const ALL: [Self; 4] = [Self::Supervisor, Self::Keeper, Self::LastStep, Self::Nothing];
+    const ALL: [Self; 3] = [Self::Supervisor, Self::LastStep, Self::Nothing];
 
     pub(crate) fn argument(self) -> &'static OsStr {
         OsStr::new(match self {
             Self::Supervisor => "--seawall-sandbox-supervisor",
-            Self::Keeper => "--seawall-sandbox-keeper",
             Self::LastStep => "--seawall-sandbox-last-step",
             Self::Nothing => "--seawall-sandbox-nothing",
         })
@@ -43,7 +42,6 @@ pub fn launch_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Option<
     let stage = Stage::ALL.into_iter().find(|stage| stage.argument() == first)?;
     Some(match stage {
         Stage::Supervisor => supervisor::run(),
-        Stage::Keeper => keeper::run(),
         Stage::LastStep => last_step::run(arguments),
         Stage::Nothing => ExitCode::SUCCESS,
     })

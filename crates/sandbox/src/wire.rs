@@ -37,7 +37,7 @@ pub(crate) struct Order {
 }
 
 /// What the supervisor has done, for the keeper to go on from.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct Handover {
     /// The keeper is the first process of a process namespace.
     pub(crate) own_processes: bool,
@@ -120,9 +120,9 @@ pub(crate) fn write_order(order: &Order) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// The order out of its file, which supervisor and keeper read one after the other.
-pub(crate) fn read_order(file: BorrowedFd<'_>) -> io::Result<Order> {
-    let mut file = std::fs::File::from(file.try_clone_to_owned()?);
+/// The order out of its file.
+pub(crate) fn read_order(file: OwnedFd) -> io::Result<Order> {
+    let mut file = std::fs::File::from(file);
     file.rewind()?;
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;

@@ -3,62 +3,64 @@
 //! Everything that it does after the last layer, the command could do too: it is not trusted by the supervisor. In a
 //! process namespace it is the first process, so that its end is everybody's.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, wait};
 
 use crate::confinement::{Confinement, Files};
+use crate::family;
 use crate::launch::{Stage, last_step};
 use crate::layer::{Refusal, capabilities, landlock, limits, mounts, seccomp};
 use crate::report::{Ending, Layers};
 use crate::wire::{self, Handover, Order, Told};
-use crate::{family, layer::descriptors};
 
 /// Signals by which the kernel ends a process for what it did: a forbidden call, too much time, too long a file.
 const FOR_A_VIOLATION: [Signal; 3] = [Signal::SYS, Signal::XCPU, Signal::XFSZ];
 
-pub(crate) fn run() -> ExitCode {
-    match keep() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+/// What the supervisor leaves to the process that it splits off.
+pub(super) struct Keeper {
+    pub(super) order: Order,
+    pub(super) handover: Handover,
+    /// The streams of the command.
+    pub(super) streams: [OwnedFd; 3],
+    /// To the supervisor.
+    pub(super) socket: OwnedFd,
 }
 
-/// A failure to talk to the supervisor is the end of this process, which is all that it has to say.
-fn keep() -> std::io::Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    descriptors::close_all_but_streams()?;
-    let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
-    let Some((handover, descriptors)) = wire::receive::<Handover>(&socket)? else { return Ok(()) };
-    let Ok([order, stdin, stdout, stderr]) = <[OwnedFd; wire::DESCRIPTORS]>::try_from(descriptors) else {
-        return Ok(());
-    };
-    let order = wire::read_order(order.as_fd())?;
-    rustix::process::setsid()?;
-    family::adopt()?;
-    let mut layers = Layers::default();
-    let confined = confine(&order.confinement, &handover, &mut layers);
-    // Not before the supervisor has put this process where the family's limits hold. Read in any case: a packet left
-    // unread would reset the connection, and with it what is said last.
-    let Some(((), _)) = wire::receive(&socket)? else { return Ok(()) };
-    if let Err(Refusal(reason)) = confined {
-        return wire::send(&socket, &Told::Refused(reason), &[]);
-    }
-    // Told before, since the command may end this process before it can tell anything after.
-    wire::send(&socket, &Told::Confined(layers), &[])?;
-    match command(&order, &handover).stdin(stdin).stdout(stdout).stderr(stderr).spawn() {
-        Ok(child) => {
-            wire::send(&socket, &Told::Running, &[])?;
-            let (ending, violations) = reap_until_ended(child.id())?;
-            wire::send(&socket, &Told::Ended { ending, violations }, &[])
+impl Keeper {
+    /// Keeps the command until it ends. A failure to talk to the supervisor is the end of this process, which is all that it
+    /// has to say.
+    ///
+    /// The caller has let go of everything that is the supervisor's alone.
+    pub(super) fn keep(self) -> std::io::Result<()> {
+        let Self { order, handover, streams: [stdin, stdout, stderr], socket } = self;
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        rustix::process::setsid()?;
+        family::adopt()?;
+        let mut layers = Layers::default();
+        let confined = confine(&order.confinement, &handover, &mut layers);
+        // Not before the supervisor has put this process where the family's limits hold. Read in any case: a packet left
+        // unread would reset the connection, and with it what is said last. Nothing to be read: the supervisor has ended.
+        let Some(((), _)) = wire::receive(&socket)? else { return Ok(()) };
+        if let Err(Refusal(reason)) = confined {
+            return wire::send(&socket, &Told::Refused(reason), &[]);
         }
-        Err(error) => {
-            let not_found = error.kind() == std::io::ErrorKind::NotFound;
-            let message = format!("{} can't be run: {error}", order.invocation.program.to_string_lossy());
-            wire::send(&socket, &Told::NotStarted { not_found, message }, &[])
+        // Told before, since the command may end this process before it can tell anything after.
+        wire::send(&socket, &Told::Confined(layers), &[])?;
+        match command(&order, &handover).stdin(stdin).stdout(stdout).stderr(stderr).spawn() {
+            Ok(child) => {
+                wire::send(&socket, &Told::Running, &[])?;
+                let (ending, violations) = reap_until_ended(child.id())?;
+                wire::send(&socket, &Told::Ended { ending, violations }, &[])
+            }
+            Err(error) => {
+                let not_found = error.kind() == std::io::ErrorKind::NotFound;
+                let message = format!("{} can't be run: {error}", order.invocation.program.to_string_lossy());
+                wire::send(&socket, &Told::NotStarted { not_found, message }, &[])
+            }
         }
     }
 }

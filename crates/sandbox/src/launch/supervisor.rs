@@ -2,17 +2,18 @@
 //! (namespaces, a cgroup), waits for whatever comes first (the command's end, the caller's end or wish, the end of the
 //! time), ends the whole family and counts who is left.
 
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, getppid, kill_process, pidfd_open};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
 use crate::family;
-use crate::launch::Stage;
+use crate::launch::keeper::Keeper;
 use crate::layer::cgroup::Cgroup;
 use crate::layer::{descriptors, namespaces};
 use crate::report::{Ending, Layers, Report};
@@ -35,14 +36,22 @@ fn supervise() -> std::io::Result<()> {
     family::adopt()?;
     let caller = std::io::stdin().as_fd().try_clone_to_owned()?;
     let Some(((), descriptors)) = wire::receive(&caller)? else { return Ok(()) };
-    let Some(order_file) = descriptors.first() else { return Ok(()) };
-    let order = wire::read_order(order_file.as_fd())?;
+    let Ok([order_file, streams @ ..]) = <[OwnedFd; wire::DESCRIPTORS]>::try_from(descriptors) else {
+        return Ok(());
+    };
+    let order = wire::read_order(order_file)?;
     let Some(caller_process) = caller_process(&order)? else { return Ok(()) };
-    let mut family = match Family::start(&order, &descriptors) {
-        Ok(family) => family,
+    let mut family = match Family::start(&order) {
+        Ok(Split::Supervisor(family)) => family,
+        Ok(Split::Keeper { handover, socket }) => {
+            // The keeper must not hold the caller's socket, whose end tells the caller that nobody watches any more.
+            drop((caller, caller_process));
+            rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+            return Keeper { order, handover, streams, socket }.keep();
+        }
         Err(told) => return wire::send(&caller, &told, &[]),
     };
-    drop(descriptors);
+    drop(streams);
     // Whatever goes wrong while watching, the family ends as if the caller had gone.
     let outcome = family.watch(&caller, &caller_process, &order).unwrap_or(Outcome::UNWATCHED);
     let told = match outcome {
@@ -92,14 +101,22 @@ impl Seen {
 
 /// The keeper and what it was given.
 struct Family {
-    keeper: std::process::Child,
+    keeper: Pid,
+    /// Tells that the keeper is gone, with all that it kept.
+    keeper_process: OwnedFd,
     socket: OwnedFd,
     cgroup: Option<Cgroup>,
     layers: Layers,
 }
 
+/// Which of the two processes this is, and what is its.
+enum Split {
+    Supervisor(Family),
+    Keeper { handover: Handover, socket: OwnedFd },
+}
+
 impl Family {
-    fn start(order: &Order, descriptors: &[OwnedFd]) -> Result<Self, Told> {
+    fn start(order: &Order) -> Result<Split, Told> {
         let refused = |what: &str, error: std::io::Error| Told::Refused(format!("{what}: {error}"));
         let mut layers = Layers::default();
         layers.enforce("session");
@@ -114,16 +131,27 @@ impl Family {
             ..handover
         };
         let (socket, keepers) = wire::pair().map_err(|error| refused("no socket can be made", error))?;
-        let keeper = start_keeper(keepers).map_err(|error| refused("the keeper can't be started", error))?;
-        let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-        let untold = |error| refused("the keeper can't be told", error);
-        wire::send(&socket, &handover, &borrowed).map_err(untold)?;
+        // There is one thread, and no lock that could be held by another. To start the program anew would cost more than
+        // all layers together.
+        let keeper = match fork::fork().map_err(|error| refused("the keeper can't be started", error))? {
+            fork::Fork::Parent(keeper) => keeper,
+            fork::Fork::Child => {
+                // It is the supervisor's to remove.
+                std::mem::forget(cgroup);
+                return Ok(Split::Keeper { handover, socket: keepers });
+            }
+        };
+        drop(keepers);
+        let lost = |error| refused("the keeper can't be watched", error);
+        let keeper = Pid::from_raw(keeper).ok_or_else(|| lost(std::io::Error::other("it has no number")))?;
+        let keeper_process =
+            pidfd_open(keeper, PidfdFlags::empty()).map_err(|error| lost(std::io::Error::from(error)))?;
         // Moving a process between cgroups makes the kernel wait for milliseconds; the keeper confines itself meanwhile.
         if let Some(cgroup) = &cgroup {
-            cgroup.take(keeper.id()).map_err(|error| refused("the cgroup can't be entered", error))?;
+            cgroup.take(keeper).map_err(|error| refused("the cgroup can't be entered", error))?;
         }
-        wire::send(&socket, &(), &[]).map_err(untold)?;
-        Ok(Self { keeper, socket, cgroup, layers })
+        wire::send(&socket, &(), &[]).map_err(|error| refused("the keeper can't be told", error))?;
+        Ok(Split::Supervisor(Self { keeper, keeper_process, socket, cgroup, layers }))
     }
 
     /// Waits for whatever ends the family first.
@@ -185,7 +213,8 @@ impl Family {
             cgroup.kill();
         }
         // First the keeper: with it the kernel ends the whole process namespace.
-        let _ended_already = self.keeper.kill();
+        let _ended_already = kill_process(self.keeper, Signal::KILL);
+        family::wait_for_end(&self.keeper_process);
         let survivors = family::end();
         let refused = self.cgroup.as_ref().map_or(0, Cgroup::violations);
         Report {
@@ -200,16 +229,6 @@ impl Family {
 
 /// The number of SIGKILL, by which a family ends that did not end by itself.
 const KILLED: u8 = 9;
-
-fn start_keeper(socket: OwnedFd) -> std::io::Result<std::process::Child> {
-    Command::new("/proc/self/exe")
-        .arg(Stage::Keeper.argument())
-        .env_clear()
-        .stdin(socket)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-}
 
 /// A timer of the kernel, which no step of a clock moves; never set without a limit.
 fn timer(order: &Order) -> std::io::Result<OwnedFd> {

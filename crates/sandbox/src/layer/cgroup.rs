@@ -6,6 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::process::Pid;
+
 use crate::confinement::{Confinement, Layer, Limits};
 use crate::report::Layers;
 use crate::wire::Handover;
@@ -49,8 +51,8 @@ impl Cgroup {
     }
 
     /// Puts a process and all that it will start into the group. One that has ended needs no limits.
-    pub(crate) fn take(&self, process: u32) -> io::Result<()> {
-        let text = process.to_string();
+    pub(crate) fn take(&self, process: Pid) -> io::Result<()> {
+        let text = process.as_raw_nonzero().to_string();
         let put = |folder: &PathBuf| match std::fs::write(folder.join("cgroup.procs"), &text) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
             other => other,
