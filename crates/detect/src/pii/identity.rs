@@ -2,11 +2,11 @@
 
 use super::numeral::{Numeral, begins, ends};
 use crate::text::kind::Kind;
-use crate::text::window::{Hit, Judged, Window};
+use crate::text::window::{Hit, Judged, Spoken, Window};
 
 /// Numbers that stood on specimen cards and in advertisements, and belong to nobody.
 const PUBLISHED: [[u8; 9]; 2] = [[0, 7, 8, 0, 5, 1, 1, 2, 0], [2, 1, 9, 0, 9, 9, 9, 9, 9]];
-const SPOKEN: [&[u8]; 3] = [b"ssn", b"social security", b"soc sec"];
+static SPOKEN: Spoken = Spoken::new(&[b"ssn", b"social security", b"soc sec"]);
 const SPOKEN_WITHIN: usize = 32;
 
 /// A US social security number: with dashes; with spaces or without anything where the text before speaks of one.
@@ -14,11 +14,15 @@ pub(super) fn social_security(window: &Window<'_>, numeral: &Numeral) -> Judged 
     let Some(&(start, first_end)) = numeral.groups.first() else { return Ok(None) };
     let spoken = || window.speaks_of(&SPOKEN, start, SPOKEN_WITHIN);
     let grouped = numeral.begins(&[3, 2, 4]);
-    let dashed = grouped && numeral.separated(window, 3, b"-");
-    let spaced = grouped && numeral.separated(window, 3, b" ") && spoken();
-    let bare = numeral.length(0) == 9 && spoken();
+    let bare = numeral.length(0) == 9;
     let count = if bare { 1 } else { 3 };
-    if !(dashed || spaced || bare) || !begins(window, start) || !is_issued(numeral.digits(count)) {
+    if !(grouped || bare) || !begins(window, start) || !is_issued(numeral.digits(count)) {
+        return Ok(None);
+    }
+    let dashed = grouped && numeral.separated(window, 3, b"-");
+    let spaced = grouped && numeral.separated(window, 3, b" ");
+    // The words before are looked for last: logs are full of numbers with nine digits.
+    if !(dashed || ((spaced || bare) && spoken())) {
         return Ok(None);
     }
     let end = numeral.end(count - 1).unwrap_or(first_end);

@@ -6,10 +6,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::numeral::ends;
 use crate::text::alphabet::Alphabet;
 use crate::text::kind::Kind;
-use crate::text::window::{Hit, Judged, Window};
+use crate::text::window::{Hit, Judged, Spoken, Window};
 
 /// The words before a version number, which has four parts as well.
-const VERSION: [&[u8]; 4] = [b"version", b"release", b"build", b"ver."];
+static VERSION: Spoken = Spoken::new(&[b"version", b"release", b"build", b"ver."]);
 const VERSION_WITHIN: usize = 12;
 /// RFC 4291 §2.2 with an IPv4 tail.
 const LONGEST_V6: usize = 45;

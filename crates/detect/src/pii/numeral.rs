@@ -18,7 +18,7 @@ const MOST_DIGITS: usize = 32;
 const MOST_GROUPS: usize = 7;
 
 /// Groups of digits with one separator (or a bracket and one) between two of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Numeral {
     /// Where each group begins and ends.
     pub(super) groups: SmallVec<[(usize, usize); MOST_GROUPS]>,
@@ -27,6 +27,11 @@ pub(super) struct Numeral {
 }
 
 impl Numeral {
+    fn add(&mut self, window: &Window<'_>, (start, end): (usize, usize)) {
+        self.groups.push((start, end));
+        self.digits.extend(window.slice(start, end).iter().map(|byte| byte - b'0'));
+    }
+
     /// The length of a group; zero where there is none.
     pub(super) fn length(&self, group: usize) -> usize {
         self.groups.get(group).map_or(0, |(start, end)| end - start)
@@ -82,7 +87,9 @@ pub(crate) fn judge(kinds: PiiKinds, window: &Window<'_>, at: usize) -> Judged {
     {
         return Ok(Some(hit));
     }
-    let numeral = read(kinds, window, at, end)?;
+    // Filled where it stands: there are many numbers in logs, and it is large to be handed about.
+    let mut numeral = Numeral::default();
+    read(&mut numeral, kinds, window, (at, end))?;
     if numeral.digits.len() < LEAST_DIGITS as usize {
         return Ok(None);
     }
@@ -113,22 +120,25 @@ fn first(judges: &[(PiiKind, Judge)], kinds: PiiKinds, window: &Window<'_>, nume
 }
 
 /// Reads on from the first group as long as that can lead anywhere.
-fn read(kinds: PiiKinds, window: &Window<'_>, at: usize, first_end: usize) -> Result<Numeral, Open> {
-    let mut groups: SmallVec<[(usize, usize); MOST_GROUPS]> = smallvec::smallvec![(at, first_end)];
+fn read(
+    numeral: &mut Numeral,
+    kinds: PiiKinds,
+    window: &Window<'_>,
+    (at, first_end): (usize, usize),
+) -> Result<(), Open> {
+    numeral.add(window, (at, first_end));
     let international = window.before(at) == Some(b'+');
     let bracket = window.before(at) == Some(b'(');
     let grouped = kinds.has(PiiKind::Card) || kinds.has(PiiKind::Ssn) || kinds.has(PiiKind::Phone);
     let trunk = first_end - at <= LONGEST_AREA && window.peek(at)? == Some(b'0');
     let goes_on = international || matches!(first_end - at, 1 | 3 | 4) || bracket || trunk;
     let mut end = first_end;
-    while grouped && goes_on && groups.len() < MOST_GROUPS {
+    while grouped && goes_on && numeral.groups.len() < MOST_GROUPS {
         let Some(start) = next_group(window, end)? else { break };
         end = window.run(start, Alphabet::DIGIT, LONGEST_RUN)?;
-        groups.push((start, end));
+        numeral.add(window, (start, end));
     }
-    let places = groups.iter().flat_map(|(start, end)| window.slice(*start, *end));
-    let digits = places.map(|byte| byte - b'0').collect();
-    Ok(Numeral { groups, digits })
+    Ok(())
 }
 
 /// Where the next group of digits begins, after one separator or a bracket and one.

@@ -7,9 +7,9 @@
 use super::numeral::{Numeral, begins, ends};
 use crate::text::alphabet::Alphabet;
 use crate::text::kind::Kind;
-use crate::text::window::{Hit, Judged, Open, Window};
+use crate::text::window::{Hit, Judged, Open, Spoken, Window};
 
-const SPOKEN: [&[u8]; 13] = [
+static SPOKEN: Spoken = Spoken::new(&[
     b"phone",
     b"tel:",
     b"tel ",
@@ -23,7 +23,7 @@ const SPOKEN: [&[u8]; 13] = [
     "电话".as_bytes(),
     "手机".as_bytes(),
     "联系".as_bytes(),
-];
+]);
 const SPOKEN_WITHIN: usize = 24;
 /// E.164 §6.
 const MOST_DIGITS: usize = 15;

@@ -5,28 +5,28 @@ use std::sync::LazyLock;
 /// Shannon's entropy of the bytes, in bits a byte. Zero for nothing.
 ///
 /// With `n` bytes of which each stands `c` times, `-Σ c/n · log2(c/n)` over the distinct bytes is
-/// `log2(n) - Σ log2(c)/n` over all of them: no walk over the 256 counts, and no logarithm for a byte that stands once.
+/// `log2(n) - Σ c·log2(c) / n`. The sum is made on the way: a byte that comes for another time adds what its count makes it
+/// grow by, out of a table, and one that stands once adds nothing.
 pub(super) fn bits_per_byte(value: &[u8]) -> f64 {
+    let growth = &*GROWTH;
     let mut counts = [0_u16; 256];
+    let mut sum = 0.0;
     for byte in value {
         if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            sum += growth.get(usize::from(*count)).copied().unwrap_or_default();
             *count = count.saturating_add(1);
         }
     }
-    let count = |byte: &u8| counts.get(usize::from(*byte)).copied().unwrap_or(1);
-    let repeated: f64 =
-        value.iter().map(count).filter(|count| *count > 1).map(|count| log2(count.into())).sum();
-    log2(value.len().max(1)) - repeated / f64::from(u32::try_from(value.len()).unwrap_or(u32::MAX).max(1))
+    let length = f64::from(u32::try_from(value.len()).unwrap_or(u32::MAX).max(1));
+    length.log2() - sum / length
 }
 
-/// The logarithm, out of a table for the lengths that keys have.
-fn log2(count: usize) -> f64 {
-    static TABLE: LazyLock<[f64; 512]> = LazyLock::new(|| std::array::from_fn(of));
-    fn of(count: usize) -> f64 {
-        f64::from(u32::try_from(count).unwrap_or(u32::MAX)).log2()
-    }
-    TABLE.get(count).copied().unwrap_or_else(|| of(count))
-}
+/// By how much `c·log2(c)` grows with the next byte that is the same; for more than keys have it stays as it is, so that the
+/// entropy comes out too high rather than too low.
+static GROWTH: LazyLock<[f64; 512]> = LazyLock::new(|| {
+    let weight = |count: u32| if count == 0 { 0.0 } else { f64::from(count) * f64::from(count).log2() };
+    std::array::from_fn(|count| u32::try_from(count).map_or(0.0, |count| weight(count + 1) - weight(count)))
+});
 
 /// Whether the characters vary as those of a key do, and those of `xxxx…` and `0000…` do not.
 ///

@@ -20,6 +20,8 @@ const LEAST_DOTS: u32 = 3;
 /// Where the sign of an escape stands before a digit that follows it: `\n1`, `%3D1`, `\x0a1`, `\u000a1`.
 const BACKSLASH_BEFORE: [u32; 3] = [2, 4, 6];
 const PERCENT_BEFORE: u32 = 3;
+/// How far before the first digit of a number anything is looked at: the prefix of a token of Databricks.
+const FARTHEST_BEFORE: u32 = 14;
 
 /// What the scan stops at.
 #[derive(Debug)]
@@ -105,7 +107,13 @@ impl Anchors {
             return;
         }
         let around = Around::of(block);
-        let behind = cursor.behind.unwrap_or_else(|| Around::before(window.bytes, cursor.start));
+        let behind = cursor.behind.unwrap_or_else(|| {
+            if digits.trailing_zeros() < FARTHEST_BEFORE {
+                Around::before(window.bytes, cursor.start)
+            } else {
+                Around::default()
+            }
+        });
         let first = digits & !after(digits, behind.digits, 1);
         let word = (around.alphanumeric | around.underscore, behind.alphanumeric | behind.underscore);
         let in_word = first & after(word.0, word.1, 1);
@@ -135,7 +143,7 @@ fn may_be_databricks(around: &Around, behind: &Around) -> u64 {
     let one = u128::from(around.letter_p) << u64::BITS | u128::from(behind.letter_p);
     let two = one | one << 1;
     let four = two | two << 2;
-    let thirteen = four | four << 4 | four << 8 | one << 12;
+    let thirteen = four | four << 4 | four << 8 | one << (FARTHEST_BEFORE - 2);
     u64::try_from((thirteen << 2) >> u64::BITS).unwrap_or(u64::MAX)
 }
 

@@ -63,7 +63,7 @@ pub(super) fn any_of<const N: usize>(block: &Block, needles: &[u8; N]) -> u64 {
 }
 
 /// What stands around the digits of a block.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Around {
     pub(super) digits: u64,
     pub(super) alphanumeric: u64,

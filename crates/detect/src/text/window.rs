@@ -130,10 +130,46 @@ impl<'a> Window<'a> {
         Ok(!self.peek(at)?.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
     }
 
-    /// Whether one of the words, in small letters, stands in the `within` bytes before `at`, in whatever case.
-    pub(crate) fn speaks_of(&self, words: &[&[u8]], at: usize, within: usize) -> bool {
+    /// Whether one of the words stands in the `within` bytes before `at`, in whatever case.
+    pub(crate) fn speaks_of(&self, words: &Spoken, at: usize, within: usize) -> bool {
         let left = self.left(at, within);
-        words.iter().any(|word| left.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))
+        left.iter().enumerate().any(|(place, first)| {
+            words.begin_with(*first) && left.get(place..).is_some_and(|rest| words.begin(rest))
+        })
+    }
+}
+
+/// Words, in small letters, that say what a number beside them is; and the bytes that any of them begins with, so that most
+/// places of a text are passed over by one look.
+#[derive(Debug)]
+pub(crate) struct Spoken {
+    words: &'static [&'static [u8]],
+    first: [u64; 4],
+}
+
+impl Spoken {
+    #[expect(clippy::indexing_slicing, reason = "evaluated while compiling")]
+    pub(crate) const fn new(words: &'static [&'static [u8]]) -> Self {
+        let mut first = [0; 4];
+        let mut index = 0;
+        while index < words.len() {
+            let byte = words[index][0];
+            let upper = byte.to_ascii_uppercase();
+            first[byte as usize / 64] |= 1 << (byte % 64);
+            first[upper as usize / 64] |= 1 << (upper % 64);
+            index += 1;
+        }
+        Self { words, first }
+    }
+
+    fn begin_with(&self, byte: u8) -> bool {
+        self.first.get(usize::from(byte / 64)).is_some_and(|bytes| bytes >> (byte % 64) & 1 == 1)
+    }
+
+    fn begin(&self, text: &[u8]) -> bool {
+        let begins =
+            |word: &&[u8]| text.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+        self.words.iter().any(begins)
     }
 }
 
