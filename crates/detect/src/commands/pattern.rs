@@ -70,13 +70,14 @@ fn fits(pattern: &[String], words: &[Word], by_name: bool, counts: impl Fn(&Word
 }
 
 /// Whether a text fits a pattern in which `*` stands for any text.
+#[inline]
 pub(super) fn text_fits(pattern: &str, text: &str) -> bool {
     // Most patterns tell themselves apart by their first byte.
-    match (pattern.as_bytes().first(), text.as_bytes().first()) {
-        (Some(b'*'), _) => {}
-        (wanted, first) if wanted != first => return false,
-        _ => {}
-    }
+    let first = pattern.as_bytes().first();
+    (first == text.as_bytes().first() || first == Some(&b'*')) && text_fits_to_its_end(pattern, text)
+}
+
+fn text_fits_to_its_end(pattern: &str, text: &str) -> bool {
     if !pattern.contains('*') {
         return pattern == text;
     }
