@@ -459,6 +459,16 @@ fn geminis_signatures_go_back_to_where_they_came_from() {
     assert_eq!(body["contents"][1]["parts"], json!(parts));
 }
 
+#[test]
+fn a_stream_without_end_is_a_failure_too() {
+    let mut hearer = Hearer::new(Format::Gemini);
+    let keep_alive = Bytes::from([b":".as_slice(), &vec![b'x'; (1 << 20) - 3], b"\n\n"].concat());
+    let heard: Vec<Heard> = (0..300).flat_map(|_| hearer.hear(keep_alive.clone())).collect();
+    assert!(matches!(heard.as_slice(), [Heard::Error(_)]), "told once: {}", heard.len());
+    let failure = hearer.finish().unwrap_err();
+    assert_eq!((failure.class, failure.retryable), (FailureClass::Other, false));
+}
+
 proptest! {
     #[test]
     fn however_a_stream_is_cut_the_reply_is_the_same(cuts in prop::collection::vec(any::<usize>(), 0..12), which in 0_usize..4) {

@@ -290,6 +290,25 @@ fn thoughts_go_back_only_to_whom_has_signed_them() {
 }
 
 #[test]
+fn calls_that_gemini_has_not_signed_are_said_to_be_so() {
+    let input = json!({});
+    let use_of = |id| Part::ToolUse(ToolUse { id, name: "f", input: &input });
+    let result = |id| Part::ToolResult(ToolResult { id, content: vec![Part::Text("1")], is_error: false });
+    let turns = [
+        user(vec![Part::Text("hi")]),
+        assistant(vec![use_of("a"), use_of("b")]),
+        user(vec![result("a"), result("b")]),
+    ];
+    for (model, expected) in
+        [("gemini-3-pro", Some("skip_thought_signature_validator")), ("gemini-2.5-pro", None)]
+    {
+        let parts = written(&Ask::new(model, &turns), Format::Gemini)["contents"][1]["parts"].clone();
+        assert_eq!(parts[0].get("thoughtSignature").and_then(Value::as_str), expected, "{model}");
+        assert_eq!(parts[1].get("thoughtSignature"), None, "{model}: only the first of them has one");
+    }
+}
+
+#[test]
 fn what_a_format_cannot_carry_is_said_to_be_missing() {
     let at = |mime_type, url| Media { mime_type, source: Source::Url(url) };
     let here = |mime_type| Media { mime_type, source: Source::Bytes(b"\xff\xfe") };
@@ -414,6 +433,14 @@ fn the_beginning_is_marked_for_a_cache_that_wants_marks() {
     for format in [Format::OpenAiChat, Format::OpenAiResponses, Format::Gemini] {
         assert!(!written(&ask, format).to_string().contains("cache_control"), "{format:?}");
     }
+    // Providers allow few marks: there are two, however many results and words.
+    let conversation = Conversation::new();
+    let turns = conversation.turns();
+    let body = written(&Ask { system: Some("s"), cache: true, ..Ask::new("m", &turns) }, Format::Anthropic)
+        .to_string();
+    assert_eq!(body.matches("cache_control").count(), 2, "{body}");
+    let results = written(&Ask { cache: true, ..Ask::new("m", &turns[..3]) }, Format::Anthropic);
+    assert_eq!(results["messages"][2]["content"][2]["cache_control"], mark);
 }
 
 #[test]
