@@ -44,19 +44,20 @@ const CALLS: &str = "SELECT agent.id, agent.run, agent_call.created_at, agent_ca
     AND (:until IS NULL OR agent_call.created_at < :until)
   ORDER BY agent.id, step, place LIMIT :most OFFSET :skip";
 
-/// A clause for one agent alone, for which its rows are found by their index.
-const OF_ALL: &str = "(:id IS NULL OR agent.id = :id)";
-const OF_ONE: &str = "agent.id = :id";
+/// How a query that may be about all agents says which; about one, its rows are found by their index.
+const EITHER: [(&str, &str); 2] =
+    [("(:id IS NULL OR agent.id = :id)", "agent.id = :id"), ("(?1 IS NULL OR agent = ?1)", "agent = ?1")];
 
 const COUNTS: &str = "SELECT
     (SELECT count(*) FROM agent WHERE ?1 IS NULL OR number = ?1),
-    (SELECT count(*) FROM agent_message WHERE ?1 IS NULL OR agent = ?1),
-    (SELECT count(*) FROM agent_call WHERE ?1 IS NULL OR agent = ?1),
-    (SELECT count(*) FROM agent_snapshot WHERE ?1 IS NULL OR agent = ?1)";
+    (SELECT count(*) FROM agent_message WHERE (?1 IS NULL OR agent = ?1)),
+    (SELECT count(*) FROM agent_call WHERE (?1 IS NULL OR agent = ?1)),
+    (SELECT count(*) FROM agent_snapshot WHERE (?1 IS NULL OR agent = ?1))";
 
-const BY_TOOL: &str = "SELECT tool, count(*) FROM agent_call WHERE ?1 IS NULL OR agent = ?1 GROUP BY tool";
+const BY_TOOL: &str = "SELECT tool, count(*) FROM agent_call WHERE (?1 IS NULL OR agent = ?1) GROUP BY tool";
 
-const BY_STATE: &str = "SELECT state, count(*) FROM agent_call WHERE ?1 IS NULL OR agent = ?1 GROUP BY state";
+const BY_STATE: &str =
+    "SELECT state, count(*) FROM agent_call WHERE (?1 IS NULL OR agent = ?1) GROUP BY state";
 
 const BYTES: &str = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
 
@@ -151,8 +152,10 @@ pub(super) fn calls(connection: &Connection, query: &CallQuery) -> Result<Vec<Ca
     rows(connection, &of(CALLS, query.agent.as_ref()), values, read)
 }
 
+/// A query about one agent, or about all.
 fn of(sql: &str, agent: Option<&AgentId>) -> String {
-    if agent.is_some() { sql.replace(OF_ALL, OF_ONE) } else { sql.to_owned() }
+    let one = |sql: String, (either, one): (&str, &str)| sql.replace(either, one);
+    if agent.is_some() { EITHER.into_iter().fold(sql.to_owned(), one) } else { sql.to_owned() }
 }
 
 pub(super) fn stats(connection: &Connection, id: Option<&AgentId>) -> Result<Stats, StoreError> {
@@ -172,16 +175,16 @@ pub(super) fn stats(connection: &Connection, id: Option<&AgentId>) -> Result<Sta
             ..Stats::default()
         })
     };
-    let counted = connection.prepare_cached(COUNTS).and_then(|mut query| query.query_row([number], counts));
+    let counted = connection.prepare_cached(&of(COUNTS, id));
+    let counted = counted.and_then(|mut query| query.query_row([number], counts)).map_err(failed)?;
     let by = |sql| -> Result<BTreeMap<Arc<str>, u64>, StoreError> {
         let pair = |row: &Row<'_>| Ok((row.get::<_, String>(0)?.into(), row.get(1).map(count)?));
-        Ok(rows(connection, sql, [number], pair)?.into_iter().collect())
+        Ok(rows(connection, &of(sql, id), [number], pair)?.into_iter().collect())
     };
     let bytes = match id {
         Some(_) => None,
         None => Some(connection.query_row(BYTES, (), |row| row.get(0).map(count)).map_err(failed)?),
     };
-    let counted = counted.map_err(failed)?;
     Ok(Stats { calls_by_tool: by(BY_TOOL)?, calls_by_state: by(BY_STATE)?, bytes, ..counted })
 }
 

@@ -3,6 +3,7 @@
 mod damage;
 mod disk_full;
 mod processes;
+mod reading;
 mod sender;
 
 use std::path::Path;

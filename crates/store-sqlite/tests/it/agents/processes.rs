@@ -65,9 +65,12 @@ fn accepted(line: &str) -> Option<(String, MessageId)> {
 fn a_process_that_sends() {
     runtime().block_on(async {
         let store = open(Path::new("seawall.db"));
-        let mut tasks = JoinSet::new();
+        let mut senders = Vec::new();
         for number in 0..AGENTS {
-            let mut sender = Sender::new(&store, &format!("a{number}")).await;
+            senders.push(Sender::new(&store, &format!("a{number}")).await);
+        }
+        let mut tasks = JoinSet::new();
+        for mut sender in senders {
             tasks.spawn(async move {
                 loop {
                     // Some in their rows, some among the blobs.
