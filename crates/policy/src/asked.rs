@@ -50,6 +50,18 @@ pub enum Declared {
     Tool(Vec<Effect>),
     /// What these parameters are for; `None`: for nothing that is to be judged. Others are derived.
     Parameters(BTreeMap<String, Option<Effect>>),
+    /// What members of these names are, wherever in the arguments they stand. Others are derived.
+    Members(BTreeMap<String, Meaning>),
+}
+
+/// What a member of a tool's arguments is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// The name of what this is done to.
+    Touches(Effect),
+    /// Text and all that is in it: looked through like any, and neither a path nor a URL, whatever it looks like. The
+    /// contents of a file are.
+    Text,
 }
 
 /// What a tool does to a path that is given to it, when nobody said: by the words of its name, else it writes. What stands before

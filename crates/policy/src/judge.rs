@@ -15,7 +15,7 @@ use crate::parameters::{self, Class};
 use crate::place::{Touch, below_root};
 use crate::pointer::Pointer;
 use crate::when::Facts;
-use crate::{Asked, Decision, Declared, Performer, Policy, Replacement};
+use crate::{Asked, Decision, Declared, Meaning, Performer, Policy, Replacement};
 
 /// How deep arguments may nest. What nests deeper is refused, since it can't be looked at whole.
 const DEEPEST: usize = 64;
@@ -126,6 +126,16 @@ struct Known {
     class: Option<Class>,
     /// What was declared of it, or of what it is in.
     effect: Option<Effect>,
+    /// It was declared to be text, or is in what was.
+    is_text: bool,
+}
+
+impl Known {
+    const NOTHING: Self = Self { class: None, effect: None, is_text: false };
+
+    fn touches(effect: Effect) -> Self {
+        Self { class: Some(Class::of(effect)), effect: Some(effect), is_text: false }
+    }
 }
 
 impl<'j> Judging<'j> {
@@ -148,7 +158,7 @@ impl<'j> Judging<'j> {
                 self.touch(*effect, || Touch::of(*effect, String::new()));
             }
         }
-        self.value(self.asked.args, "", Known { class: None, effect: None }, &Pointer::Root, 0);
+        self.value(self.asked.args, "", Known::NOTHING, &Pointer::Root, 0);
     }
 
     fn value(&mut self, value: &Value, name: &str, known: Known, at: &Pointer<'_>, depth: usize) {
@@ -188,20 +198,26 @@ impl<'j> Judging<'j> {
         for (name, value) in fields {
             let at = Pointer::Key(at, name);
             let declared = match self.asked.effects {
-                Declared::Parameters(parameters) if depth == 0 => parameters.get(name).copied(),
+                Declared::Parameters(parameters) if depth == 0 => match parameters.get(name) {
+                    Some(None) => continue,
+                    Some(Some(effect)) => Some(Known::touches(*effect)),
+                    None => None,
+                },
+                Declared::Members(members) => members.get(name).map(|meaning| match meaning {
+                    Meaning::Touches(effect) => Known::touches(*effect),
+                    Meaning::Text => Known { is_text: true, ..Known::NOTHING },
+                }),
                 _ => None,
             };
-            let known = match (declared, known.effect) {
-                (Some(None), _) => continue,
-                (Some(Some(effect)), _) | (None, Some(effect)) => {
-                    Known { class: Some(Class::of(effect)), effect: Some(effect) }
-                }
-                (None, None) => Known { class: parameters::class(name), effect: None },
-            };
             // A key may itself be a path or a URL: `files: { "../x": "…" }`.
-            if declared.is_none() {
+            if declared.is_none() && !known.is_text {
                 self.by_value(name, &at, false);
             }
+            let known = declared.unwrap_or_else(|| match known {
+                Known { is_text: true, .. } => known,
+                Known { effect: Some(effect), .. } => Known::touches(effect),
+                Known { effect: None, .. } => Known { class: parameters::class(name), ..Known::NOTHING },
+            });
             self.scan_name(name, &at);
             if known.class == Some(Class::Command) {
                 self.command_with_arguments(value, fields, &at);
@@ -245,6 +261,7 @@ impl<'j> Judging<'j> {
                 self.command(text, at);
                 self.by_value(text, at, false);
             }
+            None if known.is_text => {}
             None => self.by_value(text, at, true),
         }
         self.scan(text, name, at);

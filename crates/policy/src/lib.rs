@@ -39,7 +39,7 @@ mod text;
 mod tool;
 mod when;
 
-pub use asked::{Asked, Declared, Performer};
+pub use asked::{Asked, Declared, Meaning, Performer};
 pub use decision::{Decision, Replacement};
 pub use drift::{Novelty, NoveltyKind, Pace, Profile, ProfileBuilder, ProfileError};
 pub use file::{PolicyFile, Setting};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use seawall_config::{Document, read};
-use seawall_policy::{Declared, Policy, PolicyFile, Setting};
+use seawall_policy::{Declared, Meaning, Policy, PolicyFile, Setting};
 use seawall_types::{Code, Effect, Mode, Severity, Verdict};
 use serde_json::{Value, json};
 
@@ -77,6 +77,30 @@ fn a_finding_names_its_rule_and_what_to_do() {
     assert!(finding.severity >= Severity::Medium);
     assert!(!finding.message.is_empty() && !finding.remedy.is_empty());
     assert_eq!(decision.targets[0].host, "evil.example");
+}
+
+#[test]
+fn what_is_declared_to_be_text_is_looked_through_and_is_no_path() {
+    let root = tempfile::tempdir().unwrap();
+    let policy = policy_in(root.path(), "files: {}\nnetwork: {}\nsecrets: { in: deny }");
+    let members =
+        [("path", Meaning::Touches(Effect::FsWrite)), ("find", Meaning::Text), ("files", Meaning::Text)];
+    let effects = Declared::Members(members.map(|(name, meaning)| (name.to_owned(), meaning)).into());
+    let rules = |args: serde_json::Value| -> Vec<String> {
+        let decision = judged_with(&policy, "fs_multi_edit", &args, &effects, None);
+        decision.findings.iter().map(|finding| format!("{} {}", finding.code, finding.location)).collect()
+    };
+    let edit = |path: &str, find: &str| json!({ "edits": [{ "path": path, "find": find }] });
+    assert_eq!(rules(edit("a", "../b")), [""; 0]);
+    assert_eq!(rules(edit("a", "/etc/passwd")), [""; 0]);
+    assert_eq!(
+        rules(json!({ "files": { "../x": ["http://127.0.0.1/", { "path_of": "~/.ssh" }] } })),
+        [""; 0]
+    );
+    assert_eq!(rules(edit("../b", "x")), ["FS_TRAVERSAL /edits/0/path"]);
+    assert_eq!(rules(json!({ "replace": "../b" })), ["FS_TRAVERSAL /replace"]);
+    let key = format!("sk-ant-api03-{}", "Ab9_".repeat(24));
+    assert!(rules(edit("a", &key))[0].ends_with(" /edits/0/find"), "{:?}", rules(edit("a", &key)));
 }
 
 #[test]
