@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_engine::{EffectClass, ToolSpec};
+use seawall_policy::Declared;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -59,6 +60,7 @@ pub(crate) fn described(name: &str, description: &str, parameters: Value, spec: 
         description: description.into(),
         parameters: Arc::new(parameters),
         spec,
+        effects: Declared::Nothing,
         manual: None,
     }
 }

@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use seawall_engine::{Block, EffectClass, Found, ToolResult, ToolSpec};
 use seawall_llm_client::{Requester, SendError};
+use seawall_policy::Declared;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -91,7 +92,8 @@ impl HttpTool {
         let (url, reconcile_url) = (read(&url)?, reconcile_url.as_deref().map(read).transpose()?);
         let mutates = Some(effect != EffectClass::Pure);
         let spec = ToolSpec { effect, mutates, timeout: timeout.unwrap_or(TIME), post_hook: false };
-        let description = Description { name, description, parameters, spec, manual: None };
+        let effects = Declared::Nothing;
+        let description = Description { name, description, parameters, spec, effects, manual: None };
         Ok(Self { description, url, reconcile_url, requester })
     }
 

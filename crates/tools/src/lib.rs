@@ -2,8 +2,8 @@
 //!
 //! A [`Tool`] has a [`Description`], which a model is shown and the engine decides by, and is called with a [`Call`]. A
 //! [`Registry`] knows tools by their names: it refuses arguments that don't fit before anything happens, ends what runs
-//! longer than it may, and bounds what comes back. [`built_in`] are those that every agent can be given; [`Skills`] and [`HttpFetch`] bring more, and [`HttpTool`] is one
-//! that a template declares as a URL.
+//! longer than it may, and bounds what comes back. [`built_in`] are those that every agent can be given, [`Skills`] and
+//! [`HttpFetch`] bring more, and [`HttpTool`] is one that a template declares as a URL.
 //!
 //! What a tool touches it touches through the [`Place`] of its agent: files beneath a root, commands that the kernel
 //! confines, addresses that were judged. Whether a call is allowed at all was decided before (by the engine, the policy, a

@@ -41,7 +41,7 @@ pub struct PlaceSettings {
 pub struct Commands {
     /// What starts them.
     pub launcher: Sandbox,
-    /// What holds them. Its root is the working directory. The time limit is each call's own.
+    /// What holds them, beside the rules about files. Its root becomes the place's, its time limit each call's own.
     pub confinement: Confinement,
     /// Variables, beside the four that are always there.
     pub environment: Vec<(String, String)>,
@@ -82,6 +82,15 @@ pub enum PlaceError {
         #[source]
         error: io::Error,
     },
+    /// A part of the root is to be read-only and is not there, so that commands can't be kept from making it.
+    #[error("{} is to be read-only for commands and can't be looked at: {error}; make it, or take it out of the rules", path.display())]
+    ReadOnly {
+        /// The part.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
     /// Nothing can be kept.
     #[error("the folder {} for an agent's own files can't be used: {error}", path.display())]
     Scratch {
@@ -116,10 +125,7 @@ impl Place {
         let scratch = own_folder(&scratch).map_err(|error| PlaceError::Scratch { path: scratch, error })?;
         files.also.push(Opened { path: scratch.clone(), read_only: true });
         if let Some(commands) = &mut commands {
-            commands.confinement.root.clone_from(&files.root);
-            if let Files::Only { readable, .. } = &mut commands.confinement.files {
-                readable.push(scratch.clone());
-            }
+            hold_alike(&mut commands.confinement, &files)?;
         }
         let shells = Shells::new(scratch.join("shells"));
         Ok(Self { files, scratch, commands, network, pool: Mutex::default(), shells })
@@ -176,6 +182,37 @@ impl Place {
             .map_err(|error| Failure::system("it could not be kept", &error))?;
         Ok(path)
     }
+}
+
+/// Holds commands to the rules about files that tools are held to: what is open to these is open to those, and what is
+/// read-only to these is to those as well.
+fn hold_alike(confinement: &mut Confinement, rules: &FileRules) -> Result<(), PlaceError> {
+    confinement.root.clone_from(&rules.root);
+    let Files::Only { writable, readable } = &mut confinement.files else { return Ok(()) };
+    // By their real names: what lies in what is told from them.
+    for path in writable.iter_mut().chain(readable.iter_mut()) {
+        if let Ok(real) = path.canonicalize() {
+            *path = real;
+        }
+    }
+    for opened in &rules.also {
+        let path = rules.root.join(&opened.path);
+        match path.canonicalize() {
+            Ok(real) if opened.read_only => {
+                writable.retain(|granted| *granted != real);
+                readable.push(real);
+            }
+            Ok(real) if readable.contains(&real) => {}
+            Ok(real) => writable.push(real),
+            // A command could make what is not there, and nobody would hold it to be read-only then.
+            Err(error) if opened.read_only && path.starts_with(&rules.root) => {
+                return Err(PlaceError::ReadOnly { path, error });
+            }
+            // What is not there can't be granted.
+            Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// A folder that is there, for us alone where we make it.

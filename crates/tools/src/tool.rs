@@ -1,11 +1,13 @@
 //! What a tool is: a face, and something that can be called.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use seawall_engine::{AgentId, Block, CallId, Found, Todo, ToolResult, ToolSpec};
-use seawall_types::RunId;
+use seawall_policy::{Declared, Meaning};
+use seawall_types::{Effect, RunId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -44,8 +46,32 @@ pub struct Description {
     pub parameters: Arc<Value>,
     /// What the engine decides by.
     pub spec: ToolSpec,
+    /// What its arguments are, for the policy: which of them name files, hosts or commands, and which are only text.
+    pub effects: Declared,
     /// More than fits into a description; for the system prompt.
     pub manual: Option<Arc<str>>,
+}
+
+impl Description {
+    /// Arguments of this name say what the tool does this to.
+    pub(crate) fn touching(self, effect: Effect, names: &[&str]) -> Self {
+        self.meaning(Meaning::Touches(effect), names)
+    }
+
+    /// Arguments of these names are text, whatever they look like.
+    pub(crate) fn texts(self, names: &[&str]) -> Self {
+        self.meaning(Meaning::Text, names)
+    }
+
+    fn meaning(mut self, meaning: Meaning, names: &[&str]) -> Self {
+        let mut members = match self.effects {
+            Declared::Members(members) => members,
+            Declared::Nothing | Declared::Tool(_) | Declared::Parameters(_) => BTreeMap::new(),
+        };
+        members.extend(names.iter().map(|name| ((*name).to_owned(), meaning)));
+        self.effects = Declared::Members(members);
+        self
+    }
 }
 
 /// One call of a tool, with all that belongs to it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use seawall_engine::EffectClass;
 use seawall_sandbox::Command;
+use seawall_types::Effect;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -56,7 +57,8 @@ impl BashRun {
             what it wrote to both streams. It may write below the working folder only; /tmp is empty and its own; everything \
             that it starts ends with it. With background it runs on: look with bash_logs, end it with bash_kill.";
         let spec = spec(EffectClass::Unsafe, true, LONGEST + AROUND);
-        Self { description: described("bash_run", description, parameters, spec) }
+        let description = described("bash_run", description, parameters, spec);
+        Self { description: description.touching(Effect::Exec, &["cmd"]) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `fs_edit`: one literal replacement in one file.
 
 use seawall_engine::{EffectClass, Found};
+use seawall_types::Effect;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -45,7 +46,10 @@ pub(super) fn tool() -> Blocking<impl serde::de::DeserializeOwned + std::fmt::De
     let description = "Replaces a text in a file by another. Both are literal: no character has a special meaning. Refused \
         when the file was changed since you last saw it.";
     let spec = spec(EffectClass::Reconcilable, true, FILE_TIME);
-    Blocking::new(described("fs_edit", description, parameters, spec), perform).reconciled_by(find_out)
+    let description = described("fs_edit", description, parameters, spec)
+        .touching(Effect::FsWrite, &["path"])
+        .texts(&["old_string", "new_string"]);
+    Blocking::new(description, perform).reconciled_by(find_out)
 }
 
 fn perform(work: &Work, arguments: &Arguments) -> Result<Value, Failure> {

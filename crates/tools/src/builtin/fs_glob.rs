@@ -50,7 +50,10 @@ pub(super) fn tool() -> Blocking<impl serde::de::DeserializeOwned + std::fmt::De
     let description = "Finds files by a pattern of their paths. Gives matches, from the working folder and in order, and \
         truncated: whether there are more.";
     let spec = spec(EffectClass::Pure, false, FILE_TIME);
-    Blocking::new(described("fs_glob", description, parameters, spec), perform)
+    let description = described("fs_glob", description, parameters, spec)
+        .touching(Effect::FsRead, &["cwd"])
+        .texts(&["pattern"]);
+    Blocking::new(description, perform)
 }
 
 fn perform(work: &Work, arguments: &Arguments) -> Result<Value, Failure> {

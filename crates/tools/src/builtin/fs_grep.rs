@@ -64,7 +64,10 @@ pub(super) fn tool() -> Blocking<impl serde::de::DeserializeOwned + std::fmt::De
     let description = "Finds lines in text files. Gives matches (path, line, column, preview), and truncated: whether there \
         are more.";
     let spec = spec(EffectClass::Pure, false, FILE_TIME);
-    Blocking::new(described("fs_grep", description, parameters, spec), perform)
+    let description = described("fs_grep", description, parameters, spec)
+        .touching(Effect::FsRead, &["path"])
+        .texts(&["pattern"]);
+    Blocking::new(description, perform)
 }
 
 fn perform(work: &Work, arguments: &Arguments) -> Result<Value, Failure> {

@@ -1,6 +1,7 @@
 //! `fs_multi_edit`: literal replacements in one or more files; of each file all of them or none.
 
 use seawall_engine::{EffectClass, Found};
+use seawall_types::Effect;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -68,7 +69,10 @@ pub(super) fn tool() -> Blocking<impl serde::de::DeserializeOwned + std::fmt::De
     let description = "Replaces several texts, in one or more files. Tells for each edit whether it was made (ok), could \
         not be made (error), or was left out because another one of its file could not be made (skipped).";
     let spec = spec(EffectClass::Reconcilable, true, FILE_TIME);
-    Blocking::new(described("fs_multi_edit", description, parameters, spec), perform).reconciled_by(find_out)
+    let description = described("fs_multi_edit", description, parameters, spec)
+        .touching(Effect::FsWrite, &["path"])
+        .texts(&["find", "replace"]);
+    Blocking::new(description, perform).reconciled_by(find_out)
 }
 
 fn perform(work: &Work, arguments: &Arguments) -> Result<Value, Failure> {

@@ -47,7 +47,8 @@ pub(super) fn tool() -> Blocking<impl serde::de::DeserializeOwned + std::fmt::De
     let description = "Reads a text file. Gives content (as it is, without line numbers), totalLines, and truncated: \
         whether there is more; then nextOffset or nextByteOffset says where to go on.";
     let spec = spec(EffectClass::Pure, false, FILE_TIME);
-    Blocking::new(described("fs_read", description, parameters, spec), perform)
+    let description = described("fs_read", description, parameters, spec).touching(Effect::FsRead, &["path"]);
+    Blocking::new(description, perform)
 }
 
 fn perform(work: &Work, arguments: &Arguments) -> Result<Value, Failure> {

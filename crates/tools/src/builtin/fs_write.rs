@@ -31,7 +31,10 @@ pub(super) fn tool() -> Blocking<impl serde::de::DeserializeOwned + std::fmt::De
     let description = "Writes a whole file: a new one, or over one that you have read and that nobody has changed since. \
         To change a part of a file use fs_edit.";
     let spec = spec(EffectClass::Idempotent, true, FILE_TIME);
-    Blocking::new(described("fs_write", description, parameters, spec), perform)
+    let description = described("fs_write", description, parameters, spec)
+        .touching(Effect::FsWrite, &["path"])
+        .texts(&["content"]);
+    Blocking::new(description, perform)
 }
 
 fn perform(work: &Work, arguments: &Arguments) -> Result<Value, Failure> {

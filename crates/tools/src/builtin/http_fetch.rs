@@ -12,7 +12,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use seawall_engine::EffectClass;
-use seawall_types::{Code, Severity};
+use seawall_types::{Code, Effect, Severity};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
@@ -67,7 +67,8 @@ impl HttpFetch {
         let description = "Fetches a URL with GET. Gives status, url (where redirects led), content_type and body. A long \
             body, or one that is no text, is kept in a file, which is named.";
         let spec = spec(EffectClass::Pure, false, TIME);
-        Self { description: described("http_fetch", description, parameters, spec), tls, resolver }
+        let description = described("http_fetch", description, parameters, spec);
+        Self { description: description.touching(Effect::Net, &["url"]), tls, resolver }
     }
 
     async fn fetch(&self, call: Call<'_>) -> Result<Outcome, Failure> {

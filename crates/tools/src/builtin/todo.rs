@@ -69,7 +69,8 @@ impl TodoWrite {
             "Writes your list of todos: all of it, also what has not changed. For work of several steps.";
         // It changes nothing but the agent's own notes, which one that is read-only keeps too.
         let spec = spec(EffectClass::Idempotent, false, FILE_TIME);
-        Self { description: described("todo_write", description, parameters, spec) }
+        let description = described("todo_write", description, parameters, spec);
+        Self { description: description.texts(&["todos"]) }
     }
 }
 

@@ -200,6 +200,18 @@ async fn a_call_that_is_dropped_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_command_that_nobody_wants_any_more_when_it_begins_is_not_left_running() {
+    let (agent, sleeper) = (Agent::new(), Sleeper::new());
+    agent.cancel.cancel();
+    for background in [false, true] {
+        let wish = json!({ "cmd": format!("sleep {}", sleeper.seconds), "background": background });
+        assert!(agent.error("bash_run", wish).await.contains("interrupted"));
+    }
+    until(|| agent.place.running() == 0).await;
+    assert_eq!(sleeper.count(), 0);
+}
+
+#[tokio::test]
 async fn commands_end_with_their_place() {
     let (mut agent, sleeper) = (Agent::new(), Sleeper::new());
     let cmd = format!("setsid sleep {} & wait", sleeper.seconds);

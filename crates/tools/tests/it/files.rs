@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use seawall_detect::paths::Opened;
-use seawall_tools::built_in;
+use seawall_tools::{Place, PlaceSettings, built_in};
 use serde_json::{Value, json};
 
 use crate::support::{Agent, Attempt, words};
@@ -153,6 +153,37 @@ async fn a_read_only_place_in_the_root_stays_as_it_is() {
         let said = agent.error("fs_write", json!({ "path": path, "content": "new" })).await;
         assert!(said.contains("read-only"), "{said}");
     }
+    let told =
+        agent.ok("bash_run", json!({ "cmd": "cat .git/config; echo x > .git/config; echo y > ok" })).await;
+    assert!(told["output"].as_str().unwrap().starts_with("old"), "{told}");
+    assert_eq!((agent.text(".git/config"), agent.text("ok")), ("old".to_owned(), "y\n".to_owned()));
+}
+
+#[test]
+fn what_can_not_be_kept_read_only_is_no_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let launcher = seawall_sandbox::Sandbox::of_this_program();
+    let mut settings = PlaceSettings::of(folder.path(), &folder.path().join("scratch"), launcher);
+    settings.files.also.push(Opened { path: ".git".into(), read_only: true });
+    let said = Place::open(settings.clone()).unwrap_err().to_string();
+    assert!(said.contains(".git is to be read-only"), "{said}");
+    settings.commands = None;
+    Place::open(settings).unwrap();
+}
+
+#[tokio::test]
+async fn a_scratch_folder_in_the_root_is_closed_to_writers_too() {
+    let agent = Agent::with(built_in(), |settings| settings.scratch = settings.files.root.join("own"));
+    let begun = agent
+        .ok("bash_run", json!({ "cmd": "echo said; echo x > own/shells/shell_1_1.log; rm -rf own" }))
+        .await;
+    assert_ne!(begun["code"], 0, "{begun}");
+    assert!(begun["output"].as_str().unwrap().starts_with("said\n"), "{begun}");
+    let log = "own/shells/shell_1_1.log";
+    assert!(
+        agent.ok("fs_read", json!({ "path": log })).await["content"].as_str().unwrap().starts_with("said")
+    );
+    assert!(agent.error("fs_write", json!({ "path": log, "content": "x" })).await.contains("read-only"));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_engine::{Block, EffectClass, ToolSpec};
+use seawall_policy::Declared;
 use seawall_tools::{
     BoxFuture, Call, Description, Outcome, RESULT_BYTES, RegisterError, Registry, Tool, built_in,
 };
@@ -34,6 +35,7 @@ fn scripted(name: &str, parameters: Value, act: Act) -> Arc<dyn Tool> {
         description: "does what its test wants".into(),
         parameters: Arc::new(parameters),
         spec,
+        effects: Declared::Nothing,
         manual: Some(format!("How to use {name}.").into()),
     };
     Arc::new(Scripted { description, act })
