@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_engine::{EffectClass, ToolSpec};
-use seawall_policy::Declared;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -55,14 +54,7 @@ pub(crate) fn spec(effect: EffectClass, mutates: bool, timeout: Duration) -> Too
 }
 
 pub(crate) fn described(name: &str, description: &str, parameters: Value, spec: ToolSpec) -> Description {
-    Description {
-        name: name.into(),
-        description: description.into(),
-        parameters: Arc::new(parameters),
-        spec,
-        effects: Declared::Nothing,
-        manual: None,
-    }
+    Description { spec, ..Description::new(name, description, parameters) }
 }
 
 /// The arguments as the tool knows them. They fit its schema, so this fails only where the two say different things.

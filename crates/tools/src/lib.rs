@@ -9,6 +9,39 @@
 //! confines, addresses that were judged. Whether a call is allowed at all was decided before (by the engine, the policy, a
 //! person); nothing here asks anybody. Nothing here knows a model, a store or an event either: what a call changes of the
 //! agent itself, such as its todos, comes back as a [`Request`].
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use seawall_tools::{BoxFuture, Call, Description, Outcome, Registry, Tool, built_in};
+//! use serde_json::json;
+//!
+//! #[derive(Debug)]
+//! struct Greet(Description);
+//!
+//! impl Tool for Greet {
+//!     fn description(&self) -> &Description {
+//!         &self.0
+//!     }
+//!
+//!     fn call<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Outcome> {
+//!         Box::pin(async move { Outcome::text(format!("Hello, {}!", call.arguments["name"])) })
+//!     }
+//! }
+//!
+//! let parameters = json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
+//! let greet = Greet(Description::new("greet", "Greets somebody.", parameters));
+//! let mut tools = Registry::with(built_in())?;
+//! tools.register(Arc::new(greet))?;
+//!
+//! let chosen = tools.select(["fs_*", "greet"])?;
+//! assert!(chosen.get("greet").is_some() && chosen.get("bash_run").is_none());
+//! assert_eq!(
+//!     chosen.check("greet", &json!({ "nam": "Ann" })).unwrap_err(),
+//!     "the arguments do not fit the parameters of greet, so nothing was done:\n- \"name\" is a required property"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod bound;
 mod builtin;

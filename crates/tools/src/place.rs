@@ -122,13 +122,16 @@ impl Place {
         let PlaceSettings { mut files, scratch, mut commands, network } = settings;
         let root = files.root.canonicalize();
         files.root = root.map_err(|error| PlaceError::Root { path: files.root.clone(), error })?;
-        let scratch = own_folder(&scratch).map_err(|error| PlaceError::Scratch { path: scratch, error })?;
+        let unusable = |error| PlaceError::Scratch { path: scratch.clone(), error };
+        let scratch = own_folder(&scratch).map_err(unusable)?;
+        let pool = Pool::open(&scratch.join("seen.jsonl"));
+        let pool = pool.map_err(|error| PlaceError::Scratch { path: scratch.clone(), error })?;
         files.also.push(Opened { path: scratch.clone(), read_only: true });
         if let Some(commands) = &mut commands {
             hold_alike(&mut commands.confinement, &files)?;
         }
         let shells = Shells::new(scratch.join("shells"));
-        Ok(Self { files, scratch, commands, network, pool: Mutex::default(), shells })
+        Ok(Self { files, scratch, commands, network, pool: Mutex::new(pool), shells })
     }
 
     /// The folder that relative paths are below, without links in its path.

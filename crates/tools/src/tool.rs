@@ -53,6 +53,18 @@ pub struct Description {
 }
 
 impl Description {
+    /// A tool of which nothing more is known: it may do anything, and is never run again blindly.
+    pub fn new(name: impl Into<Arc<str>>, description: impl Into<Arc<str>>, parameters: Value) -> Self {
+        Self {
+            name: name.into(),
+            description: description.into(),
+            parameters: Arc::new(parameters),
+            spec: ToolSpec::default(),
+            effects: Declared::Nothing,
+            manual: None,
+        }
+    }
+
     /// Arguments of this name say what the tool does this to.
     pub(crate) fn touching(self, effect: Effect, names: &[&str]) -> Self {
         self.meaning(Meaning::Touches(effect), names)

@@ -115,8 +115,10 @@ fn plan(
     if record.is_some_and(|record| record.after == hash.to_string()) {
         return Ok(Plan::IsDone);
     }
+    // What an earlier attempt was about to change, it had found in order.
+    let is_as_begun = record.is_some_and(|record| record.before == hash.to_string());
     let known = pool.know(&located.path, &hash);
-    if known == Known::Changed {
+    if known == Known::Changed && !is_as_begun {
         let refused = stale(&located.shown, known).map(|failure| failure.to_string());
         return Err(at_first(refused.unwrap_or_default()));
     }

@@ -225,3 +225,53 @@ pub(super) fn stale(shown: &str, known: Known) -> Option<Failure> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn page(text: &str, chunk: usize, arguments: &Arguments) -> Value {
+        let mut reading = Reading::new(arguments);
+        text.as_bytes().chunks(chunk).for_each(|chunk| reading.take(chunk));
+        reading.finish("a")
+    }
+
+    fn wish(offset: Option<u64>, limit: u64, byte_offset: Option<u64>) -> Arguments {
+        Arguments { path: "a".to_owned(), offset, limit: Some(limit), byte_offset }
+    }
+
+    proptest! {
+        #[test]
+        fn pages_of_lines_make_the_file_however_it_is_read(
+            text in "[ab\\n]{0,60}", chunk in 1_usize..20, limit in 1_u64..6,
+        ) {
+            let (mut whole, mut offset) = (String::new(), 1);
+            loop {
+                let page = page(&text, chunk, &wish(Some(offset), limit, None));
+                prop_assert_eq!(&page["totalLines"], text.lines().count());
+                prop_assert_eq!(&page["offset"], offset.min(text.lines().count() as u64 + 1));
+                whole.push_str(page["content"].as_str().unwrap());
+                match page["nextOffset"].as_u64() {
+                    Some(next) => offset = next,
+                    None => break,
+                }
+            }
+            prop_assert_eq!(whole, text);
+        }
+
+        #[test]
+        fn pages_from_bytes_make_the_file_however_it_is_read(
+            text in "[a\\n]{0,60}", chunk in 1_usize..20, limit in 1_u64..6,
+        ) {
+            let (mut whole, mut next) = (String::new(), Some(0));
+            while let Some(offset) = next {
+                let page = page(&text, chunk, &wish(None, limit, Some(offset)));
+                whole.push_str(page["content"].as_str().unwrap());
+                next = page["nextByteOffset"].as_u64();
+            }
+            prop_assert_eq!(whole, text);
+        }
+    }
+}

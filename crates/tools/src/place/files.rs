@@ -208,3 +208,35 @@ impl Drop for Draft<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_was_put_in_the_way_since_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("outside")).unwrap();
+        std::os::unix::fs::symlink("outside", root.join("inside")).unwrap();
+        // As if `inside` had been a folder when the path was judged.
+        for path in ["inside/new", "inside/deeper/new"] {
+            let located = Located { path: root.join(path), shown: path.to_owned() };
+            let said = located.replace(None, b"x").unwrap_err().to_string();
+            assert!(said.contains("a link was put in the way"), "{said}");
+        }
+        assert_eq!(std::fs::read_dir(root.join("outside")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_somebody_has_just_made_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("new");
+        std::fs::write(&path, "theirs").unwrap();
+        let located = Located { path, shown: "new".to_owned() };
+        let said = located.replace(None, b"mine").unwrap_err().to_string();
+        assert!(said.contains("just made by somebody else"), "{said}");
+        assert_eq!(std::fs::read_to_string(&located.path).unwrap(), "theirs");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -257,6 +257,22 @@ async fn a_file_that_was_never_read_is_not_written_over() {
 }
 
 #[tokio::test]
+async fn an_agent_that_was_put_away_still_knows_its_own_files() {
+    let mut agent = Agent::new();
+    agent.put("read", "theirs");
+    agent.ok("fs_read", json!({ "path": "read" })).await;
+    agent.ok("fs_write", json!({ "path": "written", "content": "mine" })).await;
+    agent.restart();
+    for path in ["read", "written"] {
+        agent.ok("fs_write", json!({ "path": path, "content": "mine again" })).await;
+    }
+    agent.restart();
+    agent.put("written", "theirs");
+    let said = agent.error("fs_write", json!({ "path": "written", "content": "mine" })).await;
+    assert!(said.contains("was changed since you last saw it"), "{said}");
+}
+
+#[tokio::test]
 async fn writing_again_after_a_crash_is_the_same_as_writing_once() {
     let mut agent = Agent::new();
     let wish = || json!({ "path": "new", "content": "text" });

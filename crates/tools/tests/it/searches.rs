@@ -18,6 +18,8 @@ fn tree() -> Agent {
         ("Cargo.toml", "[package]\n"),
         (".gitignore", "/target\n*.log\n"),
         ("a.log", "run\n"),
+        ("src/net/.gitignore", "!kept.log\n"),
+        ("src/net/kept.log", "kept\n"),
     ] {
         agent.put(name, text);
     }
@@ -36,6 +38,7 @@ async fn a_pattern_finds_files_in_order() {
         (json!({ "pattern": "**/*.rs" }), vec!["src/main.rs", "src/net/tcp.rs"]),
         (json!({ "pattern": "*.rs" }), vec![]),
         (json!({ "pattern": "src/*.rs" }), vec!["src/main.rs"]),
+        (json!({ "pattern": "**/*.log" }), vec!["src/net/kept.log"]),
         (json!({ "pattern": "*.{rs,md}", "cwd": "src/net" }), vec!["src/net/notes.md", "src/net/tcp.rs"]),
         (json!({ "pattern": "src/main.rs" }), vec!["src/main.rs"]),
         (json!({ "pattern": "*" }), vec!["Cargo.toml"]),
