@@ -88,4 +88,4 @@ pub use id::{AgentId, CallId, MessageId, ParseAgentIdError, ParseCallIdError};
 pub use message::{Block, Media, Message, MessageKind, Queued, Role, Source, ToolResult};
 pub use permission::{Permission, PermissionMode, ToolNames};
 pub use schedule::{Schedule, Trigger};
-pub use todo::{Todo, TodoStatus};
+pub use todo::{Todo, TodoStatus, fault as todo_fault};

@@ -36,8 +36,9 @@ pub struct Todo {
     pub notes: Option<Arc<str>>,
 }
 
-/// What is wrong with a list, if anything is.
-pub(crate) fn fault(todos: &[Todo]) -> Option<String> {
+/// What is wrong with a list, if anything is: [`crate::SetTodos`] with it is refused with these words.
+#[must_use]
+pub fn fault(todos: &[Todo]) -> Option<String> {
     let names: BTreeSet<_> = todos.iter().map(|todo| &todo.id).collect();
     if names.len() != todos.len() {
         return Some("two todos have one id; give each its own".to_owned());

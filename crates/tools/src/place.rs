@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use seawall_detect::network::NetworkRules;
 use seawall_detect::paths::{FileRules, Opened, Symlinks};
 use seawall_sandbox::{Confinement, Files, Sandbox};
+use seawall_types::Secret;
 
 pub(crate) use files::{Located, Present, TEXT_BYTES};
 pub(crate) use pool::{Hash, Known, Pool};
@@ -21,6 +22,9 @@ pub(crate) use shells::{Shells, start};
 pub(crate) use walk::{Visit, Walk};
 
 use crate::Failure;
+
+/// So many long results are kept for an agent, and as many outputs of its commands. Then the oldest go.
+const MOST_FILES: usize = 100;
 
 /// What a place is made of.
 #[derive(Debug, Clone)]
@@ -43,8 +47,8 @@ pub struct Commands {
     pub launcher: Sandbox,
     /// What holds them, beside the rules about files. Its root becomes the place's, its time limit each call's own.
     pub confinement: Confinement,
-    /// Variables, beside the four that are always there.
-    pub environment: Vec<(String, String)>,
+    /// Variables, beside the four that are always there. Commands can read them, and say them.
+    pub environment: Vec<(String, Secret<String>)>,
 }
 
 impl PlaceSettings {
@@ -183,6 +187,7 @@ impl Place {
         own_folder(&folder)
             .and_then(|_| std::fs::write(&path, bytes))
             .map_err(|error| Failure::system("it could not be kept", &error))?;
+        forget_oldest(&folder, |_| false);
         Ok(path)
     }
 }
@@ -216,6 +221,20 @@ fn hold_alike(confinement: &mut Confinement, rules: &FileRules) -> Result<(), Pl
         }
     }
     Ok(())
+}
+
+/// Removes the oldest files of a folder in which there are too many, but for those that are needed.
+fn forget_oldest(folder: &Path, is_needed: impl Fn(&Path) -> bool) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    let Some(too_many) = paths.len().checked_sub(MOST_FILES).filter(|too_many| *too_many > 0) else { return };
+    let changed = |path: PathBuf| Some((path.symlink_metadata().ok()?.modified().ok()?, path));
+    let mut by_age: Vec<_> = paths.into_iter().filter_map(changed).collect();
+    by_age.sort_unstable();
+    for (_, path) in by_age.into_iter().filter(|(_, path)| !is_needed(path)).take(too_many) {
+        // What stays is in the way of nobody.
+        let _stays = std::fs::remove_file(path);
+    }
 }
 
 /// A folder that is there, for us alone where we make it.

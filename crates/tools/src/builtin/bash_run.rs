@@ -110,7 +110,16 @@ pub(crate) async fn attended(
             (shell.ended().await, true)
         }
     };
-    let told = move || told(&shell, end, interrupted, limit);
+    let place = Arc::clone(call.place);
+    let told = move || match told(&shell, end, interrupted, limit) {
+        Ok((outcome, is_whole)) => {
+            if is_whole {
+                place.shells().forget(&shell);
+            }
+            outcome
+        }
+        Err(failure) => failure.into(),
+    };
     match tokio::task::spawn_blocking(told).await {
         Ok(outcome) => outcome,
         Err(error) => Outcome::error(format!("the command's output could not be read: {error}")),
@@ -153,18 +162,19 @@ fn id(call: Call<'_>) -> String {
     format!("shell_{}_{}", call.id.step, call.id.index)
 }
 
-/// What the model is told of a command that has ended.
-fn told(shell: &Shell, end: ShellEnd, interrupted: bool, limit: Duration) -> Outcome {
+/// What the model is told of a command that has ended, and whether that is all that it said.
+fn told(
+    shell: &Shell,
+    end: ShellEnd,
+    interrupted: bool,
+    limit: Duration,
+) -> Result<(Outcome, bool), Failure> {
     let report = match end {
         ShellEnd::Ran(report) => report,
-        ShellEnd::Failed(failure) => return failure.into(),
+        ShellEnd::Failed(failure) => return Err(failure),
     };
-    let (output, truncated) = match output(shell.log(), SHOWN) {
-        Ok(output) => output,
-        Err(error) => {
-            return Failure::system("the command ended, and its output can't be read", &error).into();
-        }
-    };
+    let (output, truncated) = output(shell.log(), SHOWN)
+        .map_err(|error| Failure::system("the command ended, and its output can't be read", &error))?;
     let mut told = json!({ "code": report.ending.exit_code(), "output": output });
     let mut say = |name: &str, value: Value| {
         if let Some(fields) = told.as_object_mut() {
@@ -184,7 +194,7 @@ fn told(shell: &Shell, end: ShellEnd, interrupted: bool, limit: Duration) -> Out
     } else {
         None
     };
-    let Some(words) = cut_short else { return Outcome::json(&told) };
+    let Some(words) = cut_short else { return Ok((Outcome::json(&told), !truncated)) };
     say("error", words.into());
-    Outcome::error(told.to_string())
+    Ok((Outcome::error(told.to_string()), !truncated))
 }

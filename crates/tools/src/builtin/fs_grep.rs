@@ -1,7 +1,7 @@
 //! `fs_grep`: lines by what is in them. Searched by the libraries of ripgrep, whose expressions never run away.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 
 use grep_matcher::Matcher;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
@@ -11,6 +11,7 @@ use seawall_engine::EffectClass;
 use seawall_types::Effect;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::blocking::{Blocking, Work};
 use super::fs_glob::Sought;
@@ -82,7 +83,7 @@ fn perform(work: &Work, arguments: &Arguments) -> Result<Value, Failure> {
     };
     let all = match file(work, path) {
         Some((located, file)) => {
-            hunt.search(&file, &located.shown);
+            hunt.search(Unless { file, stop: &work.stop }, &located.shown);
             true
         }
         None => hunt.search_below(work, path, arguments)?,
@@ -139,16 +140,31 @@ impl Hunt {
                 return Ok(Visit::GoOn);
             }
             let Some(file) = walk.open(entry.path) else { return Ok(Visit::GoOn) };
-            self.search(&file, &work.place.shown(&walk.base_path().join(entry.path)));
+            self.search(
+                Unless { file, stop: &work.stop },
+                &work.place.shown(&walk.base_path().join(entry.path)),
+            );
             Ok(if self.is_full { Visit::Enough } else { Visit::GoOn })
         })
     }
 
-    fn search(&mut self, file: &File, shown: &str) {
+    fn search(&mut self, file: Unless<'_>, shown: &str) {
         let Self { matcher, searcher, most, bytes, matches, is_full } = self;
         let lines = Lines { matcher, shown, most: *most, bytes, matches, is_full };
         // What can't be read to its end has shown what it has.
-        let _unreadable = searcher.search_file(&*matcher, file, lines);
+        let _unreadable = searcher.search_reader(&*matcher, file, lines);
+    }
+}
+
+/// A file that is read unless nobody wants it any more.
+struct Unless<'a> {
+    file: File,
+    stop: &'a CancellationToken,
+}
+
+impl Read for Unless<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_cancelled() { Err(io::Error::other("interrupted")) } else { self.file.read(buffer) }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use seawall_engine::{EffectClass, Todo};
+use seawall_engine::{EffectClass, Todo, todo_fault};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -92,6 +92,9 @@ impl Tool for TodoWrite {
     fn call<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(std::future::ready(match read::<Written>(call.arguments) {
             Ok(Written { todos }) => {
+                if let Some(fault) = todo_fault(&todos) {
+                    return Box::pin(std::future::ready(Outcome::error(fault)));
+                }
                 let todos: Arc<[Todo]> = todos.into();
                 let mut outcome = Outcome::json(&json!({ "ok": true, "count": todos.len() }));
                 outcome.requests.push(Request::SetTodos(todos));

@@ -13,7 +13,7 @@ use crate::Failure;
 use crate::bound::join;
 
 /// So much of what a command says is kept.
-const MOST_KEPT: u64 = 256 * 1024 * 1024;
+const MOST_KEPT: u64 = 64 * 1024 * 1024;
 
 /// A command that was begun.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use seawall_sandbox::{Command, Stream};
 
 use super::shell::Shell;
-use super::{Place, own_folder};
+use super::{Place, forget_oldest, own_folder};
 use crate::Failure;
 
 /// So many commands run at the same time.
@@ -51,7 +51,17 @@ impl Shells {
             let Some(id) = ended else { break };
             known.remove(&id);
         }
+        forget_oldest(&self.folder, |log| {
+            known.values().any(|shell| shell.log() == log && shell.end().is_none())
+        });
         Ok(shell)
+    }
+
+    /// Forgets a command that has ended, and all that it said.
+    pub(crate) fn forget(&self, shell: &Shell) {
+        self.known().remove(shell.id());
+        // What stays goes with the oldest.
+        let _stays = std::fs::remove_file(shell.log());
     }
 
     /// The command of this name.
@@ -134,7 +144,7 @@ fn try_start(
         readable.extend(more);
     }
     for (name, value) in &commands.environment {
-        command = command.env(name, value);
+        command = command.env(name, value.expose());
     }
     let (reader, errors) = io::pipe().map_err(|error| Failure::system("no pipe can be made", &error))?;
     let output = errors.try_clone().map_err(|error| Failure::system("no pipe can be made", &error))?;

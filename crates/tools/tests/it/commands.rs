@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use seawall_sandbox::Network;
 use seawall_tools::{RESULT_BYTES, built_in};
+use seawall_types::Secret;
 use serde_json::{Value, json};
 
 use crate::support::{Agent, Attempt, words};
@@ -74,7 +75,12 @@ async fn a_command_writes_in_its_place_and_nowhere_else() {
 #[tokio::test]
 async fn a_command_sees_nothing_of_our_environment() {
     let agent = Agent::with(built_in(), |settings| {
-        settings.commands.as_mut().unwrap().environment.push(("GIVEN".to_owned(), "yes".to_owned()));
+        settings
+            .commands
+            .as_mut()
+            .unwrap()
+            .environment
+            .push(("GIVEN".to_owned(), Secret::new("yes".to_owned())));
     });
     let told = run(&agent, "env | cut -d= -f1 | sort | tr '\\n' ' '").await;
     assert_eq!(told["output"], "GIVEN HOME LANG PATH PWD SHLVL TERM _ ");
@@ -110,6 +116,22 @@ async fn ten_megabytes_of_output_are_cut_and_whole_in_a_file() {
     // Commands of the agent can read it too, and can't change it.
     let told = run(&agent, &format!("tail -n 1 {path}; echo x >> {path}")).await;
     assert!(told["output"].as_str().unwrap().starts_with("the end\n") && told["code"] != 0, "{told}");
+}
+
+#[tokio::test]
+async fn only_what_was_not_shown_is_kept_and_of_that_the_newest() {
+    let agent = Agent::new();
+    run(&agent, "echo short").await;
+    let kept = || std::fs::read_dir(agent.place.scratch().join("shells")).unwrap().count();
+    assert_eq!(kept(), 0);
+    for step in 0..120 {
+        let name = agent.place.scratch().join(format!("shells/shell_0_{step}.log"));
+        std::fs::write(name, "old").unwrap();
+    }
+    run(&agent, "seq 1 20000").await;
+    assert_eq!(kept(), 100);
+    let logs = agent.ok("bash_logs", json!({ "shell_id": "shell_2_1" })).await;
+    assert!(logs["output"].as_str().unwrap().ends_with("\n20000\n"), "{logs}");
 }
 
 #[tokio::test]

@@ -175,7 +175,10 @@ fn what_can_not_be_kept_read_only_is_no_place() {
 async fn a_scratch_folder_in_the_root_is_closed_to_writers_too() {
     let agent = Agent::with(built_in(), |settings| settings.scratch = settings.files.root.join("own"));
     let begun = agent
-        .ok("bash_run", json!({ "cmd": "echo said; echo x > own/shells/shell_1_1.log; rm -rf own" }))
+        .ok(
+            "bash_run",
+            json!({ "cmd": "echo said; seq 1 20000; echo x > own/shells/shell_1_1.log; rm -rf own" }),
+        )
         .await;
     assert_ne!(begun["code"], 0, "{begun}");
     assert!(begun["output"].as_str().unwrap().starts_with("said\n"), "{begun}");

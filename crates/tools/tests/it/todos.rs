@@ -22,6 +22,16 @@ async fn writing_the_list_is_a_wish_to_the_runtime() {
 }
 
 #[tokio::test]
+async fn a_list_that_the_engine_would_refuse_is_refused_at_once() {
+    let agent = Agent::new();
+    let todo = |id: &str| json!({ "id": id, "title": "test", "status": "in_progress" });
+    let said = agent.error("todo_write", json!({ "todos": [todo("1"), todo("1")] })).await;
+    assert!(said.contains("two todos have one id"), "{said}");
+    let said = agent.error("todo_write", json!({ "todos": [todo("1"), todo("2")] })).await;
+    assert!(said.contains("at most one can be"), "{said}");
+}
+
+#[tokio::test]
 async fn the_list_is_shown_as_it_is() {
     let mut agent = Agent::new();
     let todo = json!({ "id": "1", "title": "test", "status": "pending" });
