@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use seawall_config::Reader;
 use seawall_engine::{Block, EffectClass, Found, ToolResult, ToolSpec};
 use seawall_llm_client::{Requester, SendError};
 use seawall_policy::Declared;
@@ -24,6 +25,9 @@ const EPOCH: HeaderName = HeaderName::from_static("x-seawall-epoch");
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// How long a tool has where its declaration does not say.
 const TIME: Duration = Duration::from_mins(1);
+/// What a declaration may say.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// A tool as a template declares it.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +46,39 @@ pub struct HttpToolSettings {
     pub reconcile_url: Option<String>,
     /// How long a call may take; `None`: a minute.
     pub timeout: Option<Duration>,
+}
+
+const EFFECTS: [(&str, EffectClass); 5] = [
+    ("pure", EffectClass::Pure),
+    ("idempotent", EffectClass::Idempotent),
+    ("keyed", EffectClass::Keyed),
+    ("reconcilable", EffectClass::Reconcilable),
+    ("unsafe", EffectClass::Unsafe),
+];
+
+impl HttpToolSettings {
+    /// Reads one of a template's `http_tools`. Errors are collected by the reader.
+    pub fn declare(reader: &mut Reader<'_>) -> Self {
+        let name = reader.required_text("name", "Its name: 1 to 64 of A-Z a-z 0-9 _ -.");
+        let description = reader.required_text("description", "What it does, for the model.");
+        let doc = "The JSON Schema of its arguments; default: any object.";
+        let parameters = reader.raw("parameters", doc).unwrap_or_else(|| json!({ "type": "object" }));
+        let doc = "What running a call again does, after a crash.";
+        Self {
+            name: name.into(),
+            description: description.into(),
+            parameters: Arc::new(parameters),
+            url: reader.required_text("url", "Where calls are posted to."),
+            effect: reader.choice("effect", doc, EffectClass::Unsafe, &EFFECTS),
+            reconcile_url: reader
+                .optional_text("reconcile_url", "Where it is asked whether a call took effect."),
+            timeout: reader.optional_duration(
+                "timeout",
+                "How long a call may take; default: 1m.",
+                SHORTEST..=LONGEST,
+            ),
+        }
+    }
 }
 
 /// A tool can't be made of its declaration.
@@ -70,7 +107,8 @@ pub struct HttpTool {
 }
 
 impl HttpTool {
-    /// A tool whose calls are sent by `requester`.
+    /// A tool whose calls are sent by `requester`, which is best shared by all of them. Connections belong to the runtime in
+    /// which they are opened.
     ///
     /// # Errors
     /// When the declaration can't be one of a tool.

@@ -149,7 +149,7 @@ fn folder_at(path: &Path) -> io::Result<OwnedFd> {
                 return Err(Errno::NOENT.into());
             };
             let above = folder_at(above)?;
-            match mkdirat(&above, name, Mode::from_raw_mode(0o755)) {
+            match mkdirat(&above, name, Mode::from_raw_mode(0o777)) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -170,15 +170,17 @@ impl<'a> Draft<'a> {
         // Not the target's name, which may be as long as names can be.
         let name = OsString::from(format!(".seawall.{:016x}.tmp", fastrand::u64(..)));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = openat2(folder, &name, flags, Mode::RUSR | Mode::WUSR, NO_LINKS | ResolveFlags::BENEATH)?;
+        // A new file gets what the process gives to its files; one in the place of another is nobody else's until it is whole.
+        let mode = Mode::from_raw_mode(if old.is_some() { 0o600 } else { 0o666 });
+        let file = openat2(folder, &name, flags, mode, NO_LINKS | ResolveFlags::BENEATH)?;
         let draft = Self { folder, name: Some(name) };
         let mut file = File::from(file);
         file.write_all(new)?;
-        if let Some(Kept { owner: (user, group), .. }) = old {
+        if let Some(Kept { owner: (user, group), mode }) = old {
             // Only root can give a file away; who is not leaves it his own, as editors do.
             let _not_root = fchown(&file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
+            fchmod(&file, Mode::from_raw_mode(mode))?;
         }
-        fchmod(&file, Mode::from_raw_mode(old.map_or(0o644, |old| old.mode)))?;
         file.sync_all()?;
         Ok(draft)
     }

@@ -70,6 +70,9 @@ impl Registry {
 async fn perform(entry: &Entry, call: Call<'_>) -> Outcome {
     let description = entry.tool.description();
     let (timeout, cancel) = (description.spec.timeout, call.cancel);
+    if cancel.is_cancelled() {
+        return Outcome::error("interrupted before it began; nothing was done");
+    }
     let stop = cancel.child_token();
     let call = Call { cancel: &stop, ..call };
     let mut performing = pin!(tasks::caught(async { entry.tool.call(call).await }));

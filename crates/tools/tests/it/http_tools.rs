@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use seawall_config::Document;
 use seawall_engine::{Block, EffectClass, Found, ToolResult};
 use seawall_llm_client::Requester;
 use seawall_tools::{HttpTool, HttpToolError, HttpToolSettings, RESULT_BYTES};
@@ -182,6 +183,32 @@ async fn a_reconcilable_tool_is_asked() {
             json!({ "idempotency_key": "run/1/1", "tool": "refund", "arguments": { "amount": 5 } })
         );
     }
+}
+
+#[test]
+fn a_template_declares_tools() {
+    let read = |written: Value| {
+        let document = Document::from_value(&json!({ "http_tools": [written] }));
+        seawall_config::read(&document, |reader| {
+            reader.list("http_tools", "Tools.", HttpToolSettings::declare)
+        })
+    };
+    let schema = json!({ "type": "object", "properties": { "order": { "enum": ["7", "8"] } } });
+    let whole = json!({
+        "name": "refund", "description": "Pays back.", "parameters": schema, "url": "http://127.0.0.1:1/call",
+        "effect": "reconcilable", "reconcile_url": "http://127.0.0.1:1/asked", "timeout": "30s",
+    });
+    let expected = HttpToolSettings {
+        parameters: Arc::new(schema),
+        reconcile_url: Some("http://127.0.0.1:1/asked".to_owned()),
+        timeout: Some(Duration::from_secs(30)),
+        ..settings("http://127.0.0.1:1/call", EffectClass::Reconcilable)
+    };
+    assert_eq!(read(whole).unwrap(), [expected]);
+    let least = read(json!({ "name": "a", "description": "Does.", "url": "http://a/b" })).unwrap();
+    assert_eq!((least[0].effect, least[0].timeout), (EffectClass::Unsafe, None));
+    let said = read(json!({ "name": "a", "effect": "save" })).unwrap_err().to_string();
+    assert!(["description", "url", "effect"].iter().all(|key| said.contains(key)), "{said}");
 }
 
 #[test]

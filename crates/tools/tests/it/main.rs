@@ -11,6 +11,7 @@ mod commands;
 mod edits;
 mod files;
 mod http_tools;
+mod policy;
 mod registry;
 mod searches;
 mod skills;

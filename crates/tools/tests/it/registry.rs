@@ -209,8 +209,17 @@ async fn a_tool_ends_when_its_time_is_up_whether_it_listens_or_not() {
 #[tokio::test(start_paused = true)]
 async fn a_tool_ends_when_nobody_wants_it_any_more() {
     let agent = Agent::with(vec![scripted("deaf", any(), Act::Hang)], |_| {});
+    let (said, ()) = tokio::join!(agent.error("deaf", json!({})), async { agent.cancel.cancel() });
+    assert_eq!(said, "interrupted; it may have taken effect in part");
+}
+
+#[tokio::test]
+async fn what_was_interrupted_before_it_began_does_nothing() {
+    let agent = Agent::new();
     agent.cancel.cancel();
-    assert!(agent.error("deaf", json!({})).await.starts_with("interrupted"));
+    let said = agent.error("fs_write", json!({ "path": "a", "content": "b" })).await;
+    assert_eq!(said, "interrupted before it began; nothing was done");
+    assert!(!agent.path("a").exists());
 }
 
 #[tokio::test]
