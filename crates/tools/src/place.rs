@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use seawall_detect::network::NetworkRules;
 use seawall_detect::paths::{FileRules, Opened, Symlinks};
+use seawall_policy::Policy;
 use seawall_sandbox::{Confinement, Files, Sandbox};
 use seawall_types::Secret;
 
@@ -71,6 +72,21 @@ impl PlaceSettings {
             commands: Some(Commands { launcher, confinement, environment: Vec::new() }),
             network: Some(NetworkRules::default()),
         }
+    }
+}
+
+impl PlaceSettings {
+    /// The same under a policy: its rules about files and about the network take the place of these, beneath the same root.
+    /// What it has no rules about stays as it is. Commands keep what network they have: the kernel can't tell hosts apart.
+    #[must_use]
+    pub fn under(mut self, policy: &Policy) -> Self {
+        if let Some(rules) = policy.files() {
+            self.files = FileRules { root: self.files.root, ..rules.clone() };
+        }
+        if let Some(rules) = policy.network() {
+            self.network = Some(rules.clone());
+        }
+        self
     }
 }
 

@@ -1,15 +1,22 @@
 //! What policies see in calls of the built-in tools.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use seawall_policy::{Asked, Performer, Policy, PolicyFile, Setting};
-use seawall_tools::{HttpFetch, Registry, SystemResolver, built_in};
+use seawall_tools::{HttpFetch, Registry, SystemResolver, Tool, built_in};
 use seawall_types::{Actor, Mode, Verdict};
 use serde_json::{Value, json};
 
+use crate::support::Agent;
+
 fn policy(root: &Path) -> Policy {
-    let written = json!({ "files": {}, "network": {}, "commands": { "dangerous": "deny" }, "secrets": { "in": "deny" } });
-    let document = seawall_config::Document::from_value(&written);
+    let all = json!({ "files": {}, "network": {}, "commands": { "dangerous": "deny" }, "secrets": { "in": "deny" } });
+    written(&all, root)
+}
+
+fn written(rules: &Value, root: &Path) -> Policy {
+    let document = seawall_config::Document::from_value(rules);
     let file = seawall_config::read(&document, PolicyFile::declare).unwrap();
     file.compile(&Setting { mode: Mode::Strict, folder: root, sandbox: None }, "test")
 }
@@ -17,7 +24,7 @@ fn policy(root: &Path) -> Policy {
 fn tools() -> Registry {
     let mut tools = Registry::with(built_in()).unwrap();
     let tls = seawall_llm_client::client_config().unwrap();
-    tools.register(std::sync::Arc::new(HttpFetch::new(tls, std::sync::Arc::new(SystemResolver)))).unwrap();
+    tools.register(Arc::new(HttpFetch::new(tls, Arc::new(SystemResolver)))).unwrap();
     tools
 }
 
@@ -69,4 +76,25 @@ fn what_a_call_touches_is_judged_and_what_is_only_text_is_not_taken_for_a_path()
     ] {
         assert_eq!(verdict(tool, &args), expected, "{tool} {args}");
     }
+}
+
+#[tokio::test]
+async fn a_place_is_held_by_the_rules_of_its_policy() {
+    let rules = json!({ "files": { "also": [".git:ro"], "max_file_bytes": 8 }, "network": { "hosts": ["one.example"] } });
+    let tls = seawall_llm_client::client_config().unwrap();
+    let fetch: Arc<dyn Tool> = Arc::new(HttpFetch::new(tls, Arc::new(SystemResolver)));
+    let agent = Agent::with(built_in().into_iter().chain([fetch]).collect(), |settings| {
+        let root = settings.files.root.clone();
+        std::fs::create_dir(root.join(".git")).unwrap();
+        *settings = settings.clone().under(&written(&rules, &root));
+    });
+    agent.put("long", "123456789");
+    let said = agent.error("fs_read", json!({ "path": "long" })).await;
+    assert!(said.contains("FS_TOO_LARGE"), "{said}");
+    let said = agent.error("fs_write", json!({ "path": ".git/config", "content": "x" })).await;
+    assert!(said.contains("read-only"), "{said}");
+    let said = agent.error("http_fetch", json!({ "url": "https://two.example/" })).await;
+    assert!(said.contains("NET_HOST_NOT_ALLOWED"), "{said}");
+    let told = agent.ok("bash_run", json!({ "cmd": "echo x > .git/config" })).await;
+    assert_ne!(told["code"], 0, "{told}");
 }
