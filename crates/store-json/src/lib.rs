@@ -37,7 +37,7 @@ mod shared;
 mod store;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -86,7 +86,7 @@ impl JsonStore {
 
     /// The folder.
     #[must_use]
-    pub fn root(&self) -> &PathBuf {
+    pub fn root(&self) -> &Path {
         &self.shared.root
     }
 

@@ -147,3 +147,82 @@ impl Written {
         Ok(Appended::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use seawall_engine::{
+        Authority, Block, Config, MessageId, MessageKind, NewAgent, SendMessage, create, decide,
+    };
+    use seawall_store::agents::{AgentRow, Kept, Owner, Right};
+    use seawall_types::{ManualClock, RunId, Timestamp};
+
+    use super::*;
+    use crate::card::Card;
+    use crate::index::Index;
+
+    const AT: Timestamp = Timestamp::from_micros(1);
+
+    /// A store with one agent in it.
+    fn with_agent(root: &Path) -> (Shared, Kept) {
+        let new = NewAgent {
+            id: "a".parse().unwrap(),
+            run: RunId::from_parts(1, &[1; 10]),
+            config: Config::default(),
+        };
+        let (kept, first) = Kept::create(Owner::default(), &create(new, AT).unwrap().events).unwrap();
+        let clock = Arc::new(ManualClock::new(AT));
+        let shared = Shared::new(root.to_owned(), clock, Index::default(), false);
+        let folder = shared.folder(kept.id());
+        fs::create_dir_all(&folder.0).unwrap();
+        let bytes = log::encode(&first, Some(&first.row.owner)).unwrap();
+        fs::write(folder.log(), &bytes).unwrap();
+        let lengths = Lengths { log: bytes.len() as u64, ..Lengths::default() };
+        shared.index().put(Card { row: first.row, lengths });
+        (shared, kept)
+    }
+
+    fn message(kept: &Kept) -> (Kept, Append) {
+        let (id, content) = (MessageId("m".into()), [Block::text("hello")].into());
+        let send = SendMessage { id, kind: MessageKind::User, content };
+        let events = decide(kept.agent(), send, Authority::Outsider, AT).unwrap().events;
+        kept.append(Right::Outsider, &events).unwrap()
+    }
+
+    fn written(shared: &Shared, append: Append) -> Written {
+        match begin(shared, append).unwrap() {
+            Begun::Written(written) => *written,
+            Begun::Answered(appended) => panic!("{appended:?}"),
+        }
+    }
+
+    #[test]
+    fn what_the_disk_does_not_take_is_undone_and_can_be_written_again() {
+        let root = tempfile::tempdir().unwrap();
+        let (shared, kept) = with_agent(root.path());
+        let log = shared.folder(kept.id()).log();
+        let before = fs::read(&log).unwrap();
+        let row = |shared: &Shared| -> AgentRow { shared.index().get(kept.id()).unwrap().row.clone() };
+        let row_before = row(&shared);
+        let (_, append) = message(&kept);
+        let refused = written(&shared, append.clone()).finish(&shared, Err(io::Error::other("no disk")));
+        assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
+        assert_eq!((fs::read(&log).unwrap(), row(&shared)), (before, row_before));
+        assert_eq!(written(&shared, append.clone()).finish(&shared, Ok(())), Ok(Appended::Done));
+        assert_eq!(row(&shared), append.row);
+    }
+
+    #[test]
+    fn a_file_that_was_made_longer_meanwhile_is_not_written_over() {
+        let root = tempfile::tempdir().unwrap();
+        let (shared, kept) = with_agent(root.path());
+        let folder = shared.folder(kept.id());
+        let before = fs::read(folder.log()).unwrap();
+        fs::write(folder.log(), [before.as_slice(), b"a note"].concat()).unwrap();
+        let (_, append) = message(&kept);
+        assert_eq!(written(&shared, append).finish(&shared, Ok(())), Ok(Appended::Done));
+        assert_eq!(fs::read(folder.file("log.jsonl.damaged")).unwrap(), b"a note");
+    }
+}
