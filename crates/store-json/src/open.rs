@@ -17,9 +17,11 @@ use crate::index::{Condition, Index};
 use crate::mend::{self, Reach};
 use crate::shared::Shared;
 
-/// Takes the lock; says who holds it if somebody does.
+/// Takes the lock, making the folder where it is not there; says who holds it if somebody does.
 pub(crate) fn lock(root: &Path) -> Result<DataDirLock, StoreError> {
-    DataDirLock::acquire(root).map_err(|error| {
+    let is_new = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let new: Vec<_> = root.ancestors().take_while(is_new).collect();
+    let lock = DataDirLock::acquire(root).map_err(|error| {
         let reason = match error {
             LockError::Held { pid: Some(pid), .. } => {
                 format!("process {pid} uses {}; stop it, or name another folder", root.display())
@@ -30,7 +32,13 @@ pub(crate) fn lock(root: &Path) -> Result<DataDirLock, StoreError> {
             LockError::Io { path, source } => format!("{}: {source}", path.display()),
         };
         StoreError::Unavailable { reason }
-    })
+    })?;
+    // An agent is not on the disk as long as the names of the folders that it is in are not.
+    for folder in new.into_iter().filter_map(Path::parent) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        folder::sync(folder).map_err(failed(folder))?;
+    }
+    Ok(lock)
 }
 
 /// Reads what is there.

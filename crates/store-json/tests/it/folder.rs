@@ -28,6 +28,20 @@ fn what_was_written_is_there_after_a_new_start() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_made_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("here/and/there");
+    let store = open(&root);
+    let actor = Actor::new(&store, "writer");
+    actor.assert_kept(&store);
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&root), mode(&file(&root, "writer", ""))), (0o700, 0o700));
+    assert_eq!(mode(&file(&root, "writer", "log.jsonl")), 0o600);
+    assert_eq!(store.root(), root);
+}
+
+#[test]
 fn each_line_is_json_with_the_length_and_the_checksum_of_its_value() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
