@@ -199,9 +199,8 @@ fn of_calls(agent: &Agent, effects: &mut Vec<(EffectKey, Effect)>) {
 
 /// What a person has approved of a call.
 fn approved(asked: Option<&Approval>) -> Option<Binding> {
-    let is_allowed = |asked: &&Approval| {
-        asked.decided.as_ref().is_some_and(|decided| decided.ruling == Ruling::Allow)
-    };
+    let is_allowed =
+        |asked: &&Approval| asked.decided.as_ref().is_some_and(|decided| decided.ruling == Ruling::Allow);
     asked.filter(is_allowed).map(|asked| asked.binding)
 }
 
