@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 12] = [
     &["seawall-gateway"],
     &["seawall-tools"],
     &["seawall-mcp"],
-    &["seawall-store-json", "seawall-store-sqlite"],
+    &["seawall-store-json", "seawall-store-postgres", "seawall-store-sqlite"],
     &["seawall-checkpoint", "seawall-llm-client", "seawall-sandbox"],
     &["seawall-policy", "seawall-store"],
     &["seawall-budget", "seawall-trace", "seawall-llm", "seawall-base", "seawall-detect", "seawall-engine"],
@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 12] = [
 const OUTSIDE: [&str; 1] = ["seawall-bench"];
 
 /// What keeps things in one place or another.
-const STORES: [&str; 2] = ["seawall-store-json", "seawall-store-sqlite"];
+const STORES: [&str; 3] = ["seawall-store-json", "seawall-store-postgres", "seawall-store-sqlite"];
 
 /// Only these name a concrete store; all others know the traits. The guard puts a checkpoint together inside of other
 /// people's programs, as the binary does in its own.
@@ -31,7 +31,7 @@ const NAME_A_STORE: [&str; 3] = ["seawall", "seawall-guard", "seawall-bench"];
 /// What would bring I/O into a crate that has none.
 const RUNTIMES: [&str; 3] = ["tokio", "async-std", "smol"];
 const NETWORK: [&str; 6] = ["hyper", "http", "h2", "reqwest", "rustls", "axum"];
-const DATABASES: [&str; 3] = ["rusqlite", "libsqlite3-sys", "sqlx"];
+const DATABASES: [&str; 4] = ["rusqlite", "libsqlite3-sys", "sqlx", "tokio-postgres"];
 
 fn floor(name: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&name))

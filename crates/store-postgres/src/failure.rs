@@ -1,0 +1,70 @@
+//! What the server, the connection and the pool say, in the words of stores.
+
+use deadpool_postgres::{PoolError, TimeoutType};
+use seawall_store::StoreError;
+use tokio_postgres::error::SqlState;
+
+/// The store can't do it now.
+pub(crate) fn unavailable(reason: impl Into<String>) -> StoreError {
+    StoreError::Unavailable { reason: reason.into() }
+}
+
+/// What was read can't have been written.
+pub(crate) fn damaged(reason: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt { reason: reason.to_string() }
+}
+
+/// What a call to the server came to. The server's details and hints are left out: they may hold what was written.
+pub(crate) fn failed(error: &tokio_postgres::Error) -> StoreError {
+    let Some(said) = error.as_db_error() else {
+        if error.is_closed() {
+            return unavailable("the connection was lost; whether the last write was done is not known");
+        }
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        return unavailable(format!("{error}{cause}"));
+    };
+    let (message, code) = (said.message(), said.code());
+    if forgets_statements(error) {
+        let advice = "a pooler hands connections on; add prepared=off to the store's address";
+        return unavailable(format!("{message} ({}): {advice}", code.code()));
+    }
+    let taken = |what: &str| StoreError::Conflict { what: format!("{what} of this name") };
+    match said.table().filter(|_| *code == SqlState::UNIQUE_VIOLATION) {
+        Some("seawall_agent_accepted") => return taken("a message"),
+        Some("seawall_agent_snapshot") => return taken("a snapshot"),
+        _ => {}
+    }
+    if *code == SqlState::UNIQUE_VIOLATION || *code == SqlState::CHECK_VIOLATION {
+        return damaged(format!("PostgreSQL refused a row: {message}"));
+    }
+    unavailable(format!("PostgreSQL: {message} ({})", code.code()))
+}
+
+/// Whether the connection has other prepared statements than it was thought to have.
+pub(crate) fn forgets_statements(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| {
+        [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT].contains(code)
+    })
+}
+
+/// Whether the connection is to be used no more.
+pub(crate) fn spoils(error: &tokio_postgres::Error) -> bool {
+    // A plan that a migration has made obsolete is told so: a new connection has none.
+    error.is_closed() || forgets_statements(error) || error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED)
+}
+
+/// Why there is no connection.
+pub(crate) fn no_connection(error: &PoolError) -> StoreError {
+    match error {
+        PoolError::Timeout(TimeoutType::Wait) => unavailable("pool exhausted"),
+        PoolError::Timeout(_) => unavailable("PostgreSQL does not answer"),
+        PoolError::Backend(error) => failed(error),
+        PoolError::Closed => closed(),
+        PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => unavailable(error.to_string()),
+    }
+}
+
+/// The store was closed.
+pub(crate) fn closed() -> StoreError {
+    unavailable("it was closed")
+}

@@ -1,0 +1,87 @@
+//! The tables, and bringing older ones up to date.
+
+use std::time::Duration;
+
+use seawall_store::StoreError;
+use tokio::time::{Instant, sleep};
+use tokio_postgres::SimpleQueryMessage;
+
+use crate::database::Database;
+use crate::failure::{failed, unavailable};
+
+/// What makes each version of the one before, oldest first. Each may be done twice.
+const SCRIPTS: [&str; 1] = [include_str!("schema/0001_agents.sql")];
+
+/// The number that programs agree on for who may change tables: "seawall" in ASCII. Held by a transaction and not by a
+/// session, which behind a pooler is anybody's.
+const LOCK: i64 = 0x0073_6561_7761_6c6c;
+
+/// How long another program's changes are waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const VERSION: &str = "select coalesce(max(version), 0) from seawall_agent_schema";
+
+/// Brings the tables up to date. Where they are, nothing is asked for but reading.
+pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
+    let until = Instant::now() + PATIENCE;
+    while !is_current(database).await? {
+        if !advance(database).await? {
+            if Instant::now() > until {
+                return Err(unavailable("another program has been changing its tables for a minute"));
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+    Ok(())
+}
+
+async fn is_current(database: &Database) -> Result<bool, StoreError> {
+    let client = database.client().await?;
+    let exists = "select to_regclass('seawall_agent_schema') is not null";
+    let row = client.query_typed_one(exists, &[]).await.map_err(|error| failed(&error))?;
+    if !row.try_get::<_, bool>(0).map_err(|error| failed(&error))? {
+        return Ok(false);
+    }
+    let row = client.query_typed_one(VERSION, &[]).await.map_err(|error| failed(&error))?;
+    let found: i32 = row.try_get(0).map_err(|error| failed(&error))?;
+    let (found, known) = (u32::try_from(found).unwrap_or(0), newest());
+    if found > known { Err(StoreError::Newer { found, known }) } else { Ok(found == known) }
+}
+
+fn newest() -> u32 {
+    u32::try_from(SCRIPTS.len()).unwrap_or(u32::MAX)
+}
+
+/// Runs the scripts that are missing, in one transaction. `false`: another program does.
+async fn advance(database: &Database) -> Result<bool, StoreError> {
+    let mut client = database.client().await?;
+    let changes = client.transaction().await.map_err(|error| failed(&error))?;
+    let lock = format!(
+        "set local statement_timeout = '60s'; set local lock_timeout = '5s'; \
+         set local idle_in_transaction_session_timeout = '10s'; select pg_try_advisory_xact_lock({LOCK})"
+    );
+    let said = changes.simple_query(&lock).await.map_err(|error| failed(&error))?;
+    if first_word(&said) != Some("t") {
+        return Ok(false);
+    }
+    let table = "create table if not exists seawall_agent_schema \
+                 (version integer primary key, applied_at timestamptz not null default now())";
+    changes.batch_execute(table).await.map_err(|error| failed(&error))?;
+    let said = changes.simple_query(VERSION).await.map_err(|error| failed(&error))?;
+    let found: usize = first_word(&said).and_then(|word| word.parse().ok()).unwrap_or(0);
+    for (version, script) in (1..).zip(SCRIPTS).skip(found) {
+        let record =
+            format!("insert into seawall_agent_schema (version) values ({version}) on conflict do nothing");
+        changes.batch_execute(script).await.map_err(|error| failed(&error))?;
+        changes.batch_execute(&record).await.map_err(|error| failed(&error))?;
+    }
+    changes.commit().await.map_err(|error| failed(&error))?;
+    Ok(true)
+}
+
+fn first_word(said: &[SimpleQueryMessage]) -> Option<&str> {
+    said.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    })
+}
