@@ -5,6 +5,9 @@ need=()
 command -v promtool >/dev/null || need+=(prometheus)
 command -v g++ >/dev/null || need+=(g++) # libFuzzer is C++
 command -v unshare >/dev/null || need+=(util-linux)
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need+=(postgresql)
+[ -x /usr/sbin/pgbouncer ] || need+=(pgbouncer)
+command -v openssl >/dev/null || need+=(openssl) # certificates of test servers
 [ "${#need[@]}" -eq 0 ] && exit 0
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
