@@ -36,14 +36,20 @@ impl Other {
         Self { process, out }
     }
 
-    /// What was accepted until it was killed, and that is so many messages at least.
-    fn kill_after(mut self, messages: usize) -> Vec<(String, MessageId)> {
+    /// The next so many messages that were accepted.
+    fn next(&mut self, messages: usize) -> Vec<(String, MessageId)> {
         let mut lines = Vec::new();
         while lines.len() < messages {
             let mut line = String::new();
             assert_ne!(self.out.read_line(&mut line).unwrap(), 0, "it ended");
             lines.extend(accepted(&line));
         }
+        lines
+    }
+
+    /// What was accepted until it was killed, and that is so many messages at least.
+    fn kill_after(mut self, messages: usize) -> Vec<(String, MessageId)> {
+        let mut lines = self.next(messages);
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         let mut rest = String::new();
@@ -108,7 +114,8 @@ fn what_was_accepted_is_there_when_its_process_is_killed() {
 #[test]
 fn processes_that_write_at_the_same_time_wait_for_each_other() {
     let folder = tempfile::tempdir().unwrap();
-    let other = Other::start(folder.path());
+    let mut other = Other::start(folder.path());
+    other.next(1);
     runtime().block_on(async {
         let store = open(&folder.path().join("seawall.db"));
         let mut sender = Sender::new(&store, "ours").await;
