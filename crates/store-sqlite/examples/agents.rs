@@ -17,16 +17,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use seawall_budget::{Limit, OnStoreDown};
 use seawall_engine::{
     Answer, Authority, Block, CallId, Claim, Command, Compressed, Config, Context, Effect, Judged, Judgement,
     MessageId, MessageKind, ModelAnswered, NewAgent, SendMessage, StopReason, ToolFinished, ToolResult,
     ToolSpec, create, decide, outstanding,
 };
+use seawall_store::Limits as _;
 use seawall_store::agents::{
     AgentStore, Append, Appended, Creation, Kept, Lease, Owner, Right, Worker, WorkerId,
 };
-use seawall_store_sqlite::SqliteAgents;
-use seawall_types::{ApprovalId, ManualClock, RunId, Timestamp, Usage, Usd};
+use seawall_store_sqlite::{SqliteAgents, SqliteStore};
+use seawall_types::{ApprovalId, ManualClock, RunId, Scope, Timestamp, Usage, Usd, Window};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -122,7 +124,7 @@ fn open(folder: &Path) -> (TempDir, Arc<SqliteAgents>) {
 }
 
 async fn appends(folder: &Path, producers: usize) {
-    let (_folder, store) = open(folder);
+    let (folder, store) = open(folder);
     let mut players = Vec::new();
     for number in 0..producers {
         players.push(Player::new(&store, &format!("a{number}")).await);
@@ -130,6 +132,8 @@ async fn appends(folder: &Path, producers: usize) {
     let before = store.stats(None).await.unwrap().bytes.unwrap();
     let began = Instant::now();
     let end = Duration::from_secs(4);
+    let file = folder.path().join("seawall.db");
+    let beside = std::thread::spawn(move || write_beside(&file, end));
     let mut tasks = JoinSet::new();
     for mut player in players {
         tasks.spawn(async move {
@@ -156,7 +160,25 @@ async fn appends(folder: &Path, producers: usize) {
         took.last().unwrap(),
         bytes / u64::try_from(count).unwrap(),
     );
+    let (p50, longest) = beside.join().unwrap();
+    println!("     beside them a limit is set: p50 {p50:?}, max {longest:?}");
     store.close().await.unwrap();
+}
+
+/// Somebody who writes a limit now and then, through another connection: how long each takes, the median and the longest.
+fn write_beside(file: &Path, during: Duration) -> (Duration, Duration) {
+    let (store, began) = (SqliteStore::open(file).unwrap(), Instant::now());
+    let (scope, window, on_store_down) = (Scope::Global, Window::Day, OnStoreDown::Closed);
+    let limit = Limit { scope, window, usd: None, tokens: Some(1), on_store_down };
+    let mut took = Vec::new();
+    while began.elapsed() < during {
+        let at = Instant::now();
+        store.set(&limit, NOW).unwrap();
+        took.push(at.elapsed());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    took.sort_unstable();
+    (*took.get(took.len() / 2).unwrap(), *took.last().unwrap())
 }
 
 fn rate(count: usize, elapsed: Duration) -> f64 {
