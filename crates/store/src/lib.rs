@@ -1,9 +1,9 @@
 //! What is kept: traits and row types of durable state, and the suite that every store passes.
 //!
 //! An [`AgentStore`] keeps durable agents ([`agents`]). A [`Store`] keeps API keys, limits that operators set, approvals,
-//! the ledger's snapshots and the heads of the trace's chains. This crate has the traits, a store in [`memory`], and, with
-//! the feature `conformance`, the claims
-//! that every store is tested against. It knows no database.
+//! the ledger's snapshots and the heads of the trace's chains. This crate has the traits, what works on any store (copies,
+//! forks, checks, measures), stores in [`memory`], and, with the feature `conformance`, the claims that every store is
+//! tested against. It knows no database.
 
 pub mod agents;
 pub mod approval;

@@ -2,7 +2,7 @@
 //!
 //! ```ignore
 //! mod agents {
-//!     seawall_store::agent_conformance!(|| async { Opened { … } });
+//!     seawall_store::agent_conformance!(|| async { opened_twice() });
 //! }
 //! ```
 //!
