@@ -1,24 +1,25 @@
 //! Who writes and who reads: threads with a connection each, and channels to them.
 //!
-//! The channels are bounded: who asks for more than can be done waits, and holds no thread while it does. No runtime is
-//! needed for any of it.
+//! Whoever waits for an answer holds no thread meanwhile, and no runtime is needed for any of it. The channels are bounded:
+//! where thousands wait already, the next one is refused.
 
 use std::fmt;
 use std::path::Path;
+use std::sync::mpsc::{self, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use futures_channel::oneshot;
 use rusqlite::{Connection, TransactionBehavior};
 use seawall_store::StoreError;
-use tokio::sync::{mpsc, oneshot};
 
 use crate::{connect, failed};
 
-/// Writes that wait, and that are committed together at the most.
+/// Writes that are committed together at the most.
 const GROUP: usize = 1024;
 
-/// Reads that wait.
-const READS: usize = 1024;
+/// Writes, and reads, that wait at the most.
+const WAITING: usize = 8192;
 
 /// Connections that read.
 const READERS: usize = 3;
@@ -58,8 +59,8 @@ impl Door {
 
 #[derive(Clone)]
 pub(super) struct Channels {
-    writer: mpsc::Sender<Box<dyn Write>>,
-    readers: mpsc::Sender<Read>,
+    writer: mpsc::SyncSender<Box<dyn Write>>,
+    readers: mpsc::SyncSender<Read>,
 }
 
 impl fmt::Debug for Channels {
@@ -70,8 +71,8 @@ impl fmt::Debug for Channels {
 
 impl Threads {
     pub(super) fn start(file: &Path, writer: Connection) -> Result<Self, StoreError> {
-        let (writes, to_write) = mpsc::channel(GROUP);
-        let (reads, to_read) = mpsc::channel(READS);
+        let (writes, to_write) = mpsc::sync_channel(WAITING);
+        let (reads, to_read) = mpsc::sync_channel(WAITING);
         let to_read = Arc::new(Mutex::new(to_read));
         let mut ended = Vec::with_capacity(READERS + 1);
         for number in 1..=READERS {
@@ -84,7 +85,7 @@ impl Threads {
         remember_statements(&writer);
         writer.pragma_update(None, "cache_size", WRITER_CACHE).map_err(failed)?;
         writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(failed)?;
-        ended.push(spawn("agents-write".to_owned(), move || write_all(writer, to_write))?);
+        ended.push(spawn("agents-write".to_owned(), move || write_all(writer, &to_write))?);
         let door = Door(Arc::new(Mutex::new(Some(Channels { writer: writes, readers: reads }))));
         Ok(Self { door, ended: Mutex::new(ended) })
     }
@@ -94,7 +95,13 @@ impl Threads {
         &self,
         act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.door.open()?.write(act).await
+        let (reply, answer) = oneshot::channel();
+        let writing = Writing::boxed(act, move |written| {
+            // Whoever has gone looks at what there is when it comes back.
+            let _ = reply.send(written);
+        });
+        hand(&self.door.open()?.writer, writing)?;
+        answer.await.map_err(|_| closed())?
     }
 
     /// Reads, from one moment.
@@ -107,9 +114,7 @@ impl Threads {
             // Nobody waits for the answer any more where this fails.
             let _ = reply.send(at_one_moment(connection, act));
         };
-        let Channels { readers, .. } = self.door.open()?;
-        readers.send(Box::new(read)).await.map_err(|_| closed())?;
-        drop(readers);
+        hand(&self.door.open()?.readers, Box::new(read))?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -137,26 +142,30 @@ impl Drop for Threads {
 }
 
 impl Channels {
-    async fn write<T: Send + 'static>(
-        self,
-        act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (writing, answer) = writing(act);
-        self.writer.send(writing).await.map_err(|_| closed())?;
-        drop(self);
-        answer.await.map_err(|_| closed())?
-    }
-
-    /// The same for a thread that waits for the answer.
+    /// Writes for a thread that waits for the answer.
     pub(super) fn write_and_wait<T: Send + 'static>(
         self,
         act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (writing, answer) = writing(act);
-        self.writer.blocking_send(writing).map_err(|_| closed())?;
+        let (reply, answer) = mpsc::sync_channel(1);
+        let writing = Writing::boxed(act, move |written| {
+            // It waits, as nothing but the end of the process ends it.
+            let _ = reply.send(written);
+        });
+        hand(&self.writer, writing)?;
         drop(self);
-        answer.blocking_recv().map_err(|_| closed())?
+        answer.recv().map_err(|_| closed())?
     }
+}
+
+/// Hands something to a thread, or refuses where too much waits.
+fn hand<T>(thread: &mpsc::SyncSender<T>, work: T) -> Result<(), StoreError> {
+    thread.try_send(work).map_err(|error| match error {
+        TrySendError::Disconnected(_) => closed(),
+        TrySendError::Full(_) => {
+            StoreError::Unavailable { reason: format!("{WAITING} others wait already; ask again in a while") }
+        }
+    })
 }
 
 fn closed() -> StoreError {
@@ -181,8 +190,8 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<oneshot::R
 
 /// One after the other waits for something to read; the lock is held while waiting and not while reading.
 fn read_all(connection: &Connection, reads: &Mutex<mpsc::Receiver<Read>>) {
-    let next = || reads.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-    while let Some(read) = next() {
+    let next = || reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    while let Ok(read) = next() {
         read(connection);
     }
 }
@@ -205,22 +214,29 @@ trait Write: Send {
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-struct Writing<T, F> {
+struct Writing<T, F, R> {
     act: Option<F>,
     written: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    reply: R,
 }
 
-type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;
-
-fn writing<T: Send + 'static>(
-    act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-) -> (Box<dyn Write>, Answer<T>) {
-    let (reply, answer) = oneshot::channel();
-    (Box::new(Writing { act: Some(act), written: None, reply }), answer)
+impl<T, F, R> Writing<T, F, R>
+where
+    T: Send + 'static,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    R: FnOnce(Result<T, StoreError>) + Send + 'static,
+{
+    fn boxed(act: F, reply: R) -> Box<dyn Write> {
+        Box::new(Self { act: Some(act), written: None, reply })
+    }
 }
 
-impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Write for Writing<T, F> {
+impl<T, F, R> Write for Writing<T, F, R>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+    R: FnOnce(Result<T, StoreError>) + Send,
+{
     fn write(&mut self, connection: &Connection) {
         self.written = self.act.take().map(|act| alone(connection, act));
     }
@@ -231,8 +247,7 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Write for 
             (Some(written), Ok(())) => written,
             (None, Ok(())) => Err(closed()),
         };
-        // Whoever has gone looks at what there is when it comes back.
-        let _ = self.reply.send(result);
+        (self.reply)(result);
     }
 }
 
@@ -253,11 +268,11 @@ fn alone<T>(
     written
 }
 
-fn write_all(mut connection: Connection, mut writes: mpsc::Receiver<Box<dyn Write>>) {
-    let mut group = Vec::with_capacity(GROUP);
-    while writes.blocking_recv_many(&mut group, GROUP) > 0 {
+fn write_all(mut connection: Connection, writes: &mpsc::Receiver<Box<dyn Write>>) {
+    while let Ok(first) = writes.recv() {
+        let mut group: Vec<_> = std::iter::once(first).chain(writes.try_iter().take(GROUP)).collect();
         let committed = commit(&mut connection, &mut group);
-        group.drain(..).for_each(|write| write.answer(committed.clone()));
+        group.into_iter().for_each(|write| write.answer(committed.clone()));
     }
 }
 

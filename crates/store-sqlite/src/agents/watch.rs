@@ -3,10 +3,12 @@
 //! A thread looks several times a second, as long as somebody listens. It asks the connection that writes, whose
 //! `data_version` changes with what others commit and not with its own, so a process that is alone reads one number.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +16,6 @@ use rusqlite::Connection;
 use seawall_engine::AgentId;
 use seawall_store::StoreError;
 use seawall_store::agents::{Hint, Hints};
-use tokio::sync::broadcast;
 
 use super::columns::AgentColumns;
 use super::threads::{Door, Threads};
@@ -32,38 +33,41 @@ const WRITTEN: &str = "SELECT DISTINCT id FROM agent_event JOIN agent ON agent.n
 /// Who looks, once somebody listens.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    looking: Mutex<Option<Looking>>,
+    listeners: Arc<Mutex<Vec<Weak<Mutex<News>>>>>,
+    /// Dropped when it is to end.
+    until: Mutex<Option<mpsc::Sender<()>>>,
 }
 
-#[derive(Debug)]
-struct Looking {
-    hints: broadcast::Sender<Hint>,
-    /// Dropped when it is to end.
-    _until: mpsc::Sender<()>,
+/// What a listener has not been told yet.
+#[derive(Debug, Default)]
+struct News {
+    agents: BTreeSet<AgentId>,
+    is_all: bool,
+    waker: Option<Waker>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Watch {
     pub(super) fn listen(&self, threads: &Threads) -> Box<dyn Hints> {
-        let mut looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
-        let receiver = match &*looking {
-            Some(looking) => looking.hints.subscribe(),
-            None => {
-                let (hints, receiver) = broadcast::channel(NAMED * 2);
-                let (until, ended) = mpsc::channel();
-                let (door, teller) = (threads.door(), hints.clone());
-                let look = move || look(&door, &teller, &ended);
-                // Without a thread there are no hints, and everybody looks now and then anyway.
-                if thread::Builder::new().name("agents-watch".to_owned()).spawn(look).is_ok() {
-                    *looking = Some(Looking { hints, _until: until });
-                }
-                receiver
-            }
-        };
-        Box::new(Listener { receiver: Some(receiver) })
+        let news = Arc::default();
+        lock(&self.listeners).push(Arc::downgrade(&news));
+        let mut until = lock(&self.until);
+        if until.is_none() {
+            let (sender, ended) = mpsc::channel();
+            let (door, listeners) = (threads.door(), Arc::clone(&self.listeners));
+            let look = move || look(&door, &listeners, &ended);
+            // Without a thread there are no hints, and everybody looks now and then anyway.
+            let thread = thread::Builder::new().name("agents-watch".to_owned()).spawn(look);
+            *until = thread.ok().map(|_| sender);
+        }
+        Box::new(Listener { news })
     }
 
     pub(super) fn end(&self) {
-        self.looking.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lock(&self.until).take();
     }
 }
 
@@ -74,10 +78,11 @@ struct Seen {
     row: i64,
 }
 
-fn look(door: &Door, hints: &broadcast::Sender<Hint>, ended: &mpsc::Receiver<()>) {
+fn look(door: &Door, listeners: &Mutex<Vec<Weak<Mutex<News>>>>, ended: &mpsc::Receiver<()>) {
     let mut seen = None;
     while ended.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-        if hints.receiver_count() == 0 {
+        lock(listeners).retain(|listener| listener.strong_count() > 0);
+        if lock(listeners).is_empty() {
             continue;
         }
         let Ok(channels) = door.open() else { return };
@@ -86,10 +91,30 @@ fn look(door: &Door, hints: &broadcast::Sender<Hint>, ended: &mpsc::Receiver<()>
             continue;
         };
         seen = Some(next);
-        for hint in written {
-            // Nobody listens any more where this fails.
-            let _ = hints.send(hint);
+        let told: Vec<_> = lock(listeners).iter().filter_map(Weak::upgrade).collect();
+        told.iter().for_each(|news| lock(news).add(&written));
+    }
+}
+
+impl News {
+    fn add(&mut self, hints: &[Hint]) {
+        for hint in hints {
+            match hint {
+                Hint::Agent(agent) if self.agents.len() < NAMED => drop(self.agents.insert(agent.clone())),
+                Hint::Agent(_) | Hint::All => self.is_all = true,
+            }
         }
+        if let Some(waker) = self.waker.take_if(|_| !hints.is_empty()) {
+            waker.wake();
+        }
+    }
+
+    fn next(&mut self) -> Option<Hint> {
+        if std::mem::take(&mut self.is_all) {
+            self.agents.clear();
+            return Some(Hint::All);
+        }
+        self.agents.pop_first().map(Hint::Agent)
     }
 }
 
@@ -119,28 +144,26 @@ fn written(connection: &Connection, row: i64) -> Result<Vec<Hint>, StoreError> {
     let limit = i64::try_from(NAMED + 1).unwrap_or(i64::MAX);
     let mut query = connection.prepare_cached(WRITTEN).map_err(failed)?;
     let rows = query.query_map([row, limit], |row| row.agent("id")).map_err(failed)?;
-    let agents: HashSet<AgentId> = rows.collect::<rusqlite::Result<_>>().map_err(failed)?;
+    let agents: BTreeSet<AgentId> = rows.collect::<rusqlite::Result<_>>().map_err(failed)?;
     Ok(if agents.len() > NAMED { vec![Hint::All] } else { agents.into_iter().map(Hint::Agent).collect() })
 }
 
 #[derive(Debug)]
 struct Listener {
-    /// `None`: there will be no more hints.
-    receiver: Option<broadcast::Receiver<Hint>>,
+    news: Arc<Mutex<News>>,
 }
 
 impl Hints for Listener {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Hint> + Send + '_>> {
-        Box::pin(async {
-            let Some(receiver) = &mut self.receiver else { return std::future::pending().await };
-            match receiver.recv().await {
-                Ok(hint) => hint,
-                Err(broadcast::error::RecvError::Lagged(_)) => Hint::All,
-                Err(broadcast::error::RecvError::Closed) => {
-                    self.receiver = None;
-                    std::future::pending().await
+        Box::pin(poll_fn(|context| {
+            let mut news = lock(&self.news);
+            match news.next() {
+                Some(hint) => Poll::Ready(hint),
+                None => {
+                    news.waker = Some(context.waker().clone());
+                    Poll::Pending
                 }
             }
-        })
+        }))
     }
 }
