@@ -344,8 +344,8 @@ impl<'j> Judging<'j> {
     /// Notes the host of a URL for the baseline, read alike whatever the rules about the network are: a profile knows none.
     fn note_host(&mut self, text: &str, at: &Pointer<'_>) {
         let Some(footprint) = &mut self.footprint else { return };
-        // A file is no host, and was noted as a path. Nor is nothing: were an optional parameter that is left empty kept as a host
-        // that can't be read, every such host would be known.
+        // A file is no host, and was noted as a path. Nor is nothing: were an optional parameter that is left empty kept as
+        // a host that can't be read, every such host would be known.
         if !(text.starts_with("file:") || text.trim().is_empty()) {
             footprint.host(judged_url(&NetworkRules::default(), text).target.as_ref(), at);
         }
