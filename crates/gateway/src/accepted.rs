@@ -6,15 +6,20 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use seawall_llm::wire::{Billing, Dialect, Wire};
-use seawall_types::{ActionId, RequestId, Timestamp};
+use seawall_types::{ActionId, RequestId, RunId, Timestamp};
 
 use crate::in_flight::InFlight;
 use crate::websocket::Handshake;
+use crate::within::Within;
 
 /// A request as far as its head tells.
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) request_id: RequestId,
+    /// The run that it counts for.
+    pub(crate) run: RunId,
+    /// This process makes it itself.
+    pub(crate) within: Option<Within>,
     pub(crate) action: ActionId,
     /// The time of its arrival.
     pub(crate) at: Timestamp,

@@ -179,6 +179,13 @@ impl KeyRing {
         self.0.get(blake3::hash(key.as_bytes()).as_bytes())
     }
 
+    /// The key of this name: the one that is good, if one is.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Caller>> {
+        let is_named = |caller: &&Arc<Caller>| caller.actor.key.as_deref() == Some(name);
+        self.0.values().filter(is_named).max_by_key(|caller| (caller.revoked_at.is_none(), caller.expires_at))
+    }
+
     /// Whether there is any key.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -17,7 +17,7 @@ use crate::phase::{self, Asked};
 use crate::prefix;
 use crate::refusal::Refusal;
 use crate::told::Told;
-use crate::{Gateway, GatewayBody, Snapshot, header, mcp};
+use crate::{Gateway, GatewayBody, RequestBody, Snapshot, header, mcp};
 
 impl Gateway {
     /// Whether a path is the gateway's: a provider's own, one behind a prefix that names an upstream, or a server of tools.
@@ -38,19 +38,19 @@ impl Gateway {
         let snapshot = self.snapshot();
         let (parts, body) = request.into_parts();
         let accepted = phase::accept(self, &snapshot, peer, parts);
-        let mut response = self.serve(worker, &snapshot, accepted, body).await;
+        let mut response = self.serve(worker, &snapshot, accepted, body.into()).await;
         header::put(response.headers_mut(), header::RUN, self.run().to_string());
         response
     }
 
     /// The column: read it from top to bottom. Until `reserve` has given a meter nothing was promised to anybody and a
     /// refusal costs nothing; from there on the meter settles, whatever happens.
-    async fn serve(
+    pub(crate) async fn serve(
         self: &Arc<Self>,
         worker: usize,
         snapshot: &Arc<Snapshot>,
         mut accepted: Box<Accepted>,
-        body: Incoming,
+        body: RequestBody,
     ) -> Response<GatewayBody> {
         let caller = phase::check(&accepted, self, snapshot)
             .and_then(|()| phase::authenticate(self, snapshot, &mut accepted))
@@ -113,9 +113,9 @@ impl Gateway {
             let name = model.unwrap_or(accepted.route);
             let checkpoint = self.checkpoint();
             if is_for_tools {
-                checkpoint.deny_tool(accepted.action, self.run(), actor, &accepted.path, &refusal.denial);
+                checkpoint.deny_tool(accepted.action, accepted.run, actor, &accepted.path, &refusal.denial);
             } else {
-                checkpoint.deny(accepted.action, self.run(), actor, name, &refusal.denial);
+                checkpoint.deny(accepted.action, accepted.run, actor, name, &refusal.denial);
             }
         }
         self.count(refusal);

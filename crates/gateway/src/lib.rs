@@ -43,6 +43,7 @@ mod told;
 mod tool;
 mod tunnel;
 mod websocket;
+mod within;
 
 pub use body::GatewayBody;
 pub use browser::is_foreign_page;
@@ -64,3 +65,4 @@ pub use token::{
     Tokens, TokensError, UnknownAlgorithm, looks_like_token,
 };
 pub use tunnel::Tunnel;
+pub use within::{OwnCall, RequestBody};

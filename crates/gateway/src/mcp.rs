@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use http::{Method, Response};
-use hyper::body::Incoming;
 use seawall_mcp::{Held, MessageLimits, Visit, Visitor};
 
 use crate::accepted::Accepted;
@@ -14,7 +13,7 @@ use crate::metrics::{method_label, seconds, status_label};
 use crate::phase;
 use crate::rates::{Rated, refused};
 use crate::refusal::Refusal;
-use crate::{Caller, Gateway, GatewayBody, Snapshot, header};
+use crate::{Caller, Gateway, GatewayBody, RequestBody, Snapshot, header};
 
 /// The label of all of them; which server it was is counted by the proxy.
 pub(crate) const ROUTE: &str = "/mcp/{server}";
@@ -31,7 +30,7 @@ impl Gateway {
         snapshot: &Arc<Snapshot>,
         mut accepted: Box<Accepted>,
         caller: &Caller,
-        body: Incoming,
+        body: RequestBody,
     ) -> Response<GatewayBody> {
         if let Err(refusal) = self.take_rate_of_tools(snapshot, &accepted, caller) {
             phase::discard(body, &snapshot.settings, &accepted).await;
@@ -57,7 +56,7 @@ impl Gateway {
                 id: caller.id,
                 actor: Arc::clone(&caller.actor),
                 policy: caller.policy.clone(),
-                scopes: caller.scopes(self.run()),
+                scopes: caller.scopes(accepted.run),
             },
             policy: Arc::clone(&snapshot.policy),
             limits: MessageLimits { message: limits.body, buffer: limits.buffer },

@@ -372,6 +372,7 @@ impl Meter {
             self.charge(current, &bill, error, now);
         }
         self.gateway.rates().correct(&self.rates, self.usage.total());
+        self.accepted().tell_cost(self.cost);
         let transcript = self.answer.transcript.take();
         let payloads = transcript.as_deref().map(content::answer).unwrap_or_default();
         permit.settle(&Outcome {

@@ -52,6 +52,8 @@ pub(crate) fn accept(
     Box::new(Accepted {
         server_of_tools,
         request_id: id::new_request_at(at),
+        run: gateway.run(),
+        within: None,
         action: id::new_action_at(at),
         at,
         since,
@@ -105,10 +107,12 @@ pub(crate) fn check(accepted: &Accepted, gateway: &Gateway, snapshot: &Snapshot)
             .closing());
     }
     let (rules, now) = (&snapshot.settings.rate_limits, accepted.since);
-    gateway
-        .rates()
-        .arrive(rules, accepted.address, &accepted.path, now)
-        .map_err(|limited| refused(accepted.dialect, &limited, gateway.clock().now()))?;
+    if accepted.within.is_none() {
+        gateway
+            .rates()
+            .arrive(rules, accepted.address, &accepted.path, now)
+            .map_err(|limited| refused(accepted.dialect, &limited, gateway.clock().now()))?;
+    }
     let size = header::size(&accepted.headers);
     if size > limits.headers {
         let message =

@@ -117,8 +117,10 @@ impl Answering<'_> {
         if !says_something {
             return None;
         }
-        let judge = PolicyJudge::by(&self.policy, &self.actor, self.gateway.run(), self.settings.tool_denied);
-        judge.map(|judge| judge.asking(self.gateway.people().is_some()))
+        let judge =
+            PolicyJudge::by(&self.policy, &self.actor, meter.accepted().run, self.settings.tool_denied);
+        let is_own = meter.accepted().within.is_some();
+        judge.map(|judge| judge.asking(self.gateway.people().is_some() && !is_own).leaving_calls(is_own))
     }
 
     /// What stands between the stream and its client.
@@ -134,7 +136,7 @@ impl Answering<'_> {
         Some(Asker {
             people: people.clone(),
             clock: Arc::clone(self.gateway.clock()),
-            run: self.gateway.run(),
+            run: meter.accepted().run,
             action: meter.accepted().action,
             actor: Arc::clone(&self.actor),
             end: self.end,

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use seawall_llm::json::{ANSWER_DEPTH, JsonErrorKind, Value};
 use seawall_llm::request::{Request, read_request};
 use seawall_llm::wire::Wire;
@@ -18,7 +17,7 @@ use tokio::time::timeout;
 use crate::accepted::Accepted;
 use crate::inflate::{Encoding, InflateError};
 use crate::refusal::Refusal;
-use crate::{Gateway, Limits, Settings, Snapshot, websocket};
+use crate::{Gateway, Limits, RequestBody, Settings, Snapshot, websocket};
 use seawall_base::memory::Share;
 
 /// The longest name of a model: names go into traces and answers.
@@ -56,7 +55,7 @@ pub(crate) async fn read(
     gateway: &Gateway,
     snapshot: &Snapshot,
     accepted: &Accepted,
-    body: Incoming,
+    body: RequestBody,
 ) -> Result<Payload, Refusal> {
     let settings = &snapshot.settings;
     let mut memory = gateway.memory().share();
@@ -149,7 +148,7 @@ fn declared_length(accepted: &Accepted) -> Option<u64> {
 }
 
 async fn collect(
-    mut body: Incoming,
+    mut body: RequestBody,
     settings: &Settings,
     accepted: &Accepted,
     memory: &mut Share,
@@ -282,7 +281,7 @@ fn is_no_object(form: &Form<'_>, text: &[u8], kind: JsonErrorKind) -> bool {
 
 /// Reads and drops what is left of a body that will not be used, within bounds: a client that is still sending would
 /// otherwise see its connection reset instead of our answer.
-pub(crate) async fn discard(mut body: Incoming, settings: &Settings, accepted: &Accepted) {
+pub(crate) async fn discard(mut body: RequestBody, settings: &Settings, accepted: &Accepted) {
     const PATIENCE: Duration = Duration::from_secs(5);
     if accepted.headers.contains_key(EXPECT) {
         return; // It waits for our word before it sends anything.

@@ -75,9 +75,9 @@ struct Bid {
 
 impl Bid {
     fn make(asked: Asked<'_>, accepted: &Accepted, found: &Judgement) -> Result<Self, Refusal> {
-        let Asked { gateway, snapshot, caller, payload } = asked;
+        let Asked { snapshot, caller, payload, .. } = asked;
         let plan = price(asked, accepted, choose::plan(snapshot, accepted, payload)?)?;
-        let scopes = caller.scopes(gateway.run());
+        let scopes = caller.scopes(accepted.run);
         if accepted.handshake.is_some() {
             refuse_unseen_cost(asked, &scopes)?;
         }
@@ -180,7 +180,7 @@ fn admit(
     let told = content::Told::of(gateway, payload);
     let returned = tool::returned(&payload.request, &told.outputs);
     let call = ModelCall {
-        run: gateway.run(),
+        run: accepted.run,
         actor: &caller.actor,
         model: payload.model().unwrap_or(accepted.route),
         wire: accepted.wire_name(),
