@@ -7,7 +7,7 @@ const FLOORS: [&[&str]; 12] = [
     &["seawall", "seawall-python"],
     &["seawall-guard"],
     &["seawall-server"],
-    &["seawall-gateway"],
+    &["seawall-gateway", "seawall-runtime"],
     &["seawall-tools"],
     &["seawall-mcp"],
     &["seawall-store-json", "seawall-store-postgres", "seawall-store-sqlite"],

@@ -1,0 +1,34 @@
+//! What can go wrong with an agent, in the words of whoever asked.
+
+use seawall_engine::{AgentId, Refused};
+use seawall_store::StoreError;
+use seawall_store::agents::AgentRow;
+
+/// Something could not be done for an agent. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// There is no such agent.
+    #[error("there is no agent {0}; create it first")]
+    NotFound(AgentId),
+    /// There is another one of this name.
+    #[error("there is an agent {} already, made by another request; choose another name", .0.id)]
+    Exists(Box<AgentRow>),
+    /// The engine refuses.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// No agent can be made of this.
+    #[error(transparent)]
+    Template(#[from] crate::TemplateError),
+    /// The key of a message was used for another one.
+    #[error("a message with this idempotency key says something else; use a new key for a new message")]
+    KeyReused,
+    /// The store refuses or fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The process ends.
+    #[error("the server is shutting down; try again in a moment, or at another server")]
+    Stopping,
+    /// Too much is waiting.
+    #[error("{0} agents wait for a worker already; try again in a moment, or start more workers")]
+    Busy(u64),
+}

@@ -1,0 +1,152 @@
+//! Following an agent: everything that happens to it after a number, once each and in order, for as long as one likes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_engine::{AgentId, Channel, Event, project};
+use seawall_store::{AgentStore, StoreError};
+use seawall_types::Timestamp;
+use tokio::sync::watch;
+
+use crate::hub::{Hub, Known};
+
+/// Events that are read of a log at a time.
+const PAGE: u32 = 256;
+
+/// How long to wait for news before looking for oneself: hints of other processes may be lost.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Follows one agent. Dropping it stops nothing but the following.
+#[derive(Debug)]
+pub struct Feed {
+    store: Arc<dyn AgentStore>,
+    hub: Arc<Hub>,
+    agent: AgentId,
+    channels: Vec<Channel>,
+    /// The last number that was told or left out.
+    seq: u64,
+    ready: VecDeque<Told>,
+    changes: watch::Receiver<u64>,
+    /// Whether the log is to be looked into, news or not.
+    looks_into_log: bool,
+}
+
+/// One thing that a client is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its number: who comes back with it goes on after it.
+    pub seq: u64,
+    /// Its type, which is the name of the server-sent event.
+    pub kind: &'static str,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The envelope, as JSON.
+    pub json: String,
+}
+
+impl Feed {
+    pub(crate) fn new(
+        store: Arc<dyn AgentStore>,
+        hub: Arc<Hub>,
+        agent: AgentId,
+        channels: &[Channel],
+        since: u64,
+    ) -> Self {
+        let changes = hub.follow(&agent);
+        let channels = channels.to_vec();
+        Self {
+            store,
+            hub,
+            agent,
+            channels,
+            seq: since,
+            ready: VecDeque::new(),
+            changes,
+            looks_into_log: true,
+        }
+    }
+
+    /// The next thing. Waits for it; cancelling that loses nothing.
+    ///
+    /// # Errors
+    /// When the log can't be read. Asking again goes on where it was.
+    pub async fn next(&mut self) -> Result<Told, StoreError> {
+        loop {
+            if let Some(told) = self.ready.pop_front() {
+                return Ok(told);
+            }
+            if !self.looks_into_log {
+                // The hub keeps the sender for as long as there is a receiver, so that this ends by a change or by the time.
+                let changed = tokio::time::timeout(LOOK_EVERY, self.changes.changed()).await;
+                self.looks_into_log = changed.is_err();
+            }
+            self.read().await?;
+        }
+    }
+
+    /// The next thing, if it is there already.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub async fn try_next(&mut self) -> Result<Option<Told>, StoreError> {
+        self.looks_into_log = true;
+        while self.ready.is_empty() && self.looks_into_log {
+            self.read().await?;
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// The last number that was given.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.ready.front().map_or(self.seq, |next| next.seq.saturating_sub(1))
+    }
+
+    /// Reads what is new: from what was written lately by this process, and from the log where that has a gap, or where
+    /// there is news that is not of this process.
+    async fn read(&mut self) -> Result<(), StoreError> {
+        self.changes.mark_unchanged();
+        match self.hub.after(&self.agent, self.seq) {
+            Known::Next(events) if !events.is_empty() => {
+                events.iter().for_each(|event| self.tell(event));
+                Ok(())
+            }
+            Known::Next(_) => self.page(Vec::new()).await,
+            Known::Pieces(pieces) => self.page(pieces).await,
+        }
+    }
+
+    /// A page of the log, with the pieces that belong among it.
+    async fn page(&mut self, mut pieces: Vec<Arc<Event>>) -> Result<(), StoreError> {
+        self.looks_into_log = true;
+        let shown = self.store.shown(&self.agent, self.seq).await?;
+        let events = self.store.events(&self.agent, self.seq, PAGE).await?;
+        let is_last = events.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let end = if is_last { u64::MAX } else { events.last().map_or(u64::MAX, Event::last_seq) };
+        pieces.extend(shown.into_iter().map(Arc::new));
+        pieces.retain(|piece| piece.seq <= end);
+        pieces.extend(events.into_iter().map(Arc::new));
+        pieces.sort_by_key(|event| event.seq);
+        pieces.iter().for_each(|event| self.tell(event));
+        self.looks_into_log = !is_last;
+        Ok(())
+    }
+
+    fn tell(&mut self, event: &Event) {
+        for face in project(event) {
+            let seq = face.bookmark.seq;
+            if seq <= self.seq {
+                continue;
+            }
+            self.seq = seq;
+            if !self.channels.contains(&face.event.channel()) {
+                continue;
+            }
+            // What can't be written as JSON can't be told; nothing of ours is such.
+            let Ok(json) = serde_json::to_string(&face) else { continue };
+            let (kind, at) = (face.event.kind(), face.bookmark.timestamp);
+            self.ready.push_back(Told { seq, kind, at, json });
+        }
+    }
+}

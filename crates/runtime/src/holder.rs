@@ -1,0 +1,387 @@
+//! Holding an agent: the one task that decides for it, writes what was decided, and sees to it that it is done.
+//!
+//! ```text
+//! commands ──► decide ──► append ──► tell the hub, answer the callers ──► begin what is outstanding, stop what is not
+//!    ▲                                                                              │
+//!    └──────────────────────── what effects come to ◄───────────────────────────────┘
+//! ```
+//!
+//! Commands that wait at the same time are decided one after the other and written in one append. Nothing is told or begun
+//! before it is written. Who can't write any more, because the lease is another's, stops at once.
+
+mod batch;
+mod doing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_engine::{
+    AgentId, Authority, Bookmark, Claim, Command, EffectKey, Event, Interrupt, SetTools, Wake,
+};
+use seawall_store::StoreError;
+use seawall_store::agents::{Appended, Kept, Lease, Right};
+use seawall_types::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::AgentError;
+use crate::member::Member;
+use crate::session::Session;
+use crate::shared::Shared;
+use batch::{Batch, Decided};
+use doing::Doing;
+
+/// Commands that are decided on at once, at the most.
+const BATCH: usize = 64;
+
+/// How long a write that failed is waited for before it is tried again, at first and at the most.
+const AGAIN: Duration = Duration::from_millis(20);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(2);
+
+/// What is put before a holder.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Decide on this, and tell the caller once it is written.
+    Command(Command, Option<Reply>),
+    /// Somebody else has written: read it.
+    Look,
+    /// The agent was claimed for whoever holds it, because it was due.
+    Claimed(u64),
+    /// An effect is not performed any more; what came of it was said before.
+    Ended(EffectKey),
+    /// Let go of the agent, if it rests. The holder's end is the answer.
+    Hibernate,
+}
+
+/// Who asked, and waits.
+pub(crate) type Reply = oneshot::Sender<Result<Done, NotDone>>;
+
+/// A command was decided on and written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// The number of the first event that came of it; of the last one before, where nothing came of it.
+    pub first: u64,
+    /// Where the agent is by now.
+    pub bookmark: Bookmark,
+}
+
+/// A command was not.
+#[derive(Debug)]
+pub(crate) enum NotDone {
+    /// And will not be.
+    Refused(AgentError),
+    /// Not by this holder: the agent is another's, or at rest. Look for it again.
+    Elsewhere,
+}
+
+/// Why a holder ends.
+#[derive(Debug)]
+enum End {
+    /// Nobody needs the agent here.
+    Rests,
+    /// The process ends.
+    Stopping,
+    /// Another worker has it.
+    Lost,
+    /// It can't be read.
+    Broken(StoreError),
+}
+
+/// Holds one agent until it rests or is lost.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    shared: Arc<Shared>,
+    member: Arc<Member>,
+    session: Arc<Session>,
+    kept: Kept,
+    epoch: u64,
+    inbox: mpsc::Receiver<Job>,
+    doing: Doing,
+}
+
+/// How an agent comes to be held.
+pub(crate) async fn hold(
+    shared: Arc<Shared>,
+    member: Arc<Member>,
+    id: AgentId,
+    claimed: Option<u64>,
+    mut inbox: mpsc::Receiver<Job>,
+    me: mpsc::Sender<Job>,
+) {
+    let ended = match begin(&shared, &member, &id, claimed).await {
+        Ok((kept, epoch)) => {
+            let session = Session::open(&shared, &member, &kept, epoch, me);
+            let doing = Doing::default();
+            let holder = Holder { shared: Arc::clone(&shared), member, session, kept, epoch, inbox, doing };
+            let (end, epoch, rest) = holder.run().await;
+            inbox = rest;
+            (end, Some(epoch))
+        }
+        Err(end) => (end, claimed),
+    };
+    let (end, epoch) = ended;
+    match &end {
+        End::Rests | End::Stopping => {}
+        End::Lost => tracing::info!(agent = %id, "the agent is held elsewhere; its work here has stopped"),
+        End::Broken(error) => tracing::error!(agent = %id, %error, "the agent can't be run"),
+    }
+    // Given up before anybody here can claim it again: who claims what it holds has it under the same epoch.
+    if let (End::Rests | End::Stopping, Some(epoch)) = (&end, epoch) {
+        give_up(&shared, &id, epoch).await;
+    }
+    // From here on whoever looks for the agent finds no holder, and those who found this one are told to look again.
+    shared.live.leave(&id);
+    inbox.close();
+    while let Some(job) = inbox.recv().await {
+        match job {
+            Job::Command(_, Some(reply)) => _ = reply.send(Err(refusal(&end))),
+            // It was claimed in between for a holder that is no more.
+            Job::Claimed(epoch) => give_up(&shared, &id, epoch).await,
+            Job::Command(_, None) | Job::Look | Job::Ended(_) | Job::Hibernate => {}
+        }
+    }
+    shared.due.notify_one();
+}
+
+/// What those are told who still waited for a holder.
+fn refusal(end: &End) -> NotDone {
+    match end {
+        End::Rests | End::Lost => NotDone::Elsewhere,
+        End::Stopping => NotDone::Refused(AgentError::Stopping),
+        End::Broken(error) => NotDone::Refused(error.clone().into()),
+    }
+}
+
+/// Lets others claim the agent.
+async fn give_up(shared: &Shared, id: &AgentId, epoch: u64) {
+    if let Err(error) = shared.store.release(id, epoch).await {
+        tracing::warn!(agent = %id, %error, "the agent could not be given up; it is free once the lease has lapsed");
+    }
+}
+
+/// Claims the agent unless it is claimed, and reads it.
+async fn begin(
+    shared: &Shared,
+    member: &Member,
+    id: &AgentId,
+    claimed: Option<u64>,
+) -> Result<(Kept, u64), End> {
+    let epoch = match claimed {
+        Some(epoch) => epoch,
+        None => match shared.store.claim(id, member.id()).await.map_err(End::Broken)? {
+            Lease::Held { epoch } => epoch,
+            Lease::Elsewhere(_) | Lease::Gone | Lease::Lapsed => return Err(End::Lost),
+        },
+    };
+    match shared.store.load(id).await.map_err(End::Broken)? {
+        Some(kept) => Ok((kept, epoch)),
+        None => Err(End::Lost),
+    }
+}
+
+impl Holder {
+    async fn run(mut self) -> (End, u64, mpsc::Receiver<Job>) {
+        let end = match self.take_up().await {
+            Ok(()) => self.work().await,
+            Err(end) => end,
+        };
+        self.doing.stop();
+        self.session.close().await;
+        if matches!(end, End::Rests) {
+            self.shared.hub.forget(self.kept.id());
+        }
+        (end, self.epoch, self.inbox)
+    }
+
+    /// The first thing: whatever was left undone is from now on ours to do.
+    async fn take_up(&mut self) -> Result<(), End> {
+        let mut batch = Batch::default();
+        batch.add(Claim { owner: self.member.id().0.clone() }.into(), None);
+        if let Some(tools) = self.session.tools_now() {
+            batch.add(SetTools { tools }.into(), None);
+        }
+        self.settle(batch).await
+    }
+
+    async fn work(&mut self) -> End {
+        loop {
+            let batch = match self.next().await {
+                Ok(batch) => batch,
+                Err(end) => return end,
+            };
+            let ended = batch.ended.clone();
+            let settled = self.settle(batch).await;
+            if let Err(end) = settled {
+                return end;
+            }
+            if Doing::left_undone(&ended, self.kept.agent())
+                && let Err(end) = self.stop_turn().await
+            {
+                return end;
+            }
+        }
+    }
+
+    /// What was to be done broke off by a fault of ours, and would do so again: people have to see it.
+    async fn stop_turn(&mut self) -> Result<(), End> {
+        tracing::error!(agent = %self.kept.id(), "an effect of the agent ended without an answer; its turn is stopped");
+        let mut batch = Batch::default();
+        let note = Some("a fault of the runtime, see the server's log; send a message to go on".into());
+        batch.add(Interrupt { by: "seawall".into(), note }.into(), None);
+        self.settle(batch).await
+    }
+
+    /// What is to be decided on next: waits for it.
+    async fn next(&mut self) -> Result<Batch, End> {
+        let mut batch = Batch::default();
+        let rests = self.kept.agent().rests() && self.doing.is_empty();
+        self.shared.live.mark(self.kept.id(), rests);
+        let idle = self.shared.settings.idle_after;
+        let wake = self.kept.agent().wake_at().map(|at| at.since(self.shared.clock.now()));
+        tokio::select! {
+            biased;
+            () = self.shared.stopping.cancelled() => return Err(End::Stopping),
+            () = self.member.lapsed() => return Err(End::Lost),
+            job = self.inbox.recv() => self.take(job, &mut batch)?,
+            () = sleep(wake) => batch.add(Wake.into(), None),
+            () = tokio::time::sleep(idle), if rests => return Err(End::Rests),
+        }
+        while batch.len() < BATCH {
+            let Ok(job) = self.inbox.try_recv() else { break };
+            self.take(Some(job), &mut batch)?;
+        }
+        Ok(batch)
+    }
+
+    fn take(&self, job: Option<Job>, batch: &mut Batch) -> Result<(), End> {
+        match job {
+            Some(Job::Command(command, reply)) => batch.add(command, reply),
+            Some(Job::Look) => batch.looks = true,
+            Some(Job::Ended(key)) => batch.ended.push(key),
+            Some(Job::Hibernate) if self.kept.agent().rests() && batch.is_empty() => return Err(End::Rests),
+            Some(Job::Hibernate | Job::Claimed(_)) => {}
+            None => return Err(End::Stopping),
+        }
+        Ok(())
+    }
+
+    /// Decides, writes, tells, and begins. A batch is decided on anew when somebody has written in between.
+    async fn settle(&mut self, mut batch: Batch) -> Result<(), End> {
+        if std::mem::take(&mut batch.looks) {
+            self.catch_up(&mut batch).await?;
+        }
+        let mut again = AGAIN;
+        loop {
+            let decided =
+                batch.decide(self.kept.agent(), Authority::Holder { epoch: self.epoch }, self.now());
+            if decided.is_stale {
+                return Err(End::Lost);
+            }
+            match self.write(&decided).await {
+                Ok(Appended::Done) => {
+                    batch.answer(decided);
+                    self.go_on();
+                    return Ok(());
+                }
+                Ok(Appended::Moved) => self.catch_up(&mut batch).await?,
+                Ok(Appended::Fenced | Appended::Gone) => {
+                    batch.turn_away();
+                    return Err(End::Lost);
+                }
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    batch.fail(&error);
+                    return Err(End::Broken(error));
+                }
+                Err(error) => {
+                    tracing::warn!(agent = %self.kept.id(), %error, "the agent's events can't be written; trying again");
+                    // Callers are not kept waiting: what they asked for is not done, or they will see that it was.
+                    batch.fail(&error);
+                    self.pause(&mut again).await?;
+                    self.catch_up(&mut batch).await?;
+                }
+            }
+        }
+    }
+
+    /// Writes what was decided, and moves on to it.
+    async fn write(&mut self, decided: &Decided) -> Result<Appended, StoreError> {
+        let (next, append) = self.kept.append(Right::Holder { epoch: self.epoch }, &decided.events)?;
+        if !append.events.is_empty() {
+            let appended = self.shared.store.append(append).await?;
+            if appended != Appended::Done {
+                return Ok(appended);
+            }
+        }
+        self.kept = next;
+        self.publish(&decided.events).await;
+        Ok(Appended::Done)
+    }
+
+    async fn publish(&self, events: &[Event]) {
+        if events.is_empty() {
+            return;
+        }
+        let told: Vec<_> = events.iter().cloned().map(Arc::new).collect();
+        self.shared.hub.publish(self.kept.id(), &told);
+        let pieces: Vec<_> = events.iter().filter(|event| event.expires()).cloned().collect();
+        if !pieces.is_empty()
+            && let Err(error) = self.shared.store.show(self.kept.id(), &pieces).await
+        {
+            tracing::debug!(agent = %self.kept.id(), %error, "pieces of an answer are not shown elsewhere");
+        }
+    }
+
+    /// Reads what others have written. Where that is what this holder has tried to write, it was written after all.
+    async fn catch_up(&mut self, batch: &mut Batch) -> Result<(), End> {
+        const PAGE: u32 = 256;
+        let mut again = AGAIN;
+        loop {
+            let events = match self.shared.store.events(self.kept.id(), self.kept.seq(), PAGE).await {
+                Ok(events) => events,
+                Err(error @ StoreError::Corrupt { .. }) => return Err(End::Broken(error)),
+                Err(error) => {
+                    batch.fail(&error);
+                    self.pause(&mut again).await?;
+                    continue;
+                }
+            };
+            let Some(last) = events.last() else { return Ok(()) };
+            if last.epoch > self.epoch {
+                batch.turn_away();
+                return Err(End::Lost);
+            }
+            for event in &events {
+                self.kept.follow(event).map_err(End::Broken)?;
+            }
+            let told: Vec<_> = events.into_iter().map(Arc::new).collect();
+            self.shared.hub.publish(self.kept.id(), &told);
+        }
+    }
+
+    async fn pause(&self, again: &mut Duration) -> Result<(), End> {
+        tokio::select! {
+            () = self.shared.stopping.cancelled() => Err(End::Stopping),
+            () = self.member.lapsed() => Err(End::Lost),
+            () = tokio::time::sleep(*again) => {
+                *again = again.saturating_mul(2).min(AGAIN_AT_MOST);
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins what is outstanding and not begun, and stops what is begun and not outstanding any more.
+    fn go_on(&mut self) {
+        self.session.follow(self.kept.agent());
+        self.doing.go_on(self.kept.agent(), &self.session);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+}
+
+async fn sleep(how_long: Option<Duration>) {
+    match how_long {
+        Some(how_long) => tokio::time::sleep(how_long).await,
+        None => std::future::pending().await,
+    }
+}

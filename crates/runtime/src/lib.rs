@@ -1,0 +1,52 @@
+//! Runs durable agents: performs the engine's effects, keeps what is live, and takes up what a process has left undone.
+//!
+//! ```text
+//!   HTTP, CLI, Rust ──►  Runtime ──►  Live: is it held here?
+//!                          │             │ yes                         │ no
+//!                          │             ▼                             ▼
+//!                          │           Holder: decide, append,       outside: record a fact; whoever holds
+//!                          │             tell, begin, stop             the agent goes on from there
+//!                          │             │
+//!                          ▼             ▼
+//!                        Feed ◄── Hub  perform: model, judge, tool, review, compress, plan
+//!                     (log + what was written lately)
+//! ```
+//!
+//! Beside it: `worker` renews the lease of this process and claims agents that are due; `member` says what may be begun under
+//! that lease; `template` is what agents are made of; `session` what belongs to one while it is held.
+//!
+//! What is not here: what is decided (the engine), what is kept (stores), what tools do (tools), how models are reached
+//! ([`Model`], given by whoever puts everything together), HTTP.
+
+mod error;
+mod feed;
+mod holder;
+mod hooks;
+mod hub;
+mod live;
+mod member;
+mod metrics;
+mod model;
+mod outside;
+mod perform;
+mod place;
+mod runtime;
+mod session;
+mod shared;
+mod template;
+mod wait;
+mod worker;
+
+pub use error::AgentError;
+pub use feed::{Feed, Told};
+pub use holder::Done;
+pub use hooks::{Hooks, NoHooks};
+pub use metrics::Counts;
+pub use model::{BoxFuture, Model, NoReply, Pieces, Question, Reply};
+pub use runtime::{CreateAgent, ForkAt, Gauges, Runtime};
+pub use shared::{Parts, Policies, Settings};
+pub use template::{
+    ContextSettings, HttpToolSettings, LimitSettings, ModelSettings, SandboxSettings, SubagentSettings,
+    Template, TemplateError, Templates, TodoSettings, ToolChoice,
+};
+pub use wait::{Completed, Status};

@@ -1,0 +1,54 @@
+//! Performing effects: what the engine wants done in the world, one file each. What comes of it goes back as a command.
+//!
+//! Each runs as a task of its own that may be dropped at any moment, because somebody interrupted the agent or because it is
+//! held elsewhere; then whatever was begun ends with it.
+
+mod compress;
+mod conversation;
+mod judge;
+mod listen;
+mod model;
+pub(crate) mod plan;
+mod review;
+mod tool;
+
+use std::sync::Arc;
+
+use seawall_base::tasks;
+use seawall_engine::{Effect, EffectKey};
+
+use crate::session::Session;
+
+/// Performs one effect, tells the holder what came of it, and then that it has ended: also where it broke off by a panic.
+pub(crate) async fn perform(session: Arc<Session>, key: EffectKey, effect: Effect) {
+    let performing = tasks::caught(perform_well(Arc::clone(&session), effect));
+    if let Err(panic) = performing.await {
+        tracing::error!(agent = %session.agent, reason = panic.message(), "performing an effect panicked");
+    }
+    session.ended(key).await;
+}
+
+async fn perform_well(session: Arc<Session>, effect: Effect) {
+    match effect {
+        Effect::CallModel { step, attempt, retries, not_before, messages } => {
+            model::call(&session, model::Call { step, attempt, retries, not_before, messages }).await;
+        }
+        Effect::Judge { call, tool, arguments, .. } => {
+            judge::judge(&session, call, tool, arguments).await;
+        }
+        Effect::RunTool { call, tool, arguments, attempt, approved, key, .. } => {
+            tool::run(&session, tool::Run { call, tool, arguments, attempt, approved, key }).await;
+        }
+        Effect::Reconcile { call, tool, arguments, attempt, key } => {
+            let approved = None;
+            tool::reconcile(&session, tool::Run { call, tool, arguments, attempt, approved, key }).await;
+        }
+        Effect::Review { call, tool, result } => review::review(&session, call, &tool, result).await,
+        Effect::Compress { id, messages, replaces } => {
+            compress::compress(&session, id, &messages, replaces).await;
+        }
+        Effect::PlanSchedule { id, spec } => plan::plan(&session, id, &spec).await,
+        // The store has the question, the holder has the time, and what is dropped is stopped.
+        Effect::AskApproval { .. } | Effect::WakeAt { .. } | Effect::Abort { .. } => {}
+    }
+}

@@ -1,0 +1,123 @@
+//! Making a history shorter: its oldest messages are summed up by a model, or by rules where none can be asked.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use seawall_engine::{Block, Compressed, History, Message, Role};
+use seawall_llm::dialogue::{self, Ask, Format, Part, Turn, hear_whole};
+
+use crate::Template;
+use crate::model::Question;
+use crate::session::Session;
+
+/// What a model is told to do, where the template says nothing else.
+const PROMPT: &str = "Sum up this conversation so that the work can go on from your summary alone. Keep what was asked for, what \
+                      was decided and why, which files, commands, names and figures matter, what is done and what is still \
+                      to do. Leave out small talk. Write in the conversation's own language.";
+
+/// What a model reads before its summary.
+const BEFORE: &str = "[What was said before, summed up]\n";
+
+/// So much of each message is kept where rules do it, in characters.
+const KEPT: usize = 200;
+
+/// So much of the conversation is shown to the model that sums up, in bytes from each message.
+const SHOWN: usize = 16 * 1024;
+
+/// Sums up the oldest messages, and tells the holder.
+pub(super) async fn compress(session: &Arc<Session>, id: u64, messages: &History, replaces: usize) {
+    let oldest: Vec<_> = messages.iter().take(replaces).cloned().collect();
+    let summary = match &session.template {
+        Ok(template) => by_model(session, template, &oldest).await,
+        Err(why) => Err(why.clone()),
+    };
+    let summary = summary.unwrap_or_else(|why| {
+        tracing::warn!(agent = %session.agent, %why, "no model could sum up the history; it was cut by rules");
+        by_rules(&oldest)
+    });
+    session.report(Compressed { id, summary: Ok(format!("{BEFORE}{summary}").into()) }).await;
+}
+
+async fn by_model(
+    session: &Arc<Session>,
+    template: &Template,
+    oldest: &[Arc<Message>],
+) -> Result<String, String> {
+    let settings = &template.model;
+    let format = Format::named(&settings.provider).ok_or("the provider is not known")?;
+    let conversation = written(oldest);
+    let turns = [Turn { role: dialogue::Role::User, blocks: vec![Part::Text(&conversation)] }];
+    let name = template.context.model.as_deref().unwrap_or(&settings.name);
+    let system = template.context.prompt.as_deref().unwrap_or(PROMPT);
+    let ask = Ask { system: Some(system), max_tokens: settings.max_tokens, ..Ask::new(name, &turns) };
+    let request = dialogue::write(&ask, format);
+    let question = Question {
+        agent: session.agent.clone(),
+        run: session.traced(),
+        owner: session.owner.clone(),
+        path: request.path,
+        headers: request.headers,
+        body: request.body,
+    };
+    let asking = tokio::time::timeout(settings.timeout.total, read(session, question));
+    let body = asking.await.map_err(|_| "the model took too long".to_owned())??;
+    let reply = hear_whole(format, &body).map_err(|failure| failure.to_string())?;
+    let text = reply.text();
+    if text.trim().is_empty() { Err("the model's summary is empty".to_owned()) } else { Ok(text) }
+}
+
+async fn read(session: &Session, question: Question) -> Result<Vec<u8>, String> {
+    let reply = session.shared.model.ask(question).await.map_err(|error| error.to_string())?;
+    let (mut pieces, mut body) = (reply.body, Vec::new());
+    while let Some(piece) = pieces.next().await {
+        body.extend_from_slice(&piece.map_err(|error| error.to_string())?);
+    }
+    if reply.status.is_success() {
+        Ok(body)
+    } else {
+        Err(format!("the model's provider answered {}", reply.status))
+    }
+}
+
+/// The conversation in words, each message cut where it is long.
+fn written(messages: &[Arc<Message>]) -> String {
+    each(messages, SHOWN)
+}
+
+/// The beginning of each message.
+fn by_rules(messages: &[Arc<Message>]) -> String {
+    each(messages, KEPT)
+}
+
+fn each(messages: &[Arc<Message>], most: usize) -> String {
+    let mut text = String::new();
+    for message in messages {
+        let who = match message.role {
+            Role::User => "user",
+            Role::Assistant => "assistant",
+        };
+        for block in message.content.iter() {
+            let (kind, words) = words(block);
+            let cut = words.get(..words.floor_char_boundary(most)).unwrap_or_default();
+            let more = if cut.len() < words.len() { " […]" } else { "" };
+            let _never_fails = writeln!(text, "{who}{kind}: {cut}{more}");
+        }
+    }
+    text
+}
+
+/// What a block says, and what it is if it is not just said.
+fn words(block: &Block) -> (String, String) {
+    match block {
+        Block::Text { text } => (String::new(), text.to_string()),
+        Block::ToolUse { name, input, .. } => (format!(" calls {name}"), input.to_string()),
+        Block::ToolResult { content, is_error, .. } => {
+            let what = if *is_error { " (a tool failed)" } else { " (a tool's result)" };
+            (what.to_owned(), content.iter().map(|block| words(block).1).collect())
+        }
+        Block::Reasoning { text, .. } => (" thinks".to_owned(), text.to_string()),
+        Block::Image(_) => (String::new(), "[an image]".to_owned()),
+        Block::Audio(_) => (String::new(), "[a sound]".to_owned()),
+        Block::File(_) => (String::new(), "[a file]".to_owned()),
+    }
+}

@@ -1,0 +1,353 @@
+//! A runtime: agents are made, found, talked to and followed here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_base::id;
+use seawall_engine::{
+    Agent, AgentId, Block, Channel, Command, Decide, Interrupt, MessageId, MessageKind, NewAgent, NewFork,
+    SendMessage, SetSchedule, Trigger, create, fork,
+};
+use seawall_store::AgentStore;
+use seawall_store::agents::{Accepted, AgentRow, Creation, Kept, Owner};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::holder::{Done, Job, NotDone};
+use crate::live::Place;
+use crate::metrics::Counts;
+use crate::perform::plan;
+use crate::shared::{Parts, Shared};
+use crate::{AgentError, Feed, Templates, outside, worker};
+
+/// How often to look for an agent anew that was just let go of.
+const TRIES: usize = 4;
+
+/// Runs agents. Clones are the same runtime.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// An agent that is to be.
+#[derive(Debug, Clone, Default)]
+pub struct CreateAgent {
+    /// Its name. `None`: it is given one.
+    pub id: Option<AgentId>,
+    /// The template.
+    pub template: String,
+    /// The version that the template must have.
+    pub template_version: Option<String>,
+    /// What is changed of the template.
+    pub overrides: Option<Value>,
+    /// Whatever its maker wants to find again.
+    pub metadata: Option<Value>,
+    /// On whose behalf.
+    pub owner: Owner,
+}
+
+/// What is held here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Agents that are held.
+    pub held: usize,
+    /// Those of them that rest.
+    pub resting: usize,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+impl Runtime {
+    /// A runtime of these parts. It takes up agents that are due, if it is one that works. Must be called within a tokio
+    /// runtime, on which everything runs.
+    #[must_use]
+    pub fn start(parts: Parts) -> Self {
+        let shared = Shared::new(parts);
+        if shared.settings.works {
+            drop(shared.tasks.spawn("agent worker", worker::stay_alive(Arc::clone(&shared))));
+            drop(shared.tasks.spawn("agent queue", worker::take_up(Arc::clone(&shared))));
+        }
+        drop(shared.tasks.spawn("agent hints", worker::listen(Arc::clone(&shared))));
+        Self { shared }
+    }
+
+    /// Where agents live.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn AgentStore> {
+        &self.shared.store
+    }
+
+    /// The templates.
+    #[must_use]
+    pub fn templates(&self) -> &Arc<Templates> {
+        &self.shared.templates
+    }
+
+    /// Makes an agent. The same request with the same name again finds it (`false`).
+    ///
+    /// # Errors
+    /// [`AgentError::Template`], [`AgentError::Exists`] where another request has made one of this name.
+    pub async fn create(&self, request: CreateAgent) -> Result<(AgentRow, bool), AgentError> {
+        let shared = &self.shared;
+        let template = shared.templates.get(&request.template)?;
+        if let Some(wanted) = request.template_version.as_deref()
+            && template.version.as_deref() != Some(wanted)
+        {
+            let (name, found) = (template.id.clone(), template.version.clone().unwrap_or_default());
+            return Err(crate::TemplateError::Version { name, wanted: wanted.to_owned(), found }.into());
+        }
+        let changed = template.with(request.overrides.as_ref())?;
+        let tools = changed.registry(&shared.tools, &shared.requester)?;
+        let now = shared.clock.now();
+        let run = id::new_run_at(now);
+        let fingerprint = fingerprint(&request);
+        let CreateAgent { id: name, overrides, metadata, owner, .. } = request;
+        let name = match name {
+            Some(name) => name,
+            None => format!("agt-{run}").parse().map_err(|error: seawall_engine::ParseAgentIdError| {
+                AgentError::Refused(seawall_engine::Refused::Invalid(error.to_string()))
+            })?,
+        };
+        let config = changed.config(&tools, overrides.map(Arc::new), metadata.map(Arc::new));
+        let decision = create(NewAgent { id: name, run, config }, now)?;
+        let owner = Owner { request: Some(fingerprint.into()), ..owner };
+        let (kept, first) = Kept::create(owner, &decision.events)?;
+        match shared.store.create(first).await? {
+            Creation::Made => Ok((AgentRow::of(kept.agent(), kept.owner(), kept.seq()), true)),
+            Creation::Exists(row) if row.owner == *kept.owner() => Ok((*row, false)),
+            Creation::Exists(row) => Err(AgentError::Exists(row)),
+        }
+    }
+
+    /// Makes an agent of another one: as that is, or as it was at a number of its log, or at a snapshot of it.
+    ///
+    /// # Errors
+    /// [`AgentError::NotFound`], also where there is no such snapshot; [`AgentError::Exists`].
+    pub async fn fork(
+        &self,
+        parent: &AgentId,
+        new: Option<AgentId>,
+        at: ForkAt,
+    ) -> Result<AgentRow, AgentError> {
+        let shared = &self.shared;
+        let (agent, owner) = self.as_it_was(parent, at).await?;
+        let now = shared.clock.now();
+        let run = id::new_run_at(now);
+        let name = match new {
+            Some(name) => name,
+            None => format!("fork-{run}").parse().map_err(|error: seawall_engine::ParseAgentIdError| {
+                AgentError::Refused(seawall_engine::Refused::Invalid(error.to_string()))
+            })?,
+        };
+        let decision = fork(&agent, NewFork { id: name, run, config: None }, now)?;
+        let (kept, first) = Kept::create(Owner { request: None, ..owner }, &decision.events)?;
+        match shared.store.create(first).await? {
+            Creation::Made => Ok(AgentRow::of(kept.agent(), kept.owner(), kept.seq())),
+            Creation::Exists(row) => Err(AgentError::Exists(row)),
+        }
+    }
+
+    async fn as_it_was(&self, id: &AgentId, at: ForkAt) -> Result<(Agent, Owner), AgentError> {
+        let kept = self.load(id).await?;
+        let until = match at {
+            ForkAt::Now => return Ok((kept.agent().clone(), kept.owner().clone())),
+            ForkAt::Seq(seq) => seq,
+            ForkAt::Snapshot(name) => {
+                let snapshots = self.shared.store.snapshots(id).await?;
+                let found = snapshots.into_iter().find(|snapshot| *snapshot.id == *name);
+                let missing =
+                    || seawall_store::StoreError::NotFound { what: format!("snapshot {name:?} of {id}") };
+                found.ok_or_else(missing)?.seq.saturating_sub(1)
+            }
+        };
+        let mut events = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = self.shared.store.events(id, after, 1_000).await?;
+            let Some(last) = page.last() else { break };
+            after = last.last_seq();
+            let is_last = after > until;
+            events.extend(page.into_iter().filter(|event| event.seq <= until));
+            if is_last {
+                break;
+            }
+        }
+        let agent = Agent::fold(&events)
+            .map_err(|error| seawall_store::StoreError::Corrupt { reason: error.to_string() })?;
+        Ok((agent, kept.owner().clone()))
+    }
+
+    /// An agent as it is kept.
+    ///
+    /// # Errors
+    /// [`AgentError::NotFound`].
+    pub async fn load(&self, id: &AgentId) -> Result<Kept, AgentError> {
+        let kept = self.shared.store.load(id).await?;
+        kept.ok_or_else(|| AgentError::NotFound(id.clone()))
+    }
+
+    /// Accepts a message: it is durable when this returns. The same name again is the same message.
+    ///
+    /// # Errors
+    /// [`AgentError::KeyReused`] where a message of this name says something else; what the engine refuses.
+    pub async fn send(
+        &self,
+        id: &AgentId,
+        message: MessageId,
+        kind: MessageKind,
+        content: Arc<[Block]>,
+    ) -> Result<Done, AgentError> {
+        if let Some(accepted) = self.shared.store.accepted(id, &message).await? {
+            return known(&accepted, kind, &content);
+        }
+        let sent =
+            self.command(id, SendMessage { id: message.clone(), kind, content: Arc::clone(&content) }).await;
+        match sent {
+            // Another one with this name came in between.
+            Err(AgentError::Store(seawall_store::StoreError::Conflict { .. })) => {
+                match self.shared.store.accepted(id, &message).await? {
+                    Some(accepted) => known(&accepted, kind, &content),
+                    None => sent,
+                }
+            }
+            sent => sent,
+        }
+    }
+
+    /// Stops what an agent does.
+    ///
+    /// # Errors
+    /// As for every command.
+    pub async fn interrupt(&self, id: &AgentId, by: &str, note: Option<&str>) -> Result<Done, AgentError> {
+        self.command(id, Interrupt { by: by.into(), note: note.map(Into::into) }).await
+    }
+
+    /// Decides on a call that an agent waits for.
+    ///
+    /// # Errors
+    /// As for every command.
+    pub async fn decide(&self, id: &AgentId, decision: Decide) -> Result<Done, AgentError> {
+        self.command(id, decision).await
+    }
+
+    /// Has an agent reminded.
+    ///
+    /// # Errors
+    /// As for every command; also where a cron expression can't be read.
+    pub async fn schedule(&self, id: &AgentId, schedule: SetSchedule) -> Result<Done, AgentError> {
+        if let Trigger::Cron { spec } = &schedule.trigger {
+            plan::check(spec).map_err(seawall_engine::Refused::Invalid)?;
+        }
+        self.command(id, schedule).await
+    }
+
+    /// Gives an agent a command: whoever holds it decides, or, where it is held elsewhere, it is written down for the holder.
+    ///
+    /// # Errors
+    /// [`AgentError::NotFound`], what the engine refuses, a store that fails.
+    pub async fn command(
+        &self,
+        id: &AgentId,
+        command: impl Into<Command> + Send,
+    ) -> Result<Done, AgentError> {
+        let command = command.into();
+        for _ in 0..TRIES {
+            let Some(inbox) = self.inbox(id, &command) else { break };
+            let (reply, answer) = oneshot::channel();
+            if inbox.send(Job::Command(command.clone(), Some(reply))).await.is_err() {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            match answer.await {
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(NotDone::Refused(error))) => return Err(error),
+                Ok(Err(NotDone::Elsewhere)) | Err(_) => {}
+            }
+        }
+        outside::write(&self.shared, id, &command).await
+    }
+
+    /// Where the agent is held here, or is to be.
+    fn inbox(&self, id: &AgentId, command: &Command) -> Option<tokio::sync::mpsc::Sender<Job>> {
+        let shared = &self.shared;
+        if !shared.settings.works || !begins_work(command) {
+            return shared.live.find(id);
+        }
+        match shared.live.enter(id) {
+            Place::Held(inbox) => Some(inbox),
+            Place::ToHold(me, jobs) => {
+                worker::start(shared, shared.member(), id.clone(), None, me.clone(), jobs);
+                Some(me)
+            }
+            Place::Full(resting) => {
+                if let Some(resting) = resting {
+                    let _full = resting.try_send(Job::Hibernate);
+                }
+                None
+            }
+        }
+    }
+
+    /// Follows an agent from a number on, which itself is not told again.
+    #[must_use]
+    pub fn follow(&self, id: &AgentId, channels: &[Channel], since: u64) -> Feed {
+        let (store, hub) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.hub));
+        Feed::new(store, hub, id.clone(), channels, since)
+    }
+
+    /// What is held here.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        let live = &self.shared.live;
+        Gauges { held: live.len(), resting: live.resting(), counts: self.shared.counters.read() }
+    }
+
+    /// Lets go of all agents: what they did goes on wherever they are taken up next. Whether everything ended in time.
+    pub async fn stop(&self, timeout: Duration) -> bool {
+        self.shared.stopping.cancel();
+        let ended = self.shared.tasks.drain(timeout).await;
+        if self.shared.settings.works
+            && let Err(error) = self.shared.store.retire(self.shared.member().id()).await
+        {
+            tracing::warn!(%error, "the worker could not be signed off; its agents are free once its lease has lapsed");
+        }
+        ended
+    }
+}
+
+/// Where in its parent's log a fork begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForkAt {
+    /// As it is.
+    Now,
+    /// After this number.
+    Seq(u64),
+    /// At the snapshot of this name.
+    Snapshot(String),
+}
+
+/// Whether somebody has to hold the agent for what comes of a command.
+fn begins_work(command: &Command) -> bool {
+    match command {
+        Command::SendMessage(message) => message.kind == MessageKind::User,
+        Command::Decide(_) | Command::Resolve(_) | Command::Compress(_) => true,
+        _ => false,
+    }
+}
+
+fn known(accepted: &Accepted, kind: MessageKind, content: &[Block]) -> Result<Done, AgentError> {
+    if Accepted::hash(kind, content)? != accepted.content {
+        return Err(AgentError::KeyReused);
+    }
+    let bookmark = seawall_engine::Bookmark { seq: accepted.seq, timestamp: accepted.at };
+    Ok(Done { first: accepted.seq, bookmark })
+}
+
+/// The same for the same request.
+fn fingerprint(request: &CreateAgent) -> String {
+    let CreateAgent { template, template_version, overrides, metadata, .. } = request;
+    let canonical = serde_json::json!([template, template_version, overrides, metadata]);
+    let mut hasher = blake3::Hasher::new();
+    let _never_fails = seawall_types::canonical::write(&canonical, &mut hasher);
+    hasher.finalize().to_hex().to_string()
+}

@@ -1,0 +1,231 @@
+//! What belongs to an agent while it is held, beside its state: its template, its tools, its place and its policy.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use seawall_base::id;
+use seawall_checkpoint::tool::RunState;
+use seawall_engine::{Agent, AgentId, CallId, Command, EffectKey, Todo, ToolSpec};
+use seawall_policy::Policy;
+use seawall_store::agents::{Kept, Owner};
+use seawall_tools::{Place, Registry};
+use seawall_types::{Actor, RunId, Scope};
+use serde_json::json;
+use tokio::sync::{OnceCell, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::holder::Job;
+use crate::member::Member;
+use crate::shared::Shared;
+use crate::{Template, place};
+
+/// What belongs to an agent while it is held.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) member: Arc<Member>,
+    pub(crate) agent: AgentId,
+    /// The run that names its calls for tools, for life.
+    pub(crate) run: RunId,
+    /// The run of the trace, for as long as it is held here.
+    traced: OnceLock<RunId>,
+    pub(crate) epoch: u64,
+    pub(crate) owner: Owner,
+    pub(crate) actor: Arc<Actor>,
+    /// Whose budgets pay.
+    pub(crate) scopes: Vec<Scope>,
+    /// What its template is today, with what was changed for it; why there is none.
+    pub(crate) template: Result<Template, String>,
+    pub(crate) tools: Registry,
+    /// Where its files and processes are, once a tool has asked; why nowhere.
+    place: OnceCell<Result<Arc<Place>, String>>,
+    /// The policy for its calls, with the number of the configuration that it is of.
+    policy: Mutex<Option<(u64, JudgedBy)>>,
+    /// Under which version of the policy calls were judged that have not begun.
+    judged: Mutex<HashMap<CallId, Arc<str>>>,
+    /// What the agent still wants to do.
+    todos: Mutex<Arc<[Todo]>>,
+    /// What its earlier calls mean for its later ones.
+    pub(crate) state: Arc<RunState>,
+    /// Cancelled when the agent is held no more.
+    pub(crate) ending: CancellationToken,
+    holder: mpsc::Sender<Job>,
+    tools_before: Arc<BTreeMap<Arc<str>, ToolSpec>>,
+}
+
+impl Session {
+    pub(crate) fn open(
+        shared: &Arc<Shared>,
+        member: &Arc<Member>,
+        kept: &Kept,
+        epoch: u64,
+        holder: mpsc::Sender<Job>,
+    ) -> Arc<Self> {
+        let agent = kept.agent();
+        let (template, tools) = template(shared, agent);
+        let owner = kept.owner().clone();
+        let actor = Arc::new(Actor {
+            key: owner.key.clone(),
+            tenant: owner.tenant.clone(),
+            agent: Some(agent.id().as_str().into()),
+        });
+        let mut scopes = vec![Scope::Run(agent.run()), Scope::Global];
+        scopes.extend(owner.key.clone().map(Scope::Key));
+        scopes.extend(owner.tenant.clone().map(Scope::Tenant));
+        Arc::new(Self {
+            shared: Arc::clone(shared),
+            member: Arc::clone(member),
+            agent: agent.id().clone(),
+            run: agent.run(),
+            traced: OnceLock::new(),
+            epoch,
+            owner,
+            actor,
+            scopes,
+            template,
+            tools,
+            place: OnceCell::new(),
+            policy: Mutex::default(),
+            judged: Mutex::default(),
+            todos: Mutex::new(agent.todos().into()),
+            state: Arc::default(),
+            ending: CancellationToken::new(),
+            holder,
+            tools_before: Arc::clone(&agent.config().tools),
+        })
+    }
+
+    /// The tools that the agent has now, where they are others than before. An agent without its template keeps those that
+    /// it had: calls of them fail in words.
+    pub(crate) fn tools_now(&self) -> Option<Arc<BTreeMap<Arc<str>, ToolSpec>>> {
+        self.template.as_ref().ok()?;
+        Some(self.tools.specs()).filter(|now| *now != self.tools_before)
+    }
+
+    /// Where its files and processes are. Opened when it is first asked for: many agents never touch a file.
+    pub(crate) async fn place(&self) -> Result<Arc<Place>, String> {
+        let opening = self.place.get_or_init(|| async {
+            match &self.template {
+                Ok(template) => place::open(&self.shared, &self.agent, template).await,
+                Err(why) => Err(why.clone()),
+            }
+        });
+        opening.await.clone()
+    }
+
+    /// The run that its actions are written down for. A trace is one process's, so each holding of an agent has one; it
+    /// begins with the first action, since many agents are taken up for less.
+    pub(crate) fn traced(&self) -> RunId {
+        *self.traced.get_or_init(|| {
+            let run = id::new_run(&*self.shared.clock);
+            let of = json!({"agent": self.agent, "agent_run": self.run, "epoch": self.epoch});
+            let _file = self.shared.checkpoint.trace().start_run(run, "agent", &of);
+            run
+        })
+    }
+
+    /// The policy for its calls, as it is now, for the folder that it works in.
+    pub(crate) async fn policy(&self) -> Result<JudgedBy, String> {
+        let place = self.place().await?;
+        let generation = self.shared.policies.generation();
+        let mut known = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, judge)) = known.as_ref().filter(|(of, _)| *of == generation) {
+            return Ok(judge.clone());
+        }
+        let judge = JudgedBy::new(self.shared.policies.policy_for(&self.owner, place.root()));
+        *known = Some((generation, judge.clone()));
+        Ok(judge)
+    }
+
+    /// The system prompt: the template's, with the manuals of its tools.
+    pub(crate) fn system_prompt(&self, template: &Template) -> String {
+        let manual = self.tools.manual();
+        let parts = [template.system_prompt.trim(), manual.trim()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// Tells the holder what an effect has come to. It waits as long as the holder has much to do.
+    pub(crate) async fn report(&self, command: impl Into<Command> + Send) {
+        let _gone = self.holder.send(Job::Command(command.into(), None)).await;
+    }
+
+    /// Tells the holder that an effect is not performed any more.
+    pub(crate) async fn ended(&self, key: EffectKey) {
+        let _gone = self.holder.send(Job::Ended(key)).await;
+    }
+
+    /// Asks the holder for something, and waits for the answer. Words where it refuses.
+    pub(crate) async fn ask(&self, command: impl Into<Command> + Send) -> Result<(), String> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let asked = self.holder.send(Job::Command(command.into(), Some(reply))).await;
+        match (asked, answer.await) {
+            (Ok(()), Ok(Ok(_))) => Ok(()),
+            (Ok(()), Ok(Err(crate::holder::NotDone::Refused(error)))) => Err(error.to_string()),
+            _ => Err("the agent is held elsewhere by now".to_owned()),
+        }
+    }
+
+    /// Remembers under which version of the policy a call was judged.
+    pub(crate) fn note_judged(&self, call: CallId, version: Arc<str>) {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(call, version);
+    }
+
+    /// Whether a call was judged by this process under this version of the policy. Asked once.
+    pub(crate) fn was_judged(&self, call: CallId, version: &str) -> bool {
+        let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner).remove(&call);
+        judged.as_deref() == Some(version)
+    }
+
+    /// What the agent still wants to do.
+    pub(crate) fn todos(&self) -> Arc<[Todo]> {
+        Arc::clone(&self.todos.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The agent wants to do something else by now.
+    pub(crate) fn follow(&self, agent: &Agent) {
+        let mut known = self.todos.lock().unwrap_or_else(PoisonError::into_inner);
+        if **known != *agent.todos() {
+            *known = agent.todos().into();
+        }
+    }
+
+    /// Ends what the agent has started.
+    pub(crate) async fn close(&self) {
+        self.ending.cancel();
+        if let Some(run) = self.traced.get() {
+            self.shared.checkpoint.trace().finish_run(*run, &json!({"agent": self.agent}));
+        }
+        if let Some(Ok(place)) = self.place.get() {
+            place.end_processes().await;
+        }
+    }
+}
+
+/// A policy, with a name for exactly what it says: what people have approved holds under no other.
+#[derive(Debug, Clone)]
+pub(crate) struct JudgedBy {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) version: Arc<str>,
+}
+
+impl JudgedBy {
+    fn new(policy: Arc<Policy>) -> Self {
+        let hash = blake3::hash(format!("{policy:?}").as_bytes());
+        let version = format!("{}@{}", policy.name, hash.to_hex().get(..16).unwrap_or_default()).into();
+        Self { policy, version }
+    }
+}
+
+/// What the agent's template is now.
+fn template(shared: &Shared, agent: &Agent) -> (Result<Template, String>, Registry) {
+    let config = agent.config();
+    let found = shared.templates.get(&config.template).and_then(|template| {
+        let template = template.with(config.overrides.as_deref())?;
+        let tools = template.registry(&shared.tools, &shared.requester)?;
+        Ok((template, tools))
+    });
+    match found {
+        Ok((template, tools)) => (Ok(template), tools),
+        Err(error) => (Err(error.to_string()), Registry::new()),
+    }
+}

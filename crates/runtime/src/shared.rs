@@ -1,0 +1,198 @@
+//! What all agents of a process share.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use seawall_base::id;
+use seawall_base::tasks::Group;
+use seawall_checkpoint::Checkpoint;
+use seawall_checkpoint::tool::Resolver;
+use seawall_engine::AgentId;
+use seawall_llm_client::Requester;
+use seawall_policy::Policy;
+use seawall_sandbox::Sandbox;
+use seawall_store::AgentStore;
+use seawall_store::agents::{Owner, Worker, WorkerId};
+use seawall_tools::Registry;
+use seawall_types::Clock;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::Templates;
+use crate::hooks::Hooks;
+use crate::hub::Hub;
+use crate::live::Live;
+use crate::member::Member;
+use crate::metrics::Counters;
+use crate::model::Model;
+
+/// What a runtime is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where agents live.
+    pub store: Arc<dyn AgentStore>,
+    /// What admits their actions.
+    pub checkpoint: Arc<Checkpoint>,
+    /// The policies that decide on calls of tools.
+    pub policies: Arc<dyn Policies>,
+    /// Who looks up names for the policy.
+    pub resolver: Arc<dyn Resolver>,
+    /// The way to models.
+    pub model: Arc<dyn Model>,
+    /// The templates.
+    pub templates: Arc<Templates>,
+    /// The tools that templates choose among.
+    pub tools: Arc<Registry>,
+    /// What agents' commands are started by.
+    pub sandbox: Sandbox,
+    /// What calls tools behind URLs.
+    pub requester: Requester,
+    /// What is called around calls of tools.
+    pub hooks: Arc<dyn Hooks>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Everything else.
+    pub settings: Settings,
+}
+
+/// Which policy holds for whom.
+pub trait Policies: fmt::Debug + Send + Sync {
+    /// Another number whenever a policy may be another one.
+    fn generation(&self) -> u64;
+
+    /// The policy for what is done on somebody's behalf in a folder.
+    fn policy_for(&self, owner: &Owner, folder: &Path) -> Arc<Policy>;
+}
+
+/// How agents are run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether agents are run here at all; else only messages and decisions are accepted, for workers elsewhere.
+    pub works: bool,
+    /// How many are held at once, working or not.
+    pub max_agents: usize,
+    /// How long one that rests is held.
+    pub idle_after: Duration,
+    /// How long this process is taken for alive after it last said so.
+    pub lease: Duration,
+    /// How often a model is asked once more after a failure that may pass.
+    pub retries: u32,
+    /// How long to wait before the first of these, and before any of them.
+    pub retry_after: (Duration, Duration),
+    /// How long people have to decide. `None`: as long as they like.
+    pub approval_expires: Option<Duration>,
+    /// The folder of the agents' places.
+    pub places: PathBuf,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            works: true,
+            max_agents: 1_000,
+            idle_after: Duration::from_mins(1),
+            lease: Duration::from_secs(30),
+            retries: 3,
+            retry_after: (Duration::from_secs(1), Duration::from_mins(1)),
+            approval_expires: None,
+            places: PathBuf::from("agents"),
+        }
+    }
+}
+
+/// What all agents of a process share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn AgentStore>,
+    pub(crate) checkpoint: Arc<Checkpoint>,
+    pub(crate) policies: Arc<dyn Policies>,
+    pub(crate) resolver: Arc<dyn Resolver>,
+    pub(crate) model: Arc<dyn Model>,
+    pub(crate) templates: Arc<Templates>,
+    pub(crate) tools: Arc<Registry>,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) requester: Requester,
+    pub(crate) hooks: Arc<dyn Hooks>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) live: Live,
+    pub(crate) counters: Counters,
+    member: Mutex<Arc<Member>>,
+    /// There may be agents that are due.
+    pub(crate) due: Notify,
+    /// Agents are let go of.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) tasks: Group,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts {
+            store,
+            checkpoint,
+            policies,
+            resolver,
+            model,
+            templates,
+            tools,
+            sandbox,
+            requester,
+            hooks,
+            clock,
+            settings,
+        } = parts;
+        let member = Mutex::new(new_member(&settings, &clock));
+        let live = Live::new(settings.max_agents);
+        let (hub, due) = (Arc::default(), Notify::new());
+        let (stopping, tasks) = (CancellationToken::new(), Group::new());
+        let counters = Counters::default();
+        Arc::new(Self {
+            store,
+            checkpoint,
+            policies,
+            resolver,
+            model,
+            templates,
+            tools,
+            sandbox,
+            requester,
+            hooks,
+            clock,
+            settings,
+            hub,
+            live,
+            counters,
+            member,
+            due,
+            stopping,
+            tasks,
+        })
+    }
+
+    /// The worker that this process is now.
+    pub(crate) fn member(&self) -> Arc<Member> {
+        Arc::clone(&self.member.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Begins as another worker, after a lease has lapsed.
+    pub(crate) fn begin_anew(&self) -> Arc<Member> {
+        let new = new_member(&self.settings, &self.clock);
+        *self.member.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
+        new
+    }
+
+    /// Somebody of this process has written for an agent.
+    pub(crate) fn was_written(&self, agent: &AgentId) {
+        self.hub.nudge(agent);
+        self.due.notify_one();
+    }
+}
+
+fn new_member(settings: &Settings, clock: &Arc<dyn Clock>) -> Arc<Member> {
+    let id = WorkerId(id::new_run(&**clock).to_string().into());
+    let max_agents = u32::try_from(settings.max_agents).unwrap_or(u32::MAX);
+    Member::new(Worker { id, lease: settings.lease, max_agents }, Arc::clone(clock))
+}

@@ -1,0 +1,227 @@
+//! Templates: what agents are made of, as people write it.
+//!
+//! A template is a file (YAML, JSON) or a value made by code. An agent keeps what decisions depend on from the day it was made
+//! (its permission, limits and tools, in the engine's [`Config`]); how its model is called and what it is told is the
+//! template's as it is today, with what was changed of it for this agent.
+
+mod files;
+mod http_tool;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use seawall_engine::{Config, Context, Limits};
+use seawall_llm_client::Requester;
+use seawall_tools::Registry;
+use serde_json::Value;
+
+pub use http_tool::HttpToolSettings;
+pub use settings::{
+    ContextSettings, LimitSettings, ModelSettings, SandboxSettings, SubagentSettings, Template, TodoSettings,
+    ToolChoice,
+};
+
+/// No agent can be made of this.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// There is no such template.
+    #[error("there is no template {name:?}{}; templates are files in {folders}", meant(.nearest.as_deref()))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+        /// Where templates are looked for.
+        folders: String,
+    },
+    /// There is one, but of another version.
+    #[error("the template {name:?} has version {found:?}, not {wanted:?}")]
+    Version {
+        /// The template.
+        name: String,
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        found: String,
+    },
+    /// It can't be read.
+    #[error("{}: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        reason: String,
+    },
+    /// What was changed of it for one agent makes no sense.
+    #[error("overrides: {0}")]
+    Overrides(String),
+    /// It asks for a tool that is not there, or declares one that can't be.
+    #[error("template {name:?}: {reason}")]
+    Tools {
+        /// The template.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| format!(" (did you mean {nearest:?}?)"))
+}
+
+/// The templates of a process, by their ids.
+#[derive(Debug, Default)]
+pub struct Templates {
+    by_id: RwLock<BTreeMap<String, Arc<Template>>>,
+    folders: Vec<PathBuf>,
+}
+
+impl Templates {
+    /// Without any.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Those in the files of these folders (`*.yaml`, `*.yml`, `*.json`); of two with one id, that of the first folder. A
+    /// folder that is not there has none.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files.
+    pub fn load(folders: &[PathBuf]) -> Result<Self, Vec<TemplateError>> {
+        let by_id = RwLock::new(files::load(folders)?);
+        Ok(Self { by_id, folders: folders.to_vec() })
+    }
+
+    /// Reads the files anew. Where one of them is wrong, everything stays as it was.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files.
+    pub fn reload(&self) -> Result<(), Vec<TemplateError>> {
+        let read = files::load(&self.folders)?;
+        *self.by_id.write().unwrap_or_else(PoisonError::into_inner) = read;
+        Ok(())
+    }
+
+    /// Adds one, in the place of the one with its id.
+    pub fn add(&self, template: Template) {
+        let id = template.id.clone();
+        self.by_id.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(template));
+    }
+
+    /// The one with this id.
+    ///
+    /// # Errors
+    /// [`TemplateError::Unknown`].
+    pub fn get(&self, id: &str) -> Result<Arc<Template>, TemplateError> {
+        let by_id = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
+        by_id.get(id).cloned().ok_or_else(|| TemplateError::Unknown {
+            name: id.to_owned(),
+            nearest: seawall_config::nearest(id, by_id.keys().map(String::as_str)).map(str::to_owned),
+            folders: self.show_folders(),
+        })
+    }
+
+    /// All of them, by their ids.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<Template>> {
+        self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn show_folders(&self) -> String {
+        let folders: Vec<_> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
+        if folders.is_empty() { "no folder".to_owned() } else { folders.join(", ") }
+    }
+}
+
+impl Template {
+    /// Reads a template from the text of a file.
+    ///
+    /// # Errors
+    /// [`TemplateError::Unreadable`], with the place in the text.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, TemplateError> {
+        serde_saphyr::from_str(text)
+            .map_err(|error| TemplateError::Unreadable { path: path.to_owned(), reason: error.to_string() })
+    }
+
+    /// The template as it is for one agent. What is changed takes the place of what there is; objects are merged.
+    ///
+    /// # Errors
+    /// [`TemplateError::Overrides`] where that makes no template, or another one than this.
+    pub fn with(&self, overrides: Option<&Value>) -> Result<Self, TemplateError> {
+        let Some(overrides) = overrides else { return Ok(self.clone()) };
+        let wrong = |reason: String| TemplateError::Overrides(reason);
+        if !overrides.is_object() {
+            return Err(wrong("this is an object of the template's keys".to_owned()));
+        }
+        let mut value = serde_json::to_value(self).map_err(|error| wrong(error.to_string()))?;
+        merge(&mut value, overrides);
+        let changed: Self = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+        if changed.id != self.id {
+            return Err(wrong("the id of the template can't be changed".to_owned()));
+        }
+        Ok(changed)
+    }
+
+    /// The tools that its agents have.
+    ///
+    /// # Errors
+    /// [`TemplateError::Tools`].
+    pub fn registry(&self, all: &Registry, requester: &Requester) -> Result<Registry, TemplateError> {
+        let wrong = |reason: String| TemplateError::Tools { name: self.id.clone(), reason };
+        let mut chosen = match &self.tools {
+            ToolChoice::All(_) => all.clone(),
+            ToolChoice::Named(names) => all.select(names).map_err(|error| wrong(error.to_string()))?,
+        };
+        for tool in &self.http_tools {
+            let tool = tool.build(requester).map_err(wrong)?;
+            chosen.register(tool).map_err(|error| wrong(error.to_string()))?;
+        }
+        Ok(chosen)
+    }
+
+    /// What the engine decides by, for a new agent.
+    #[must_use]
+    pub fn config(
+        &self,
+        tools: &Registry,
+        overrides: Option<Arc<Value>>,
+        metadata: Option<Arc<Value>>,
+    ) -> Config {
+        let defaults = Limits::default();
+        Config {
+            template: self.id.as_str().into(),
+            template_version: self.version.as_deref().map(Into::into),
+            overrides,
+            metadata,
+            permission: self.permission.clone(),
+            tools: tools.specs(),
+            limits: Limits {
+                usd: self.limits.usd,
+                tokens: self.limits.tokens,
+                steps: self.limits.steps,
+                parallel_tools: self.limits.parallel_tools.unwrap_or(defaults.parallel_tools),
+                ..defaults
+            },
+            context: Context {
+                compress_at: self.context.compress_at.or_else(|| self.model.usable_context()),
+                keep: self.context.keep.unwrap_or_else(|| Context::default().keep),
+            },
+            on_in_doubt: self.on_in_doubt,
+        }
+    }
+}
+
+/// RFC 7396 without removing: objects are merged, all else is replaced.
+fn merge(base: &mut Value, over: &Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => base.clone_from(over),
+    }
+}

@@ -1,0 +1,263 @@
+//! A runtime with everything that it needs: a store in memory, a checkpoint, the simulated provider.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use seawall_base::clock::SystemClock;
+use seawall_budget::Ledger;
+use seawall_checkpoint::Checkpoint;
+use seawall_checkpoint::tool::Resolver;
+use seawall_engine::{AgentId, Block, EffectClass, MessageId, MessageKind, ToolSpec};
+use seawall_llm_client::Requester;
+use seawall_llm_client::sim::{Options, Sim, SimBody};
+use seawall_policy::Policy;
+use seawall_runtime::{
+    BoxFuture, Completed, CreateAgent, Done, Model, NoHooks, NoReply, Parts, Pieces, Policies, Question,
+    Reply, Runtime, Settings, Template, Templates,
+};
+use seawall_sandbox::Sandbox;
+use seawall_store::AgentStore;
+use seawall_store::agents::Owner;
+use seawall_store::memory::MemoryAgents;
+use seawall_tools::{Call, Description, Outcome, Registry, Tool};
+use seawall_trace::{MemoryHeads, Writer};
+use seawall_types::Mode;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+/// The simulated provider, asked in this process.
+#[derive(Debug)]
+pub(crate) struct Simulated(pub(crate) Sim);
+
+#[derive(Debug)]
+struct Body(SimBody);
+
+impl Pieces for Body {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Bytes, NoReply>>> {
+        Box::pin(async {
+            loop {
+                match self.0.frame().await? {
+                    Ok(frame) => match frame.into_data() {
+                        Ok(data) => return Some(Ok(data)),
+                        Err(_trailers) => {}
+                    },
+                    Err(error) => return Some(Err(NoReply(error.to_string()))),
+                }
+            }
+        })
+    }
+}
+
+impl Model for Simulated {
+    fn ask(&self, question: Question) -> BoxFuture<'_, Result<Reply, NoReply>> {
+        Box::pin(async move {
+            let request = Request::post(format!("http://sim{}", question.path))
+                .header("content-type", "application/json");
+            let request =
+                question.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            let response = self.0.call(request.body(Full::new(question.body)).unwrap()).await;
+            let (head, body) = response.into_parts();
+            let (status, headers) = (head.status, head.headers);
+            Ok(Reply { status, headers, body: Box::new(Body(body)), cost: Arc::new(OnceLock::new()) })
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Everything;
+
+impl Policies for Everything {
+    fn generation(&self) -> u64 {
+        1
+    }
+
+    fn policy_for(&self, _owner: &Owner, _folder: &Path) -> Arc<Policy> {
+        Arc::new(Policy::off(Mode::Strict))
+    }
+}
+
+#[derive(Debug)]
+struct NoNames;
+
+impl Resolver for NoNames {
+    fn resolve(&self, _host: &str) -> io::Result<Vec<IpAddr>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+/// A tool that counts how often it was begun, and ends when it is let.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    description: Description,
+    pub(crate) begun: AtomicU64,
+    /// One permit for each end.
+    pub(crate) ends: Semaphore,
+}
+
+impl Counted {
+    pub(crate) fn new(name: &str, effect: EffectClass) -> Arc<Self> {
+        let spec = ToolSpec { effect, ..ToolSpec::default() };
+        let parameters = Arc::new(json!({"type": "object", "properties": {"n": {"type": "integer"}}}));
+        let effects = seawall_policy::Declared::Nothing;
+        let description = Description {
+            name: name.into(),
+            description: "counts".into(),
+            parameters,
+            spec,
+            effects,
+            manual: None,
+        };
+        Arc::new(Self { description, begun: AtomicU64::new(0), ends: Semaphore::new(0) })
+    }
+
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::SeqCst)
+    }
+}
+
+impl Tool for Counted {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn call<'a>(&'a self, call: Call<'a>) -> seawall_tools::BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+            self.ends.acquire().await.unwrap().forget();
+            Outcome::text(format!("done {}", call.arguments["n"]))
+        })
+    }
+}
+
+pub(crate) struct Stage {
+    pub(crate) runtime: Runtime,
+    pub(crate) sim: Sim,
+    pub(crate) tool: Arc<Counted>,
+    pub(crate) store: Arc<dyn AgentStore>,
+    _folder: TempDir,
+    _writer: Arc<Writer>,
+}
+
+/// Quick to try again, quick to let go.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        retry_after: (Duration::from_millis(1), Duration::from_millis(20)),
+        lease: Duration::from_millis(600),
+        ..Settings::default()
+    }
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self::with(settings(), EffectClass::Unsafe)
+    }
+
+    pub(crate) fn with(settings: Settings, effect: EffectClass) -> Self {
+        let store: Arc<dyn AgentStore> = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
+        Self::on(store, settings, Counted::new("work", effect))
+    }
+
+    /// One whose model takes its time.
+    pub(crate) fn slow(options: Options) -> Self {
+        let store = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
+        Self::made(store, settings(), Counted::new("work", EffectClass::Unsafe), options)
+    }
+
+    /// A runtime on this store: another one beside those that use it already.
+    pub(crate) fn on(store: Arc<dyn AgentStore>, settings: Settings, tool: Arc<Counted>) -> Self {
+        Self::made(store, settings, tool, Options::default())
+    }
+
+    fn made(store: Arc<dyn AgentStore>, settings: Settings, tool: Arc<Counted>, options: Options) -> Self {
+        let sim_options = options;
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let options = seawall_trace::Options::new(folder.path().join("runs"));
+        let (writer, trace) =
+            Writer::start(options, Arc::new(MemoryHeads::default()), Arc::clone(&clock) as _).unwrap();
+        let ledger = Arc::new(Ledger::in_memory(Vec::new()));
+        let checkpoint = Arc::new(Checkpoint::new(ledger, trace, Arc::clone(&clock) as _));
+        let sim = Sim::new(sim_options, Arc::clone(&clock) as _);
+        let templates = Templates::new();
+        for provider in ["openai", "openai-responses", "anthropic", "gemini"] {
+            templates.add(template(provider, &json!({})));
+        }
+        let tools = Registry::with([Arc::clone(&tool) as Arc<dyn Tool>]).unwrap();
+        let runtime = Runtime::start(Parts {
+            store: Arc::clone(&store),
+            checkpoint,
+            policies: Arc::new(Everything),
+            resolver: Arc::new(NoNames),
+            model: Arc::new(Simulated(sim.clone())),
+            templates: Arc::new(templates),
+            tools: Arc::new(tools),
+            sandbox: Sandbox::of_this_program(),
+            requester: Requester::new(&seawall_llm_client::client_config().unwrap(), Duration::from_secs(5)),
+            hooks: Arc::new(NoHooks),
+            clock,
+            settings: Settings { places: folder.path().join("agents"), ..settings },
+        });
+        Self { runtime, sim, tool, store, _folder: folder, _writer: Arc::new(writer) }
+    }
+
+    pub(crate) async fn agent(&self, name: &str) -> AgentId {
+        self.agent_of(name, "openai", None).await
+    }
+
+    pub(crate) async fn agent_of(&self, name: &str, template: &str, overrides: Option<Value>) -> AgentId {
+        let id: AgentId = name.parse().unwrap();
+        let request = CreateAgent {
+            id: Some(id.clone()),
+            template: template.to_owned(),
+            overrides,
+            ..CreateAgent::default()
+        };
+        self.runtime.create(request).await.unwrap();
+        id
+    }
+
+    pub(crate) async fn send(&self, id: &AgentId, name: &str, text: &str) -> Done {
+        let content = [Block::text(text)].into();
+        self.runtime.send(id, MessageId(name.into()), MessageKind::User, content).await.unwrap()
+    }
+
+    /// Sends, and waits for the end of the turn.
+    pub(crate) async fn complete(&self, id: &AgentId, name: &str, text: &str) -> Completed {
+        let sent = self.send(id, name, text).await;
+        within(self.runtime.wait(id, sent.first)).await.unwrap()
+    }
+}
+
+pub(crate) fn template(provider: &str, more: &Value) -> Template {
+    let mut value = json!({
+        "id": provider,
+        "system_prompt": "You are a test.",
+        "model": {"provider": provider, "name": "sim-1"},
+        "tools": "*",
+    });
+    value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    serde_json::from_value(value).unwrap()
+}
+
+/// What must come, comes within half a minute.
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), future).await.expect("it takes too long")
+}
+
+/// Waits until something is so.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    within(async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
