@@ -71,6 +71,12 @@ impl Runtime {
         Self { shared }
     }
 
+    /// The tokio runtime that everything runs on.
+    #[must_use]
+    pub fn home(&self) -> &tokio::runtime::Handle {
+        &self.shared.home
+    }
+
     /// Where agents live.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn AgentStore> {

@@ -17,6 +17,7 @@ use seawall_store::AgentStore;
 use seawall_store::agents::{Owner, Worker, WorkerId};
 use seawall_tools::Registry;
 use seawall_types::Clock;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -126,6 +127,8 @@ pub(crate) struct Shared {
     /// Agents are let go of.
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: Group,
+    /// Where everything runs, whoever asks for it: a thread that serves requests ends before agents do.
+    pub(crate) home: Handle,
 }
 
 impl Shared {
@@ -169,6 +172,7 @@ impl Shared {
             due,
             stopping,
             tasks,
+            home: Handle::current(),
         })
     }
 

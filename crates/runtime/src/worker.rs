@@ -119,6 +119,8 @@ pub(crate) fn start(
     jobs: mpsc::Receiver<Job>,
 ) {
     let holding = hold(Arc::clone(shared), member, agent, claimed, jobs, me);
+    // Who asks may be on another runtime, which would take the agent down with it.
+    let _home = shared.home.enter();
     drop(shared.tasks.spawn("agent", holding));
 }
 
