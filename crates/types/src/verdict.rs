@@ -194,6 +194,20 @@ codes! {
     UpstreamUnavailable = "UPSTREAM_UNAVAILABLE";
     /// No upstream serves the model.
     NoUpstream = "NO_UPSTREAM";
+    /// There is no such agent, or it is another tenant's.
+    AgentNotFound = "AGENT_NOT_FOUND";
+    /// There is another agent of this name.
+    AgentExists = "AGENT_EXISTS";
+    /// The agent was put away.
+    AgentArchived = "AGENT_ARCHIVED";
+    /// The agent is at another point of its work.
+    AgentBusy = "AGENT_BUSY";
+    /// Too many messages wait for the agent, or too many agents for a worker.
+    AgentQueueFull = "AGENT_QUEUE_FULL";
+    /// The idempotency key stands for another message already.
+    IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED";
+    /// The store of agents can't be read or written.
+    StoreUnavailable = "STORE_UNAVAILABLE";
     /// A fault of ours.
     Internal = "INTERNAL";
 }
@@ -236,18 +250,20 @@ impl Code {
             | Self::ModelNotAllowed
             | Self::PriceUnknown
             | Self::Forbidden => 403,
-            Self::NotFound | Self::NoUpstream => 404,
+            Self::NotFound | Self::NoUpstream | Self::AgentNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
-            Self::Conflict => 409,
+            Self::Conflict | Self::AgentExists | Self::AgentArchived | Self::AgentBusy => 409,
             Self::BodyTooLarge => 413,
+            Self::IdempotencyKeyReused => 422,
             Self::WebsocketRefused => 426,
-            Self::BurnRateExceeded | Self::RateLimited => 429,
+            Self::BurnRateExceeded | Self::RateLimited | Self::AgentQueueFull => 429,
             Self::HeadersTooLarge => 431,
             Self::Internal => 500,
             Self::UpstreamUnreachable | Self::UpstreamBroken => 502,
             Self::TraceUnavailable
             | Self::LedgerUnavailable
+            | Self::StoreUnavailable
             | Self::Overloaded
             | Self::Draining
             | Self::UpstreamUnavailable => 503,
