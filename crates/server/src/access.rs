@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method};
 use seawall_gateway::{Caller, Register, is_foreign_page, presented};
+use seawall_store::agents::Owner;
 use seawall_types::Code;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -68,6 +69,17 @@ impl Admitted {
     pub(crate) fn name(&self) -> String {
         let key = self.0.as_ref().and_then(|caller| caller.actor.key.as_deref());
         key.map_or_else(|| "operator".to_owned(), |key| format!("key:{key}"))
+    }
+
+    /// The tenant whose agents alone the caller may see. `None`: those of all.
+    pub(crate) fn tenant(&self) -> Option<&Arc<str>> {
+        self.0.as_ref().and_then(|caller| caller.actor.tenant.as_ref())
+    }
+
+    /// Whose an agent is that the caller makes.
+    pub(crate) fn owner(&self) -> Owner {
+        let key = self.0.as_ref().and_then(|caller| caller.actor.key.clone());
+        Owner { tenant: self.tenant().cloned(), key, request: None }
     }
 }
 

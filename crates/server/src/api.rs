@@ -1,6 +1,7 @@
 //! Our own routes.
 
 mod admin;
+mod agents;
 mod approvals;
 mod body;
 mod budgets;
@@ -42,6 +43,8 @@ pub(crate) fn routes(app: &Arc<App>) -> Router {
             .route("/sim/requests", get(simulated::pass))
             .route("/sim/reset", post(simulated::pass));
     }
+    let guarded = guarded.merge(agents::routes(app));
+    let guarded = guarded.layer(from_fn_with_state(Arc::clone(app), agents::at_home));
     let guarded = guarded.layer(from_fn_with_state(Arc::clone(app), body::arrive));
     let guarded = guarded.layer(from_fn_with_state(Arc::clone(app), access::guard));
     let open = if app.metrics_here.get().is_none_or(|here| *here) { metrics_route() } else { Router::new() };

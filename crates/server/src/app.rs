@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -10,10 +10,14 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use seawall_checkpoint::Approvals;
 use seawall_gateway::Gateway;
 use seawall_llm_client::sim::Sim;
-use seawall_store::Store;
+use seawall_runtime::Runtime;
+use seawall_store::agents::Measured;
+use seawall_store::{AgentStore, Store};
 use seawall_types::{Clock, Secret};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
+use crate::agent_metrics::AgentMetrics;
 use crate::api::ready::Readiness;
 use crate::process::CpuMeter;
 
@@ -39,6 +43,10 @@ pub struct AppParts {
     pub store: Arc<dyn Store>,
     /// What waits for a person.
     pub approvals: Arc<Approvals>,
+    /// Durable agents. `None`: there are none here, and their paths are unknown ones.
+    pub agents: Option<Runtime>,
+    /// The store of those agents, where it is measured.
+    pub agent_store: Option<Arc<Measured<dyn AgentStore>>>,
     /// The simulated provider, when it answers in this process.
     pub sim: Option<Sim>,
     /// The clock.
@@ -74,8 +82,9 @@ pub struct App {
     trace_dropped: IntCounter,
     approvals_pending: IntGauge,
     approvals_decided: IntCounterVec,
+    agents: Option<AgentMetrics>,
     reading: Mutex<()>,
-    stopping: AtomicBool,
+    stopping: CancellationToken,
     /// Whether the metrics are among our other routes.
     pub(crate) metrics_here: OnceLock<bool>,
 }
@@ -126,8 +135,9 @@ impl App {
             approvals_pending,
             approvals_decided,
             last_reload_error: Mutex::default(),
+            agents: parts.agents.as_ref().map(|_| AgentMetrics::register(&parts.registry)).transpose()?,
             reading: Mutex::default(),
-            stopping: AtomicBool::new(false),
+            stopping: CancellationToken::new(),
             metrics_here: OnceLock::new(),
             parts,
         };
@@ -142,11 +152,16 @@ impl App {
 
     /// From now on the server says that it is not ready, and ends each connection with its answer.
     pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.cancel();
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.stopping.is_cancelled()
+    }
+
+    /// Ends when the server begins to stop: for answers that would go on for as long as their client likes.
+    pub(crate) fn stops(&self) -> &CancellationToken {
+        &self.stopping
     }
 
     /// Reads the configuration again. A refused one is logged, counted and changes nothing.
@@ -182,6 +197,9 @@ impl App {
         self.trace_events.inc_by(stats.events.saturating_sub(self.trace_events.get()));
         self.trace_dropped.inc_by(stats.dropped.saturating_sub(self.trace_dropped.get()));
         self.refresh_approvals();
+        if let (Some(metrics), Some(agents)) = (&self.agents, &self.parts.agents) {
+            metrics.refresh(&agents.gauges());
+        }
     }
 
     fn refresh_approvals(&self) {

@@ -5,6 +5,7 @@
 //! [gateway](seawall_gateway), everything else to the routes of `api`. Nothing here decides on an action.
 
 mod access;
+mod agent_metrics;
 mod api;
 mod app;
 mod connection;

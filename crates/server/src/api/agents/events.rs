@@ -1,0 +1,121 @@
+//! `/api/agents/{id}/events` and `…/stream`: what happens to an agent, as it happens.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use seawall_engine::Channel;
+use serde::Deserialize;
+
+use super::following::{Events, Following};
+use super::found::Found;
+use super::input::Asked;
+use crate::App;
+use crate::problem::Problem;
+
+/// What a reader of words wants to know.
+const WORDS: &[&str] = &[
+    "think_chunk_start",
+    "think_chunk",
+    "think_chunk_end",
+    "text_chunk_start",
+    "text_chunk",
+    "text_chunk_end",
+    "done",
+];
+
+/// What is followed, and from where.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    channels: Option<String>,
+    #[serde(default)]
+    since: Option<u64>,
+}
+
+/// From where the words are followed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Since {
+    #[serde(default)]
+    since: Option<u64>,
+}
+
+/// Everything that happened and happens after a number, from the first event on where none is given.
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    found: Found,
+    Asked(Wanted { channels, since }): Asked<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let channels = channels.as_deref().map_or_else(|| Ok(Channel::ALL.to_vec()), read_channels)?;
+    let since = last_event_id(&headers)?.or(since).unwrap_or(0);
+    Ok(follow(&app, &found, &channels, since, None, None))
+}
+
+/// The words of a turn piece by piece, and its end; from now on where no number is given.
+pub(super) async fn stream(
+    State(app): State<Arc<App>>,
+    found: Found,
+    Asked(Since { since }): Asked<Since>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let since = last_event_id(&headers)?.or(since).unwrap_or(found.row.seq);
+    Ok(follow(&app, &found, &[Channel::Progress], since, Some(WORDS), Some("done")))
+}
+
+fn follow(
+    app: &App,
+    found: &Found,
+    channels: &[Channel],
+    since: u64,
+    only: Option<&'static [&'static str]>,
+    until: Option<&'static str>,
+) -> Response {
+    let following = Following {
+        feed: found.runtime.follow(found.id(), channels, since),
+        store: Arc::clone(found.store()),
+        agent: found.id().clone(),
+        only,
+        until,
+        stops: app.stops().clone(),
+    };
+    let body = Body::new(Events::new(following, found.runtime.home().clone()));
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
+        // Some proxies keep answers back until they are whole, unless they are told.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    (headers, body).into_response()
+}
+
+fn read_channels(text: &str) -> Result<Vec<Channel>, Problem> {
+    let named = |name: &str| Channel::ALL.into_iter().find(|channel| channel.as_str() == name.trim());
+    let unknown = |name: &str| {
+        let message = format!("{name:?} is no channel");
+        Problem::input(
+            "/channels",
+            message,
+            "ask for some of progress,control,monitor, or leave channels out for all",
+        )
+    };
+    text.split(',').map(|name| named(name).ok_or_else(|| unknown(name))).collect()
+}
+
+/// The number with which a client comes back by itself.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        let message = "the Last-Event-ID is no number of an event";
+        Problem::input("", message, "send the id of the last event that was seen")
+    })
+}

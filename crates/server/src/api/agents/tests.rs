@@ -1,0 +1,8 @@
+//! The routes of agents, with a runtime behind them that asks the simulated provider.
+
+mod errors;
+mod events;
+mod people;
+mod routes;
+mod stage;
+mod tenants;
