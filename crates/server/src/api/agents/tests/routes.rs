@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::stage::{Stage, until};
+use super::stage::{Stage, until, within};
 use crate::api::openapi;
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn a_call_in_doubt_is_settled_by_a_person() {
             tokio::task::yield_now().await;
         }
     };
-    super::stage::within(parked).await;
+    within(parked).await;
     let path = "/api/agents/a/tool-calls/call_1_1/resolve";
     second.post(path, &json!({"outcome": "done", "note": " "})).await.problem(400, "BAD_REQUEST");
     let found = json!({"outcome": "done", "result": {"paid": true}, "note": "the bank says so"});
@@ -199,7 +199,7 @@ async fn a_call_in_doubt_is_settled_by_a_person() {
             tokio::task::yield_now().await;
         }
     };
-    let messages = super::stage::within(gone_on).await;
+    let messages = within(gone_on).await;
     assert!(messages.to_string().contains("{\\\"paid\\\":true}"), "{messages}");
 }
 
@@ -242,4 +242,31 @@ async fn every_documented_route_is_there_and_answers_as_documented() {
         }
     }
     assert_eq!(seen, 22);
+}
+
+#[test]
+fn an_agent_outlives_the_thread_that_served_its_request() {
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let stage = {
+        let _entered = threads.enter();
+        Stage::slow()
+    };
+    // What each thread that serves requests has; it ends here while the agent speaks.
+    let serving = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    serving.block_on(async {
+        stage.agent("a", json!({})).await;
+        stage.post("/api/agents/a/messages", &json!({"content": "sim:repeat 40 word"})).await.ok(202);
+    });
+    drop(serving);
+    threads.block_on(within(async {
+        while stage.get("/api/agents/a").await.ok(200)["state"] != "ready" {
+            tokio::task::yield_now().await;
+        }
+        let shown = stage.get("/api/agents/a").await.ok(200);
+        assert_eq!(
+            (&shown["epoch"], &shown["message_count"]),
+            (&json!(1), &json!(2)),
+            "it was taken up anew: {shown}"
+        );
+    }));
 }
