@@ -1,5 +1,7 @@
 //! The command line: what can be typed.
 
+mod agent;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -9,6 +11,8 @@ use seawall_store::ApprovalScope;
 use seawall_trace::sign::{KeyError, PublicKey};
 
 use crate::otlp::Endpoint;
+
+pub(crate) use agent::{AgentCommand, ChatArgs};
 
 /// Takes AI agents to production: one checkpoint for every model call and tool call.
 #[derive(Debug, Parser)]
@@ -76,6 +80,9 @@ pub(crate) enum Command {
     /// API keys of this server's callers
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Durable agents
+    #[command(subcommand)]
+    Agent(AgentCommand),
     /// Calls of tools that wait for a person
     #[command(subcommand)]
     Approvals(ApprovalsCommand),

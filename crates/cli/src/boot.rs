@@ -1,5 +1,6 @@
 //! Putting a server together: store, ledger, trace, checkpoint, gateway, in the order in which they need one another.
 
+mod agents;
 mod approvals;
 mod callers;
 mod directory;
@@ -30,7 +31,7 @@ use seawall_mcp::Proxy;
 use seawall_policy::Policy;
 use seawall_server::{App, AppParts, Server, ServerSettings, ServerState};
 use seawall_store::{Limits, Store};
-use seawall_store_sqlite::SqliteStore;
+use seawall_store_sqlite::{SqliteAgents, SqliteStore};
 use seawall_trace::sign::SigningHeads;
 use seawall_trace::{Heads, Observer, Options as TraceOptions, Writer};
 use seawall_types::{Clock, EventKind, Mode, RunId, Scope, Secret, Window};
@@ -40,6 +41,7 @@ use tokio::sync::mpsc::Receiver;
 use crate::exit::Failure;
 use crate::{otlp, settings};
 
+pub(crate) use agents::Agents;
 pub(crate) use housekeeping::Housekeeper;
 pub(crate) use key_policies::KeyPolicies;
 pub(crate) use limits::limits;
@@ -53,6 +55,8 @@ pub(crate) struct Booted {
     pub(crate) app: Arc<App>,
     pub(crate) run: RunId,
     pub(crate) simulated: bool,
+    /// End before the writer.
+    pub(crate) agents: Agents,
     pub(crate) writer: Writer,
     /// Sends spans; ends after the writer.
     pub(crate) exporter: Option<otlp::live::Exporter>,
@@ -155,6 +159,17 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         desk,
         changes_at_start,
     )?;
+    let agents = agents::start(&agents::Around {
+        settings: &plan.settings.agents,
+        gateway: &gateway,
+        checkpoint: &checkpoint,
+        store: Arc::new(SqliteAgents::open(&plan.settings.database(&data_dir), Arc::clone(&clock))?),
+        environment: &request.environment,
+        clock: &clock,
+        data_dir: &data_dir,
+        workers: request.workers,
+        approval_expires: plan.settings.approvals.expires_after,
+    })?;
     let token = new_token()?;
     let for_keys = Arc::clone(&reloading);
     let app = App::new(AppParts {
@@ -162,6 +177,8 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         registry,
         store,
         approvals,
+        agents: Some(agents.runtime.clone()),
+        agent_store: Some(Arc::clone(&agents.store)),
         sim: simulated.then_some(sim),
         clock: Arc::clone(&clock),
         token: Secret::new(token.clone()),
@@ -181,7 +198,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     // Whoever reads the ready line may look the run up at once.
     checkpoint.trace().flush().context("the trace can't be written")?;
     ServerState::of_this_process(server.address(), &token).write(&data_dir)?;
-    Ok(Booted { server, app, run, simulated, writer, exporter, housekeeper, data_dir, changes, lock })
+    Ok(Booted { server, app, run, simulated, agents, writer, exporter, housekeeper, data_dir, changes, lock })
 }
 
 /// The first line of the session's trace.

@@ -1,5 +1,6 @@
 //! The commands, each in its file.
 
+mod agent;
 mod approvals;
 mod budget;
 mod config;
@@ -55,6 +56,7 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
         Command::Report(args) => report::run(&world, &args),
         Command::Budget(command) => budget::run(&world, command),
         Command::Keys(command) => keys::run(&world, command),
+        Command::Agent(command) => agent::run(&world, command),
         Command::Approvals(command) => approvals::run(&world, command),
         Command::Config(command) => config::run(&world, &command),
         Command::Policy(command) => policy::run(&world, command),

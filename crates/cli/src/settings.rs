@@ -1,7 +1,7 @@
 //! The whole configuration of the binary: every section, read once.
 
+mod agents;
 mod approvals;
-mod elsewhere;
 mod otlp;
 
 use std::collections::BTreeMap;
@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::args::{Global, LogFormat, ServeArgs};
 use crate::otlp::Endpoint;
 
+pub(crate) use self::agents::AgentSettings;
 pub(crate) use self::approvals::ApprovalSettings;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) gateway: GatewaySettings,
     pub(crate) trace: TraceSettings,
     pub(crate) approvals: ApprovalSettings,
+    pub(crate) agents: AgentSettings,
     pub(crate) store: Option<String>,
     pub(crate) logging: LoggingSettings,
     pub(crate) metrics: MetricsPlace,
@@ -101,8 +103,8 @@ impl Settings {
         let metrics = reader.section("metrics", "Figures for Prometheus.", metrics);
         let otlp = otlp::declare(reader);
         let mcp = seawall_mcp::declare(reader);
-        elsewhere::declare(reader);
-        Self { gateway, trace, approvals, store, logging, metrics, otlp, mcp }
+        let agents = agents::declare(reader);
+        Self { gateway, trace, approvals, agents, store, logging, metrics, otlp, mcp }
     }
 
     /// Where the database is.

@@ -39,7 +39,7 @@ pub(crate) fn run(world: &World<'_>, args: ServeArgs) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn request(world: &World<'_>, args: ServeArgs) -> Request {
+pub(crate) fn request(world: &World<'_>, args: ServeArgs) -> Request {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = args.workers.unwrap_or(processors).clamp(1, 256);
     Request {
@@ -53,8 +53,19 @@ fn request(world: &World<'_>, args: ServeArgs) -> Request {
 
 /// Answers until it is told to stop, then ends everything in the order in which it depends on each other.
 fn serve(booted: Booted, telemetry: &TelemetryHandle, quiet: bool) -> Result<Drained, Failure> {
-    let Booted { server, app, run, simulated, writer, exporter, housekeeper, data_dir, changes, lock } =
-        booted;
+    let Booted {
+        server,
+        app,
+        run,
+        simulated,
+        agents,
+        writer,
+        exporter,
+        housekeeper,
+        data_dir,
+        changes,
+        lock,
+    } = booted;
     let address = server.address();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let drained = runtime.block_on(async {
@@ -77,6 +88,7 @@ fn serve(booted: Booted, telemetry: &TelemetryHandle, quiet: bool) -> Result<Dra
             never = key_sets => match never {},
         })
     })?;
+    agents.stop();
     // What its processes were still asked is settled before the trace ends.
     app.gateway().mcp().stop();
     finish(&app, drained);

@@ -8,6 +8,7 @@
     reason = "a test is to panic when something is not as claimed"
 )]
 
+mod agents;
 mod approvals;
 mod asking;
 mod bad_bodies;

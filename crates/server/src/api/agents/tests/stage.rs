@@ -115,8 +115,14 @@ impl Counted {
     fn new(ends: usize) -> Arc<Self> {
         let spec = ToolSpec { effect: EffectClass::Unsafe, ..ToolSpec::default() };
         let parameters = Arc::new(json!({"type": "object", "properties": {"n": {"type": "integer"}}}));
-        let description =
-            Description { name: "work".into(), description: "counts".into(), parameters, spec, manual: None };
+        let description = Description {
+            name: "work".into(),
+            description: "counts".into(),
+            parameters,
+            spec,
+            effects: Default::default(),
+            manual: None,
+        };
         Arc::new(Self { description, begun: AtomicU64::new(0), ends: Semaphore::new(ends) })
     }
 

@@ -1,0 +1,51 @@
+//! `agents`: how agents are run.
+
+use std::time::Duration;
+
+use seawall_config::Reader;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// `agents`.
+#[derive(Debug, Clone)]
+pub(crate) struct AgentSettings {
+    /// Whether agents are run here, or only written to. Not a key: a flag says it.
+    pub(crate) works: bool,
+    /// How many are held at the same time.
+    pub(crate) max_agents: usize,
+    /// When one that rests is let go of.
+    pub(crate) idle_after: Duration,
+    /// How long a worker that says nothing is taken for alive.
+    pub(crate) lease: Duration,
+    /// The folder of templates.
+    pub(crate) templates: String,
+}
+
+pub(super) fn declare(reader: &mut Reader<'_>) -> AgentSettings {
+    reader.section("agents", "Durable agents.", |agents| {
+        let doc = "How many agents one process holds at the same time, working or resting.";
+        let max_agents = agents.integer("max_agents", doc, 1_000, 1..=1_000_000);
+        AgentSettings {
+            works: true,
+            max_agents: usize::try_from(max_agents).unwrap_or(usize::MAX),
+            idle_after: agents.duration(
+                "idle_after",
+                "How long an agent that rests is held in memory; nothing is lost when it is let go of.",
+                60 * SECOND,
+                SECOND..=DAY,
+            ),
+            lease: agents.duration(
+                "lease",
+                "How long a worker that has died is waited for before others take its agents over.",
+                30 * SECOND,
+                SECOND..=DAY,
+            ),
+            templates: agents.text(
+                "templates",
+                "The folder of templates, looked for in the data directory and in the working directory.",
+                "templates",
+            ),
+        }
+    })
+}

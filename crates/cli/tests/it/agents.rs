@@ -1,0 +1,127 @@
+//! Durable agents, in the whole product: over HTTP, in the terminal, and through `kill -9`.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::eventually;
+use crate::support::program::{Program, Setup, one_upstream};
+use crate::support::raw;
+
+const TEMPLATE: &str = "
+id: helper
+system_prompt: You help.
+model: { provider: openai, name: sim-small }
+tools: ['*']
+permission: { require_approval_tools: [fs_write] }
+";
+
+/// Agents whose worker is missed after a second.
+fn setup(command: &str) -> Setup {
+    let config = format!("agents: {{ lease: 1s }}\n{}", one_upstream("sim:"));
+    let setup = Setup::new(command).config(&config);
+    std::fs::create_dir(setup.path("templates")).unwrap();
+    setup.write("templates/helper.yaml", TEMPLATE);
+    setup
+}
+
+async fn posted(server: &Program, path: &str, body: &Value) -> Value {
+    let answer = server.ask(raw::post(path, body.to_string())).await;
+    assert!(answer.status < 300, "{path}: {answer:?}");
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+async fn got(server: &Program, path: &str) -> Value {
+    let answer = server.get(path).await;
+    assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+#[tokio::test]
+async fn a_tool_that_was_killed_is_not_run_again_and_the_agent_goes_on() {
+    let setup = setup("up").args(["--listen", "127.0.0.1:0"]);
+    let server = setup.start();
+    posted(&server, "/api/agents", &json!({ "id": "a", "template": "helper" })).await;
+    let said = "sim:tool bash_run {\"cmd\":\"echo ran >> witness; sleep 600\"}\nsim:turn 1 sim:text I see";
+    let accepted = posted(&server, "/api/agents/a/messages", &json!({ "content": said })).await;
+    assert!(accepted["bookmark"]["seq"].as_u64() > Some(0), "{accepted}");
+    let witness = setup.data_dir().join("agents/a/work/witness");
+    eventually("the tool runs", async || if witness.exists() { Ok(()) } else { Err("no witness") }).await;
+    server.kill();
+    let server = setup.start();
+    let agent = eventually("the agent goes on", async || {
+        let agent = got(&server, "/api/agents/a").await;
+        if agent["state"] == "ready" { Ok(agent) } else { Err(agent) }
+    })
+    .await;
+    assert_eq!(agent["message_count"], 4, "{agent}");
+    assert_eq!(
+        std::fs::read_to_string(&witness).unwrap(),
+        "ran\n",
+        "what nobody knows the end of is not done twice"
+    );
+    let calls = got(&server, "/api/agents/a/tool-calls").await;
+    assert_eq!(calls["tool_calls"][0]["state"], "sealed", "{calls}");
+    let messages = got(&server, "/api/agents/a/messages").await;
+    let last = messages["messages"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["content"][0]["text"], "I see", "{messages}");
+    let checked = got(&server, "/api/agents/a/consistency").await;
+    assert_eq!(checked["consistent"], true, "{checked}");
+}
+
+#[tokio::test]
+async fn a_question_outlives_the_server_and_is_answered_at_the_next_one() {
+    let setup = setup("up").args(["--listen", "127.0.0.1:0"]);
+    let server = setup.start();
+    posted(&server, "/api/agents", &json!({ "id": "a", "template": "helper" })).await;
+    let said = "sim:tool fs_write {\"path\":\"x\",\"content\":\"y\"}\nsim:turn 1 sim:text thanks";
+    let paused = posted(&server, "/api/agents/a/messages?wait=true", &json!({ "content": said })).await;
+    assert_eq!(paused["status"], "paused", "{paused}");
+    server.kill();
+    let server = setup.start();
+    let waiting = got(&server, "/api/approvals?state=pending").await;
+    let approval = waiting["approvals"][0]["id"].clone();
+    assert_eq!(approval, paused["approvals"][0], "{waiting}");
+    posted(&server, "/api/agents/a/decide", &json!({ "approval_id": approval, "decision": "allow" })).await;
+    eventually("the agent goes on", async || {
+        let agent = got(&server, "/api/agents/a").await;
+        if agent["state"] == "ready" { Ok(()) } else { Err(agent) }
+    })
+    .await;
+    assert_eq!(std::fs::read_to_string(setup.data_dir().join("agents/a/work/x")).unwrap(), "y");
+    let events = setup.events();
+    let asked: Vec<_> = events.iter().filter(|event| event["data"]["name"] == "fs_write").collect();
+    assert!(asked.iter().any(|event| event["kind"] == "action.settled"), "its actions are traced: {asked:?}");
+}
+
+/// A conversation in the terminal, with these lines typed.
+fn chat(setup: &Setup, lines: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_seawall"));
+    command.args(["agent", "chat", "friend", "--template", "helper"]).arg("--data-dir").arg(setup.data_dir());
+    command.arg("--config").arg(setup.path("config.yaml")).env_clear().env("PATH", "/usr/bin:/bin");
+    command.current_dir(setup.path("")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_conversation_in_the_terminal_asks_and_goes_on_the_next_day() {
+    let setup = setup("up");
+    let first = chat(&setup, "sim:tool fs_write {\"path\":\"x\",\"content\":\"y\"}\n");
+    let said = String::from_utf8_lossy(&first.stderr);
+    assert!(
+        first.status.success() && said.contains("fs_write {\"path\":\"x\",\"content\":\"y\"}"),
+        "{first:?}"
+    );
+    // Nobody has answered. The next day the question is there again.
+    let second = chat(&setup, "y\nsim:text good to see you\n");
+    let answered = String::from_utf8_lossy(&second.stdout);
+    assert!(second.status.success() && answered.contains("good to see you"), "{second:?}");
+    assert_eq!(std::fs::read_to_string(setup.data_dir().join("agents/friend/work/x")).unwrap(), "y");
+    let listed = setup.cli_json(&["agent", "list"]);
+    assert_eq!(listed["agents"][0]["id"], "friend", "{listed}");
+    let shown = setup.cli_json(&["agent", "show", "friend"]);
+    assert_eq!(shown["message_count"], 6, "{shown}");
+}
