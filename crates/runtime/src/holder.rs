@@ -291,6 +291,13 @@ impl Holder {
                     batch.fail(&error);
                     return Err(End::Broken(error));
                 }
+                // A name is taken. Only whoever uses it is to hear of that.
+                Err(StoreError::Conflict { .. }) if batch.len() > 1 => {
+                    for single in batch.apart() {
+                        Box::pin(self.settle(single)).await?;
+                    }
+                    return Ok(());
+                }
                 Err(error) => {
                     tracing::warn!(agent = %self.kept.id(), %error, "the agent's events can't be written; trying again");
                     // Callers are not kept waiting: what they asked for is not done, or they will see that it was.
@@ -345,6 +352,8 @@ impl Holder {
                 }
             };
             let Some(last) = events.last() else { return Ok(()) };
+            // What others have written down is for the holder to go on with.
+            batch.wake();
             if last.epoch > self.epoch {
                 batch.turn_away();
                 return Err(End::Lost);

@@ -294,6 +294,15 @@ impl Runtime {
         }
     }
 
+    /// Says that somebody else may have written to an agent: whoever holds it here looks. For stores that give no hints.
+    pub fn look(&self, id: &AgentId) {
+        self.shared.hub.nudge(id);
+        if let Some(inbox) = self.shared.live.find(id) {
+            let _full = inbox.try_send(Job::Look);
+        }
+        self.shared.due.notify_one();
+    }
+
     /// Follows an agent from a number on, which itself is not told again.
     #[must_use]
     pub fn follow(&self, id: &AgentId, channels: &[Channel], since: u64) -> Feed {

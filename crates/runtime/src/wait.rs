@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use seawall_engine::{AgentId, AgentState, Block, Bookmark, Channel, Role};
+use seawall_engine::{Agent, AgentId, AgentState, Block, Bookmark, Channel, Role};
 use seawall_types::ApprovalId;
 
 use crate::{AgentError, Runtime};
@@ -56,6 +56,10 @@ impl Runtime {
     /// [`AgentError::NotFound`], a store that fails.
     pub async fn wait(&self, id: &AgentId, since: u64) -> Result<Completed, AgentError> {
         let mut feed = self.follow(id, &[Channel::Progress, Channel::Monitor, Channel::Control], since);
+        // It may be people who are waited for all along: nothing would be told of that any more.
+        if is_up_to_people(self.load(id).await?.agent()) {
+            return self.completed(id, Status::Paused, None).await;
+        }
         let mut error = None;
         loop {
             let told = feed.next().await?;
@@ -73,7 +77,7 @@ impl Runtime {
                 }
                 "state_changed" => {
                     let kept = self.load(id).await?;
-                    if matches!(kept.agent().status().state, AgentState::Paused | AgentState::Parked) {
+                    if is_up_to_people(kept.agent()) {
                         return self.completed(id, Status::Paused, None).await;
                     }
                 }
@@ -97,6 +101,11 @@ impl Runtime {
         let bookmark = Bookmark { seq: agent.seq(), timestamp: agent.last_event_at() };
         Ok(Completed { status, text, error, approvals, bookmark })
     }
+}
+
+/// Whether nothing happens before people decide or find out.
+fn is_up_to_people(agent: &Agent) -> bool {
+    agent.rests() && matches!(agent.status().state, AgentState::Paused | AgentState::Parked)
 }
 
 fn words(content: &[Block]) -> Arc<str> {

@@ -1,6 +1,6 @@
 //! Commands that are decided on together, and who waits for them.
 
-use seawall_engine::{Agent, Authority, Bookmark, Command, EffectKey, Event, Refused, decide};
+use seawall_engine::{Agent, Authority, Bookmark, Command, EffectKey, Event, Refused, Wake, decide};
 use seawall_store::StoreError;
 use seawall_types::Timestamp;
 
@@ -32,12 +32,25 @@ impl Batch {
         self.commands.push((command, reply));
     }
 
+    /// Has the agent looked at anew, whatever else is decided.
+    pub(super) fn wake(&mut self) {
+        if !self.commands.iter().any(|(command, _)| matches!(command, Command::Wake(_))) {
+            self.add(Wake.into(), None);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.commands.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.commands.is_empty()
+    }
+
+    /// Each command for itself.
+    pub(super) fn apart(self) -> impl Iterator<Item = Self> {
+        let alone = |command| Self { commands: vec![command], ..Self::default() };
+        self.commands.into_iter().map(alone)
     }
 
     /// Decides on all of them, each on what the one before has left.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_base::clock::SystemClock;
-use seawall_engine::{CallState, EffectClass};
+use seawall_engine::{CallState, EffectClass, SetTodos};
 use seawall_runtime::{Settings, Status};
 use seawall_store::AgentStore;
 use seawall_store::agents::CallQuery;
@@ -31,6 +31,12 @@ async fn what_a_front_accepts_a_worker_does() {
         front.complete(&id, "m1", "sim:tool work {\"n\": 1}\nsim:turn 1 sim:text from afar").await;
     assert_eq!(completed.text.as_deref(), Some("from afar"));
     assert_eq!((front.tool.begun(), worker.tool.begun()), (0, 1));
+    // The worker holds the agent by now, and is told nothing but by the store.
+    worker.runtime.command(&id, SetTodos { todos: [].into() }).await.unwrap();
+    let again = front.send(&id, "m2", "sim:text once more").await;
+    worker.runtime.look(&id);
+    let completed = within(front.runtime.wait(&id, again.first)).await.unwrap();
+    assert_eq!(completed.text.as_deref(), Some("once more"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
