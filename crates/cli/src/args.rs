@@ -12,7 +12,7 @@ use seawall_trace::sign::{KeyError, PublicKey};
 
 use crate::otlp::Endpoint;
 
-pub(crate) use agent::{AgentCommand, ChatArgs};
+pub(crate) use agent::{AgentArgs, AgentCommand, ChatArgs};
 
 /// Takes AI agents to production: one checkpoint for every model call and tool call.
 #[derive(Debug, Parser)]
@@ -65,6 +65,10 @@ pub(crate) enum Command {
     Up(ServeArgs),
     /// The gateway: point an SDK's base URL here
     Proxy(ServeArgs),
+    /// The HTTP API of agents, with workers in the same process or, with --no-workers, without
+    Serve(ServeArgs),
+    /// Workers alone: they run the agents of a store that several processes share
+    Worker(ServeArgs),
     /// The simulated provider on its own port; record and replay of cassettes
     Sim(SimArgs),
     /// Read, verify and keep traces
@@ -103,7 +107,7 @@ pub(crate) enum Command {
     },
 }
 
-/// Flags of `up` and `proxy`.
+/// Flags of `up`, `proxy`, `serve` and `worker`.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ServeArgs {
     /// Address and port; port 0 takes a free one [default: 127.0.0.1:8000]
@@ -130,6 +134,8 @@ pub(crate) struct ServeArgs {
     /// Worker threads [default: one for each processor]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
+    #[command(flatten)]
+    pub(crate) agents: AgentArgs,
 }
 
 /// Flags of `sim`.

@@ -31,7 +31,7 @@ use seawall_mcp::Proxy;
 use seawall_policy::Policy;
 use seawall_server::{App, AppParts, Server, ServerSettings, ServerState};
 use seawall_store::{Limits, Store};
-use seawall_store_sqlite::{SqliteAgents, SqliteStore};
+use seawall_store_sqlite::SqliteStore;
 use seawall_trace::sign::SigningHeads;
 use seawall_trace::{Heads, Observer, Options as TraceOptions, Writer};
 use seawall_types::{Clock, EventKind, Mode, RunId, Scope, Secret, Window};
@@ -163,7 +163,8 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         settings: &plan.settings.agents,
         gateway: &gateway,
         checkpoint: &checkpoint,
-        store: Arc::new(SqliteAgents::open(&plan.settings.database(&data_dir), Arc::clone(&clock))?),
+        store: agents::store(&plan.settings.store, &data_dir, &clock)?,
+        works: !request.args.agents.no_workers,
         environment: &request.environment,
         clock: &clock,
         data_dir: &data_dir,

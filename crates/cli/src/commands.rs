@@ -42,7 +42,8 @@ impl World<'_> {
 pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
     let world = World { global: &cli.global, environment };
     match cli.command {
-        Command::Up(args) | Command::Proxy(args) => return serve::run(&world, args),
+        Command::Up(args) | Command::Proxy(args) | Command::Serve(args) => return serve::run(&world, args),
+        Command::Worker(args) => return serve::run(&world, serve::of_a_worker(args)),
         Command::Sim(args) => return simulate::run(&world, &args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "seawall", &mut std::io::stdout());
@@ -62,8 +63,11 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
         Command::Policy(command) => policy::run(&world, command),
         Command::Exec(args) => exec::run(&world, args),
         Command::Doctor => doctor::run(&world),
-        Command::Up(_) | Command::Proxy(_) | Command::Sim(_) | Command::Completions { .. } => {
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Up(_)
+        | Command::Proxy(_)
+        | Command::Serve(_)
+        | Command::Worker(_)
+        | Command::Sim(_)
+        | Command::Completions { .. } => Ok(ExitCode::SUCCESS),
     }
 }

@@ -3,6 +3,7 @@
 mod agents;
 mod approvals;
 mod otlp;
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use crate::otlp::Endpoint;
 
 pub(crate) use self::agents::AgentSettings;
 pub(crate) use self::approvals::ApprovalSettings;
+pub(crate) use self::store::StoreChoice;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -35,7 +37,7 @@ pub(crate) struct Settings {
     pub(crate) trace: TraceSettings,
     pub(crate) approvals: ApprovalSettings,
     pub(crate) agents: AgentSettings,
-    pub(crate) store: Option<String>,
+    pub(crate) store: StoreChoice,
     pub(crate) logging: LoggingSettings,
     pub(crate) metrics: MetricsPlace,
     /// Where spans are sent while the server runs, if anywhere.
@@ -94,11 +96,7 @@ impl Settings {
         let trace = reader.section("trace", "The event log.", trace);
         gateway.trace_before_sending = matches!(trace.durability, Durability::Each);
         let approvals = approvals::declare(reader);
-        let store = reader
-            .optional_text("store", "Where durable state lives; default: sqlite in the data directory.");
-        if store.as_deref().is_some_and(|store| !store.starts_with("sqlite:")) {
-            reader.error("store", "this build keeps state in SQLite", "write sqlite:PATH");
-        }
+        let store = store::declare(reader);
         let logging = reader.section("logging", "Logs.", logging);
         let metrics = reader.section("metrics", "Figures for Prometheus.", metrics);
         let otlp = otlp::declare(reader);
@@ -109,10 +107,7 @@ impl Settings {
 
     /// Where the database is.
     pub(crate) fn database(&self, data_dir: &Path) -> PathBuf {
-        self.store
-            .as_deref()
-            .and_then(|store| store.strip_prefix("sqlite:"))
-            .map_or_else(|| data_dir.join("seawall.db"), PathBuf::from)
+        self.store.database(data_dir)
     }
 }
 
@@ -257,6 +252,18 @@ pub(crate) fn flags(args: &ServeArgs, environment: &Environment) -> Vec<(String,
     }
     if let Some(url) = &args.upstream {
         set("upstreams", json!([upstream(url, environment)]));
+    }
+    if let Some(store) = &args.agents.store {
+        set("store", json!(store));
+    }
+    if let Some(templates) = &args.agents.templates {
+        set("agents.templates", json!(templates));
+    }
+    if let Some(most) = args.agents.max_agents {
+        set("agents.max_agents", json!(most));
+    }
+    if let Some(lease) = &args.agents.lease {
+        set("agents.lease", json!(lease));
     }
     flags
 }

@@ -69,3 +69,23 @@ pub(crate) struct ChatArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: Option<String>,
 }
+
+/// Flags of what runs agents.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct AgentArgs {
+    /// Where agents live: sqlite:PATH, json:FOLDER, postgres://… [default: sqlite in the data directory]
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// The folder of templates [default: templates/ in the data directory, then in the working directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) templates: Option<String>,
+    /// Run no agents here: accept messages for workers elsewhere
+    #[arg(long)]
+    pub(crate) no_workers: bool,
+    /// How many agents are held at the same time [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_agents: Option<u64>,
+    /// How long a worker that says nothing is taken for alive: 10s [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) lease: Option<String>,
+}

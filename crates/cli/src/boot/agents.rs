@@ -25,12 +25,15 @@ use seawall_runtime::{
 use seawall_sandbox::Sandbox;
 use seawall_store::AgentStore;
 use seawall_store::agents::{Measured, Owner};
+use seawall_store_json::JsonStore;
+use seawall_store_postgres::PostgresStore;
+use seawall_store_sqlite::SqliteAgents;
 use seawall_tools::{HttpFetch, Registry, built_in};
 use seawall_types::{Actor, Clock};
 
 use crate::exit::Failure;
 use crate::policy;
-use crate::settings::AgentSettings;
+use crate::settings::{AgentSettings, StoreChoice};
 
 /// How long agents have to let go of what they do when the server stops. What they were at goes on at the next start.
 const LETTING_GO: Duration = Duration::from_secs(10);
@@ -53,11 +56,32 @@ pub(crate) struct Around<'a> {
     pub(crate) gateway: &'a Arc<Gateway>,
     pub(crate) checkpoint: &'a Arc<Checkpoint>,
     pub(crate) store: Arc<dyn AgentStore>,
+    /// Whether agents are run here, or only written to.
+    pub(crate) works: bool,
     pub(crate) environment: &'a Environment,
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) data_dir: &'a Path,
     pub(crate) workers: usize,
     pub(crate) approval_expires: Duration,
+}
+
+/// Where agents live. Several processes may share what is in PostgreSQL.
+pub(crate) fn store(
+    choice: &StoreChoice,
+    data_dir: &Path,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn AgentStore>, Failure> {
+    Ok(match choice {
+        StoreChoice::Own | StoreChoice::Sqlite(_) => {
+            Arc::new(SqliteAgents::open(&choice.database(data_dir), Arc::clone(clock))?)
+        }
+        StoreChoice::Json(folder) => Arc::new(JsonStore::open(folder, Arc::clone(clock))?),
+        StoreChoice::Postgres(url) => {
+            let options = seawall_store_postgres::Options::parse(url.expose())
+                .map_err(|error| Failure::usage(format!("store: {error}")))?;
+            Arc::new(PostgresStore::open(&options)?)
+        }
+    })
 }
 
 /// Starts them. Agents that were at work when the last process ended go on.
@@ -98,7 +122,7 @@ pub(crate) fn start(around: &Around<'_>) -> Result<Agents, Failure> {
         hooks: Arc::new(NoHooks),
         clock: Arc::clone(clock),
         settings: Settings {
-            works: settings.works,
+            works: around.works,
             max_agents: settings.max_agents,
             idle_after: settings.idle_after,
             lease: settings.lease,

@@ -1,4 +1,4 @@
-//! `seawall up` and `seawall proxy`: from the command line to a server that answers, and to its orderly end.
+//! `seawall up`, `proxy`, `serve` and `worker`: from the command line to a server that answers, and to its orderly end.
 
 use std::pin::pin;
 use std::process::ExitCode;
@@ -37,6 +37,12 @@ pub(crate) fn run(world: &World<'_>, args: ServeArgs) -> Outcome {
         tracing::warn!("some requests were cut off");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A worker listens for health checks and metrics alone, and on a port of its own, unless one is named.
+pub(super) fn of_a_worker(args: ServeArgs) -> ServeArgs {
+    let listen = args.listen.or_else(|| Some("127.0.0.1:0".to_owned()));
+    ServeArgs { listen, ..args }
 }
 
 pub(crate) fn request(world: &World<'_>, args: ServeArgs) -> Request {

@@ -10,8 +10,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// `agents`.
 #[derive(Debug, Clone)]
 pub(crate) struct AgentSettings {
-    /// Whether agents are run here, or only written to. Not a key: a flag says it.
-    pub(crate) works: bool,
     /// How many are held at the same time.
     pub(crate) max_agents: usize,
     /// When one that rests is let go of.
@@ -27,7 +25,6 @@ pub(super) fn declare(reader: &mut Reader<'_>) -> AgentSettings {
         let doc = "How many agents one process holds at the same time, working or resting.";
         let max_agents = agents.integer("max_agents", doc, 1_000, 1..=1_000_000);
         AgentSettings {
-            works: true,
             max_agents: usize::try_from(max_agents).unwrap_or(usize::MAX),
             idle_after: agents.duration(
                 "idle_after",

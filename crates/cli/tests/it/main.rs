@@ -39,6 +39,7 @@ mod imports;
 mod jwt;
 mod key_policies;
 mod live;
+mod machines;
 mod mcp;
 mod mcp_asking;
 mod metrics_page;
