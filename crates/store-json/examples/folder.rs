@@ -1,6 +1,6 @@
 //! Measures the folder on this machine: turns a second appended by many agents, loading, and opening.
 //!
-//! `cargo run --release -p seawall-store-json --example append [FOLDER [SECONDS]]`; the folder is to be a new one, on the
+//! `cargo run --release -p seawall-store-json --example folder [FOLDER [SECONDS]]`; the folder is to be a new one, on the
 //! disk that is meant. A turn is one append of six events and two messages.
 
 #![expect(clippy::print_stdout, reason = "printing what it measured is what it is for")]
