@@ -21,6 +21,8 @@ macro_rules! counters {
 }
 
 counters! {
+    /// Agents that were taken up to be held.
+    taken_up,
     /// Agents that were claimed because they were due.
     claims,
     /// Those of them that were taken from a worker that had died.

@@ -6,7 +6,9 @@ use seawall_runtime::{Counts, Gauges};
 /// What a counter is called, what it is, and where it comes from.
 type Row = (&'static str, &'static str, fn(&Counts) -> u64);
 
-const COUNTERS: [Row; 8] = [
+const COUNTERS: [Row; 9] = [
+    // A count, since what is called so is one by Prometheus' rules; how many there are now is a gauge below.
+    ("kode_agents_total", "Agents that this process has taken up since its start.", |counts| counts.taken_up),
     ("seawall_agent_claims_total", "Agents that were claimed because they were due.", |counts| counts.claims),
     ("seawall_agent_takeovers_total", "Agents taken over from a worker that had died.", |counts| {
         counts.takeovers
@@ -48,7 +50,7 @@ impl AgentMetrics {
             registry.register(Box::new(counter.clone())).map(|()| (counter, row))
         };
         Ok(Self {
-            held: gauge("kode_agents_total", "Agents that this process holds, working or not.")?,
+            held: gauge("seawall_agent_held", "Agents that this process holds, working or not.")?,
             resting: gauge("seawall_agent_resting", "Those of them that wait for a message or for people.")?,
             counters: COUNTERS.into_iter().map(counter).collect::<Result<_, _>>()?,
         })
