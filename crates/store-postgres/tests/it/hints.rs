@@ -134,6 +134,7 @@ fn pieces_of_an_answer_are_shown_to_others_until_they_expire() {
         let database = Database::new();
         let (store, other) = (database.open(Way::Direct, ""), database.open(Way::Direct, ""));
         let mut heard = other.listen().unwrap();
+        assert_eq!(next(&mut heard).await, Hint::All, "what is written before it listens is not heard of");
         let mut stage = Stage::new(&store, "a").await;
         stage.give(send("m")).await;
         let mut pieces = Vec::new();
