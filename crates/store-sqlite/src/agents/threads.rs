@@ -52,8 +52,8 @@ impl Door {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)
     }
 
-    fn close(&self) {
-        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    fn close(&self) -> Option<Channels> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -123,13 +123,23 @@ impl Threads {
         self.door.clone()
     }
 
-    /// Lets the threads do what they were asked, and end.
+    /// Lets the threads do what they were asked, and end: the writing one last. Two connections that close at the same time
+    /// take each other for somebody who goes on, and neither puts the log into the file.
     pub(super) async fn end(&self) {
-        self.door.close();
-        let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in ended {
+        let channels = self.door.close();
+        let mut ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
+        let writing = ended.pop();
+        let writer = channels.map(|Channels { writer, readers }| {
+            drop(readers);
+            writer
+        });
+        for reading in ended {
             // Dropped with the thread, whatever it ended by.
-            let _ = thread.await;
+            let _ = reading.await;
+        }
+        drop(writer);
+        if let Some(writing) = writing {
+            let _ = writing.await;
         }
     }
 }
@@ -137,7 +147,7 @@ impl Threads {
 impl Drop for Threads {
     /// They end when they have done what they were asked.
     fn drop(&mut self) {
-        self.door.close();
+        drop(self.door.close());
     }
 }
 
