@@ -4,6 +4,7 @@
 //! Both programs read the same monotonic clock, so a time that the provider puts into an event can be compared with the
 //! time at which the generator reads it, on one machine.
 
+pub mod agents;
 pub mod load;
 pub mod process;
 pub mod provider;
