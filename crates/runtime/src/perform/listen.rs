@@ -117,6 +117,14 @@ impl Telling {
         self.report(session, Part::Delta { stream, text }).await;
     }
 
+    /// The answer is whole: what was begun to be told in pieces is told so to its end. Clients that put pieces together have
+    /// all of it then.
+    pub(super) async fn finish(&mut self, session: &Session) {
+        if self.has_told {
+            self.tell(session).await;
+        }
+    }
+
     /// Thoughts that were told are whole before words are.
     async fn end_thoughts(&mut self, session: &Session) {
         self.tell(session).await;

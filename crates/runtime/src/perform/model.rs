@@ -175,6 +175,7 @@ async fn hear(
         }
     }
     let reply = hearer.finish()?;
+    telling.finish(session).await;
     Ok((reply, cost.get().copied().unwrap_or(Usd::ZERO)))
 }
 

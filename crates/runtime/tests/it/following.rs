@@ -47,6 +47,14 @@ async fn who_comes_back_a_hundred_times_has_read_what_the_others_have() {
     assert_eq!(restless, patient, "after {visits} visits");
     assert!(patient.is_sorted_by(|one, next| one.seq < next.seq));
     let chunks = patient.iter().filter(|told| told.kind == "text_chunk").count();
+    let word = |told: &Told, name: &str| {
+        let face: serde_json::Value = serde_json::from_str(&told.json).unwrap();
+        face.pointer(&format!("/event/{name}")).unwrap().as_str().unwrap().to_owned()
+    };
+    let pieces: String =
+        patient.iter().filter(|told| told.kind == "text_chunk").map(|told| word(told, "delta")).collect();
+    let whole = patient.iter().find(|told| told.kind == "text_chunk_end").map(|told| word(told, "text"));
+    assert_eq!(Some(pieces), whole, "the pieces are all of it");
     assert!(chunks >= 5, "it was streamed: {chunks} pieces");
 }
 
