@@ -185,7 +185,7 @@ impl Holder {
             Ok(()) => self.work().await,
             Err(end) => end,
         };
-        self.doing.stop();
+        self.doing.stop().await;
         self.session.close().await;
         if matches!(end, End::Rests) {
             self.shared.hub.forget(self.kept.id());

@@ -39,9 +39,12 @@ impl Doing {
         self.0.is_empty()
     }
 
-    /// Stops everything.
-    pub(super) fn stop(&mut self) {
-        self.0.clear();
+    /// Stops everything, and waits until it has: what was admitted and not settled says so in the trace before that ends.
+    pub(super) async fn stop(&mut self) {
+        self.0.values().for_each(AbortOnDropHandle::abort);
+        for (_, task) in self.0.drain() {
+            let _stopped = task.await;
+        }
     }
 }
 

@@ -100,6 +100,12 @@ impl<'a> Conversation<'a> {
         }
         let kept = runtime.load(&agent).await?;
         let feed = runtime.follow(&agent, &Channel::ALL, kept.agent().seq());
+        // What was said while nobody looked.
+        if let Some(last) =
+            kept.agent().history().newest_first().next().filter(|last| last.role == Role::Assistant)
+        {
+            last.content.iter().for_each(|block| output::line(shown(last.role, block)));
+        }
         let mut conversation = Self { runtime, agent, feed, lines: lines(), is_speaking: false };
         let at_work = !kept.agent().rests() || kept.agent().status().state == AgentState::Paused;
         if at_work {
