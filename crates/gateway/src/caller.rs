@@ -134,14 +134,20 @@ impl Caller {
     /// # Errors
     /// Why it is not.
     pub fn verify(&self, now: Timestamp, address: IpAddr) -> Result<(), CredentialError> {
+        self.verify_at(now)?;
+        if self.may_call_from(address) { Ok(()) } else { Err(CredentialError::Address(address)) }
+    }
+
+    /// Whether the key is good now, for what comes from no address: an agent that was made with it acts within the server.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn verify_at(&self, now: Timestamp) -> Result<(), CredentialError> {
         if self.revoked_at.is_some_and(|at| at <= now) {
             return Err(CredentialError::Revoked);
         }
         if let Some(at) = self.expires_at.filter(|&at| at <= now) {
             return Err(CredentialError::Expired(at));
-        }
-        if !self.may_call_from(address) {
-            return Err(CredentialError::Address(address));
         }
         if self.lacks_policy { Err(CredentialError::Policy) } else { Ok(()) }
     }
@@ -196,5 +202,23 @@ impl KeyRing {
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyRing({} keys)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_for_some_addresses_is_good_within_the_server() {
+        let addresses = vec!["10.0.0.0/8".parse().unwrap()];
+        let revoked_at = Some(Timestamp::from_micros(10));
+        let caller = Caller { addresses, revoked_at, ..Caller::anonymous() };
+        let (now, later) = (Timestamp::from_micros(5), Timestamp::from_micros(10));
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        assert_eq!(caller.verify(now, IpAddr::from([10, 1, 2, 3])), Ok(()));
+        assert_eq!(caller.verify(now, loopback), Err(CredentialError::Address(loopback)));
+        assert_eq!(caller.verify_at(now), Ok(()));
+        assert_eq!(caller.verify_at(later), Err(CredentialError::Revoked));
     }
 }

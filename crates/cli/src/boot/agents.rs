@@ -1,6 +1,5 @@
 //! Agents in a server: their store, their tools, and the way from them to models, which is the gateway's.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -194,7 +193,7 @@ impl Through {
             ))
         })?;
         known
-            .verify(self.gateway.checkpoint().clock().now(), IpAddr::from([127, 0, 0, 1]))
+            .verify_at(self.gateway.checkpoint().clock().now())
             .map_err(|error| NoReply(format!("the key {key:?} that this agent was made with: {error}")))?;
         Ok(Arc::new(Caller { actor, ..(**known).clone() }))
     }
