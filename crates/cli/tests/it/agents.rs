@@ -125,3 +125,11 @@ fn a_conversation_in_the_terminal_asks_and_goes_on_the_next_day() {
     let shown = setup.cli_json(&["agent", "show", "friend"]);
     assert_eq!(shown["message_count"], 6, "{shown}");
 }
+
+#[test]
+fn an_answer_that_looks_like_a_question_is_shown_whole() {
+    let setup = setup("up");
+    let words = "> ".repeat(40) + "end";
+    let said = chat(&setup, &format!("sim:text {words}\n"));
+    assert!(String::from_utf8_lossy(&said.stdout).contains(&words), "{said:?}");
+}

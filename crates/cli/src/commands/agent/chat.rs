@@ -168,7 +168,7 @@ impl<'a> Conversation<'a> {
         match told.kind {
             "text_chunk" => {
                 self.is_speaking = true;
-                prompt(&text("delta"));
+                write(&text("delta"));
             }
             "text_chunk_end" => {
                 let rest = if self.is_speaking { String::new() } else { text("text") };
@@ -246,12 +246,15 @@ fn lines() -> mpsc::Receiver<String> {
     receiver
 }
 
-/// Writes without an end of line. What asks for something is for people only.
-fn prompt(text: &str) {
-    let is_question = text.ends_with("> ") || text.ends_with(": ");
-    if is_question && !std::io::stdin().is_terminal() {
-        return;
+/// Asks a person at the terminal for something. Where input comes from elsewhere, nobody reads the question.
+fn prompt(question: &str) {
+    if std::io::stdin().is_terminal() {
+        write(question);
     }
+}
+
+/// Writes without an end of line.
+fn write(text: &str) {
     let mut out = std::io::stdout().lock();
     let _reader_gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
