@@ -1,68 +1,113 @@
 //! An agent's history, as a model is to read it.
 
-use seawall_engine::{Block, History, Media, Message, Role, Source};
+use seawall_engine::{AgentId, Block, History, Media, Message, Role, Source};
 use seawall_llm::dialogue::{self, Part, Reasoning, ToolResult, ToolUse, Turn};
+use seawall_store::agents::BlobId;
+use seawall_store::{AgentStore, StoreError};
 
-/// Names of calls and bytes of media, which the turns borrow.
+/// What the turns of a history borrow, beside the history itself: one for each block of it, in the order in which they stand,
+/// the blocks within results of tools after the result.
 #[derive(Debug, Default)]
-pub(crate) struct Borrowed {
-    /// One for each block of each message; empty where it is no call and no result.
-    names: Vec<String>,
+pub(crate) struct Borrowed(Vec<Lent>);
+
+#[derive(Debug)]
+enum Lent {
+    /// The block has all that its part needs.
+    Nothing,
+    /// The name of a call.
+    Name(String),
+    /// The bytes of what is not words.
+    Bytes(Vec<u8>),
+    /// What is said in place of the block, which can't be shown.
+    Instead(String),
 }
 
 impl Borrowed {
-    /// What the turns of these messages borrow.
-    pub(crate) fn of(messages: &History) -> Self {
-        let blocks = messages.iter().flat_map(|message| message.content.iter());
-        let names = blocks.map(|block| match block {
-            Block::ToolUse { id, .. } | Block::ToolResult { tool_use_id: id, .. } => id.to_string(),
-            _ => String::new(),
-        });
-        Self { names: names.collect() }
+    /// What the turns of these messages borrow. Blobs are read from the store, each time anew: few messages have any.
+    ///
+    /// # Errors
+    /// A store that can't be read. A blob that is not there is told to the model in words.
+    pub(crate) async fn of(
+        messages: &History,
+        store: &dyn AgentStore,
+        agent: &AgentId,
+    ) -> Result<Self, StoreError> {
+        let mut lent = Vec::new();
+        for block in messages.iter().flat_map(|message| message.content.iter()) {
+            match block {
+                Block::ToolUse { id, .. } => lent.push(Lent::Name(id.to_string())),
+                Block::ToolResult { tool_use_id, content, .. } => {
+                    lent.push(Lent::Name(tool_use_id.to_string()));
+                    for block in content.iter() {
+                        lent.push(shown(block, store, agent).await?);
+                    }
+                }
+                block => lent.push(shown(block, store, agent).await?),
+            }
+        }
+        Ok(Self(lent))
     }
 
     /// The messages as turns.
     pub(crate) fn turns<'a>(&'a self, messages: &'a History, keep_thoughts: bool) -> Vec<Turn<'a>> {
-        let mut names = self.names.iter();
-        messages.iter().map(|message| turn(message, &mut names, keep_thoughts)).collect()
+        let mut lent = self.0.iter();
+        messages.iter().map(|message| turn(message, &mut lent, keep_thoughts)).collect()
     }
 }
 
-fn turn<'a>(message: &'a Message, names: &mut std::slice::Iter<'a, String>, thoughts: bool) -> Turn<'a> {
+/// The bytes of a block that is not words.
+async fn shown(block: &Block, store: &dyn AgentStore, agent: &AgentId) -> Result<Lent, StoreError> {
+    let (Block::Image(media) | Block::Audio(media) | Block::File(media)) = block else {
+        return Ok(Lent::Nothing);
+    };
+    let Source::Blob(name) = &media.source else { return Ok(Lent::Nothing) };
+    let bytes = match name.parse::<BlobId>() {
+        Ok(id) => store.blob(agent, &id).await?,
+        Err(_) => None,
+    };
+    let instead = || Lent::Instead(format!("[{}: it is not kept any more]", media.mime_type));
+    Ok(bytes.map_or_else(instead, Lent::Bytes))
+}
+
+fn turn<'a>(message: &'a Message, lent: &mut std::slice::Iter<'a, Lent>, thoughts: bool) -> Turn<'a> {
     let role = match message.role {
         Role::User => dialogue::Role::User,
         Role::Assistant => dialogue::Role::Assistant,
     };
-    let blocks = message.content.iter().filter_map(|block| {
-        let name = names.next().map_or("", String::as_str);
-        match block {
-            Block::Reasoning { meta: None, .. } if !thoughts => None,
-            block => Some(part(block, name)),
+    let mut blocks = Vec::with_capacity(message.content.len());
+    for block in message.content.iter() {
+        let part = part(block, lent);
+        if thoughts || !matches!(block, Block::Reasoning { meta: None, .. }) {
+            blocks.push(part);
         }
-    });
-    Turn { role, blocks: blocks.collect() }
+    }
+    Turn { role, blocks }
 }
 
-fn part<'a>(block: &'a Block, id: &'a str) -> Part<'a> {
+fn part<'a>(block: &'a Block, lent: &mut std::slice::Iter<'a, Lent>) -> Part<'a> {
+    let own = lent.next().unwrap_or(&Lent::Nothing);
+    let id = if let Lent::Name(name) = own { name } else { "" };
     match block {
         Block::Text { text } => Part::Text(text),
         Block::ToolUse { name, input, .. } => Part::ToolUse(ToolUse { id, name, input }),
         Block::ToolResult { content, is_error, .. } => {
-            let content = content.iter().map(|block| part(block, "")).collect();
+            let content = content.iter().map(|block| part(block, lent)).collect();
             Part::ToolResult(ToolResult { id, content, is_error: *is_error })
         }
         Block::Reasoning { text, meta } => Part::Reasoning(Reasoning { text, signature: meta.as_deref() }),
-        Block::Image(media) => Part::Image(seen(media)),
-        Block::Audio(media) => Part::Audio(seen(media)),
-        Block::File(media) => Part::File(seen(media)),
+        Block::Image(media) => seen(media, own).map_or_else(Part::Text, Part::Image),
+        Block::Audio(media) => seen(media, own).map_or_else(Part::Text, Part::Audio),
+        Block::File(media) => seen(media, own).map_or_else(Part::Text, Part::File),
     }
 }
 
-/// What is kept as a blob was put in before; what still names one could not be read.
-fn seen(media: &Media) -> dialogue::Media<'_> {
-    let source = match &media.source {
-        Source::Url(url) => dialogue::Source::Url(url),
-        Source::Blob(_) => dialogue::Source::Bytes(&[]),
+/// What is not words; words where it can't be shown.
+fn seen<'a>(media: &'a Media, own: &'a Lent) -> Result<dialogue::Media<'a>, &'a str> {
+    let source = match (&media.source, own) {
+        (Source::Url(url), _) => dialogue::Source::Url(url),
+        (Source::Blob(_), Lent::Bytes(bytes)) => dialogue::Source::Bytes(bytes),
+        (Source::Blob(_), Lent::Instead(words)) => return Err(words),
+        (Source::Blob(_), Lent::Nothing | Lent::Name(_)) => return Err("[it can't be shown]"),
     };
-    dialogue::Media { mime_type: &media.mime_type, source }
+    Ok(dialogue::Media { mime_type: &media.mime_type, source })
 }

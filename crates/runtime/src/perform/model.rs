@@ -9,7 +9,7 @@ use seawall_engine::{
     Answer, Block, FailureClass, History, ModelAnswered, ModelFailed, ModelFailure, Retry, StopReason,
 };
 use seawall_llm::dialogue::{
-    self, Ask, Failure, Format, Hearer, Input, Said, Stop, Thinking, ToolDescription, hear_whole,
+    self, Ask, Failure, Format, Hearer, Input, Said, Stop, Thinking, ToolDescription, Turn, hear_whole,
 };
 use seawall_types::{Timestamp, Usd};
 use tokio::time::Instant;
@@ -65,7 +65,10 @@ async fn answer(session: &Arc<Session>, call: &Call) -> Result<(dialogue::Reply,
         let known = "use openai, openai-responses, anthropic or gemini";
         Failure::new(dialogue::FailureClass::Invalid, &format!("{name:?} is no provider of models; {known}"))
     })?;
-    let question = question(session, template, format, &call.messages);
+    let borrowed = Borrowed::of(&call.messages, &*session.shared.store, &session.agent).await;
+    let borrowed = borrowed.map_err(|error| unreachable(&NoReply(error.to_string())))?;
+    let turns = borrowed.turns(&call.messages, template.model.retain_thinking);
+    let question = question(session, template, format, &turns);
     let limits = template.model.timeout;
     let total = tokio::time::timeout(limits.total, async {
         let asking = tokio::time::timeout(limits.first_byte, session.shared.model.ask(question));
@@ -87,9 +90,7 @@ fn unreachable(error: &NoReply) -> Failure {
 }
 
 /// The request, in the provider's words.
-fn question(session: &Session, template: &Template, format: Format, messages: &History) -> Question {
-    let borrowed = Borrowed::of(messages);
-    let turns = borrowed.turns(messages, template.model.retain_thinking);
+fn question(session: &Session, template: &Template, format: Format, turns: &[Turn<'_>]) -> Question {
     let tools: Vec<_> = session.tools.descriptions().collect();
     let tools: Vec<_> = tools
         .iter()
@@ -114,7 +115,7 @@ fn question(session: &Session, template: &Template, format: Format, messages: &H
         stream: true,
         cache: true,
         extra: settings.extra.as_ref(),
-        ..Ask::new(&settings.name, &turns)
+        ..Ask::new(&settings.name, turns)
     };
     let written = dialogue::write(&ask, format);
     Question {

@@ -229,6 +229,13 @@ impl Stage {
         self.runtime.send(id, MessageId(name.into()), MessageKind::User, content).await.unwrap()
     }
 
+    /// What the model was asked last.
+    pub(crate) async fn last_request(&self) -> String {
+        let request = Request::get("http://sim/sim/requests?last=1").body(Full::new(Bytes::new())).unwrap();
+        let body = self.sim.call(request).await.into_body().collect().await.unwrap();
+        String::from_utf8(body.to_bytes().into()).unwrap()
+    }
+
     /// Sends, and waits for the end of the turn.
     pub(crate) async fn complete(&self, id: &AgentId, name: &str, text: &str) -> Completed {
         let sent = self.send(id, name, text).await;

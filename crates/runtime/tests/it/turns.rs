@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use seawall_engine::{ApprovalScope, Block, CallState, Decide, EffectClass, Role, Ruling, Subject};
+use seawall_engine::{
+    ApprovalScope, Block, CallState, Decide, EffectClass, Media, MessageId, MessageKind, Role, Ruling,
+    Source, Subject,
+};
 use seawall_llm_client::sim::Options;
 use seawall_runtime::{AgentError, CreateAgent, ForkAt, Status};
 use seawall_store::agents::CallQuery;
@@ -170,5 +173,24 @@ async fn agents_that_rest_make_room_for_others() {
             assert_eq!(completed.text.as_deref(), Some("here"), "{round} {name}");
             assert!(stage.runtime.gauges().held <= 2);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_that_is_kept_as_a_blob_is_shown_to_the_model() {
+    let stage = Stage::new();
+    for provider in ["openai", "openai-responses", "anthropic", "gemini"] {
+        let id = stage.agent_of(provider, provider, None).await;
+        let blob = stage.store.put_blob(&id, b"a picture").await.unwrap().to_string();
+        let picture = |name: &str| {
+            let source = Source::Blob(name.into());
+            Block::Image(Media { source, mime_type: "image/png".into() })
+        };
+        let content = [picture(&blob), picture(&"0".repeat(64)), Block::text("what is this?")].into();
+        let sent = stage.runtime.send(&id, MessageId("m1".into()), MessageKind::User, content).await.unwrap();
+        within(stage.runtime.wait(&id, sent.first)).await.unwrap();
+        let asked = stage.last_request().await;
+        assert!(asked.contains("YSBwaWN0dXJl"), "{provider}: {asked}");
+        assert!(asked.contains("[image/png: it is not kept any more]"), "{provider}: {asked}");
     }
 }
