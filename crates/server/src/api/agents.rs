@@ -5,6 +5,7 @@
 
 mod answer;
 pub(crate) mod approvals;
+mod blobs;
 mod calls;
 mod deciding;
 mod events;
@@ -23,7 +24,7 @@ mod waiting;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -53,6 +54,8 @@ pub(super) fn routes(app: &App) -> Router<Arc<App>> {
         .route("/api/agents/{id}/decide", post(deciding::decide))
         .route("/api/agents/{id}/fork", post(forking::fork))
         .route("/api/agents/{id}/snapshots", get(forking::snapshots).post(forking::snapshot))
+        .route("/api/agents/{id}/blobs", post(blobs::keep).layer(DefaultBodyLimit::disable()))
+        .route("/api/agents/{id}/blobs/{blob}", get(blobs::show))
         .route("/api/agents/{id}/todos", get(todos::show).put(todos::set))
         .route("/api/agents/{id}/tool-calls", get(calls::list))
         .route("/api/agents/{id}/tool-calls/{call}/resolve", post(calls::resolve))

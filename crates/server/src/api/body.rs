@@ -11,17 +11,22 @@ use seawall_types::Code;
 use crate::App;
 use crate::problem::Problem;
 
-/// Far more than any of our own routes takes.
+/// Far more than any of our own routes takes, but for one.
 const MOST: usize = 1024 * 1024;
+
+/// The one that takes pictures, sounds and files: as much as the gateway does.
+const BLOBS: &str = "/blobs";
 
 /// Waits for the whole body, for as long as the gateway waits for its own.
 pub(crate) async fn arrive(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let patience = app.gateway().snapshot().settings.timeouts.body_read;
+    let snapshot = app.gateway().snapshot();
+    let patience = snapshot.settings.timeouts.body_read;
+    let most = if request.uri().path().ends_with(BLOBS) { snapshot.settings.limits.body } else { MOST };
     let (parts, body) = request.into_parts();
-    match tokio::time::timeout(patience, to_bytes(body, MOST)).await {
+    match tokio::time::timeout(patience, to_bytes(body, most)).await {
         Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
         Ok(Err(error)) if is_too_large(&error) => {
-            let detail = format!("the body has more than {MOST} bytes");
+            let detail = format!("the body has more than {most} bytes");
             Problem::new(Code::BodyTooLarge, detail, "send a smaller body").into_response()
         }
         Ok(Err(_broken)) => {

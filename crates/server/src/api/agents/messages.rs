@@ -15,6 +15,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::blobs;
 use super::found::Found;
 use super::input::{Asked, Input, Page};
 use super::waiting::{Ended, end_of_turn, patience};
@@ -129,6 +130,7 @@ async fn say(
         let message = "the message says nothing";
         return Err(Problem::input("/content", message, "send a text, or at least one block"));
     }
+    blobs::verify(found, &content).await?;
     let name = name(app, headers)?;
     let message_id = name.to_string();
     let done = found.runtime.send(found.id(), name, kind, content).await?;

@@ -241,7 +241,7 @@ async fn every_documented_route_is_there_and_answers_as_documented() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 22);
+    assert_eq!(seen, 24);
 }
 
 #[test]
@@ -269,4 +269,33 @@ fn an_agent_outlives_the_thread_that_served_its_request() {
             "it was taken up anew: {shown}"
         );
     }));
+}
+
+#[tokio::test]
+async fn a_picture_is_kept_named_by_a_message_and_shown() {
+    let stage = Stage::new();
+    stage.agent("a", json!({})).await;
+    let kept = stage.ask("POST", "/api/agents/a/blobs", &[], "a picture").await.ok(201);
+    let blob = kept["blob"].as_str().unwrap();
+    assert_eq!(kept["bytes"], 9);
+    let shown = stage.open("GET", &format!("/api/agents/a/blobs/{blob}"), &[], "").await;
+    assert_eq!(shown.headers()["x-content-type-options"], "nosniff");
+    let bytes = http_body_util::BodyExt::collect(shown.into_body()).await.unwrap().to_bytes();
+    assert_eq!(bytes, "a picture");
+    let message = |blob: &str| {
+        let picture = json!({"type": "image", "blob": blob, "mime_type": "image/png"});
+        json!({"content": [picture, {"type": "text", "text": "sim:text I see"}]})
+    };
+    let ended = stage.post("/api/agents/a/messages?wait=true", &message(blob)).await.ok(200);
+    assert_eq!(ended["text"], "I see");
+    let large = "x".repeat(3 << 20);
+    assert_eq!(stage.ask("POST", "/api/agents/a/blobs", &[], &large).await.ok(201)["bytes"], 3 << 20);
+    stage.ask("POST", "/api/agents/a/message", &[], &large).await.problem(413, "BODY_TOO_LARGE");
+    // Nobody answers about what is not there, and another agent's is not there.
+    stage.agent("b", json!({})).await;
+    for (agent, blob) in [("b", blob), ("a", &"0".repeat(64)), ("a", "../x")] {
+        let refused = stage.post(&format!("/api/agents/{agent}/messages"), &message(blob)).await;
+        assert_eq!(refused.problem(400, "BAD_REQUEST")["errors"][0]["pointer"], "/content/0/blob");
+    }
+    stage.get(&format!("/api/agents/b/blobs/{blob}")).await.problem(404, "NOT_FOUND");
 }
