@@ -106,7 +106,7 @@ impl Session {
     pub(crate) async fn place(&self) -> Result<Arc<Place>, String> {
         let opening = self.place.get_or_init(|| async {
             match &self.template {
-                Ok(template) => place::open(&self.shared, &self.agent, template).await,
+                Ok(template) => place::open(&self.shared, &self.agent, &self.owner, &template.sandbox).await,
                 Err(why) => Err(why.clone()),
             }
         });

@@ -86,6 +86,8 @@ pub struct Settings {
     pub approval_expires: Option<Duration>,
     /// The folder of the agents' places.
     pub places: PathBuf,
+    /// A folder that no template may name as the root of a sandbox, nor one around it or in it: where keys, traces and stores are.
+    pub private: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -99,6 +101,7 @@ impl Default for Settings {
             retry_after: (Duration::from_secs(1), Duration::from_mins(1)),
             approval_expires: None,
             places: PathBuf::from("agents"),
+            private: None,
         }
     }
 }

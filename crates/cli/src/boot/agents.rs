@@ -127,6 +127,7 @@ pub(crate) fn start(around: &Around<'_>) -> Result<Agents, Failure> {
             lease: settings.lease,
             approval_expires: Some(around.approval_expires),
             places: data_dir.join("agents"),
+            private: Some(data_dir.to_path_buf()),
             ..Settings::default()
         },
     });

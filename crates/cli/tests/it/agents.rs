@@ -133,3 +133,40 @@ fn an_answer_that_looks_like_a_question_is_shown_whole() {
     let said = chat(&setup, &format!("sim:text {words}\n"));
     assert!(String::from_utf8_lossy(&said.stdout).contains(&words), "{said:?}");
 }
+
+#[tokio::test]
+async fn a_sandbox_around_the_data_directory_is_refused() {
+    let setup = setup("up").args(["--listen", "127.0.0.1:0"]);
+    let server = setup.start();
+    let (around, within) = (setup.path(""), setup.data_dir().join("runs"));
+    for (id, root) in [("around", around), ("within", within)] {
+        let overrides = json!({ "sandbox": { "root": root } });
+        posted(&server, "/api/agents", &json!({ "id": id, "template": "helper", "overrides": overrides }))
+            .await;
+        let said = "sim:tool bash_run {\"cmd\":\"echo ran >> witness\"}\nsim:turn 1 sim:text I see";
+        let path = format!("/api/agents/{id}/messages?wait=true");
+        let ended = posted(&server, &path, &json!({ "content": said })).await;
+        assert_eq!(ended["text"], "I see", "{ended}");
+        let calls = got(&server, &format!("/api/agents/{id}/tool-calls")).await.to_string();
+        assert!(calls.contains("lie in one another"), "{calls}");
+        assert!(!root.join("witness").exists());
+    }
+}
+
+#[tokio::test]
+async fn commands_are_held_to_the_policy_for_files() {
+    let setup = setup("up").args(["--listen", "127.0.0.1:0"]);
+    let policy = "policy: { files: { also: ['fixed:ro'] } }\n";
+    let config = format!("{policy}{}", std::fs::read_to_string(setup.path("config.yaml")).unwrap());
+    setup.write("config.yaml", &config);
+    let root = setup.path("project");
+    std::fs::create_dir_all(root.join("fixed")).unwrap();
+    let server = setup.start();
+    let overrides = json!({ "sandbox": { "root": root } });
+    posted(&server, "/api/agents", &json!({ "id": "a", "template": "helper", "overrides": overrides })).await;
+    let said =
+        "sim:tool bash_run {\"cmd\":\"echo ran > here; echo ran > fixed/there\"}\nsim:turn 1 sim:text I see";
+    posted(&server, "/api/agents/a/messages?wait=true", &json!({ "content": said })).await;
+    assert_eq!(std::fs::read_to_string(root.join("here")).unwrap(), "ran\n");
+    assert!(!root.join("fixed/there").exists());
+}
