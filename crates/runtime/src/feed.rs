@@ -17,19 +17,28 @@ const PAGE: u32 = 256;
 /// How long to wait for news before looking for oneself: hints of other processes may be lost.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Follows one agent. Dropping it stops nothing but the following.
+/// Follows the events of one agent as they are written, and the pieces of answers among them.
 #[derive(Debug)]
-pub struct Feed {
+pub(crate) struct Events {
     store: Arc<dyn AgentStore>,
     hub: Arc<Hub>,
     agent: AgentId,
+    /// The last number that was read.
+    seq: u64,
+    ready: VecDeque<Arc<Event>>,
+    changes: watch::Receiver<u64>,
+    /// Whether the log is to be looked into, news or not.
+    looks_into_log: bool,
+}
+
+/// Follows one agent, as clients are told of it. Dropping it stops nothing but the following.
+#[derive(Debug)]
+pub struct Feed {
+    events: Events,
     channels: Vec<Channel>,
     /// The last number that was told or left out.
     seq: u64,
     ready: VecDeque<Told>,
-    changes: watch::Receiver<u64>,
-    /// Whether the log is to be looked into, news or not.
-    looks_into_log: bool,
 }
 
 /// One thing that a client is told.
@@ -45,36 +54,20 @@ pub struct Told {
     pub json: String,
 }
 
-impl Feed {
-    pub(crate) fn new(
-        store: Arc<dyn AgentStore>,
-        hub: Arc<Hub>,
-        agent: AgentId,
-        channels: &[Channel],
-        since: u64,
-    ) -> Self {
+impl Events {
+    pub(crate) fn new(store: Arc<dyn AgentStore>, hub: Arc<Hub>, agent: AgentId, since: u64) -> Self {
         let changes = hub.follow(&agent);
-        let channels = channels.to_vec();
-        Self {
-            store,
-            hub,
-            agent,
-            channels,
-            seq: since,
-            ready: VecDeque::new(),
-            changes,
-            looks_into_log: true,
-        }
+        Self { store, hub, agent, seq: since, ready: VecDeque::new(), changes, looks_into_log: true }
     }
 
-    /// The next thing. Waits for it; cancelling that loses nothing.
+    /// The next one. Waits for it; cancelling that loses nothing.
     ///
     /// # Errors
     /// When the log can't be read. Asking again goes on where it was.
-    pub async fn next(&mut self) -> Result<Told, StoreError> {
+    pub(crate) async fn next(&mut self) -> Result<Arc<Event>, StoreError> {
         loop {
-            if let Some(told) = self.ready.pop_front() {
-                return Ok(told);
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(event);
             }
             if !self.looks_into_log {
                 // The hub keeps the sender for as long as there is a receiver, so that this ends by a change or by the time.
@@ -85,22 +78,16 @@ impl Feed {
         }
     }
 
-    /// The next thing, if it is there already.
+    /// The next one, if it is there already.
     ///
     /// # Errors
     /// When the log can't be read.
-    pub async fn try_next(&mut self) -> Result<Option<Told>, StoreError> {
-        self.looks_into_log = true;
+    async fn try_next(&mut self) -> Result<Option<Arc<Event>>, StoreError> {
+        self.looks_into_log |= self.ready.is_empty();
         while self.ready.is_empty() && self.looks_into_log {
             self.read().await?;
         }
         Ok(self.ready.pop_front())
-    }
-
-    /// The last number that was given.
-    #[must_use]
-    pub fn seq(&self) -> u64 {
-        self.ready.front().map_or(self.seq, |next| next.seq.saturating_sub(1))
     }
 
     /// Reads what is new: from what was written lately by this process, and from the log where that has a gap, or where
@@ -109,7 +96,7 @@ impl Feed {
         self.changes.mark_unchanged();
         match self.hub.after(&self.agent, self.seq) {
             Known::Next(events) if !events.is_empty() => {
-                events.iter().for_each(|event| self.tell(event));
+                self.take(events);
                 Ok(())
             }
             Known::Next(_) => self.page(Vec::new()).await,
@@ -128,9 +115,58 @@ impl Feed {
         pieces.retain(|piece| piece.seq <= end);
         pieces.extend(events.into_iter().map(Arc::new));
         pieces.sort_by_key(|event| event.seq);
-        pieces.iter().for_each(|event| self.tell(event));
+        self.take(pieces);
         self.looks_into_log = !is_last;
         Ok(())
+    }
+
+    /// Takes those that were not taken before: the same piece may come from two sides.
+    fn take(&mut self, events: Vec<Arc<Event>>) {
+        for event in events {
+            if event.last_seq() > self.seq {
+                self.seq = event.last_seq();
+                self.ready.push_back(event);
+            }
+        }
+    }
+}
+
+impl Feed {
+    pub(crate) fn new(events: Events, channels: &[Channel]) -> Self {
+        let seq = events.seq;
+        Self { events, channels: channels.to_vec(), seq, ready: VecDeque::new() }
+    }
+
+    /// The next thing. Waits for it; cancelling that loses nothing.
+    ///
+    /// # Errors
+    /// When the log can't be read. Asking again goes on where it was.
+    pub async fn next(&mut self) -> Result<Told, StoreError> {
+        loop {
+            if let Some(told) = self.ready.pop_front() {
+                return Ok(told);
+            }
+            let event = self.events.next().await?;
+            self.tell(&event);
+        }
+    }
+
+    /// The next thing, if it is there already.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub async fn try_next(&mut self) -> Result<Option<Told>, StoreError> {
+        while self.ready.is_empty() {
+            let Some(event) = self.events.try_next().await? else { return Ok(None) };
+            self.tell(&event);
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// The last number that was given.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.ready.front().map_or(self.seq, |next| next.seq.saturating_sub(1))
     }
 
     fn tell(&mut self, event: &Event) {

@@ -13,6 +13,7 @@ use seawall_store::agents::{Accepted, AgentRow, Creation, Kept, Owner};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::feed::Events;
 use crate::holder::{Done, Job, NotDone};
 use crate::live::Place;
 use crate::metrics::Counts;
@@ -306,8 +307,13 @@ impl Runtime {
     /// Follows an agent from a number on, which itself is not told again.
     #[must_use]
     pub fn follow(&self, id: &AgentId, channels: &[Channel], since: u64) -> Feed {
+        Feed::new(self.events(id, since), channels)
+    }
+
+    /// Follows an agent's events as they are written.
+    pub(crate) fn events(&self, id: &AgentId, since: u64) -> Events {
         let (store, hub) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.hub));
-        Feed::new(store, hub, id.clone(), channels, since)
+        Events::new(store, hub, id.clone(), since)
     }
 
     /// What is held here.

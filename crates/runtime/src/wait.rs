@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use seawall_engine::{Agent, AgentId, AgentState, Block, Bookmark, Channel, Role};
+use seawall_engine::{
+    AgentId, AgentState, Block, Bookmark, ClientEvent, Detail, Done, ErrorSeverity, Event, Fact, Piece, Role,
+    project,
+};
 use seawall_types::ApprovalId;
 
 use crate::{AgentError, Runtime};
@@ -55,74 +58,135 @@ impl Runtime {
     /// # Errors
     /// [`AgentError::NotFound`], a store that fails.
     pub async fn wait(&self, id: &AgentId, since: u64) -> Result<Completed, AgentError> {
-        let mut feed = self.follow(id, &[Channel::Progress, Channel::Monitor, Channel::Control], since);
+        let mut events = self.events(id, since);
         // It may be people who are waited for all along: nothing would be told of that any more.
-        if is_up_to_people(self.load(id).await?.agent()) {
-            return self.completed(id, Status::Paused, None).await;
-        }
-        let mut error = None;
+        let row = self.store().agent(id).await?.ok_or_else(|| AgentError::NotFound(id.clone()))?;
+        let mut state = row.state;
+        let mut heard = Heard::default();
         loop {
-            let told = feed.next().await?;
-            let face: serde_json::Value = serde_json::from_str(&told.json).unwrap_or_default();
-            let event = face.get("event").unwrap_or(&serde_json::Value::Null);
-            match told.kind {
-                "error" if word(event, "severity") == "error" => error = Some(described(event)),
-                "done" => {
-                    let status = match word(event, "reason") {
-                        "completed" => Status::Ok,
-                        "interrupted" => Status::Interrupted,
-                        _ => Status::Failed,
-                    };
-                    return self.completed(id, status, error).await;
-                }
-                "state_changed" => {
-                    let kept = self.load(id).await?;
-                    if is_up_to_people(kept.agent()) {
-                        return self.completed(id, Status::Paused, None).await;
-                    }
-                }
-                _ => {}
+            if is_peoples_turn(state)
+                && let Some(paused) = self.paused(id).await?
+            {
+                return Ok(paused);
+            }
+            let event = events.next().await?;
+            state = event.moved.and_then(|moved| moved.state).unwrap_or(state);
+            if let Some(status) = heard.hear(&event, since) {
+                return self.ended(id, status, heard, &event).await;
             }
         }
     }
 
-    async fn completed(
+    /// What an agent waits for, if it is people.
+    async fn paused(&self, id: &AgentId) -> Result<Option<Completed>, AgentError> {
+        let kept = self.load(id).await?;
+        let agent = kept.agent();
+        if !agent.rests() || !is_peoples_turn(agent.status().state) {
+            return Ok(None);
+        }
+        let asked = agent.calls().iter().filter_map(|call| call.approval.as_ref());
+        let approvals = asked.filter(|asked| asked.decided.is_none()).map(|asked| asked.id).collect();
+        let bookmark = Bookmark { seq: agent.seq(), timestamp: agent.last_event_at() };
+        Ok(Some(Completed { status: Status::Paused, text: None, error: None, approvals, bookmark }))
+    }
+
+    async fn ended(
         &self,
         id: &AgentId,
         status: Status,
-        error: Option<(String, String)>,
+        heard: Heard,
+        event: &Event,
     ) -> Result<Completed, AgentError> {
+        let text = match (status, heard.text) {
+            (Status::Ok, None) => self.said_last(id).await?,
+            (Status::Ok, text) => text,
+            _ => None,
+        };
+        let bookmark = Bookmark { seq: event.last_seq(), timestamp: event.at };
+        Ok(Completed { status, text, error: heard.error, approvals: Vec::new(), bookmark })
+    }
+
+    /// What the agent said before anybody listened.
+    async fn said_last(&self, id: &AgentId) -> Result<Option<Arc<str>>, AgentError> {
         let kept = self.load(id).await?;
-        let agent = kept.agent();
-        let said = agent.history().newest_first().find(|message| message.role == Role::Assistant);
-        let text = said.filter(|_| status == Status::Ok).map(|message| words(&message.content));
-        let open = agent.calls().iter().filter_map(|call| call.approval.as_ref());
-        let approvals = open.filter(|asked| asked.decided.is_none()).map(|asked| asked.id).collect();
-        let bookmark = Bookmark { seq: agent.seq(), timestamp: agent.last_event_at() };
-        Ok(Completed { status, text, error, approvals, bookmark })
+        let said = kept.agent().history().newest_first().find(|message| message.role == Role::Assistant);
+        Ok(said.map(|message| words(message.content.iter())))
     }
 }
 
-/// Whether nothing happens before people decide or find out.
-fn is_up_to_people(agent: &Agent) -> bool {
-    agent.rests() && matches!(agent.status().state, AgentState::Paused | AgentState::Parked)
+/// Whether it may be that nothing happens before people decide or find out.
+const fn is_peoples_turn(state: AgentState) -> bool {
+    matches!(state, AgentState::Paused | AgentState::Parked)
 }
 
-fn words(content: &[Block]) -> Arc<str> {
-    let texts = content
-        .iter()
-        .filter_map(|block| if let Block::Text { text } = block { Some(&**text) } else { None });
+/// What was heard of a turn.
+#[derive(Default)]
+struct Heard {
+    /// What was streamed of the answer.
+    streamed: Vec<Block>,
+    /// The last answer that was heard whole.
+    text: Option<Arc<str>>,
+    error: Option<(String, String)>,
+}
+
+impl Heard {
+    /// Hears an event, of which what has numbers up to `since` was heard before. How the turn ended, if it did.
+    fn hear(&mut self, event: &Event, since: u64) -> Option<Status> {
+        self.read(&event.fact);
+        let mut ended = None;
+        for face in project(event).filter(|face| face.bookmark.seq > since) {
+            match face.event {
+                ClientEvent::Error { severity: ErrorSeverity::Error, message, detail, .. } => {
+                    self.error = Some((code(detail), message.to_owned()));
+                }
+                ClientEvent::Done { reason, .. } => ended = Some(status(reason)),
+                _ => {}
+            }
+        }
+        ended
+    }
+
+    /// The model's words.
+    fn read(&mut self, fact: &Fact) {
+        match fact {
+            Fact::StreamClosed { block, .. } => self.streamed.extend(block.clone()),
+            Fact::ModelRetried { .. } => self.streamed.clear(),
+            Fact::ModelFinished { content, .. } => {
+                let streamed = std::mem::take(&mut self.streamed);
+                let blocks = content.iter().filter_map(|piece| match piece {
+                    Piece::Streamed(index) => Some(streamed.get(*index)),
+                    Piece::Block(block) => Some(Some(block)),
+                    Piece::Call { .. } => None,
+                });
+                // Where the beginning was not heard, the store knows it.
+                let blocks: Option<Vec<_>> = blocks.collect();
+                self.text = blocks.map(|blocks| words(blocks.into_iter()));
+            }
+            _ => {}
+        }
+    }
+}
+
+const fn status(reason: Done) -> Status {
+    match reason {
+        Done::Completed => Status::Ok,
+        Done::Interrupted => Status::Interrupted,
+        Done::Failed => Status::Failed,
+    }
+}
+
+fn words<'b>(content: impl Iterator<Item = &'b Block>) -> Arc<str> {
+    let texts =
+        content.filter_map(|block| if let Block::Text { text } = block { Some(&**text) } else { None });
     texts.collect::<String>().into()
 }
 
-/// Code and message of an error event.
-fn described(event: &serde_json::Value) -> (String, String) {
-    let detail = event.get("detail").unwrap_or(&serde_json::Value::Null);
-    let code = ["class", "limit"].into_iter().map(|kind| word(detail, kind)).find(|code| !code.is_empty());
-    (code.unwrap_or("failed").to_owned(), word(event, "message").to_owned())
-}
-
-/// A field that is a word.
-fn word<'v>(value: &'v serde_json::Value, name: &str) -> &'v str {
-    value.get(name).and_then(serde_json::Value::as_str).unwrap_or_default()
+/// What an error is called.
+fn code(detail: Option<Detail>) -> String {
+    let word = match detail {
+        Some(Detail::Class(class)) => serde_json::to_value(class),
+        Some(Detail::Limit(limit)) => serde_json::to_value(limit),
+        None => return "failed".to_owned(),
+    };
+    word.ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_else(|| "failed".to_owned())
 }
