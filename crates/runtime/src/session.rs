@@ -37,6 +37,7 @@ pub(crate) struct Session {
     /// What its template is today, with what was changed for it; why there is none.
     pub(crate) template: Result<Template, String>,
     pub(crate) tools: Registry,
+    system_prompt: OnceLock<String>,
     /// Where its files and processes are, once a tool has asked; why nowhere.
     place: OnceCell<Result<Arc<Place>, String>>,
     /// The policy for its calls, with the number of the configuration that it is of.
@@ -84,6 +85,7 @@ impl Session {
             scopes,
             template,
             tools,
+            system_prompt: OnceLock::new(),
             place: OnceCell::new(),
             policy: Mutex::default(),
             judged: Mutex::default(),
@@ -138,10 +140,12 @@ impl Session {
     }
 
     /// The system prompt: the template's, with the manuals of its tools.
-    pub(crate) fn system_prompt(&self, template: &Template) -> String {
-        let manual = self.tools.manual();
-        let parts = [template.system_prompt.trim(), manual.trim()];
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+    pub(crate) fn system_prompt(&self, template: &Template) -> &str {
+        self.system_prompt.get_or_init(|| {
+            let manual = self.tools.manual();
+            let parts = [template.system_prompt.trim(), manual.trim()];
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+        })
     }
 
     /// Tells the holder what an effect has come to. It waits as long as the holder has much to do.
@@ -181,8 +185,10 @@ impl Session {
         Arc::clone(&self.todos.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The agent wants to do something else by now.
+    /// The agent wants to do something else by now, and some of its calls are over.
     pub(crate) fn follow(&self, agent: &Agent) {
+        let is_open = |call: &CallId| agent.call(*call).is_some_and(|call| !call.state.is_settled());
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).retain(|call, _| is_open(call));
         let mut known = self.todos.lock().unwrap_or_else(PoisonError::into_inner);
         if **known != *agent.todos() {
             *known = agent.todos().into();

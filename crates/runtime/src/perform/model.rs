@@ -50,10 +50,12 @@ pub(super) async fn call(session: &Arc<Session>, call: Call) {
     }
 }
 
+/// Never longer than was meant when it was written down, whatever has become of the clock since.
 async fn wait_until(session: &Session, not_before: Option<Timestamp>) {
     let wait = not_before.map(|at| at.since(session.shared.clock.now())).unwrap_or_default();
+    let (_, most) = session.shared.settings.retry_after;
     if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
+        tokio::time::sleep(wait.min(most)).await;
     }
 }
 
@@ -103,7 +105,7 @@ fn question(session: &Session, template: &Template, format: Format, turns: &[Tur
     let system = session.system_prompt(template);
     let settings = &template.model;
     let ask = Ask {
-        system: (!system.is_empty()).then_some(&system),
+        system: (!system.is_empty()).then_some(system),
         tools: &tools,
         max_tokens: settings.max_tokens,
         temperature: settings.temperature,
