@@ -1,13 +1,16 @@
 """The client of durable agents against the real server: tools of this process, streams, people's decisions."""
 
+import json
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Optional
 
 import pytest
 from seawall.agents import Agents, AgentError
-from seawall.agents.tools import effect, schema
+from seawall.agents.tools import Host, effect, schema
 
 from harness.process import Server, serving
 
@@ -143,3 +146,20 @@ def test_schemas_keep_what_annotations_say():
 def test_a_server_that_is_not_there_is_an_error_with_words():
     with pytest.raises(AgentError, match="does not answer"):
         Agents("http://127.0.0.1:9").list()
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"arguments": 7}', b'{"x": {}}', b"\xff"])
+def test_what_is_no_call_is_answered_in_words(body: bytes, capfd):
+    def twice(text: str) -> str:
+        return text * 2
+
+    host = Host()
+    try:
+        url = host.add(twice)["url"]
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(url, body, method="POST"), timeout=30)
+        assert refused.value.code == 400
+        assert "this is no call" in json.loads(refused.value.read())["error"]
+    finally:
+        host.close()
+    assert capfd.readouterr().err == ""

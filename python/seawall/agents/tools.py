@@ -98,7 +98,10 @@ class Host:
         function = self._functions.get(path[len(self._path) :]) if path.startswith(self._path) else None
         if function is None:
             return 404, {"error": "there is no such tool in this process"}
-        arguments = json.loads(body)["arguments"]
+        try:
+            arguments = dict(json.loads(body)["arguments"])
+        except (ValueError, TypeError, KeyError):
+            return 400, {"error": 'this is no call: send JSON like {"arguments": {"name": "value"}}'}
         if KEY in inspect.signature(function).parameters:
             arguments[KEY] = key
         try:
@@ -111,11 +114,12 @@ class Host:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:  # noqa: N802  the name is the standard library's
-                length = int(self.headers.get("content-length", 0))
-                if length > LONGEST_BODY:
-                    self.send_error(413)
+                length = self.headers.get("content-length", "0")
+                if not length.isdecimal() or int(length) > LONGEST_BODY:
+                    self.send_error(413 if length.isdecimal() else 400)
                     return
-                status, answer = host._call(self.path, self.rfile.read(length), self.headers.get("idempotency-key"))
+                body = self.rfile.read(int(length))
+                status, answer = host._call(self.path, body, self.headers.get("idempotency-key"))
                 text = json.dumps(answer, default=str).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
