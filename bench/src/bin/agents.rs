@@ -1,36 +1,61 @@
-//! How many turns agents make: user → model → tool → model → done, with a model that answers at once, everything else real.
-//! Prints one JSON document.
+//! Measures durable agents: a model that answers at once, everything else real. Prints one JSON document.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use seawall_base::clock::SystemClock;
-use seawall_bench::agents::{Around, around};
-use seawall_bench::quantiles::Times;
-use seawall_engine::{AgentId, Block, MessageId, MessageKind};
-use seawall_runtime::{CreateAgent, Runtime, Status};
+use seawall_bench::agents::{Around, Plan, around, memory, resume, seed, turns};
 use seawall_store::AgentStore;
 use seawall_store_json::JsonStore;
 use seawall_store_postgres::{Options, PostgresStore};
 use seawall_store_sqlite::SqliteAgents;
-use serde_json::json;
 
-/// Lets agents work, and counts their turns
+/// Lets agents work, and measures them
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// sqlite:PATH, json:FOLDER or postgres://…
+    /// sqlite:PATH, json:FOLDER or postgres://…; best a new one
     #[arg(long)]
     store: String,
-    /// Agents at the same time
-    #[arg(long, default_value_t = 1)]
-    agents: usize,
-    /// Turns of each
-    #[arg(long, default_value_t = 100)]
-    turns: usize,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Turns a second: user → model → tool → model → done
+    Turns {
+        /// Agents at the same time
+        #[arg(long, default_value_t = 1)]
+        agents: usize,
+        /// Turns of each
+        #[arg(long, default_value_t = 100)]
+        turns: usize,
+        /// Calls of a tool in a turn, one after the other
+        #[arg(long, default_value_t = 1)]
+        calls: usize,
+    },
+    /// Makes agents with histories, for the other two
+    Seed {
+        /// How many
+        #[arg(long, default_value_t = 10_000)]
+        agents: usize,
+    },
+    /// Memory of agents with a hundred messages: of the process before one is held, and of each that is held
+    Memory {
+        /// How many
+        #[arg(long, default_value_t = 10_000)]
+        agents: usize,
+    },
+    /// How long it takes to have an agent with a history again
+    Resume {
+        /// How many, one after the other
+        #[arg(long, default_value_t = 200)]
+        agents: usize,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -39,8 +64,18 @@ fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let store = open(&arguments.store)?;
     let _entered = threads.enter();
-    let Around { runtime, writer } = around(folder.path(), store)?;
-    let figures = threads.block_on(measure(&runtime, &arguments))?;
+    let calls = if let What::Turns { calls, .. } = arguments.what { calls } else { 1 };
+    let Around { runtime, writer } = around(folder.path(), store, calls)?;
+    let figures = threads.block_on(async {
+        match arguments.what {
+            What::Turns { agents, turns: each, calls } => {
+                turns(&runtime, Plan { agents, turns: each, calls }).await
+            }
+            What::Seed { agents } => seed(&runtime, agents).await,
+            What::Memory { agents } => memory(&runtime, agents).await,
+            What::Resume { agents } => resume(&runtime, agents).await,
+        }
+    })?;
     writeln!(std::io::stdout(), "{figures}")?;
     threads.block_on(runtime.stop(Duration::from_secs(10)));
     writer.stop();
@@ -59,49 +94,4 @@ fn open(store: &str) -> anyhow::Result<Arc<dyn AgentStore>> {
     } else {
         Arc::new(SqliteAgents::open(&path, clock)?)
     })
-}
-
-async fn measure(runtime: &Runtime, arguments: &Arguments) -> anyhow::Result<serde_json::Value> {
-    let mut ids = Vec::new();
-    for number in 0..arguments.agents {
-        let id: AgentId = format!("bench-{}-{number}", std::process::id()).parse()?;
-        let template = "bench".to_owned();
-        runtime.create(CreateAgent { id: Some(id.clone()), template, ..CreateAgent::default() }).await?;
-        ids.push(id);
-    }
-    let begun = Instant::now();
-    let mut working = tokio::task::JoinSet::new();
-    for id in ids {
-        working.spawn(live(runtime.clone(), id, arguments.turns));
-    }
-    let mut times = Times::default();
-    while let Some(lived) = working.join_next().await {
-        lived??.into_iter().for_each(|time| times.push(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)));
-    }
-    let elapsed = begun.elapsed().as_secs_f64();
-    let turns = arguments.agents * arguments.turns;
-    #[expect(clippy::cast_precision_loss, reason = "a count of turns")]
-    let a_second = turns as f64 / elapsed;
-    Ok(json!({
-        "agents": arguments.agents,
-        "turns": turns,
-        "seconds": elapsed,
-        "turns_a_second": a_second,
-        "turn_us": times.summary(),
-    }))
-}
-
-/// The turns of one agent, one after the other.
-async fn live(runtime: Runtime, id: AgentId, turns: usize) -> anyhow::Result<Vec<Duration>> {
-    let mut times = Vec::with_capacity(turns);
-    for turn in 0..turns {
-        let begun = Instant::now();
-        let content = [Block::text("What is the weather like?")].into();
-        let sent =
-            runtime.send(&id, MessageId(format!("m{turn}").into()), MessageKind::User, content).await?;
-        let completed = runtime.wait(&id, sent.first).await?;
-        anyhow::ensure!(completed.status == Status::Ok, "{completed:?}");
-        times.push(begun.elapsed());
-    }
-    Ok(times)
 }
