@@ -77,7 +77,21 @@ impl<'a, F: AgentStore + ?Sized, T: AgentStore + ?Sized> Copying<'a, F, T> {
         if there.as_ref().is_some_and(|there| !is_earlier(there)) {
             return Err(another(&row.id));
         }
-        Ok(Self { from, to, row, there: there.map_or(0, |there| there.seq), kept: None })
+        let copying = Self { from, to, row, there: there.as_ref().map_or(0, |there| there.seq), kept: None };
+        if there.is_some_and(|there| there.seq == row.seq && there != *row) || !copying.ends_alike().await? {
+            return Err(another(&row.id));
+        }
+        Ok(copying)
+    }
+
+    /// Where nothing is to be written: whether both logs end with the same event, which has its time to the microsecond.
+    async fn ends_alike(&self) -> Result<bool, StoreError> {
+        if self.there != self.row.seq {
+            return Ok(true);
+        }
+        let before = self.there.saturating_sub(1);
+        let here = self.from.events(&self.row.id, before, 1).await?;
+        Ok(self.to.events(&self.row.id, before, 1).await? == here)
     }
 
     /// How many events were written.

@@ -12,7 +12,8 @@ use super::stage::{Stage, answered, beginning, config, id, owner, send, text, wh
 use super::walk::life;
 use crate::StoreError;
 use crate::agents::{
-    AgentStore, BlobId, Copied, ForkError, Forks, Owner, agent_at, batch_fork, check_consistency, copy,
+    AgentStore, Appended, BlobId, Copied, ForkError, Forks, Owner, agent_at, batch_fork, check_consistency,
+    copy,
 };
 use crate::memory::MemoryAgents;
 
@@ -93,8 +94,10 @@ pub async fn a_copy_overwrites_nothing(opened: &Opened) {
     let there = stage.prepare(send("there", "go"), false);
     other.append(there).await.unwrap();
     refuses(opened, &other).await;
-    stage.give(send("here", "go")).await;
-    stage.give(answered(1, vec![text("done")])).await;
+    assert_eq!(stage.give_outside(send("here", "go")).await, Appended::Done);
+    assert_eq!(stage.kept.seq(), other.agent(stage.id()).await.unwrap().unwrap().seq);
+    refuses(opened, &other).await;
+    stage.give(TakeSnapshot { id: "s".into(), label: None }).await;
     refuses(opened, &other).await;
 }
 
