@@ -1,6 +1,7 @@
 //! The command line: what can be typed.
 
 mod agent;
+mod store;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use seawall_trace::sign::{KeyError, PublicKey};
 use crate::otlp::Endpoint;
 
 pub(crate) use agent::{AgentArgs, AgentCommand, ChatArgs};
+pub(crate) use store::StoreCommand;
 
 /// Takes AI agents to production: one checkpoint for every model call and tool call.
 #[derive(Debug, Parser)]
@@ -87,6 +89,9 @@ pub(crate) enum Command {
     /// Durable agents
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Where agents are kept: from one store to another, and whether all of it fits together
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Calls of tools that wait for a person
     #[command(subcommand)]
     Approvals(ApprovalsCommand),

@@ -13,6 +13,7 @@ mod report;
 mod runs;
 mod serve;
 mod simulate;
+mod store;
 mod trace;
 
 use std::path::PathBuf;
@@ -58,6 +59,7 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
         Command::Budget(command) => budget::run(&world, command),
         Command::Keys(command) => keys::run(&world, command),
         Command::Agent(command) => agent::run(&world, command),
+        Command::Store(command) => store::run(&world, command),
         Command::Approvals(command) => approvals::run(&world, command),
         Command::Config(command) => config::run(&world, &command),
         Command::Policy(command) => policy::run(&world, command),

@@ -26,7 +26,7 @@ use crate::otlp::Endpoint;
 
 pub(crate) use self::agents::AgentSettings;
 pub(crate) use self::approvals::ApprovalSettings;
-pub(crate) use self::store::StoreChoice;
+pub(crate) use self::store::{FORMS as STORE_FORMS, StoreChoice};
 
 const SECOND: Duration = Duration::from_secs(1);
 

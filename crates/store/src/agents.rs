@@ -33,7 +33,7 @@ use crate::StoreError;
 pub use append::{Append, Appended, Body, EventRow, Right, State};
 pub use blob::{BlobId, INLINE};
 pub use consistency::{Consistency, Issue, Part, check_consistency};
-pub use copying::{Copied, copy};
+pub use copying::{Copied, copy, copy_agent, everybody};
 pub use due::due;
 pub use forking::{ForkError, Forks, agent_at, batch_fork};
 pub use kept::Kept;

@@ -28,26 +28,30 @@ impl StoreChoice {
             Self::Own | Self::Json(_) | Self::Postgres(_) => data_dir.join("seawall.db"),
         }
     }
+
+    /// What is written as `sqlite:PATH`, `json:FOLDER` or `postgres://…`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Some(Self::Postgres(Secret::new(text.to_owned())));
+        }
+        match text.split_once(':')? {
+            (_, "") => None,
+            ("sqlite", path) => Some(Self::Sqlite(path.into())),
+            ("json", path) => Some(Self::Json(path.into())),
+            _ => None,
+        }
+    }
 }
+
+/// How a store is written.
+pub(crate) const FORMS: &str = "write sqlite:PATH, json:FOLDER or postgres://USER@HOST/DATABASE";
 
 pub(super) fn declare(reader: &mut Reader<'_>) -> StoreChoice {
     let doc = "Where durable state lives: sqlite:PATH, or for agents json:FOLDER or postgres://…; never shown, since it may have a \
                password in it. Default: sqlite in the data directory.";
     let Some(store) = reader.secret("store", doc) else { return StoreChoice::Own };
-    let text = store.expose();
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return StoreChoice::Postgres(store);
-    }
-    match text.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => StoreChoice::Sqlite(path.into()),
-        Some(("json", path)) if !path.is_empty() => StoreChoice::Json(path.into()),
-        _ => {
-            reader.error(
-                "store",
-                "this names no store",
-                "write sqlite:PATH, json:FOLDER or postgres://USER@HOST/DATABASE",
-            );
-            StoreChoice::Own
-        }
-    }
+    StoreChoice::parse(store.expose()).unwrap_or_else(|| {
+        reader.error("store", "this names no store", FORMS);
+        StoreChoice::Own
+    })
 }

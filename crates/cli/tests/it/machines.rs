@@ -1,12 +1,11 @@
 //! Many processes over one PostgreSQL: servers that only accept, workers that only work, and one of them killed.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::support::eventually;
+use crate::support::postgres::Postgres;
 use crate::support::program::{Program, Setup, one_upstream};
 use crate::support::raw;
 
@@ -18,56 +17,6 @@ sandbox: { root: ROOT }
 ";
 
 const AGENTS: usize = 20;
-
-/// A PostgreSQL of this test.
-struct Postgres {
-    folder: TempDir,
-    url: String,
-}
-
-impl Postgres {
-    fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("seawall-pg-").tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        if is_root() {
-            assert!(Command::new("chown").arg("postgres:").arg(folder.path()).status().unwrap().success());
-        }
-        let data = folder.path().join("data").display().to_string();
-        run(&program("initdb"), &["-D", &data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C"]);
-        let listen = format!("-c listen_addresses=127.0.0.1 -p {port} -k {}", folder.path().display());
-        let log = folder.path().join("log").display().to_string();
-        run(&program("pg_ctl"), &["-D", &data, "-l", &log, "-o", &listen, "-w", "start"]);
-        Self { folder, url: format!("postgres://postgres@127.0.0.1:{port}/postgres") }
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        let data = self.folder.path().join("data").display().to_string();
-        run(&program("pg_ctl"), &["-D", &data, "-m", "immediate", "-w", "stop"]);
-    }
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-fn program(name: &str) -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let found =
-        versions.map(|version| version.path().join("bin").join(name)).find(|program| program.exists());
-    found.expect("PostgreSQL is missing: install the Debian package postgresql")
-}
-
-/// Runs a program as somebody who may run a database: root may not.
-fn run(program: &Path, arguments: &[&str]) {
-    let mut command = Command::new(if is_root() { Path::new("runuser") } else { program });
-    if is_root() {
-        command.args(["-u", "postgres", "--"]).arg(program);
-    }
-    command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    assert!(command.status().unwrap().success(), "{} {arguments:?}", program.display());
-}
 
 /// One of the processes.
 fn process(command: &str, database: &Postgres, shared: &Path, more: &[&str]) -> Program {

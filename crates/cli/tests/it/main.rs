@@ -54,6 +54,7 @@ mod retrying;
 mod routing;
 mod secrets;
 mod signing;
+mod stores;
 mod support;
 mod timeouts;
 mod traces;

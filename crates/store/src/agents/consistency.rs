@@ -58,6 +58,23 @@ pub enum Part {
     Blobs,
 }
 
+impl Part {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Entry => "entry",
+            Self::Messages => "messages",
+            Self::Calls => "calls",
+            Self::Accepted => "accepted",
+            Self::Snapshots => "snapshots",
+            Self::State => "state",
+            Self::Blobs => "blobs",
+        }
+    }
+}
+
 impl Consistency {
     /// Whether everything fits.
     #[must_use]

@@ -35,26 +35,52 @@ pub async fn copy<F: AgentStore + ?Sized, T: AgentStore + ?Sized>(
     to: &T,
 ) -> Result<Copied, StoreError> {
     let mut copied = Copied::default();
-    let mut skip = 0;
+    for row in everybody(from).await? {
+        copied.count(copy_agent(from, to, &row).await?);
+    }
+    Ok(copied)
+}
+
+/// Copies one agent, of which this is the entry here. How many events were written: none where it was there already.
+///
+/// # Errors
+/// As of [`copy`].
+pub async fn copy_agent<F: AgentStore + ?Sized, T: AgentStore + ?Sized>(
+    from: &F,
+    to: &T,
+    row: &AgentRow,
+) -> Result<u64, StoreError> {
+    Copying::new(from, to, row).await?.copy().await
+}
+
+/// The entries of all agents, those put away too, the oldest first.
+///
+/// # Errors
+/// Where the store can't be read.
+pub async fn everybody<S: AgentStore + ?Sized>(store: &S) -> Result<Vec<AgentRow>, StoreError> {
+    let mut all = Vec::new();
     loop {
         let query = AgentQuery {
             archived: true,
             order: AgentOrder::Oldest,
-            skip,
+            skip: u32::try_from(all.len()).unwrap_or(u32::MAX),
             most: PAGE,
             ..AgentQuery::default()
         };
-        let rows = from.agents(&query).await?;
+        let rows = store.agents(&query).await?;
         if rows.is_empty() {
-            return Ok(copied);
+            return Ok(all);
         }
-        for row in &rows {
-            let events = Copying::new(from, to, row).await?.copy().await?;
-            copied.events = copied.events.saturating_add(events);
-            let count = if events > 0 { &mut copied.agents } else { &mut copied.known };
-            *count = count.saturating_add(1);
-        }
-        skip = skip.saturating_add(PAGE);
+        all.extend(rows);
+    }
+}
+
+impl Copied {
+    /// Counts an agent of which this many events were written.
+    pub fn count(&mut self, events: u64) {
+        self.events = self.events.saturating_add(events);
+        let count = if events > 0 { &mut self.agents } else { &mut self.known };
+        *count = count.saturating_add(1);
     }
 }
 

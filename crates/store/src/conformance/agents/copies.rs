@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use seawall_engine::{
-    Agent, Block, Media, MessageId, MessageKind, NewFork, SendMessage, Source, TakeSnapshot,
+    Agent, AgentId, Archive, Block, Media, MessageId, MessageKind, NewFork, SendMessage, Source, TakeSnapshot,
 };
 use seawall_types::{ManualClock, RunId};
 
@@ -19,6 +19,35 @@ use crate::memory::MemoryAgents;
 
 async fn elsewhere(opened: &Opened) -> MemoryAgents {
     MemoryAgents::new(Arc::new(ManualClock::new(opened.time.now().await)))
+}
+
+/// Makes agents of every sort: they wait, rest, have pictures, were compressed, forked or put away.
+pub async fn populate(opened: &Opened) -> Vec<AgentId> {
+    let mut agents = Vec::new();
+    for seed in 1..=4 {
+        agents.push(life(opened, seed, 120).await);
+    }
+    let mut stage = Stage::of(opened, "pictures", owner("x"), config()).await;
+    show(&mut stage, "m", b"picture").await;
+    stage.give(answered(1, vec![text("seen")])).await;
+    stage.turn("n").await;
+    stage.give(TakeSnapshot { id: "s".into(), label: Some("point".into()) }).await;
+    stage.compress("what was said").await;
+    batch_fork(&*opened.store, forks(&stage, None, &["fork"])).await.unwrap();
+    stage.give(Archive { by: "ann".into() }).await;
+    agents.extend([stage.id().clone(), id("fork")]);
+    agents
+}
+
+/// Two stores tell the same of agents, and what each of them says of an agent fits together.
+pub async fn tell_the_same(one: &dyn AgentStore, other: &dyn AgentStore, agents: &[AgentId]) {
+    for agent in agents {
+        assert_eq!(whole(one, agent).await, whole(other, agent).await, "{agent}");
+        for store in [one, other] {
+            let checked = check_consistency(store, agent).await.unwrap();
+            assert!(checked.is_consistent(), "{agent}: {checked:?}");
+        }
+    }
 }
 
 /// Says something with a picture that is kept.
