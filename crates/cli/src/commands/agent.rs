@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use http::Method;
-use seawall_base::clock::SystemClock;
 use seawall_engine::AgentId;
 use seawall_store::AgentStore;
 use seawall_store::agents::{AgentOrder, AgentQuery, AgentRow};
-use seawall_store_sqlite::SqliteAgents;
 use serde_json::{Value, json};
 
 use super::World;
+use super::store::Opened;
 use crate::args::AgentCommand;
 use crate::exit::{Failure, Outcome};
 use crate::{client, output, settings};
@@ -46,15 +45,11 @@ fn parse(id: &str) -> Result<AgentId, Failure> {
     id.parse().map_err(Failure::usage)
 }
 
-/// The store of the data directory, which a running server may use at the same time.
-fn store(world: &World<'_>) -> Result<SqliteAgents, Failure> {
+/// The configured store. A running server may use it at the same time, but for a folder of files.
+fn store(world: &World<'_>) -> Result<Arc<dyn AgentStore>, Failure> {
     let sources = settings::sources(world.global, world.environment, Vec::new());
     let (_, settings) = settings::load(&sources).map_err(Failure::usage)?;
-    let file = settings.database(&world.data_dir());
-    if !file.exists() {
-        return Err(Failure::usage(format!("there is no store in {}; make an agent first", file.display())));
-    }
-    Ok(SqliteAgents::open(&file, Arc::new(SystemClock::new()))?)
+    Ok(Opened::existing(&settings.store, &world.data_dir())?.agents)
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> Result<T, Failure> {

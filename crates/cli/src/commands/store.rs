@@ -6,6 +6,7 @@ mod opened;
 
 use std::time::Duration;
 
+pub(super) use self::opened::Opened;
 use super::World;
 use crate::args::StoreCommand;
 use crate::exit::{Failure, Outcome};

@@ -17,10 +17,10 @@ use crate::exit::Failure;
 use crate::settings::{STORE_FORMS, StoreChoice};
 
 /// A store and what is known of it.
-pub(super) struct Opened {
+pub(in crate::commands) struct Opened {
     /// As it was asked for, but for a password.
     pub(super) name: String,
-    pub(super) agents: Arc<dyn AgentStore>,
+    pub(in crate::commands) agents: Arc<dyn AgentStore>,
     /// Agents that are not listed, since their logs are broken.
     pub(super) damaged: Vec<(AgentId, StoreError)>,
     file: Option<PathBuf>,
@@ -32,14 +32,16 @@ pub(super) fn parse(text: &str) -> Result<StoreChoice, Failure> {
 
 impl Opened {
     /// Opens one that is there.
-    pub(super) fn existing(choice: &StoreChoice, data_dir: &Path) -> Result<Self, Failure> {
+    pub(in crate::commands) fn existing(choice: &StoreChoice, data_dir: &Path) -> Result<Self, Failure> {
         let (name, place) = (name(choice, data_dir), place(choice, data_dir));
         let is_there = |file: &Path| match choice {
             StoreChoice::Json(folder) => folder.join("agents").is_dir(),
             _ => file.is_file(),
         };
         if place.as_deref().is_some_and(|file| !is_there(file)) {
-            return Err(Failure::usage(format!("there is no store at {name}")));
+            return Err(Failure::usage(format!(
+                "there is no store at {name} yet; agents are made by `seawall agent chat` or a server"
+            )));
         }
         Self::open(choice, data_dir)
     }
