@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::eventually;
 use crate::support::postgres::Postgres;
@@ -39,15 +40,73 @@ async fn got(server: &Program, path: &str) -> Value {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
+/// A folder with the template.
+fn templates() -> TempDir {
+    let shared = tempfile::tempdir().unwrap();
+    let template = TEMPLATE.replace("ROOT", shared.path().to_str().unwrap());
+    std::fs::write(shared.path().join("helper.yaml"), template).unwrap();
+    shared
+}
+
+#[tokio::test]
+async fn five_who_want_one_agent_at_three_servers_have_one_and_their_messages_keep_their_order() {
+    let (database, shared) = (Postgres::start(), templates());
+    let fronts = [(); 3].map(|()| process("serve", &database, shared.path(), &["--no-workers"]));
+    let _worker = process("worker", &database, shared.path(), &[]);
+    for round in 0..5 {
+        let path = format!("/api/agents/one-{round}");
+        let wanted = json!({ "id": format!("one-{round}"), "template": "helper" }).to_string();
+        let ask = |client: usize| fronts[client % 3].ask(raw::post("/api/agents", &wanted));
+        let answers: [_; 5] = tokio::join!(ask(0), ask(1), ask(2), ask(3), ask(4)).into();
+        let made = answers.iter().filter(|answer| answer.status == 201).count();
+        let found = answers.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!((made, found), (1, 4), "{answers:?}");
+        assert!(answers.iter().all(|answer| answer.json() == answers[0].json()), "{answers:?}");
+
+        // Everybody talks to it at once, each message at another server than the one before.
+        let (fronts, path) = (&fronts, &path);
+        let talk = async |client: usize| {
+            let mut accepted = Vec::new();
+            for number in 0..4 {
+                let said = json!({ "content": format!("sim:text {client}.{number}") });
+                let server = &fronts[(client + number) % 3];
+                let answer = posted(server, &format!("{path}/messages"), &said).await;
+                accepted.push(answer["bookmark"]["seq"].as_u64().unwrap());
+            }
+            accepted
+        };
+        let accepted: [_; 5] = tokio::join!(talk(0), talk(1), talk(2), talk(3), talk(4)).into();
+        assert!(accepted.iter().all(|seqs| seqs.is_sorted_by(|one, next| one < next)), "{accepted:?}");
+        let messages = eventually("everything is answered", async || {
+            let messages = got(&fronts[0], &format!("{path}/messages")).await;
+            let rests = got(&fronts[1], path).await["state"] == "ready";
+            let is_queued = messages.to_string().contains("\"queued\"");
+            if rests && !is_queued { Ok(messages) } else { Err(messages) }
+        })
+        .await;
+        let said: Vec<&str> = messages["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|message| message["role"] == "user")
+            .flat_map(|message| message["content"].as_array().unwrap())
+            .filter_map(|block| block["text"].as_str()?.strip_prefix("sim:text "))
+            .collect();
+        assert_eq!(said.len(), 20, "each is there once: {messages}");
+        for client in 0..5 {
+            let own: Vec<_> = said.iter().filter(|text| text.starts_with(&format!("{client}."))).collect();
+            assert!(own.is_sorted() && own.len() == 4, "client {client}: {own:?}");
+        }
+        let agents = got(&fronts[2], &format!("/api/agents?prefix=one-{round}")).await;
+        assert_eq!(agents["agents"].as_array().unwrap().len(), 1, "{agents}");
+        let checked = got(&fronts[2], &format!("{path}/consistency")).await;
+        assert_eq!(checked["consistent"], true, "{checked}");
+    }
+}
+
 #[tokio::test]
 async fn agents_of_a_killed_worker_go_on_at_another_and_nothing_is_done_twice() {
-    let database = Postgres::start();
-    let shared = tempfile::tempdir().unwrap();
-    std::fs::write(
-        shared.path().join("helper.yaml"),
-        TEMPLATE.replace("ROOT", shared.path().to_str().unwrap()),
-    )
-    .unwrap();
+    let (database, shared) = (Postgres::start(), templates());
     let fronts = [(); 2].map(|()| process("serve", &database, shared.path(), &["--no-workers"]));
     let doomed = process("worker", &database, shared.path(), &[]);
     for number in 0..AGENTS {
