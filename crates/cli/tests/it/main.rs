@@ -28,6 +28,7 @@ mod disk_full;
 mod documents;
 mod drain;
 mod drift;
+mod examples;
 mod exec;
 mod exporting;
 mod faults;
