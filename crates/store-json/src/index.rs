@@ -41,14 +41,37 @@ pub(crate) struct Entry {
     holder: Option<WorkerId>,
 }
 
+/// When an agent is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// Since then, by a clock that may have been put back in between.
+    AtOnce(Timestamp),
+    /// Not before.
+    At(Timestamp),
+}
+
+impl Due {
+    fn of(row: &AgentRow) -> Option<Self> {
+        row.due.map(|due| if row.is_due_at_once() { Self::AtOnce(due) } else { Self::At(due) })
+    }
+
+    /// In how long.
+    fn wait(self, now: Timestamp) -> Duration {
+        match self {
+            Self::AtOnce(_) => Duration::ZERO,
+            Self::At(due) => due.since(now),
+        }
+    }
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     agents: BTreeMap<AgentId, Entry>,
     /// Agents of which not even an index entry could be made.
     lost: BTreeMap<AgentId, StoreError>,
-    /// When agents are due.
-    due: BTreeSet<(Timestamp, AgentId)>,
+    /// When agents are due: first those that are at once, whatever the clock says, since when.
+    due: BTreeSet<(Due, AgentId)>,
     workers: Workers,
     generations: u64,
 }
@@ -84,9 +107,9 @@ impl Index {
         let id = row.id.clone();
         self.lost.remove(&id);
         let before = self.agents.remove(&id);
-        let due = before.as_ref().and_then(|entry| entry.row.due);
+        let due = before.as_ref().and_then(|entry| Due::of(&entry.row));
         let (epoch, holder) = before.map_or((0, None), |entry| (entry.epoch, entry.holder));
-        self.change_due(&id, due, row.due);
+        self.change_due(&id, due, Due::of(&row));
         let epoch = epoch.max(row.epoch);
         let (condition, generation) = (Condition::Good, self.generations);
         self.agents.insert(id, Entry { row, lengths, condition, generation, epoch, holder });
@@ -106,7 +129,7 @@ impl Index {
         let Some(entry) = self.agents.get_mut(id) else { return };
         entry.epoch = entry.epoch.max(row.epoch);
         entry.lengths = lengths;
-        let (before, after) = (entry.row.due, row.due);
+        let (before, after) = (Due::of(&entry.row), Due::of(&row));
         entry.row = row;
         self.change_due(id, before, after);
     }
@@ -115,11 +138,11 @@ impl Index {
     pub(crate) fn remove(&mut self, id: &AgentId) -> bool {
         let was_lost = self.lost.remove(id).is_some();
         let Some(entry) = self.agents.remove(id) else { return was_lost };
-        self.change_due(id, entry.row.due, None);
+        self.change_due(id, Due::of(&entry.row), None);
         true
     }
 
-    fn change_due(&mut self, id: &AgentId, before: Option<Timestamp>, after: Option<Timestamp>) {
+    fn change_due(&mut self, id: &AgentId, before: Option<Due>, after: Option<Due>) {
         if let Some(due) = before {
             self.due.remove(&(due, id.clone()));
         }
@@ -160,7 +183,7 @@ impl Index {
     /// When the next agent that nobody holds is due.
     pub(crate) fn next_due(&self, now: Timestamp, elapsed: Duration) -> Option<Duration> {
         let is_free = |id: &AgentId| self.agents.get(id).is_some_and(|entry| self.is_free(entry, elapsed));
-        self.due.iter().find(|(_, id)| is_free(id)).map(|(due, _)| due.since(now))
+        self.due.iter().find(|(_, id)| is_free(id)).map(|(due, _)| due.wait(now))
     }
 }
 

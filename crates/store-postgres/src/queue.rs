@@ -12,6 +12,7 @@ use seawall_store::StoreError;
 use seawall_store::agents::{Candidate, Claimed, WorkerId, in_turn};
 use tokio_postgres::Row;
 
+use crate::append::queued;
 use crate::database::{Begin, Database};
 use crate::failure::damaged;
 use crate::home::{COURTESY, may_take};
@@ -34,10 +35,10 @@ const FREE: &str = "select number, name, tenant, queued_at as due, now() - queue
      from seawall_agent where queued_at <= now() order by queued_at, number limit ";
 
 /// Those of workers that died. Nobody waits for them to come back: they have been waited for already. Worker by worker, since
-/// few are dead and the living hold much.
+/// few are dead and the living hold much. What is due at once is so whatever time it was by their clocks.
 const LEFT: &str = "select abandoned.*, interval '1 day' as free_for from seawall_agent_worker as dead \
-     cross join lateral (select number, name, tenant, due from seawall_agent where holder = dead.id and due <= now() \
-     order by due, number limit 256) as abandoned where lease_until <= now() order by due, number limit ";
+     cross join lateral (select number, name, tenant, due from seawall_agent where holder = dead.id \
+     and (due <= now() or due <= updated_at) order by due, number limit 256) as abandoned where lease_until <= now() order by due, number limit ";
 
 /// As the first, for each tenant by itself: from one tenant to the next through the index, however many of one's wait.
 const BY_TENANT: &str = "with recursive tenants as ( \
@@ -166,7 +167,7 @@ async fn take(
 ) -> Result<Vec<Claimed>, StoreError> {
     let claim = format!(
         "with chosen as (select number, holder from seawall_agent where number = any ($2) and (queued_at <= now() \
-         or holder is not null and due <= now() and not exists \
+         or holder is not null and (due <= now() or due <= updated_at) and not exists \
          (select from seawall_agent_worker where id = holder and lease_until > now())) \
          order by array_position($2, number) limit $3 for update skip locked) \
          update seawall_agent as agent set epoch = epoch + 1, holder = $1, queued_at = null from chosen \
@@ -196,9 +197,10 @@ pub(crate) async fn next_due(database: &Database) -> Result<Option<Duration>, St
          then greatest(free_at + interval '{} milliseconds' - now(), interval '0') else interval '0' end) * 1000000)::bigint \
          from (select least((select min(queued_at) from seawall_agent where queued_at is not null), \
          (select min(greatest(abandoned.due, lease_until)) from seawall_agent_worker as dead cross join lateral \
-         (select min(due) as due from seawall_agent where holder = dead.id) as abandoned \
+         (select min({}) as due from seawall_agent where holder = dead.id) as abandoned \
          where lease_until <= now() and abandoned.due is not null)) as free_at) as next where free_at is not null",
-        COURTESY.as_millis()
+        COURTESY.as_millis(),
+        queued("due", "updated_at")
     );
     let rows = database.one(Begin::Read, Statement::new(&text)).await?;
     rows.first().map(|row| Ok(Duration::from_micros(get::<Number>(row, 0)?.0))).transpose()

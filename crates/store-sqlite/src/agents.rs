@@ -47,6 +47,7 @@ impl SqliteAgents {
     pub fn open(file: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let mut writer = connect(file)?;
         schema::migrate(&mut writer)?;
+        lease::shorten(&writer, clock.now())?;
         let threads = Threads::start(file, writer)?;
         Ok(Self { clock, threads, watch: Watch::default() })
     }

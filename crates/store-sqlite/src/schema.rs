@@ -14,6 +14,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("schema/0002_signed_heads.sql"),
     include_str!("schema/0003_approvals.sql"),
     include_str!("schema/0004_agents.sql"),
+    include_str!("schema/0005_due_at_once.sql"),
 ];
 
 /// Brings the tables up to date, in one transaction.

@@ -7,7 +7,7 @@ use seawall_engine::AgentId;
 use seawall_store::agents::{Candidate, Claimed, Holder, Lease, Worker, WorkerId, in_turn};
 use seawall_types::Timestamp;
 
-use super::{Condition, Entry, Index};
+use super::{Condition, Due, Entry, Index};
 
 /// Workers with the moment until which each is to be taken for alive, by the monotonic clock. Those whose lease has lapsed
 /// stay: they must not be taken for new ones.
@@ -86,9 +86,10 @@ impl Index {
         for entry in self.agents.values().filter(|entry| self.is_held(entry, elapsed)) {
             *held.entry(entry.row.owner.tenant.clone()).or_default() += 1;
         }
-        let due = self.due.iter().take_while(|(due, _)| *due <= now).filter_map(|(due, id)| {
+        let due = self.due.iter().take_while(|(due, _)| due.wait(now).is_zero()).filter_map(|(due, id)| {
             let entry = self.agents.get(id).filter(|entry| self.is_free(entry, elapsed))?;
-            Some(Candidate { due: *due, item: id.clone(), tenant: entry.row.owner.tenant.clone() })
+            let (Due::AtOnce(due) | Due::At(due)) = *due;
+            Some(Candidate { due, item: id.clone(), tenant: entry.row.owner.tenant.clone() })
         });
         let chosen = in_turn(due.collect(), held, most);
         chosen.into_iter().filter_map(|id| self.take(&id, worker)).collect()

@@ -29,15 +29,20 @@ const HELD: &str =
     "SELECT lease_epoch, holder, until FROM agent LEFT JOIN agent_worker ON agent_worker.id = holder
   WHERE agent.id = ?1";
 
-/// Nobody holds it who is alive at the time `?1`.
-const NEXT_DUE: &str = "SELECT min(due) FROM agent
+/// No lease lasts longer than its length from the time `?1`, as one does whose end was reckoned before the clock was put back.
+const SHORTEN: &str = "UPDATE agent_worker SET until = ?1 + lease WHERE until > ?1 + lease";
+
+/// Nobody holds it who is alive at the time `?1`. What is due since it was written is due at once, also where the clock was
+/// put back since.
+const NEXT_DUE: &str = "SELECT min(CASE WHEN due <= updated_at THEN min(due, ?1) ELSE due END) FROM agent
   WHERE due IS NOT NULL AND (holder IS NULL OR holder NOT IN (SELECT id FROM agent_worker WHERE until > ?1))";
 
 /// Tenants of whom an agent is due, the nameless one among them.
-const TENANTS: &str = "SELECT DISTINCT tenant FROM agent WHERE due IS NOT NULL AND due <= ?1";
+const TENANTS: &str =
+    "SELECT DISTINCT tenant FROM agent WHERE due IS NOT NULL AND (due <= ?1 OR due <= updated_at)";
 
 const DUE: &str = "SELECT id, due FROM agent
-  WHERE tenant IS ?2 AND due IS NOT NULL AND due <= ?1
+  WHERE tenant IS ?2 AND due IS NOT NULL AND (due <= ?1 OR due <= updated_at)
     AND (holder IS NULL OR holder NOT IN (SELECT id FROM agent_worker WHERE until > ?1))
   ORDER BY due, id LIMIT ?3";
 
@@ -86,6 +91,11 @@ pub(super) fn renew(connection: &Connection, worker: &Worker, now: Timestamp) ->
 
 fn micros_of(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Has leases end that were given before the clock was put back.
+pub(super) fn shorten(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+    execute(connection, SHORTEN, [micros(now)]).map(|_| ())
 }
 
 pub(super) fn retire(connection: &Connection, worker: &WorkerId) -> Result<(), StoreError> {

@@ -97,6 +97,15 @@ impl AgentRow {
     }
 }
 
+impl AgentRow {
+    /// Whether somebody has to run it at once, whatever the clock says: the time since when that is so is by the clock of
+    /// whoever wrote it, which may have been put back since, or be ahead of the store's.
+    #[must_use]
+    pub fn is_due_at_once(&self) -> bool {
+        self.due.is_some_and(|due| due <= self.updated_at)
+    }
+}
+
 /// A message of an agent's history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MessageRow {

@@ -119,6 +119,7 @@ macro_rules! agent_conformance {
             what_there_is_is_counted
             who_rests_is_not_due
             who_has_a_message_is_due_at_once
+            who_is_due_at_once_is_so_whatever_clock_it_was_written_by
             a_question_that_expires_is_due_then
             the_longest_due_are_claimed_first
             tenants_take_turns

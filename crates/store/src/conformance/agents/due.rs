@@ -66,6 +66,20 @@ pub async fn who_has_a_message_is_due_at_once(opened: &Opened) {
     assert_eq!(claim_due(opened, "v", 10).await, [Claimed { agent: id("a"), epoch: 2, taken_over: false }]);
 }
 
+/// It was put back since, or another machine's is ahead: also where a worker has died meanwhile.
+pub async fn who_is_due_at_once_is_so_whatever_clock_it_was_written_by(opened: &Opened) {
+    let later = opened.time.now().await.saturating_add(SECOND * 3_600);
+    let mut stage = Stage::unclaimed(opened, beginning("a", Owner::default(), config(), later)).await;
+    stage.give_outside(send("m", "go")).await;
+    assert_eq!(opened.store.next_due().await.unwrap(), Some(Duration::ZERO));
+    assert_eq!(claim_due(opened, "v", 10).await, [Claimed { agent: id("a"), epoch: 1, taken_over: false }]);
+    stage.take_up(1, "v").await;
+    assert_eq!(claim_due(opened, "u", 10).await, []);
+    opened.time.pass(LEASE + SECOND).await;
+    assert_eq!(opened.store.next_due().await.unwrap(), Some(Duration::ZERO));
+    assert_eq!(claim_due(opened, "t", 10).await, [Claimed { agent: id("a"), epoch: 2, taken_over: true }]);
+}
+
 /// Not before.
 pub async fn a_question_that_expires_is_due_then(opened: &Opened) {
     let mut stage = Stage::new(opened, "a").await;

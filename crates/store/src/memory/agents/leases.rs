@@ -91,7 +91,8 @@ impl Tables {
         if !self.workers.is_alive(worker, now) {
             return Vec::new();
         }
-        let due = self.free(now).filter(|(due, _)| *due <= now).map(|(due, rows)| Candidate {
+        let is_due = |(due, rows): &(Timestamp, &Rows)| *due <= now || rows.row().is_due_at_once();
+        let due = self.free(now).filter(is_due).map(|(due, rows)| Candidate {
             due,
             item: rows.row().id.clone(),
             tenant: rows.row().owner.tenant.clone(),
@@ -106,7 +107,10 @@ impl Tables {
     }
 
     pub(super) fn next_due(&self, now: Timestamp) -> Option<Duration> {
-        self.free(now).map(|(due, _)| due.since(now)).min()
+        let wait = |(due, rows): (Timestamp, &Rows)| {
+            if rows.row().is_due_at_once() { Duration::ZERO } else { due.since(now) }
+        };
+        self.free(now).map(wait).min()
     }
 
     /// Agents that will be due and that nobody holds who is alive.
