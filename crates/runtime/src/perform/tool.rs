@@ -33,25 +33,32 @@ pub(super) async fn run(session: &Arc<Session>, run: Run) {
     }
     let (call, attempt) = (run.call, run.attempt);
     session.shared.counters.tool_calls.add();
-    let result = perform(session, &run).await;
+    let Some(result) = perform(session, &run).await else { return };
     if result.is_error {
         session.shared.counters.tool_failures.add();
     }
     session.report(ToolFinished { call, attempt, result }).await;
 }
 
-async fn perform(session: &Arc<Session>, run: &Run) -> ToolResult {
+/// What the tool gave. Nothing where it was not begun because the agent is another's.
+async fn perform(session: &Arc<Session>, run: &Run) -> Option<ToolResult> {
     let place = match session.place().await {
         Ok(place) => place,
-        Err(why) => return ToolResult::error(format!("the agent has no place to work in: {why}")),
+        Err(why) => {
+            return Some(ToolResult::error(format!("the agent has no place to work in: {why}")));
+        }
     };
     let (permit, arguments) = match admit(session, run).await {
         Ok(admitted) => admitted,
-        Err(words) => return ToolResult::error(words),
+        Err(words) => return Some(ToolResult::error(words)),
     };
+    // Admitting takes its time, in which the process may have been frozen too.
+    if !session.member.may_begin().await {
+        return None;
+    }
     let outcome = call(session, run, &arguments, &place).await;
     let outcome = heed(session, outcome).await;
-    settle(permit, outcome)
+    Some(settle(permit, outcome))
 }
 
 /// The call as the tool gets to see it.
