@@ -14,6 +14,10 @@ use seawall_store_json::JsonStore;
 use seawall_store_postgres::{Options, PostgresStore};
 use seawall_store_sqlite::SqliteAgents;
 
+/// That of the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Lets agents work, and measures them
 #[derive(Debug, Parser)]
 struct Arguments {
