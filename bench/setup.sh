@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the peers that the benches run beside Seawall: everything below bench/.work, but for packages of the system.
 # Run again it does nothing until a pin changes. What can't be installed is said and left out: the bench then says so in
-# its table and fails. Usage: bench/setup.sh [gateway|guard]…
+# its table and fails. Usage: bench/setup.sh [gateway|guard|restate|dbos]…
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -46,10 +46,41 @@ install_failcore() {
         "$work/failcore/bin/pip" install --quiet --no-deps --only-binary :all: --requirement "$here/peers/failcore.txt"
 }
 
+# The server is a program inside a package of npm: no script of the package is needed, nor run.
+# It is large, so that npm's copy of it is not kept.
+install_restate() {
+    rm -rf "$work/restate"
+    mkdir -p "$work/restate"
+    cp "$here/peers/restate/package.json" "$here/peers/restate/package-lock.json" "$work/restate/"
+    (cd "$work/restate" && npm_config_cache=$work/restate/.npm npm ci --ignore-scripts --loglevel=error && rm -rf .npm)
+}
+
+# Compiled once, behind everything else that runs; what it was compiled from is not kept.
+install_dbos() {
+    rm -rf "$work/dbos/bin"
+    CARGO_HOME=$work/cargo nice -n 19 cargo build --quiet --release --locked --target-dir "$work/dbos/target" \
+        --manifest-path "$here/peers/dbos/Cargo.toml" &&
+        install -D -t "$work/dbos/bin" "$work/dbos/target/release/seawall-bench-dbos" &&
+        rm -rf "$work/cargo" "$work/dbos/target"
+}
+
+# Only the programs are wanted: a server of Debian's own is not started.
+install_postgres() {
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && return 0
+    local policy=/usr/sbin/policy-rc.d ours=
+    [[ -e $policy ]] || { printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && ours=$policy; } || return 1
+    apt-get -o DPkg::Lock::Timeout=300 update -qq &&
+        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends \
+            postgresql >/dev/null
+    local done=$?
+    [[ -z $ours ]] || rm -f "$ours"
+    return "$done"
+}
+
 # Runs a part once for each state of its pins.
-part() { # NAME PINS
+part() { # NAME PINS…
     local stamp=$work/.stamps/$1 want
-    want=$({ cat "$2"; python3 --version; uname -m; } | sha256sum)
+    want=$({ cat "${@:2}"; python3 --version; uname -m; } | sha256sum)
     [[ -f $stamp && $(<"$stamp") == "$want" ]] && return 0
     mkdir -p "$work/.stamps"
     rm -f "$stamp"
@@ -64,7 +95,7 @@ part() { # NAME PINS
 
 failed=0
 benches=("$@")
-((${#benches[@]})) || benches=(gateway guard)
+((${#benches[@]})) || benches=(gateway guard restate dbos)
 for bench in "${benches[@]}"; do
     case $bench in
         gateway)
@@ -75,6 +106,11 @@ for bench in "${benches[@]}"; do
         guard)
             part guard "$here/peers/guard.txt"
             part failcore "$here/peers/failcore.txt"
+            ;;
+        restate) part restate "$here/peers/restate/package-lock.json" ;;
+        dbos)
+            install_postgres || failed=1
+            part dbos "$here/peers/dbos/Cargo.toml" "$here/peers/dbos/Cargo.lock" "$here/peers/dbos/src/main.rs"
             ;;
         *)
             echo "setup: no bench is called '$bench'" >&2
