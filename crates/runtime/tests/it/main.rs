@@ -4,12 +4,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::disallowed_methods,
-    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test panics when something is not as claimed, and its tasks end with it"
 )]
 
+mod endings;
 mod failures;
 mod following;
 mod leases;
+mod scripted;
+mod shrinking;
 mod stage;
 mod turns;
+mod wires;

@@ -100,6 +100,8 @@ pub(crate) struct Counted {
     pub(crate) begun: AtomicU64,
     /// One permit for each end.
     pub(crate) ends: Semaphore,
+    /// Whether its results are as long as they are asked for, and some are errors.
+    is_wordy: bool,
 }
 
 impl Counted {
@@ -115,7 +117,13 @@ impl Counted {
             effects,
             manual: None,
         };
-        Arc::new(Self { description, begun: AtomicU64::new(0), ends: Semaphore::new(0) })
+        Arc::new(Self { description, begun: AtomicU64::new(0), ends: Semaphore::new(0), is_wordy: false })
+    }
+
+    /// One that says as many words as it is asked for, without waiting to be let end; each seventh is an error.
+    pub(crate) fn wordy(name: &str) -> Arc<Self> {
+        let Self { description, begun, .. } = Arc::into_inner(Self::new(name, EffectClass::Pure)).unwrap();
+        Arc::new(Self { description, begun, ends: Semaphore::new(Semaphore::MAX_PERMITS), is_wordy: true })
     }
 
     pub(crate) fn begun(&self) -> u64 {
@@ -132,6 +140,15 @@ impl Tool for Counted {
         Box::pin(async move {
             self.begun.fetch_add(1, Ordering::SeqCst);
             self.ends.acquire().await.unwrap().forget();
+            if self.is_wordy {
+                let count = call.arguments["n"].as_u64().unwrap();
+                let words = "word ".repeat(usize::try_from(count).unwrap());
+                return if count.is_multiple_of(7) {
+                    Outcome::error(words + "no")
+                } else {
+                    Outcome::text(words + "yes")
+                };
+            }
             Outcome::text(format!("done {}", call.arguments["n"]))
         })
     }
@@ -168,15 +185,27 @@ impl Stage {
     /// One whose model takes its time.
     pub(crate) fn slow(options: Options) -> Self {
         let store = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
-        Self::made(store, settings(), Counted::new("work", EffectClass::Unsafe), options)
+        Self::made(store, settings(), Counted::new("work", EffectClass::Unsafe), options, None)
+    }
+
+    /// One that asks another model than the simulated provider.
+    pub(crate) fn asking(model: Arc<dyn Model>, settings: Settings, tool: Arc<Counted>) -> Self {
+        let store = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
+        Self::made(store, settings, tool, Options::default(), Some(model))
     }
 
     /// A runtime on this store: another one beside those that use it already.
     pub(crate) fn on(store: Arc<dyn AgentStore>, settings: Settings, tool: Arc<Counted>) -> Self {
-        Self::made(store, settings, tool, Options::default())
+        Self::made(store, settings, tool, Options::default(), None)
     }
 
-    fn made(store: Arc<dyn AgentStore>, settings: Settings, tool: Arc<Counted>, options: Options) -> Self {
+    fn made(
+        store: Arc<dyn AgentStore>,
+        settings: Settings,
+        tool: Arc<Counted>,
+        options: Options,
+        model: Option<Arc<dyn Model>>,
+    ) -> Self {
         let sim_options = options;
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock::new());
@@ -196,7 +225,7 @@ impl Stage {
             checkpoint,
             policies: Arc::new(Everything),
             resolver: Arc::new(NoNames),
-            model: Arc::new(Simulated(sim.clone())),
+            model: model.unwrap_or_else(|| Arc::new(Simulated(sim.clone()))),
             templates: Arc::new(templates),
             tools: Arc::new(tools),
             sandbox: Sandbox::of_this_program(),
