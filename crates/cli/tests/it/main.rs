@@ -40,6 +40,7 @@ mod imports;
 mod jwt;
 mod key_policies;
 mod live;
+mod long_history;
 mod machines;
 mod mcp;
 mod mcp_asking;
