@@ -86,7 +86,8 @@ pub struct Settings {
     pub approval_expires: Option<Duration>,
     /// The folder of the agents' places.
     pub places: PathBuf,
-    /// A folder that no template may name as the root of a sandbox, nor one around it or in it: where keys, traces and stores are.
+    /// A folder that no template may name as the root of a sandbox, nor one around it or in it: keys, traces and stores are
+    /// there.
     pub private: Option<PathBuf>,
 }
 
