@@ -47,6 +47,6 @@ pub use runtime::{CreateAgent, ForkAt, Gauges, Runtime};
 pub use shared::{Parts, Policies, Settings};
 pub use template::{
     ContextSettings, HttpToolSettings, LimitSettings, ModelSettings, SandboxSettings, SubagentSettings,
-    Template, TemplateError, Templates, TodoSettings, ToolChoice,
+    Template, TemplateError, Templates, TimeoutSettings, TodoSettings, ToolChoice,
 };
 pub use wait::{Completed, Status};

@@ -19,8 +19,8 @@ use serde_json::Value;
 
 pub use http_tool::HttpToolSettings;
 pub use settings::{
-    ContextSettings, LimitSettings, ModelSettings, SandboxSettings, SubagentSettings, Template, TodoSettings,
-    ToolChoice,
+    ContextSettings, LimitSettings, ModelSettings, SandboxSettings, SubagentSettings, Template,
+    TimeoutSettings, TodoSettings, ToolChoice,
 };
 
 /// No agent can be made of this.

@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use seawall_engine::{Block, Compressed, History, Message, Role};
-use seawall_llm::dialogue::{self, Ask, Format, Part, Turn, hear_whole};
+use seawall_llm::dialogue::{self, Ask, Format, Hearer, Part, Turn, hear_whole};
 
+use super::model::is_json;
 use crate::Template;
 use crate::model::Question;
 use crate::session::Session;
+use crate::template::TimeoutSettings;
 
 /// What a model is told to do, where the template says nothing else.
 const PROMPT: &str = "Sum up this conversation so that the work can go on from your summary alone. Keep what was asked for, what \
@@ -49,7 +51,13 @@ async fn by_model(
     let turns = [Turn { role: dialogue::Role::User, blocks: vec![Part::Text(&conversation)] }];
     let name = template.context.model.as_deref().unwrap_or(&settings.name);
     let system = template.context.prompt.as_deref().unwrap_or(PROMPT);
-    let ask = Ask { system: Some(system), max_tokens: settings.max_tokens, ..Ask::new(name, &turns) };
+    let ask = Ask {
+        system: Some(system),
+        max_tokens: settings.max_tokens,
+        // A stream tells a model that is slow from one that hangs.
+        stream: true,
+        ..Ask::new(name, &turns)
+    };
     let request = dialogue::write(&ask, format);
     let question = Question {
         agent: session.agent.clone(),
@@ -59,24 +67,42 @@ async fn by_model(
         headers: request.headers,
         body: request.body,
     };
-    let asking = tokio::time::timeout(settings.timeout.total, read(session, question));
-    let body = asking.await.map_err(|_| "the model took too long".to_owned())??;
-    let reply = hear_whole(format, &body).map_err(|failure| failure.to_string())?;
+    let asking =
+        tokio::time::timeout(settings.timeout.total, read(session, format, question, settings.timeout));
+    let reply = asking.await.map_err(|_| "the model took too long".to_owned())??;
     let text = reply.text();
     if text.trim().is_empty() { Err("the model's summary is empty".to_owned()) } else { Ok(text) }
 }
 
-async fn read(session: &Session, question: Question) -> Result<Vec<u8>, String> {
-    let reply = session.shared.model.ask(question).await.map_err(|error| error.to_string())?;
-    let (mut pieces, mut body) = (reply.body, Vec::new());
-    while let Some(piece) = pieces.next().await {
-        body.extend_from_slice(&piece.map_err(|error| error.to_string())?);
+/// Reads an answer, which nobody is told of. One that does not begin, or stops in the middle, is not waited for as long as a
+/// whole one may take.
+async fn read(
+    session: &Session,
+    format: Format,
+    question: Question,
+    limits: TimeoutSettings,
+) -> Result<dialogue::Reply, String> {
+    let asking = tokio::time::timeout(limits.first_byte, session.shared.model.ask(question));
+    let reply = asking.await.map_err(|_| "the model did not begin to answer in time".to_owned())?;
+    let mut reply = reply.map_err(|error| error.to_string())?;
+    if !reply.status.is_success() {
+        return Err(format!("the model's provider answered {}", reply.status));
     }
-    if reply.status.is_success() {
-        Ok(body)
-    } else {
-        Err(format!("the model's provider answered {}", reply.status))
+    let is_whole = is_json(&reply);
+    let (mut hearer, mut whole) = (Hearer::new(format), Vec::new());
+    loop {
+        let next = tokio::time::timeout(limits.idle, reply.body.next()).await;
+        let next = next.map_err(|_| "the model stopped in the middle of its answer".to_owned())?;
+        let Some(piece) = next else { break };
+        let piece = piece.map_err(|error| error.to_string())?;
+        if is_whole {
+            whole.extend_from_slice(&piece);
+        } else {
+            hearer.hear(piece);
+        }
     }
+    let heard = if is_whole { hear_whole(format, &whole) } else { hearer.finish() };
+    heard.map_err(|failure| failure.to_string())
 }
 
 /// The conversation in words, each message cut where it is long.

@@ -138,15 +138,14 @@ async fn hear(
     mut telling: Telling,
     idle: Duration,
 ) -> Result<(dialogue::Reply, Usd), Failure> {
+    let is_whole = is_json(&reply);
     let Reply { status, headers, mut body, cost } = reply;
     if !status.is_success() {
         let text = read_some(&mut *body, idle).await;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         return Err(Failure::from_answer(status.as_u16(), header, &text));
     }
-    let is_json =
-        headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if is_json {
+    if is_whole {
         let text = read_all(&mut *body, idle).await?;
         let reply = hear_whole(format, &text)?;
         return Ok((reply, cost.get().copied().unwrap_or(Usd::ZERO)));
@@ -180,6 +179,11 @@ async fn hear(
     let reply = hearer.finish()?;
     telling.finish(session).await;
     Ok((reply, cost.get().copied().unwrap_or(Usd::ZERO)))
+}
+
+/// Whether an answer is no stream, though one was asked for: some servers give it so.
+pub(super) fn is_json(reply: &Reply) -> bool {
+    reply.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
 async fn until(due: Option<Instant>) {

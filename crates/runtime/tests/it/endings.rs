@@ -169,3 +169,65 @@ async fn a_model_that_stops_in_the_middle_is_given_up_after_its_idle_time() {
 async fn a_model_that_goes_on_and_on_is_given_up_after_its_total_time() {
     hung(|| Does::Drips, json!({ "first_byte": "20s", "idle": "20s", "total": "100ms" }), "finish").await;
 }
+
+/// A model whose summaries hang: they are asked for before each turn but the first ones.
+fn mute_about_the_past(does: fn() -> Does) -> std::sync::Arc<Scripted> {
+    Scripted::new(move |_, body| if Wire::is_summary(body) { does() } else { Does::Says("fine".to_owned()) })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_hangs_at_a_summary_is_given_up_and_rules_make_it() {
+    let ways: [(fn() -> Does, Value); 2] = [
+        (|| Does::Hangs, json!({ "first_byte": "30ms", "idle": "20s", "total": "5m" })),
+        (|| Does::Stops, json!({ "first_byte": "20s", "idle": "30ms", "total": "5m" })),
+    ];
+    for (does, timeout) in ways {
+        let model = mute_about_the_past(does);
+        let stage = stage(&model);
+        for (provider, _) in WIRES {
+            let small =
+                json!({ "context": { "compress_at": 1, "keep": 2 }, "model": { "timeout": timeout } });
+            let id = stage.agent_of(provider, provider, Some(small)).await;
+            for turn in 0..4 {
+                let completed = stage.complete(&id, &format!("m{turn}"), &format!("number {turn}")).await;
+                assert_eq!(completed.text.as_deref(), Some("fine"), "{provider} {turn}: {completed:?}");
+            }
+            let kept = stage.runtime.load(&id).await.unwrap();
+            let first = format!("{:?}", kept.agent().history().iter().next().unwrap().content[0]);
+            assert!(first.contains("summed up") && first.contains("number 0"), "{provider}: {first}");
+        }
+        until(|| model.over() == model.asked()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interruption_while_the_past_is_summed_up_ends_that_call() {
+    let model = mute_about_the_past(|| Does::Hangs);
+    let stage = stage(&model);
+    let small = json!({ "context": { "compress_at": 1, "keep": 2 } });
+    let id = stage.agent_of("a", "anthropic", Some(small)).await;
+    for turn in 0..2 {
+        stage.complete(&id, &format!("m{turn}"), "say something").await;
+    }
+    let sent = stage.send(&id, "m2", "say something").await;
+    until(|| model.asked() == 3).await;
+    stage.runtime.interrupt(&id, "ann", None).await.unwrap();
+    assert_eq!(within(stage.runtime.wait(&id, sent.first)).await.unwrap().status, Status::Interrupted);
+    until(|| model.over() == 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_summary_is_the_models_own_in_every_format() {
+    let stage = Stage::new();
+    for (provider, _) in WIRES {
+        let small = json!({ "context": { "compress_at": 1, "keep": 2 } });
+        let id = stage.agent_of(provider, provider, Some(small)).await;
+        for turn in 0..3 {
+            stage.complete(&id, &format!("m{turn}"), &format!("number {turn}")).await;
+        }
+        let kept = stage.runtime.load(&id).await.unwrap();
+        let first = format!("{:?}", kept.agent().history().iter().next().unwrap().content[0]);
+        assert!(first.contains("Hello from the simulated provider"), "{provider}: {first}");
+        assert!(!first.contains("number 0"), "{provider}: rules would have kept the words: {first}");
+    }
+}
