@@ -8,6 +8,8 @@ command -v unshare >/dev/null || need+=(util-linux)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need+=(postgresql)
 [ -x /usr/sbin/pgbouncer ] || need+=(pgbouncer)
 command -v openssl >/dev/null || need+=(openssl) # certificates of test servers
+command -v curl >/dev/null || need+=(curl) # the examples, as they are pasted
+command -v python3 >/dev/null || need+=(python3)
 [ "${#need[@]}" -eq 0 ] && exit 0
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
