@@ -1,6 +1,7 @@
 //! What an agent still wants to do, in its own words.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,28 @@ pub struct Todo {
     /// Whatever else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Arc<str>>,
+}
+
+impl TodoStatus {
+    /// The name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+        }
+    }
+}
+
+/// A list as a model is shown it, to keep it in mind.
+pub(crate) fn reminder(todos: &[Todo]) -> String {
+    let mut text = "<system-reminder>\nYour list of todos, as you last wrote it:\n".to_owned();
+    for todo in todos {
+        let _never_fails = writeln!(text, "- [{}] {}", todo.status.as_str(), todo.title);
+    }
+    text.push_str("Go on with it, and write it anew when something has changed.\n</system-reminder>");
+    text
 }
 
 /// What is wrong with a list, if anything is: [`crate::SetTodos`] with it is refused with these words.

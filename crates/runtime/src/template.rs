@@ -142,8 +142,26 @@ impl Template {
     /// # Errors
     /// [`TemplateError::Unreadable`], with the place in the text.
     pub fn parse(text: &str, path: &Path) -> Result<Self, TemplateError> {
-        serde_saphyr::from_str(text)
-            .map_err(|error| TemplateError::Unreadable { path: path.to_owned(), reason: error.to_string() })
+        let wrong = |reason: String| TemplateError::Unreadable { path: path.to_owned(), reason };
+        let template: Self = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        template.check().map_err(wrong)?;
+        Ok(template)
+    }
+
+    /// Whether every key does something: one that can't is refused, and not passed over.
+    ///
+    /// # Errors
+    /// In words: which one, and what to do.
+    fn check(&self) -> Result<(), String> {
+        match self.todo {
+            TodoSettings { enabled: false, remind_every: Some(_) } => {
+                Err("todo.remind_every: there is no list to be reminded of; add enabled: true".to_owned())
+            }
+            TodoSettings { remind_every: Some(0), .. } => {
+                Err("todo.remind_every: with every first step at the most; write 1 or more".to_owned())
+            }
+            TodoSettings { .. } => Ok(()),
+        }
     }
 
     /// The template as it is for one agent. What is changed takes the place of what there is; objects are merged.
@@ -171,10 +189,16 @@ impl Template {
     /// [`TemplateError::Tools`].
     pub fn registry(&self, all: &Registry, requester: &Requester) -> Result<Registry, TemplateError> {
         let wrong = |reason: String| TemplateError::Tools { name: self.id.clone(), reason };
+        self.check().map_err(wrong)?;
         let mut chosen = match &self.tools {
             ToolChoice::All(_) => all.clone(),
             ToolChoice::Named(names) => all.select(names).map_err(|error| wrong(error.to_string()))?,
         };
+        if self.todo.enabled {
+            for tool in seawall_tools::todo_tools() {
+                chosen.add(tool).map_err(|error| wrong(error.to_string()))?;
+            }
+        }
         for tool in &self.http_tools {
             let tool = tool.build(requester).map_err(wrong)?;
             chosen.register(tool).map_err(|error| wrong(error.to_string()))?;
@@ -210,6 +234,7 @@ impl Template {
                 keep: self.context.keep.unwrap_or_else(|| Context::default().keep),
             },
             on_in_doubt: self.on_in_doubt,
+            remind_todos_every: self.todo.remind_every.filter(|_| self.todo.enabled),
         }
     }
 }

@@ -45,6 +45,12 @@ pub fn built_in() -> Vec<Arc<dyn Tool>> {
     ]
 }
 
+/// The tools that an agent keeps its list of todos with.
+#[must_use]
+pub fn todo_tools() -> [Arc<dyn Tool>; 2] {
+    [Arc::new(todo::TodoRead::new()), Arc::new(todo::TodoWrite::new())]
+}
+
 /// How long a tool may take that only looks at files or changes some.
 const FILE_TIME: Duration = Duration::from_mins(1);
 

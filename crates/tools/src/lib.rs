@@ -53,7 +53,7 @@ mod skills;
 mod tool;
 
 pub use bound::RESULT_BYTES;
-pub use builtin::{HttpFetch, Resolver, SystemResolver, built_in};
+pub use builtin::{HttpFetch, Resolver, SystemResolver, built_in, todo_tools};
 pub use failure::Failure;
 pub use http_tool::{HttpTool, HttpToolError, HttpToolSettings};
 pub use place::{Commands, Place, PlaceError, PlaceSettings};

@@ -117,6 +117,17 @@ impl Registry {
         }
     }
 
+    /// Adds a tool that is the same wherever it is: one of its name that is there already stays.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register), but for its name being taken.
+    pub fn add(&mut self, tool: Arc<dyn Tool>) -> Result<(), RegisterError> {
+        if self.tools.contains_key(&tool.description().name) {
+            return Ok(());
+        }
+        self.register(tool)
+    }
+
     /// Those that are named; one `*` in a name stands for any text, so `*` is all of them.
     ///
     /// # Errors

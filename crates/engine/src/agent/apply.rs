@@ -7,7 +7,7 @@ use seawall_types::Timestamp;
 use super::fold::RESERVED;
 use super::turn::{Compressing, Phase, Stream, Turn};
 use super::{Agent, Call, CallState};
-use crate::event::{CallNote, Event, Fact, LogError, Moved, Outcome, Piece, Resolution};
+use crate::event::{CallNote, Event, Fact, LogError, Moved, Note, Outcome, Piece, Resolution};
 use crate::{
     Approval, Block, CallId, Decided, Message, MessageKind, Queued, Role, Ruling, Schedule, Trigger,
 };
@@ -153,6 +153,11 @@ impl Agent {
             }
             Fact::CompressionFinished { summary, .. } => return self.compress(seq, summary),
             Fact::CompressionFailed { .. } => return self.after_compression().map(|_| ()),
+            Fact::Noted { note: Note::TodoReminder { content, .. } } if !content.is_empty() => {
+                let (id, kind) = (crate::MessageId(format!("todos@{seq}").into()), MessageKind::Reminder);
+                let content = Arc::clone(content);
+                Arc::make_mut(&mut self.queue).push(Queued { id, kind, content, seq });
+            }
             Fact::SnapshotTaken { .. } | Fact::Noted { .. } => {}
             Fact::TodosChanged { current, .. } => self.todos = Arc::clone(current),
             Fact::ScheduleSet { id, schedule } => {

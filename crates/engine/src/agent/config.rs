@@ -156,4 +156,7 @@ pub struct Config {
     /// What happens to a call that may or may not have taken effect.
     #[serde(default)]
     pub on_in_doubt: OnInDoubt,
+    /// With every n-th step its list of todos is shown to it, if anything on it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_todos_every: Option<u64>,
 }

@@ -208,6 +208,9 @@ pub(super) fn faces(event: &Event) -> Faces<'_> {
             };
             smallvec![C::SchedulerTriggered { task_id: id, spec, kind, triggered_at: at }]
         }
+        Fact::Noted { note: Note::TodoReminder { todos, reason, content } } if !content.is_empty() => {
+            smallvec![C::TodoReminder { todos, reason }, C::ReminderSent { category: "todo", content }]
+        }
         Fact::Noted { note } => smallvec![noted(note, at)],
     }
 }
@@ -239,7 +242,7 @@ fn noted(note: &Note, at: Timestamp) -> ClientEvent<'_> {
         Note::SkillsMetadataUpdated { skills } => {
             ClientEvent::SkillsMetadataUpdated { skills, timestamp: at }
         }
-        Note::TodoReminder { todos, reason } => ClientEvent::TodoReminder { todos, reason },
+        Note::TodoReminder { todos, reason, .. } => ClientEvent::TodoReminder { todos, reason },
         Note::Error { message } => warning(message),
     }
 }

@@ -314,7 +314,7 @@ client_events! {
     }
     /// A reminder was accepted.
     Monitor ReminderSent "reminder_sent" {
-        /// About what: always `general`.
+        /// About what: `general`, or `todo` where the agent's own list is shown to it.
         category: &'static str,
         /// What it says.
         content: &'a [Block],

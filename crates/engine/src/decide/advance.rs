@@ -9,9 +9,9 @@ use seawall_types::Code;
 use super::{Draft, Refused};
 use crate::agent::{Call, CallState, Phase};
 use crate::command::denial;
-use crate::event::{Fact, LimitKind};
+use crate::event::{Fact, LimitKind, Note};
 use crate::permission::Permitted;
-use crate::{Message, MessageKind, Ruling, ToolResult};
+use crate::{Block, Message, MessageKind, Ruling, TodoStatus, ToolResult, todo};
 
 /// What the model is told of a call that was begun by a process that died.
 const IN_DOUBT: &str = "[seawall] the process died while this tool ran. Whether it took effect is unknown, and it was \
@@ -116,8 +116,20 @@ fn next_step(draft: &mut Draft) -> Result<(), Refused> {
             Fact::ScheduleTriggered { id: Arc::clone(id), trigger, text }
         })
         .collect();
-    along.into_iter().try_for_each(|fact| draft.record(fact))?;
+    along.into_iter().chain(of_todos(draft, step)).try_for_each(|fact| draft.record(fact))?;
     draft.record(Fact::StepStarted { step })
+}
+
+/// The agent is shown what it still wants to do, where it is to be with this step.
+fn of_todos(draft: &Draft, step: u64) -> Option<Fact> {
+    let every = draft.config().remind_todos_every?;
+    let todos = draft.agent.todos();
+    let is_open = todos.iter().any(|todo| todo.status != TodoStatus::Completed);
+    if every == 0 || !step.is_multiple_of(every) || !is_open {
+        return None;
+    }
+    let content = [Block::text(todo::reminder(todos))].into();
+    Some(Fact::Noted { note: Note::TodoReminder { todos: todos.into(), reason: "interval".into(), content } })
 }
 
 fn limit_reached(draft: &Draft) -> Option<(LimitKind, String)> {

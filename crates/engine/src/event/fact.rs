@@ -182,12 +182,19 @@ pub enum Note {
         todos: Arc<[Todo]>,
         /// Why now: `startup` or `interval`.
         reason: Arc<str>,
+        /// What its model reads with the next step; nothing, where clients alone are told.
+        #[serde(default, skip_serializing_if = "is_empty")]
+        content: Arc<[Block]>,
     },
     /// Something went wrong beside the agent's work.
     Error {
         /// What happened and what to do.
         message: Arc<str>,
     },
+}
+
+fn is_empty(content: &Arc<[Block]>) -> bool {
+    content.is_empty()
 }
 
 macro_rules! facts {

@@ -233,7 +233,7 @@ fn notes(todo: Todo) -> Vec<Note> {
         Note::ToolCustomEvent { tool: "pure".into(), event: "half".into(), data: Some(Arc::new(json!(50))) },
         Note::FileChanged { path: "a.txt".into(), changed_at: crate::stage::START },
         Note::SkillsMetadataUpdated { skills: Arc::new(["s".into()]) },
-        Note::TodoReminder { todos: Arc::new([todo]), reason: "interval".into() },
+        Note::TodoReminder { todos: Arc::new([todo]), reason: "interval".into(), content: Arc::default() },
         Note::Error { message: "odd".into() },
     ]
 }

@@ -168,6 +168,34 @@ fn a_tool_that_is_gone_is_refused_and_a_new_one_is_not() {
 }
 
 #[test]
+fn an_open_list_of_todos_is_shown_with_every_nth_step_and_a_done_one_is_not() {
+    let mut stage = Stage::new(Config { remind_todos_every: Some(2), ..config() });
+    let listed = |status| SetTodos { todos: Arc::new([todo("a", "write", status)]) };
+    stage.give(listed(TodoStatus::Pending));
+    stage.give(send("m1", "go"));
+    let reminders = |stage: &Stage| {
+        let is_one = |event: &&seawall_engine::Event| matches!(&event.fact, Fact::Noted { note: Note::TodoReminder { content, .. } } if !content.is_empty());
+        stage.log.iter().filter(is_one).count()
+    };
+    assert_eq!(reminders(&stage), 0, "the first step");
+    stage.give(answered(1, 1, vec![wish("unsafe")]));
+    stage.give(judged(call(1, 1), Judgement::Proceed));
+    stage.give(gave(call(1, 1), 1, "done"));
+    assert_eq!(reminders(&stage), 1, "the second");
+    let last = stage.agent.history().newest_first().next().unwrap().content.clone();
+    let Block::Text { text: words } = &last[0] else { panic!("{last:?}") };
+    assert!(words.contains("- [pending] write"), "{words}");
+    stage.give(listed(TodoStatus::Completed));
+    stage.give(answered(2, 1, vec![wish("unsafe")]));
+    stage.give(judged(call(2, 1), Judgement::Proceed));
+    stage.give(gave(call(2, 1), 1, "done"));
+    stage.give(answered(3, 1, vec![wish("unsafe")]));
+    stage.give(judged(call(3, 1), Judgement::Proceed));
+    stage.give(gave(call(3, 1), 1, "done"));
+    assert_eq!((stage.agent.steps(), reminders(&stage)), (4, 1), "nothing is open with the fourth");
+}
+
+#[test]
 fn a_snapshot_and_a_note_change_nothing_but_the_log() {
     let mut stage = Stage::asked(config());
     let before = stage.agent.history().len();

@@ -188,9 +188,9 @@ pub struct ContextSettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TodoSettings {
-    /// Whether there is one.
+    /// Whether there is one: the agent has `todo_read` and `todo_write` then, named among its tools or not.
     pub enabled: bool,
-    /// After how many steps the agent is reminded of it.
+    /// With every how-manieth step the agent is shown what is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remind_every: Option<u64>,
 }

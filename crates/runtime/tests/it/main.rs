@@ -16,5 +16,6 @@ mod leases;
 mod scripted;
 mod shrinking;
 mod stage;
+mod todos;
 mod turns;
 mod wires;
