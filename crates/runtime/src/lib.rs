@@ -18,6 +18,7 @@
 //! What is not here: what is decided (the engine), what is kept (stores), what tools do (tools), how models are reached
 //! ([`Model`], given by whoever puts everything together), HTTP.
 
+mod equipment;
 mod error;
 mod feed;
 mod holder;

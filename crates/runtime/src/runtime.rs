@@ -13,6 +13,7 @@ use seawall_store::agents::{Accepted, AgentRow, Creation, Kept, Owner};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::equipment::Equipment;
 use crate::feed::Events;
 use crate::holder::{Done, Job, NotDone};
 use crate::live::Place;
@@ -104,7 +105,7 @@ impl Runtime {
             return Err(crate::TemplateError::Version { name, wanted: wanted.to_owned(), found }.into());
         }
         let changed = template.with(request.overrides.as_ref())?;
-        let tools = changed.registry(&shared.tools, &shared.requester)?;
+        let tools = Equipment::of(shared, &changed)?.specs();
         let now = shared.clock.now();
         let run = id::new_run_at(now);
         let fingerprint = fingerprint(&request);
@@ -115,7 +116,7 @@ impl Runtime {
                 AgentError::Refused(seawall_engine::Refused::Invalid(error.to_string()))
             })?,
         };
-        let config = changed.config(&tools, overrides.map(Arc::new), metadata.map(Arc::new));
+        let config = changed.config(tools, overrides.map(Arc::new), metadata.map(Arc::new));
         let decision = create(NewAgent { id: name, run, config }, now)?;
         let owner = Owner { request: Some(fingerprint.into()), ..owner };
         let (kept, first) = Kept::create(owner, &decision.events)?;

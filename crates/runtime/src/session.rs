@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::equipment::Equipment;
 use crate::holder::Job;
 use crate::member::Member;
 use crate::shared::Shared;
@@ -36,7 +37,7 @@ pub(crate) struct Session {
     pub(crate) scopes: Vec<Scope>,
     /// What its template is today, with what was changed for it; why there is none.
     pub(crate) template: Result<Template, String>,
-    pub(crate) tools: Registry,
+    pub(crate) equipment: Equipment,
     system_prompt: OnceLock<String>,
     /// Where its files and processes are, once a tool has asked; why nowhere.
     place: OnceCell<Result<Arc<Place>, String>>,
@@ -63,7 +64,7 @@ impl Session {
         holder: mpsc::Sender<Job>,
     ) -> Arc<Self> {
         let agent = kept.agent();
-        let (template, tools) = template(shared, agent);
+        let (template, equipment) = template(shared, agent);
         let owner = kept.owner().clone();
         let actor = Arc::new(Actor {
             key: owner.key.clone(),
@@ -84,7 +85,7 @@ impl Session {
             actor,
             scopes,
             template,
-            tools,
+            equipment,
             system_prompt: OnceLock::new(),
             place: OnceCell::new(),
             policy: Mutex::default(),
@@ -101,7 +102,7 @@ impl Session {
     /// it had: calls of them fail in words.
     pub(crate) fn tools_now(&self) -> Option<Arc<BTreeMap<Arc<str>, ToolSpec>>> {
         self.template.as_ref().ok()?;
-        Some(self.tools.specs()).filter(|now| *now != self.tools_before)
+        Some(self.equipment.specs()).filter(|now| *now != self.tools_before)
     }
 
     /// Where its files and processes are. Opened when it is first asked for: many agents never touch a file.
@@ -139,13 +140,14 @@ impl Session {
         Ok(judge)
     }
 
-    /// The system prompt: the template's, with the manuals of its tools.
+    /// The system prompt. Put together once: it is the same for as long as the agent is held.
     pub(crate) fn system_prompt(&self, template: &Template) -> &str {
-        self.system_prompt.get_or_init(|| {
-            let manual = self.tools.manual();
-            let parts = [template.system_prompt.trim(), manual.trim()];
-            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
-        })
+        self.system_prompt.get_or_init(|| self.equipment.system_prompt(template))
+    }
+
+    /// Its tools.
+    pub(crate) fn tools(&self) -> &Registry {
+        &self.equipment.tools
     }
 
     /// Tells the holder what an effect has come to. It waits as long as the holder has much to do.
@@ -222,16 +224,16 @@ impl JudgedBy {
     }
 }
 
-/// What the agent's template is now.
-fn template(shared: &Shared, agent: &Agent) -> (Result<Template, String>, Registry) {
+/// What the agent's template is now, and what it has by it.
+fn template(shared: &Shared, agent: &Agent) -> (Result<Template, String>, Equipment) {
     let config = agent.config();
     let found = shared.templates.get(&config.template).and_then(|template| {
         let template = template.with(config.overrides.as_deref())?;
-        let tools = template.registry(&shared.tools, &shared.requester)?;
-        Ok((template, tools))
+        let equipment = Equipment::of(shared, &template)?;
+        Ok((template, equipment))
     });
     match found {
-        Ok((template, tools)) => (Ok(template), tools),
-        Err(error) => (Err(error.to_string()), Registry::new()),
+        Ok((template, equipment)) => (Ok(template), equipment),
+        Err(error) => (Err(error.to_string()), Equipment::default()),
     }
 }

@@ -7,14 +7,13 @@
 mod files;
 mod http_tool;
 mod settings;
+pub(crate) mod skills;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use seawall_engine::{Config, Context, Limits};
-use seawall_llm_client::Requester;
-use seawall_tools::Registry;
+use seawall_engine::{Config, Context, Limits, ToolSpec};
 use serde_json::Value;
 
 pub use http_tool::HttpToolSettings;
@@ -143,7 +142,9 @@ impl Template {
     /// [`TemplateError::Unreadable`], with the place in the text.
     pub fn parse(text: &str, path: &Path) -> Result<Self, TemplateError> {
         let wrong = |reason: String| TemplateError::Unreadable { path: path.to_owned(), reason };
-        let template: Self = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let mut template: Self = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        template.skills = skills::rooted(&template.skills, path).map_err(wrong)?;
+        skills::check(&template.skills).map_err(wrong)?;
         template.check().map_err(wrong)?;
         Ok(template)
     }
@@ -152,7 +153,7 @@ impl Template {
     ///
     /// # Errors
     /// In words: which one, and what to do.
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         match self.todo {
             TodoSettings { enabled: false, remind_every: Some(_) } => {
                 Err("todo.remind_every: there is no list to be reminded of; add enabled: true".to_owned())
@@ -183,34 +184,11 @@ impl Template {
         Ok(changed)
     }
 
-    /// The tools that its agents have.
-    ///
-    /// # Errors
-    /// [`TemplateError::Tools`].
-    pub fn registry(&self, all: &Registry, requester: &Requester) -> Result<Registry, TemplateError> {
-        let wrong = |reason: String| TemplateError::Tools { name: self.id.clone(), reason };
-        self.check().map_err(wrong)?;
-        let mut chosen = match &self.tools {
-            ToolChoice::All(_) => all.clone(),
-            ToolChoice::Named(names) => all.select(names).map_err(|error| wrong(error.to_string()))?,
-        };
-        if self.todo.enabled {
-            for tool in seawall_tools::todo_tools() {
-                chosen.add(tool).map_err(|error| wrong(error.to_string()))?;
-            }
-        }
-        for tool in &self.http_tools {
-            let tool = tool.build(requester).map_err(wrong)?;
-            chosen.register(tool).map_err(|error| wrong(error.to_string()))?;
-        }
-        Ok(chosen)
-    }
-
     /// What the engine decides by, for a new agent.
     #[must_use]
     pub fn config(
         &self,
-        tools: &Registry,
+        tools: Arc<BTreeMap<Arc<str>, ToolSpec>>,
         overrides: Option<Arc<Value>>,
         metadata: Option<Arc<Value>>,
     ) -> Config {
@@ -221,7 +199,7 @@ impl Template {
             overrides,
             metadata,
             permission: self.permission.clone(),
-            tools: tools.specs(),
+            tools,
             limits: Limits {
                 usd: self.limits.usd,
                 tokens: self.limits.tokens,

@@ -25,7 +25,7 @@ async fn judged(session: &Arc<Session>, call: CallId, tool: &Arc<str>, arguments
     let expires_at = session.shared.settings.approval_expires.map(|after| now.saturating_add(after));
     let as_said = |judgement, policy| Judged { call, policy, judgement, approval, expires_at };
     // What the model wrote must be fit for the tool before anybody is asked about it.
-    if let Err(words) = session.tools.check(tool, arguments) {
+    if let Err(words) = session.tools().check(tool, arguments) {
         let result = seawall_engine::ToolResult::error(words);
         return as_said(Judgement::Answer { result }, Arc::from(""));
     }

@@ -93,7 +93,7 @@ fn unreachable(error: &NoReply) -> Failure {
 
 /// The request, in the provider's words.
 fn question(session: &Session, template: &Template, format: Format, turns: &[Turn<'_>]) -> Question {
-    let tools: Vec<_> = session.tools.descriptions().collect();
+    let tools: Vec<_> = session.tools().descriptions().collect();
     let tools: Vec<_> = tools
         .iter()
         .map(|tool| ToolDescription {

@@ -76,7 +76,7 @@ async fn call(session: &Arc<Session>, run: &Run, arguments: &Value, place: &Arc<
         place,
         cancel: &session.ending,
     };
-    session.tools.run(&run.tool, call).await
+    session.tools().run(&run.tool, call).await
 }
 
 /// Does what the tool asks for.
@@ -110,7 +110,7 @@ pub(super) async fn reconcile(session: &Arc<Session>, run: Run) {
                 place: &place,
                 cancel: &session.ending,
             };
-            session.tools.reconcile(&run.tool, call).await
+            session.tools().reconcile(&run.tool, call).await
         }
         Err(_) => Found::Unknown,
     };
@@ -152,7 +152,7 @@ fn described<'a>(
         name: tool,
         arguments,
         binding: &Bound::Arguments,
-        effects: session.tools.get(tool).map_or(&Declared::Nothing, |tool| &tool.description().effects),
+        effects: session.tools().get(tool).map_or(&Declared::Nothing, |tool| &tool.description().effects),
         performer: Performer::Us,
         cost: Usd::ZERO,
         scopes: &session.scopes,

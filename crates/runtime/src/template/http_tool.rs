@@ -43,7 +43,7 @@ impl HttpToolSettings {
     ///
     /// # Errors
     /// What is wrong with the declaration, in words.
-    pub(super) fn build(&self, requester: &Requester) -> Result<Arc<dyn Tool>, String> {
+    pub(crate) fn build(&self, requester: &Requester) -> Result<Arc<dyn Tool>, String> {
         let settings = seawall_tools::HttpToolSettings {
             name: self.name.as_str().into(),
             description: self.description.as_str().into(),

@@ -54,7 +54,7 @@ pub struct Template {
     /// What happens to a call that may or may not have taken effect.
     #[serde(default)]
     pub on_in_doubt: OnInDoubt,
-    /// Folders of skills.
+    /// Folders of skills, each of which has folders with a `SKILL.md`. In a file, relative ones begin where the file is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skills: Vec<PathBuf>,
     /// Whatever else its author wants to find again.

@@ -15,6 +15,7 @@ mod following;
 mod leases;
 mod scripted;
 mod shrinking;
+mod skills;
 mod stage;
 mod todos;
 mod turns;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,7 +35,11 @@ use tokio::sync::Semaphore;
 
 /// The simulated provider, asked in this process.
 #[derive(Debug)]
-pub(crate) struct Simulated(pub(crate) Sim);
+pub(crate) struct Simulated {
+    sim: Sim,
+    /// What was asked last.
+    last: Arc<Mutex<Bytes>>,
+}
 
 #[derive(Debug)]
 struct Body(SimBody);
@@ -61,9 +65,10 @@ impl Model for Simulated {
         Box::pin(async move {
             let request = Request::post(format!("http://sim{}", question.path))
                 .header("content-type", "application/json");
+            *self.last.lock().unwrap() = question.body.clone();
             let request =
                 question.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-            let response = self.0.call(request.body(Full::new(question.body)).unwrap()).await;
+            let response = self.sim.call(request.body(Full::new(question.body)).unwrap()).await;
             let (head, body) = response.into_parts();
             let (status, headers) = (head.status, head.headers);
             Ok(Reply { status, headers, body: Box::new(Body(body)), cost: Arc::new(OnceLock::new()) })
@@ -159,6 +164,7 @@ pub(crate) struct Stage {
     pub(crate) sim: Sim,
     pub(crate) tool: Arc<Counted>,
     pub(crate) store: Arc<dyn AgentStore>,
+    last: Arc<Mutex<Bytes>>,
     _folder: TempDir,
     _writer: Arc<Writer>,
 }
@@ -220,12 +226,13 @@ impl Stage {
             templates.add(template(provider, &json!({})));
         }
         let tools = Registry::with([Arc::clone(&tool) as Arc<dyn Tool>]).unwrap();
+        let last = Arc::default();
         let runtime = Runtime::start(Parts {
             store: Arc::clone(&store),
             checkpoint,
             policies: Arc::new(Everything),
             resolver: Arc::new(NoNames),
-            model: model.unwrap_or_else(|| Arc::new(Simulated(sim.clone()))),
+            model: model.unwrap_or_else(|| Arc::new(Simulated { sim: sim.clone(), last: Arc::clone(&last) })),
             templates: Arc::new(templates),
             tools: Arc::new(tools),
             sandbox: Sandbox::of_this_program(),
@@ -234,7 +241,7 @@ impl Stage {
             clock,
             settings: Settings { places: folder.path().join("agents"), ..settings },
         });
-        Self { runtime, sim, tool, store, _folder: folder, _writer: Arc::new(writer) }
+        Self { runtime, sim, tool, store, last, _folder: folder, _writer: Arc::new(writer) }
     }
 
     pub(crate) async fn agent(&self, name: &str) -> AgentId {
@@ -251,6 +258,11 @@ impl Stage {
         };
         self.runtime.create(request).await.unwrap();
         id
+    }
+
+    /// The last request to the model, as it was written.
+    pub(crate) fn last_prompt(&self) -> String {
+        String::from_utf8(self.last.lock().unwrap().to_vec()).unwrap()
     }
 
     pub(crate) async fn send(&self, id: &AgentId, name: &str, text: &str) -> Done {

@@ -1,0 +1,68 @@
+//! What an agent has by its template: its tools, those that are built in and those that are declared, and its skills.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use seawall_engine::ToolSpec;
+use seawall_tools::{Registry, Skills, Tool};
+
+use crate::shared::Shared;
+use crate::template::{ToolChoice, skills};
+use crate::{Template, TemplateError};
+
+/// What an agent has by its template.
+#[derive(Debug, Default)]
+pub(crate) struct Equipment {
+    pub(crate) tools: Registry,
+    /// What others have written down for it.
+    pub(crate) skills: Skills,
+}
+
+impl Equipment {
+    /// What agents of this template have today.
+    ///
+    /// # Errors
+    /// [`TemplateError::Tools`].
+    pub(crate) fn of(shared: &Shared, template: &Template) -> Result<Self, TemplateError> {
+        let wrong = |reason: String| TemplateError::Tools { name: template.id.clone(), reason };
+        template.check().map_err(wrong)?;
+        let mut tools = match &template.tools {
+            ToolChoice::All(_) => (*shared.tools).clone(),
+            ToolChoice::Named(names) => {
+                shared.tools.select(names).map_err(|error| wrong(error.to_string()))?
+            }
+        };
+        if template.todo.enabled {
+            for tool in seawall_tools::todo_tools() {
+                tools.add(tool).map_err(|error| wrong(error.to_string()))?;
+            }
+        }
+        let skills = skills::find(&template.skills).map_err(wrong)?;
+        for refused in skills.refused() {
+            tracing::warn!(template = %template.id, error = %refused, "a skill was left out");
+        }
+        let mut declared: Vec<Arc<dyn Tool>> = Vec::new();
+        if !template.skills.is_empty() {
+            declared.extend(skills.tools());
+        }
+        for tool in &template.http_tools {
+            declared.push(tool.build(&shared.requester).map_err(wrong)?);
+        }
+        for tool in declared {
+            tools.register(tool).map_err(|error| wrong(error.to_string()))?;
+        }
+        Ok(Self { tools, skills })
+    }
+
+    /// What the engine decides by.
+    pub(crate) fn specs(&self) -> Arc<BTreeMap<Arc<str>, ToolSpec>> {
+        self.tools.specs()
+    }
+
+    /// The system prompt: the template's, with the manuals of the tools and what skills there are.
+    pub(crate) fn system_prompt(&self, template: &Template) -> String {
+        let (manual, skills) = (self.tools.manual(), self.skills.prompt());
+        let parts = [template.system_prompt.trim(), manual.trim(), skills.trim()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+    }
+}
