@@ -78,7 +78,7 @@ impl Agent {
         &self.config
     }
 
-    /// What it was forked from, the nearest last.
+    /// What it was forked from, or works for, the nearest last.
     #[must_use]
     pub fn lineage(&self) -> &[Ancestor] {
         &self.lineage

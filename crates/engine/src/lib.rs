@@ -75,7 +75,7 @@ pub use command::{
     Answer, Archive, Claim, Command, Compress, Compressed, Decide, Found, Interrupt, Judged, Judgement,
     ModelAnswered, ModelFailed, NewAgent, NewFork, Part, Plan, Reconciled, Resolve, Retry, Reviewed,
     SendMessage, SetSchedule, SetTodos, SetTools, Streamed, Subject, TakeSnapshot, Tell, ToolFinished,
-    Unschedule, Wake, create, fork,
+    Unschedule, Wake, create, fork, spawn,
 };
 pub use decide::{Authority, Decision, Refused, decide};
 pub use effect::{Effect, EffectKey, idempotency_key, outstanding};

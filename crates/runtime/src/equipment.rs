@@ -7,6 +7,7 @@ use seawall_engine::ToolSpec;
 use seawall_tools::{Registry, Skills, Tool};
 
 use crate::shared::Shared;
+use crate::subagents::TaskRun;
 use crate::template::{ToolChoice, skills};
 use crate::{Template, TemplateError};
 
@@ -23,7 +24,7 @@ impl Equipment {
     ///
     /// # Errors
     /// [`TemplateError::Tools`].
-    pub(crate) fn of(shared: &Shared, template: &Template) -> Result<Self, TemplateError> {
+    pub(crate) fn of(shared: &Arc<Shared>, template: &Template) -> Result<Self, TemplateError> {
         let wrong = |reason: String| TemplateError::Tools { name: template.id.clone(), reason };
         template.check().map_err(wrong)?;
         let mut tools = match &template.tools {
@@ -44,6 +45,9 @@ impl Equipment {
         let mut declared: Vec<Arc<dyn Tool>> = Vec::new();
         if !template.skills.is_empty() {
             declared.extend(skills.tools());
+        }
+        if template.subagents.depth > 0 {
+            declared.push(Arc::new(TaskRun::new(shared, &template.subagents)?));
         }
         for tool in &template.http_tools {
             declared.push(tool.build(&shared.requester).map_err(wrong)?);

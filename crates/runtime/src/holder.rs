@@ -23,10 +23,10 @@ use seawall_store::agents::{Appended, Kept, Lease, Right};
 use seawall_types::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::AgentError;
 use crate::member::Member;
 use crate::session::Session;
 use crate::shared::Shared;
+use crate::{AgentError, subagents};
 use batch::{Batch, Decided};
 use doing::Doing;
 
@@ -328,6 +328,7 @@ impl Holder {
         if events.is_empty() {
             return;
         }
+        subagents::abandon(&self.shared, self.kept.agent().run(), events);
         let told: Vec<_> = events.iter().cloned().map(Arc::new).collect();
         self.shared.hub.publish(self.kept.id(), &told);
         let pieces: Vec<_> = events.iter().filter(|event| event.expires()).cloned().collect();
@@ -362,6 +363,7 @@ impl Holder {
             for event in &events {
                 self.kept.follow(event).map_err(End::Broken)?;
             }
+            subagents::abandon(&self.shared, self.kept.agent().run(), &events);
             let told: Vec<_> = events.into_iter().map(Arc::new).collect();
             self.shared.hub.publish(self.kept.id(), &told);
         }

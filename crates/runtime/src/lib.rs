@@ -34,6 +34,7 @@ mod place;
 mod runtime;
 mod session;
 mod shared;
+mod subagents;
 mod template;
 mod wait;
 mod worker;

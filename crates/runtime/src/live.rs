@@ -1,12 +1,14 @@
 //! The agents that are held by this process: where to reach them, and which of them could be let go of.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seawall_engine::AgentId;
 use tokio::sync::mpsc;
 
 use crate::holder::Job;
+use crate::shared::Shared;
 
 /// Jobs that wait for one agent; who brings more waits too.
 const INBOX: usize = 256;
@@ -16,6 +18,27 @@ const INBOX: usize = 256;
 pub(crate) struct Live {
     agents: Mutex<Agents>,
     most: usize,
+    /// Places of agents that do nothing but wait for others.
+    lent: AtomicUsize,
+}
+
+/// The place of an agent that waits for another one, which may take it meanwhile. So however many wait, there is room for
+/// those that they wait for.
+#[derive(Debug)]
+pub(crate) struct Lent(Arc<Shared>);
+
+impl Lent {
+    pub(crate) fn by(shared: &Arc<Shared>) -> Self {
+        shared.live.lent.fetch_add(1, Ordering::SeqCst);
+        shared.due.notify_one();
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.live.lent.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +69,11 @@ pub(crate) enum Place {
 
 impl Live {
     pub(crate) fn new(most: usize) -> Self {
-        Self { agents: Mutex::default(), most: most.max(1) }
+        Self { agents: Mutex::default(), most: most.max(1), lent: AtomicUsize::new(0) }
+    }
+
+    fn most(&self) -> usize {
+        self.most.saturating_add(self.lent.load(Ordering::SeqCst))
     }
 
     /// Of changes here none is half-done.
@@ -65,7 +92,7 @@ impl Live {
         if let Some(inbox) = agents.touch(id) {
             return Place::Held(inbox);
         }
-        if agents.by_id.len() >= self.most {
+        if agents.by_id.len() >= self.most() {
             return Place::Full(agents.least_used());
         }
         let (inbox, jobs) = mpsc::channel(INBOX);
@@ -88,7 +115,7 @@ impl Live {
 
     /// How many more could be held, were those let go of that rest.
     pub(crate) fn room(&self) -> usize {
-        self.most.saturating_sub(self.len())
+        self.most().saturating_sub(self.len())
     }
 
     /// The one that rests and was used least lately.

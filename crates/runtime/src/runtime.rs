@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use seawall_base::id;
 use seawall_engine::{
-    Agent, AgentId, Block, Channel, Command, Decide, Interrupt, MessageId, MessageKind, NewAgent, NewFork,
-    SendMessage, SetSchedule, Trigger, create, fork,
+    Agent, AgentId, Block, CallId, Channel, Command, Decide, Interrupt, MessageId, MessageKind, NewAgent,
+    NewFork, SendMessage, SetSchedule, Trigger, create, fork, spawn,
 };
 use seawall_store::AgentStore;
 use seawall_store::agents::{Accepted, AgentRow, Creation, Kept, Owner};
@@ -96,6 +96,15 @@ impl Runtime {
     /// # Errors
     /// [`AgentError::Template`], [`AgentError::Exists`] where another request has made one of this name.
     pub async fn create(&self, request: CreateAgent) -> Result<(AgentRow, bool), AgentError> {
+        self.make(request, None).await
+    }
+
+    /// The same, also for a call of another agent that it is to work for.
+    pub(crate) async fn make(
+        &self,
+        request: CreateAgent,
+        works_for: Option<(&Agent, CallId)>,
+    ) -> Result<(AgentRow, bool), AgentError> {
         let shared = &self.shared;
         let template = shared.templates.get(&request.template)?;
         if let Some(wanted) = request.template_version.as_deref()
@@ -117,7 +126,11 @@ impl Runtime {
             })?,
         };
         let config = changed.config(tools, overrides.map(Arc::new), metadata.map(Arc::new));
-        let decision = create(NewAgent { id: name, run, config }, now)?;
+        let new = NewAgent { id: name, run, config };
+        let decision = match works_for {
+            Some((parent, call)) => spawn(parent, call, new, now)?,
+            None => create(new, now)?,
+        };
         let owner = Owner { request: Some(fingerprint.into()), ..owner };
         let (kept, first) = Kept::create(owner, &decision.events)?;
         match shared.store.create(first).await? {

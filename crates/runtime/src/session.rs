@@ -225,7 +225,7 @@ impl JudgedBy {
 }
 
 /// What the agent's template is now, and what it has by it.
-fn template(shared: &Shared, agent: &Agent) -> (Result<Template, String>, Equipment) {
+fn template(shared: &Arc<Shared>, agent: &Agent) -> (Result<Template, String>, Equipment) {
     let config = agent.config();
     let found = shared.templates.get(&config.template).and_then(|template| {
         let template = template.with(config.overrides.as_deref())?;

@@ -146,6 +146,12 @@ impl Template {
         template.skills = skills::rooted(&template.skills, path).map_err(wrong)?;
         skills::check(&template.skills).map_err(wrong)?;
         template.check().map_err(wrong)?;
+        // For one agent the depth may have come down to this; for all of them it makes no sense.
+        if template.subagents.depth == 0 && template.subagents.templates.is_some() {
+            let reason =
+                "subagents.templates: nobody is given work to with depth 0; write depth: 1, or leave it out";
+            return Err(wrong(reason.to_owned()));
+        }
         Ok(template)
     }
 

@@ -50,7 +50,8 @@ pub(crate) async fn stay_alive(shared: Arc<Shared>) {
 
 /// Takes up agents that are due, until the runtime stops.
 pub(crate) async fn take_up(shared: Arc<Shared>) {
-    loop {
+    // What is let go of is due at once, and must not be taken up again by who lets go.
+    while !shared.stopping.is_cancelled() {
         let pause = match claim(&shared).await {
             Ok(claimed) if claimed > 0 => continue,
             Ok(_) => next_due(&shared).await,

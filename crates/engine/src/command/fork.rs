@@ -37,7 +37,7 @@ pub struct NewFork {
 pub fn fork(parent: &Agent, new: NewFork, at: Timestamp) -> Result<Decision, Refused> {
     let NewFork { id, run, config } = new;
     let config = config.map_or_else(|| Arc::clone(parent.config()), Arc::new);
-    let ancestor = Ancestor { agent: parent.id().clone(), seq: parent.seq() };
+    let ancestor = Ancestor { agent: parent.id().clone(), seq: parent.seq(), call: None };
     let lineage = parent.lineage().iter().cloned().chain([ancestor]).collect();
     let mut draft = begin(id, run, config, lineage, parent.steps(), at)?;
     let open = usize::from(parent.turn().phase == Phase::Tools);

@@ -14,13 +14,16 @@ use crate::{
     Ruling, Schedule, StreamKind, Todo, ToolResult, ToolSpec, Trigger,
 };
 
-/// An agent that another one was forked from, at which event.
+/// An agent that another one was forked from, at which event; or by a call of which it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ancestor {
     /// The agent.
     pub agent: AgentId,
     /// The last event of it that the fork knows.
     pub seq: u64,
+    /// The call that the other one works for; none for a fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
 }
 
 /// Enough of a call for people to know which one is meant.
@@ -230,7 +233,7 @@ facts! {
         run: RunId,
         /// What it is made of.
         config: Arc<Config>,
-        /// What it was forked from, the nearest last.
+        /// What it was forked from, or works for, the nearest last.
         lineage: Arc<[Ancestor]>,
         /// Steps that were made before it was forked, so that calls keep names of their own.
         steps: u64,

@@ -151,7 +151,8 @@ fn a_fork_has_the_messages_and_goes_its_own_way() {
         |history: &History| history.iter().map(|message| message.content.clone()).collect::<Vec<_>>();
     assert_eq!(contents(child.history()), contents(stage.agent.history()));
     assert_eq!(child.todos(), stage.agent.todos());
-    assert_eq!(child.lineage(), [Ancestor { agent: "a".parse().unwrap(), seq: stage.agent.seq() }]);
+    let parent = Ancestor { agent: "a".parse().unwrap(), seq: stage.agent.seq(), call: None };
+    assert_eq!(child.lineage(), [parent]);
     assert_eq!(child.steps(), 40, "its calls have names of their own");
     let seqs: Vec<_> = child.history().iter().map(|message| message.seq).collect();
     assert!(seqs.is_sorted_by(|one, next| one < next), "each message has a number of its own");

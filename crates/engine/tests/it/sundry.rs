@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_engine::{
-    AgentState, Authority, Block, Config, Effect, Fact, Judgement, LimitKind, NewAgent, Note, Plan, Refused,
-    Reviewed, SetSchedule, SetTodos, SetTools, TakeSnapshot, Tell, Todo, TodoStatus, ToolResult, Trigger,
-    Unschedule, Wake, create, decide,
+    Agent, AgentState, Authority, Block, Config, Effect, Fact, Judgement, LimitKind, NewAgent, Note, Plan,
+    Refused, Reviewed, SetSchedule, SetTodos, SetTools, TakeSnapshot, Tell, Todo, TodoStatus, ToolResult,
+    Trigger, Unschedule, Wake, create, decide, spawn,
 };
 use seawall_types::Usd;
 
@@ -124,6 +124,22 @@ fn an_agent_that_could_never_work_is_not_created() {
     limited.limits.parallel_tools = 0;
     let new = NewAgent { id: "a".parse().unwrap(), run: run(), config: limited };
     assert!(matches!(create(new, START), Err(Refused::Invalid(_))));
+}
+
+#[test]
+fn an_agent_is_made_for_a_call_while_it_runs_and_not_after() {
+    let mut stage = Stage::wanting(config(), &["unsafe"]);
+    let new = || NewAgent { id: "sub".parse().unwrap(), run: run(), config: config() };
+    let late =
+        |stage: &Stage| matches!(spawn(&stage.agent, call(1, 1), new(), START), Err(Refused::Late { .. }));
+    assert!(late(&stage), "it has not begun");
+    stage.give(judged(call(1, 1), Judgement::Proceed));
+    let events = spawn(&stage.agent, call(1, 1), new(), START).unwrap().events;
+    let child = Agent::fold(&events).unwrap();
+    let maker = child.lineage().last().unwrap();
+    assert_eq!((maker.agent.as_str(), maker.seq, maker.call), ("a", stage.agent.seq(), Some(call(1, 1))));
+    stage.give(gave(call(1, 1), 1, "done"));
+    assert!(late(&stage), "it has ended");
 }
 
 #[test]

@@ -202,7 +202,7 @@ pub struct SubagentSettings {
     /// Of which templates. `None`: of any, where `depth` is above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub templates: Option<Vec<String>>,
-    /// How deep: 1 for agents that have none themselves.
+    /// How deep: 1 for agents that have none themselves. Above 0 the agent has `task_run`, named among its tools or not.
     pub depth: u32,
 }
 

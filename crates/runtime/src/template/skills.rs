@@ -9,7 +9,7 @@ use seawall_tools::Skills;
 /// # Errors
 /// When nobody knows where that is.
 pub(super) fn rooted(folders: &[PathBuf], file: &Path) -> Result<Vec<PathBuf>, String> {
-    let base = file.parent().unwrap_or(Path::new(""));
+    let base = file.parent().unwrap_or_else(|| Path::new(""));
     let whole = |folder: &PathBuf| {
         let path = base.join(folder);
         std::path::absolute(&path).map_err(|error| format!("skills: {}: {error}", path.display()))

@@ -6,6 +6,9 @@
     clippy::disallowed_methods,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test panics when something is not as claimed, and its tasks end with it"
 )]
 
@@ -17,6 +20,7 @@ mod scripted;
 mod shrinking;
 mod skills;
 mod stage;
+mod subagents;
 mod todos;
 mod turns;
 mod wires;

@@ -1,0 +1,220 @@
+//! Agents that work for agents: made once, waited for, found again, stopped and refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seawall_base::clock::SystemClock;
+use seawall_engine::{
+    AgentId, ApprovalScope, Block, CallId, Channel, Decide, EffectClass, Ruling, Subject, ToolResult,
+};
+use seawall_runtime::{AgentError, CreateAgent, Settings, Status};
+use seawall_store::AgentStore;
+use seawall_store::agents::CallQuery;
+use seawall_store::memory::MemoryAgents;
+use serde_json::{Value, json};
+
+use crate::stage::{Counted, Stage, settings, template, until, within};
+
+/// A template whose agents may give work to others, and one for those.
+fn add_templates(stage: &Stage) {
+    let templates = stage.runtime.templates();
+    let boss = json!({"id": "boss", "tools": [], "subagents": {"templates": ["worker"], "depth": 1}});
+    templates.add(template("openai", &boss));
+    templates.add(template("openai", &json!({"id": "worker", "description": "works"})));
+    let deep = json!({"id": "deep", "tools": [], "subagents": {"templates": ["deep"], "depth": 2}});
+    templates.add(template("openai", &deep));
+}
+
+fn stage() -> Stage {
+    let stage = Stage::with(settings(), EffectClass::Idempotent);
+    add_templates(&stage);
+    stage
+}
+
+/// A message that makes the model give this task, and then say something.
+fn task(prompt: &str, then: &str) -> String {
+    let arguments = json!({"description": "a task", "prompt": prompt});
+    format!("sim:tool task_run {arguments}\nsim:turn 1 sim:text {then}")
+}
+
+const WORK: &str = "sim:tool work {\"n\": 7}\nsim:turn 1 sim:text worked";
+
+/// What is told of an agent under this name, once it is.
+async fn told(stage: &Stage, id: &AgentId, event: &str) -> Value {
+    let mut feed = stage.runtime.follow(id, &[Channel::Monitor], 0);
+    loop {
+        let next = within(feed.next()).await.unwrap();
+        let face: Value = serde_json::from_str(&next.json).unwrap();
+        if face["event"]["eventType"] == event {
+            return face["event"]["data"].clone();
+        }
+    }
+}
+
+async fn child(stage: &Stage, id: &AgentId) -> AgentId {
+    told(stage, id, "agent_at_work").await["agent"].as_str().unwrap().parse().unwrap()
+}
+
+async fn result(stage: &Stage, id: &AgentId) -> ToolResult {
+    let calls = CallQuery { agent: Some(id.clone()), most: 9, ..CallQuery::default() };
+    stage.store.calls(&calls).await.unwrap()[0].call.result.clone().unwrap()
+}
+
+fn words(result: &ToolResult) -> &str {
+    let Block::Text { text } = &result.content[0] else { panic!("{result:?}") };
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_words_of_an_agent_that_was_given_a_task_are_the_result() {
+    let stage = stage();
+    stage.tool.ends.add_permits(1);
+    let id = stage.agent_of("a", "boss", None).await;
+    let completed = stage.complete(&id, "m1", &task(WORK, "thanks")).await;
+    assert_eq!((completed.status, completed.text.as_deref()), (Status::Ok, Some("thanks")));
+    let result = result(&stage, &id).await;
+    let told: Value = serde_json::from_str(words(&result)).unwrap();
+    assert_eq!(
+        (&told["status"], &told["text"], &told["template"]),
+        (&json!("ok"), &json!("worked"), &json!("worker"))
+    );
+    let child = child(&stage, &id).await;
+    assert_eq!(told["agent"], child.as_str());
+    let kept = stage.runtime.load(&child).await.unwrap();
+    let maker = kept.agent().lineage().last().unwrap().clone();
+    assert_eq!(
+        (maker.agent, maker.call),
+        (id, Some(CallId { step: 1, index: 1 })),
+        "its lineage names the call"
+    );
+    assert_eq!(kept.owner().key, None);
+    assert_eq!(stage.tool.begun(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_begun_anew_finds_its_agent_and_makes_no_other() {
+    let store: Arc<dyn AgentStore> = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
+    let work = || Counted::new("work", EffectClass::Idempotent);
+    let first = Stage::on(Arc::clone(&store), settings(), work());
+    add_templates(&first);
+    let id = first.agent_of("a", "boss", None).await;
+    let sent = first.send(&id, "m1", &task(WORK, "thanks")).await;
+    until(|| first.tool.begun() == 1).await;
+    let child = child(&first, &id).await;
+    assert!(first.runtime.stop(Duration::from_secs(10)).await);
+    let front = Settings { works: false, ..settings() };
+    let looking = Stage::on(Arc::clone(&store), front, work());
+    let state = looking.runtime.load(&child).await.unwrap().agent().status().state;
+    assert_eq!(state.as_str(), "working", "a process that ends stops nobody for good");
+    let second = Stage::on(Arc::clone(&store), settings(), work());
+    add_templates(&second);
+    second.tool.ends.add_permits(10);
+    let completed = within(second.runtime.wait(&id, sent.first)).await.unwrap();
+    assert_eq!((completed.status, completed.text.as_deref()), (Status::Ok, Some("thanks")));
+    let calls = CallQuery { agent: Some(id.clone()), most: 9, ..CallQuery::default() };
+    let call = store.calls(&calls).await.unwrap()[0].call.clone();
+    assert!(call.attempt > 1, "it was begun anew");
+    assert!(words(&call.result.unwrap()).contains("worked"));
+    assert_eq!(told(&second, &id, "agent_at_work").await["agent"], child.as_str());
+    let messages = second.runtime.load(&child).await.unwrap().agent().message_count();
+    assert_eq!(messages, 4, "the task was given once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_interrupted_stops_those_who_work_for_it() {
+    let stage = stage();
+    let id = stage.agent_of("a", "boss", None).await;
+    let sent = stage.send(&id, "m1", &task(WORK, "never")).await;
+    until(|| stage.tool.begun() == 1).await;
+    let child = child(&stage, &id).await;
+    stage.runtime.interrupt(&id, "ann", None).await.unwrap();
+    assert_eq!(within(stage.runtime.wait(&id, sent.first)).await.unwrap().status, Status::Interrupted);
+    let mut feed = stage.runtime.follow(&child, &[Channel::Progress], 0);
+    let done = within(async {
+        loop {
+            let next = feed.next().await.unwrap();
+            if next.kind == "done" {
+                return next.json;
+            }
+        }
+    })
+    .await;
+    assert!(done.contains("\"reason\":\"interrupted\""), "{done}");
+    assert_eq!(stage.complete(&id, "m2", "sim:text next").await.text.as_deref(), Some("next"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_fails_is_an_error_and_the_work_goes_on() {
+    let stage = stage();
+    let id = stage.agent_of("a", "boss", None).await;
+    let completed = stage.complete(&id, "m1", &task("sim:error 401", "a pity")).await;
+    assert_eq!((completed.status, completed.text.as_deref()), (Status::Ok, Some("a pity")));
+    let result = result(&stage, &id).await;
+    assert!(result.is_error && words(&result).contains("failed: "), "{result:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn depth_is_counted_down_and_ends() {
+    let stage = stage();
+    let id = stage.agent_of("a", "deep", None).await;
+    let third = task("sim:text never", "three");
+    let completed = stage.complete(&id, "m1", &task(&task(&third, "two"), "one")).await;
+    assert_eq!(completed.text.as_deref(), Some("one"));
+    assert!(words(&result(&stage, &id).await).contains("two"));
+    let second = child(&stage, &id).await;
+    let last = child(&stage, &second).await;
+    let refused = result(&stage, &last).await;
+    assert!(refused.is_error && words(&refused).contains("there is no tool \"task_run\""), "{refused:?}");
+    assert!(!stage.runtime.load(&last).await.unwrap().agent().config().tools.contains_key("task_run"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_people_have_to_decide_on_is_waited_for() {
+    let stage = stage();
+    stage.tool.ends.add_permits(1);
+    let asking = json!({"id": "worker", "permission": {"mode": "approval"}});
+    stage.runtime.templates().add(template("openai", &asking));
+    let id = stage.agent_of("a", "boss", None).await;
+    let sent = stage.send(&id, "m1", &task(WORK, "thanks")).await;
+    let waits = told(&stage, &id, "agent_waits").await;
+    let child: AgentId = waits["agent"].as_str().unwrap().parse().unwrap();
+    let approval = serde_json::from_value(waits["approvals"][0].clone()).unwrap();
+    assert_eq!(stage.tool.begun(), 0);
+    let decision = Decide {
+        subject: Subject::Approval(approval),
+        ruling: Ruling::Allow,
+        by: "ann".into(),
+        scope: ApprovalScope::Once,
+        note: None,
+        arguments: None,
+    };
+    stage.runtime.decide(&child, decision).await.unwrap();
+    let completed = within(stage.runtime.wait(&id, sent.first)).await.unwrap();
+    assert_eq!(completed.text.as_deref(), Some("thanks"));
+    assert!(words(&result(&stage, &id).await).contains("worked"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn agents_that_wait_leave_room_for_those_that_they_wait_for() {
+    let one = Settings { max_agents: 1, ..settings() };
+    let stage = Stage::with(one, EffectClass::Idempotent);
+    add_templates(&stage);
+    stage.tool.ends.add_permits(2);
+    let id = stage.agent_of("a", "deep", None).await;
+    let deepest = task("sim:text never", "three");
+    let completed = stage.complete(&id, "m1", &task(&task(&deepest, "two"), "one")).await;
+    assert_eq!(completed.text.as_deref(), Some("one"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_template_that_is_not_there_can_be_given_no_work() {
+    let stage = stage();
+    let request = CreateAgent {
+        template: "boss".to_owned(),
+        overrides: Some(json!({"subagents": {"templates": ["wroker"]}})),
+        ..CreateAgent::default()
+    };
+    let refused = stage.runtime.create(request).await.unwrap_err();
+    assert!(matches!(&refused, AgentError::Template(_)), "{refused:?}");
+    assert!(refused.to_string().contains("did you mean \"worker\"?"), "{refused}");
+}
