@@ -6,6 +6,7 @@ use std::sync::Arc;
 use seawall_engine::ToolSpec;
 use seawall_tools::{Registry, Skills, Tool};
 
+use crate::hooks::{Hook, Moment};
 use crate::shared::Shared;
 use crate::subagents::TaskRun;
 use crate::template::{ToolChoice, skills};
@@ -17,6 +18,8 @@ pub(crate) struct Equipment {
     pub(crate) tools: Registry,
     /// What others have written down for it.
     pub(crate) skills: Skills,
+    /// What is asked around what it does: this program's, then the template's.
+    pub(crate) hooks: Vec<Arc<dyn Hook>>,
 }
 
 impl Equipment {
@@ -55,12 +58,20 @@ impl Equipment {
         for tool in declared {
             tools.register(tool).map_err(|error| wrong(error.to_string()))?;
         }
-        Ok(Self { tools, skills })
+        let mut hooks = shared.hooks.clone();
+        hooks.extend(template.hooks.build(&shared.requester, &shared.sandbox).map_err(wrong)?);
+        Ok(Self { tools, skills, hooks })
     }
 
     /// What the engine decides by.
     pub(crate) fn specs(&self) -> Arc<BTreeMap<Arc<str>, ToolSpec>> {
-        self.tools.specs()
+        let mut specs = self.tools.specs();
+        let is_looked_at =
+            |tool: &str| self.hooks.iter().any(|hook| hook.wants(Moment::PostTool, Some(tool)));
+        for (name, spec) in Arc::make_mut(&mut specs) {
+            spec.post_hook |= is_looked_at(name);
+        }
+        specs
     }
 
     /// The system prompt: the template's, with the manuals of the tools and what skills there are.

@@ -42,13 +42,14 @@ mod worker;
 pub use error::AgentError;
 pub use feed::{Feed, Told};
 pub use holder::Done;
-pub use hooks::{Hooks, NoHooks};
+pub use hooks::{About, Hook, HookAnswer, HookFailed, Moment, What};
 pub use metrics::Counts;
 pub use model::{BoxFuture, Model, NoReply, Pieces, Question, Reply};
 pub use runtime::{CreateAgent, ForkAt, Gauges, Runtime};
 pub use shared::{Parts, Policies, Settings};
 pub use template::{
-    ContextSettings, HttpToolSettings, LimitSettings, ModelSettings, SandboxSettings, SubagentSettings,
-    Template, TemplateError, Templates, TimeoutSettings, TodoSettings, ToolChoice,
+    ContextSettings, HookSettings, HooksSettings, HttpToolSettings, LimitSettings, ModelSettings,
+    SandboxSettings, SubagentSettings, Template, TemplateError, Templates, TimeoutSettings, TodoSettings,
+    ToolChoice,
 };
 pub use wait::{Completed, Status};

@@ -5,6 +5,7 @@
 
 mod compress;
 mod conversation;
+mod hooked;
 mod judge;
 mod listen;
 mod model;
@@ -33,8 +34,8 @@ async fn perform_well(session: Arc<Session>, effect: Effect) {
         Effect::CallModel { step, attempt, retries, not_before, messages } => {
             model::call(&session, model::Call { step, attempt, retries, not_before, messages }).await;
         }
-        Effect::Judge { call, tool, arguments, .. } => {
-            judge::judge(&session, call, tool, arguments).await;
+        Effect::Judge { call, tool, arguments, approved } => {
+            judge::judge(&session, judge::Asked { call, tool, arguments, approved }).await;
         }
         Effect::RunTool { call, tool, arguments, attempt, approved, key, .. } => {
             tool::run(&session, tool::Run { call, tool, arguments, attempt, approved, key }).await;

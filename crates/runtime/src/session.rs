@@ -1,6 +1,7 @@
 //! What belongs to an agent while it is held, beside its state: its template, its tools, its place and its policy.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use seawall_base::id;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::equipment::Equipment;
 use crate::holder::Job;
+use crate::hooks::{self, Hook, Moment};
 use crate::member::Member;
 use crate::shared::Shared;
 use crate::{Template, place};
@@ -47,6 +49,8 @@ pub(crate) struct Session {
     judged: Mutex<HashMap<CallId, Arc<str>>>,
     /// What the agent still wants to do.
     todos: Mutex<Arc<[Todo]>>,
+    /// How many messages there were when hooks were last told.
+    messages: AtomicU64,
     /// What its earlier calls mean for its later ones.
     pub(crate) state: Arc<RunState>,
     /// Cancelled when the agent is held no more.
@@ -91,6 +95,7 @@ impl Session {
             policy: Mutex::default(),
             judged: Mutex::default(),
             todos: Mutex::new(agent.todos().into()),
+            messages: AtomicU64::new(agent.message_count()),
             state: Arc::default(),
             ending: CancellationToken::new(),
             holder,
@@ -150,6 +155,20 @@ impl Session {
         &self.equipment.tools
     }
 
+    /// The hooks that are asked at a moment, in their order.
+    pub(crate) fn hooks<'s>(
+        &'s self,
+        moment: Moment,
+        tool: Option<&'s str>,
+    ) -> impl Iterator<Item = &'s Arc<dyn Hook>> {
+        self.equipment.hooks.iter().filter(move |hook| hook.wants(moment, tool))
+    }
+
+    /// Whether there are any.
+    pub(crate) fn has_hooks(&self, moment: Moment) -> bool {
+        self.hooks(moment, None).next().is_some()
+    }
+
     /// Tells the holder what an effect has come to. It waits as long as the holder has much to do.
     pub(crate) async fn report(&self, command: impl Into<Command> + Send) {
         let _gone = self.holder.send(Job::Command(command.into(), None)).await;
@@ -187,14 +206,30 @@ impl Session {
         Arc::clone(&self.todos.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The agent wants to do something else by now, and some of its calls are over.
-    pub(crate) fn follow(&self, agent: &Agent) {
+    /// The agent wants to do something else by now, has said more, and some of its calls are over.
+    pub(crate) fn follow(self: &Arc<Self>, agent: &Agent) {
+        self.tell_hooks(agent);
         let is_open = |call: &CallId| agent.call(*call).is_some_and(|call| !call.state.is_settled());
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).retain(|call, _| is_open(call));
         let mut known = self.todos.lock().unwrap_or_else(PoisonError::into_inner);
         if **known != *agent.todos() {
             *known = agent.todos().into();
         }
+    }
+
+    /// Tells hooks of messages that are new. Nothing waits for them.
+    fn tell_hooks(self: &Arc<Self>, agent: &Agent) {
+        let count = agent.message_count();
+        let before = self.messages.swap(count, Ordering::Relaxed);
+        if count <= before || !self.has_hooks(Moment::MessagesChanged) {
+            return;
+        }
+        let new = usize::try_from(count - before).unwrap_or(usize::MAX);
+        let mut messages: Vec<_> = agent.history().newest_first().take(new).cloned().collect();
+        messages.reverse();
+        let session = Arc::clone(self);
+        let telling = async move { hooks::has_changed(&session, count, &messages).await };
+        drop(self.shared.tasks.spawn("hook of an agent", telling));
     }
 
     /// Ends what the agent has started.

@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::Templates;
-use crate::hooks::Hooks;
+use crate::hooks::Hook;
 use crate::hub::Hub;
 use crate::live::Live;
 use crate::member::Member;
@@ -50,8 +50,8 @@ pub struct Parts {
     pub sandbox: Sandbox,
     /// What calls tools behind URLs.
     pub requester: Requester,
-    /// What is called around calls of tools.
-    pub hooks: Arc<dyn Hooks>,
+    /// What is asked around everything that agents do, before what their templates declare.
+    pub hooks: Vec<Arc<dyn Hook>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Everything else.
@@ -119,7 +119,7 @@ pub(crate) struct Shared {
     pub(crate) tools: Arc<Registry>,
     pub(crate) sandbox: Sandbox,
     pub(crate) requester: Requester,
-    pub(crate) hooks: Arc<dyn Hooks>,
+    pub(crate) hooks: Vec<Arc<dyn Hook>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) hub: Arc<Hub>,

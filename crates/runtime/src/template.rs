@@ -5,6 +5,7 @@
 //! template's as it is today, with what was changed of it for this agent.
 
 mod files;
+mod hooks;
 mod http_tool;
 mod settings;
 pub(crate) mod skills;
@@ -16,6 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use seawall_engine::{Config, Context, Limits, ToolSpec};
 use serde_json::Value;
 
+pub use hooks::{HookSettings, HooksSettings};
 pub use http_tool::HttpToolSettings;
 pub use settings::{
     ContextSettings, LimitSettings, ModelSettings, SandboxSettings, SubagentSettings, Template,
@@ -145,6 +147,7 @@ impl Template {
         let mut template: Self = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
         template.skills = skills::rooted(&template.skills, path).map_err(wrong)?;
         skills::check(&template.skills).map_err(wrong)?;
+        template.hooks.root(path);
         template.check().map_err(wrong)?;
         // For one agent the depth may have come down to this; for all of them it makes no sense.
         if template.subagents.depth == 0 && template.subagents.templates.is_some() {
@@ -167,7 +170,7 @@ impl Template {
             TodoSettings { remind_every: Some(0), .. } => {
                 Err("todo.remind_every: with every first step at the most; write 1 or more".to_owned())
             }
-            TodoSettings { .. } => Ok(()),
+            TodoSettings { .. } => self.hooks.check(),
         }
     }
 
@@ -180,6 +183,10 @@ impl Template {
         let wrong = |reason: String| TemplateError::Overrides(reason);
         if !overrides.is_object() {
             return Err(wrong("this is an object of the template's keys".to_owned()));
+        }
+        // They run as this program does: whoever may make an agent need not be allowed that.
+        if overrides.get("hooks").is_some() {
+            return Err(wrong("hooks are the operator's and stand in the template alone".to_owned()));
         }
         let mut value = serde_json::to_value(self).map_err(|error| wrong(error.to_string()))?;
         merge(&mut value, overrides);

@@ -18,8 +18,7 @@ use seawall_guard::SystemResolver;
 use seawall_llm_client::{Requester, client_config};
 use seawall_policy::Policy;
 use seawall_runtime::{
-    BoxFuture, Model, NoHooks, NoReply, Parts, Pieces, Policies, Question, Reply, Runtime, Settings,
-    Templates,
+    BoxFuture, Model, NoReply, Parts, Pieces, Policies, Question, Reply, Runtime, Settings, Templates,
 };
 use seawall_sandbox::Sandbox;
 use seawall_store::AgentStore;
@@ -118,7 +117,7 @@ pub(crate) fn start(around: &Around<'_>) -> Result<Agents, Failure> {
         tools: Arc::new(tools()?),
         sandbox: Sandbox::of_this_program(),
         requester: Requester::new(&client_config()?, CONNECTING),
-        hooks: Arc::new(NoHooks),
+        hooks: Vec::new(),
         clock: Arc::clone(clock),
         settings: Settings {
             works: around.works,

@@ -103,8 +103,9 @@ impl Agent {
                 self.turn.find(call)?.waiting()?.settle(CallState::Completed, at, result);
             }
             Fact::ApprovalAsked { .. } | Fact::ApprovalDecided { .. } => return self.approval(event),
-            Fact::ToolStarted { call, attempt, effect } => {
+            Fact::ToolStarted { call, attempt, effect, arguments } => {
                 let call = self.turn.find(call)?.startable(*attempt)?;
+                call.rewrite(arguments.as_ref());
                 call.attempt = *attempt;
                 call.effect = Some(*effect);
                 call.started_at = Some(at);
@@ -239,8 +240,9 @@ impl Agent {
 
     fn approval(&mut self, event: &Event) -> Applied {
         match &event.fact {
-            Fact::ApprovalAsked { call, approval, binding, policy, summary, expires_at } => {
+            Fact::ApprovalAsked { call, approval, binding, policy, summary, expires_at, arguments } => {
                 let call = self.turn.find(call)?.waiting()?;
+                call.rewrite(arguments.as_ref());
                 let policy = Arc::clone(policy);
                 let (id, binding, expires_at) = (*approval, *binding, *expires_at);
                 let asked_at = event.at;
@@ -264,6 +266,7 @@ impl Agent {
                 asked.binding = *binding;
                 Arc::make_mut(&mut self.grants).note(&call.name, asked, &decided);
                 asked.decided = Some(decided);
+                call.is_rewritten &= arguments.is_none();
                 call.edited = arguments.clone().or_else(|| call.edited.take());
                 if *ruling == Ruling::Allow {
                     call.enter(CallState::Approved, event.at, Some(Arc::clone(by)));

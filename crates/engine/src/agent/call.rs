@@ -84,9 +84,12 @@ pub struct Call {
     pub input: Arc<Value>,
     /// The first 200 characters of them.
     pub preview: Arc<str>,
-    /// The arguments that a person put in their place.
+    /// The arguments that a person, or a hook, put in their place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited: Option<Arc<Value>>,
+    /// Whether that was a hook.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_rewritten: bool,
     /// How far it has come.
     pub state: CallState,
     /// What running it again would do, as the tool declared when it was begun.
@@ -155,6 +158,7 @@ impl Call {
             input,
             preview,
             edited: None,
+            is_rewritten: false,
             state: CallState::Pending,
             effect: None,
             attempt: 0,
@@ -175,6 +179,14 @@ impl Call {
         self.edited.as_ref().unwrap_or(&self.input)
     }
 
+    /// A hook has put these in the place of its arguments, if it has.
+    pub(crate) fn rewrite(&mut self, arguments: Option<&Arc<Value>>) {
+        if let Some(arguments) = arguments {
+            self.edited = Some(Arc::clone(arguments));
+            self.is_rewritten = true;
+        }
+    }
+
     pub(crate) fn enter(&mut self, state: CallState, at: Timestamp, note: Option<Arc<str>>) {
         self.state = state;
         (self.is_lost, self.is_parked) = (false, false);
@@ -193,7 +205,8 @@ impl Call {
         let none = || ToolResult::error("this call has no result");
         let result = self.result.clone().unwrap_or_else(none);
         let edited = self.edited.as_ref().map(|arguments| {
-            Block::text(format!("[seawall] a person changed the arguments of this call to {arguments}"))
+            let who = if self.is_rewritten { "a hook of the operator" } else { "a person" };
+            Block::text(format!("[seawall] {who} changed the arguments of this call to {arguments}"))
         });
         let content = match edited {
             Some(note) => std::iter::once(note).chain(result.content.iter().cloned()).collect(),

@@ -54,7 +54,8 @@ fn resolve(call: &Call, parks: bool) -> Option<Fact> {
     let effect = class(call);
     match effect {
         EffectClass::Pure | EffectClass::Idempotent | EffectClass::Keyed => {
-            Some(Fact::ToolStarted { call: call.note(), attempt: call.attempt.saturating_add(1), effect })
+            let attempt = call.attempt.saturating_add(1);
+            Some(Fact::ToolStarted { call: call.note(), attempt, effect, arguments: None })
         }
         EffectClass::Reconcilable => None,
         EffectClass::Unsafe => Some(Fact::ToolInDoubt { call: call.note(), parks }),

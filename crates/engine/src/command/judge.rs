@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use seawall_types::{ApprovalId, Code, Timestamp};
+use serde_json::Value;
 
 use super::denial;
 use crate::agent::{Call, CallState};
@@ -20,6 +21,13 @@ pub enum Judgement {
     Ask {
         /// Why, in a line for people.
         summary: Arc<str>,
+    },
+    /// It may run with other arguments, as far as they are concerned.
+    Rewrite {
+        /// All of them.
+        arguments: Arc<Value>,
+        /// Why a person is to be asked about it first, if one is.
+        summary: Option<Arc<str>>,
     },
     /// It must not run.
     Deny {
@@ -60,17 +68,21 @@ impl Judged {
         if let Some(why) = forbidden(draft, &call.name) {
             return draft.record(Fact::ToolDenied { call: note, result: denial(Code::ToolNotAllowed, &why) });
         }
-        let summary = match &self.judgement {
+        let (summary, arguments) = match &self.judgement {
             Judgement::Deny { code, message } => {
                 return draft.record(Fact::ToolDenied { call: note, result: denial(*code, message) });
             }
             Judgement::Answer { result } => {
                 return draft.record(Fact::ToolAnswered { call: note, result: result.clone() });
             }
-            Judgement::Ask { summary } => Some(Arc::clone(summary)),
-            Judgement::Proceed => asks(draft, call),
+            Judgement::Ask { summary } => (Some(Arc::clone(summary)), None),
+            Judgement::Proceed => (asks(draft, call), None),
+            Judgement::Rewrite { arguments, summary } => {
+                let changed = Some(Arc::clone(arguments)).filter(|new| new != call.arguments());
+                (summary.clone().or_else(|| asks(draft, call)), changed)
+            }
         };
-        let binding = Binding::of(&call.name, call.arguments(), &self.policy);
+        let binding = Binding::of(&call.name, arguments.as_ref().unwrap_or(call.arguments()), &self.policy);
         match (ruling(draft, call, &self.policy, &binding), summary) {
             (Some(Ruling::Deny), _) => {
                 let result = denial(Code::ApprovalDenied, "a person refused calls like this one");
@@ -79,9 +91,17 @@ impl Judged {
             (None, Some(summary)) => {
                 let (approval, expires_at, policy) = (self.approval, self.expires_at, self.policy);
                 let call = note;
-                draft.record(Fact::ApprovalAsked { call, approval, binding, policy, summary, expires_at })
+                draft.record(Fact::ApprovalAsked {
+                    call,
+                    approval,
+                    binding,
+                    policy,
+                    summary,
+                    expires_at,
+                    arguments,
+                })
             }
-            (Some(Ruling::Allow), _) | (None, None) => start(draft, self.call),
+            (Some(Ruling::Allow), _) | (None, None) => start(draft, self.call, arguments),
         }
     }
 }
@@ -101,7 +121,7 @@ fn ruling(draft: &Draft, call: &Call, policy: &str, binding: &Binding) -> Option
     if for_all == Some(Ruling::Deny) { for_all } else { own.or(for_all) }
 }
 
-fn start(draft: &mut Draft, id: CallId) -> Result<(), Refused> {
+fn start(draft: &mut Draft, id: CallId, arguments: Option<Arc<Value>>) -> Result<(), Refused> {
     let running = draft.agent.calls().iter().filter(|call| is_running(call)).count();
     if running >= draft.config().limits.parallel_tools {
         return Err(draft.not_now("judge the call when another one has ended"));
@@ -109,5 +129,5 @@ fn start(draft: &mut Draft, id: CallId) -> Result<(), Refused> {
     let call = draft.call(id)?;
     let effect = draft.config().tools.get(&call.name).map(|spec| spec.effect).unwrap_or_default();
     let attempt = call.attempt.saturating_add(1);
-    draft.record(Fact::ToolStarted { call: call.note(), attempt, effect })
+    draft.record(Fact::ToolStarted { call: call.note(), attempt, effect, arguments })
 }

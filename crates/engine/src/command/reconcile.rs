@@ -42,7 +42,7 @@ impl Reconciled {
             Found::Done { result } => end(draft, self.call, result),
             Found::NotDone => {
                 let effect = EffectClass::Reconcilable;
-                draft.record(Fact::ToolStarted { call: note, attempt, effect })
+                draft.record(Fact::ToolStarted { call: note, attempt, effect, arguments: None })
             }
             Found::Unknown => {
                 let parks = draft.config().on_in_doubt == OnInDoubt::Park;

@@ -370,6 +370,9 @@ facts! {
         summary: Arc<str>,
         /// When it is denied by itself.
         expires_at: Option<Timestamp>,
+        /// The arguments that a hook put in the place of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arguments: Option<Arc<Value>>,
     }
     /// The person said something, or nothing in time.
     ApprovalDecided "approval.decided" {
@@ -398,6 +401,9 @@ facts! {
         attempt: u32,
         /// What running it again would do.
         effect: EffectClass,
+        /// The arguments that a hook put in the place of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arguments: Option<Arc<Value>>,
     }
     /// It gave a result.
     ToolCompleted "tool.completed" {

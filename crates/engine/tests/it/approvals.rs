@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_engine::{
-    AgentState, ApprovalScope, Breakpoint, CallState, Decide, Effect, Judged, Judgement, Refused, Ruling,
-    Subject, Wake,
+    Agent, AgentState, ApprovalScope, Binding, Breakpoint, CallState, Decide, Effect, Judged, Judgement,
+    Refused, Ruling, Subject, Wake,
 };
 use serde_json::json;
 
@@ -32,6 +32,30 @@ fn next_wish(stage: &mut Stage, step: u64, tool: &str, n: u64) {
         *input = Arc::new(json!({"n": n}));
     }
     stage.give(answered(step, 1, vec![again]));
+}
+
+#[test]
+fn a_hook_may_put_other_arguments_in_the_place_of_a_calls_own() {
+    let mut stage = Stage::wanting(config(), &["unsafe", "unsafe"]);
+    let safe = Arc::new(json!({"n": 0}));
+    let rewrite = |summary| Judgement::Rewrite { arguments: Arc::clone(&safe), summary };
+    let effects = stage.give(judged(call(1, 1), rewrite(None)));
+    assert!(
+        matches!(&effects[..], [Effect::RunTool { arguments, .. }] if **arguments == *safe),
+        "{effects:?}"
+    );
+    // A person is asked about what would run, and a yes is good for exactly that.
+    stage.give(judged(call(1, 2), rewrite(Some("why".into()))));
+    let asked = stage.agent.call(call(1, 2)).unwrap();
+    let binding = Binding::of("unsafe", &safe, "p1");
+    assert_eq!((asked.arguments(), asked.approval.as_ref().unwrap().binding), (&safe, binding));
+    stage.give(said(call(1, 2), Ruling::Allow));
+    let effects = stage.give(judged(call(1, 2), rewrite(None)));
+    assert!(matches!(&effects[..], [Effect::RunTool { arguments, .. }] if **arguments == *safe));
+    stage.give(gave(call(1, 1), 1, "done"));
+    stage.give(gave(call(1, 2), 1, "done"));
+    assert!(stage.results()[0].contains("a hook of the operator changed the arguments"));
+    assert_eq!(Agent::fold(&stage.log).unwrap(), stage.agent);
 }
 
 #[test]

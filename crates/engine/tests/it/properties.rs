@@ -384,7 +384,7 @@ fn wish_of(block: &Block) -> Option<CallId> {
 /// Every beginning of a call after the first follows from something that allows it.
 fn assert_no_blind_repetition(log: &[Event]) {
     for (at, event) in log.iter().enumerate() {
-        let Fact::ToolStarted { call, attempt, effect } = &event.fact else { continue };
+        let Fact::ToolStarted { call, attempt, effect, .. } = &event.fact else { continue };
         let before = log.iter().take(at).rev();
         let earlier = before.take_while(|event| !matches!(event.fact, Fact::StepStarted { .. }));
         let told_undone = |event: &Event| match &event.fact {

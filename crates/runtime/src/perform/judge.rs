@@ -6,46 +6,66 @@ use std::sync::Arc;
 
 use seawall_base::id;
 use seawall_checkpoint::Denial;
-use seawall_engine::{CallId, Judged, Judgement};
+use seawall_engine::{Binding, CallId, Judged, Judgement, ToolResult};
 use seawall_types::{Finding, Verdict};
 use serde_json::Value;
 
 use super::tool;
+use crate::hooks;
 use crate::session::{JudgedBy, Session};
 
+/// A call that is to be judged.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) call: CallId,
+    pub(super) tool: Arc<str>,
+    pub(super) arguments: Arc<Value>,
+    /// What a person has approved of it, if one has.
+    pub(super) approved: Option<Binding>,
+}
+
 /// Judges a call, and tells the holder.
-pub(super) async fn judge(session: &Arc<Session>, call: CallId, tool: Arc<str>, arguments: Arc<Value>) {
-    let judged = judged(session, call, &tool, &arguments).await;
+pub(super) async fn judge(session: &Arc<Session>, asked: Asked) {
+    let judged = judged(session, &asked).await;
     session.report(judged).await;
 }
 
-async fn judged(session: &Arc<Session>, call: CallId, tool: &Arc<str>, arguments: &Arc<Value>) -> Judged {
+async fn judged(session: &Arc<Session>, asked: &Asked) -> Judged {
+    let Asked { call, tool, .. } = asked;
+    let call = *call;
     let now = session.shared.clock.now();
     let approval = id::new_approval_at(now);
     let expires_at = session.shared.settings.approval_expires.map(|after| now.saturating_add(after));
     let as_said = |judgement, policy| Judged { call, policy, judgement, approval, expires_at };
+    let failed = |words| as_said(Judgement::Answer { result: ToolResult::error(words) }, Arc::from(""));
     // What the model wrote must be fit for the tool before anybody is asked about it.
-    if let Err(words) = session.tools().check(tool, arguments) {
-        let result = seawall_engine::ToolResult::error(words);
-        return as_said(Judgement::Answer { result }, Arc::from(""));
+    if let Err(words) = session.tools().check(tool, &asked.arguments) {
+        return failed(words);
     }
-    let policy = match session.policy().await {
+    let JudgedBy { policy, version } = match session.policy().await {
         Ok(policy) => policy,
-        Err(why) => {
-            let result = seawall_engine::ToolResult::error(why);
-            return as_said(Judgement::Answer { result }, Arc::from(""));
-        }
+        Err(why) => return failed(why),
     };
-    let JudgedBy { policy, version } = policy;
-    let by_hook = session.shared.hooks.before_tool(&session.agent, tool, arguments).await;
-    if let Some(judgement @ (Judgement::Deny { .. } | Judgement::Answer { .. })) = by_hook {
+    let is_approved = asked.approved == Some(Binding::of(tool, &asked.arguments, &version));
+    let looked = hooks::before_tool(session, call, tool, &asked.arguments, is_approved).await;
+    if let Some(judgement) = looked.settled {
         return as_said(judgement, version);
     }
+    // And so must what a hook wrote.
+    let arguments = looked.arguments.as_ref().unwrap_or(&asked.arguments);
+    if let Err(words) = session.tools().check(tool, arguments) {
+        return failed(format!("a hook of the operator wrote other arguments, which are wrong: {words}"));
+    }
     let (verdict, findings) = tool::foreseen(session, tool, arguments, &policy);
-    let judgement = match verdict {
-        Verdict::Allow | Verdict::Warn | Verdict::Redact => by_hook.unwrap_or(Judgement::Proceed),
-        Verdict::Ask => Judgement::Ask { summary: summary(tool, &findings) },
-        Verdict::Deny => denied(session, tool, findings),
+    let summary = match verdict {
+        Verdict::Allow | Verdict::Warn | Verdict::Redact => looked.asks,
+        Verdict::Ask => Some(summary(tool, &findings)),
+        Verdict::Deny => return as_said(denied(session, tool, findings), version),
+    };
+    let judgement = match (looked.arguments, summary) {
+        (Some(arguments), summary) => Judgement::Rewrite { arguments, summary },
+        (None, Some(summary)) => Judgement::Ask { summary },
+        (None, None) => Judgement::Proceed,
     };
     session.note_judged(call, Arc::clone(&version));
     as_said(judgement, version)

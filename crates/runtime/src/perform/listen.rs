@@ -25,6 +25,8 @@ pub(super) struct Telling {
     step: u64,
     attempt: u32,
     shows_thoughts: bool,
+    /// Nothing is told in pieces.
+    is_quiet: bool,
     stage: Stage,
     /// The thoughts so far.
     thoughts: String,
@@ -46,11 +48,12 @@ enum Stage {
 }
 
 impl Telling {
-    pub(super) fn new(step: u64, attempt: u32, shows_thoughts: bool) -> Self {
+    pub(super) fn new(step: u64, attempt: u32, shows_thoughts: bool, is_quiet: bool) -> Self {
         Self {
             step,
             attempt,
             shows_thoughts,
+            is_quiet,
             stage: Stage::Nothing,
             thoughts: String::new(),
             piece: String::new(),
@@ -66,6 +69,9 @@ impl Telling {
 
     /// Takes in what was heard. Whether it was any of the answer itself.
     pub(super) async fn hear(&mut self, session: &Session, heard: Heard) {
+        if self.is_quiet {
+            return;
+        }
         match (heard, self.stage) {
             (Heard::Thought(words), Stage::Nothing | Stage::Thoughts) if self.shows_thoughts => {
                 self.stage = Stage::Thoughts;

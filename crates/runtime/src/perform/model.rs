@@ -15,8 +15,10 @@ use seawall_types::{Timestamp, Usd};
 use tokio::time::Instant;
 
 use super::conversation::Borrowed;
+use super::hooked::{self, Asked};
 use super::listen::Telling;
 use crate::Template;
+use crate::hooks::Moment;
 use crate::model::{NoReply, Question, Reply};
 use crate::session::Session;
 
@@ -67,19 +69,30 @@ async fn answer(session: &Arc<Session>, call: &Call) -> Result<(dialogue::Reply,
         let known = "use openai, openai-responses, anthropic or gemini";
         Failure::new(dialogue::FailureClass::Invalid, &format!("{name:?} is no provider of models; {known}"))
     })?;
-    let borrowed = Borrowed::of(&call.messages, &*session.shared.store, &session.agent).await;
+    let (system, messages) = match hooked::before(session, template, call).await? {
+        Asked::Model { system, messages } => (system, messages),
+        Asked::Answered(reply) => return Ok((reply, Usd::ZERO)),
+    };
+    let system = system.as_deref().unwrap_or_else(|| session.system_prompt(template));
+    let messages = messages.as_ref().unwrap_or(&call.messages);
+    let borrowed = Borrowed::of(messages, &*session.shared.store, &session.agent).await;
     let borrowed = borrowed.map_err(|error| unreachable(&NoReply(error.to_string())))?;
-    let turns = borrowed.turns(&call.messages, template.model.retain_thinking);
-    let question = question(session, template, format, &turns);
+    let turns = borrowed.turns(messages, template.model.retain_thinking);
+    let question = question(session, template, format, system, &turns);
     let limits = template.model.timeout;
     let total = tokio::time::timeout(limits.total, async {
         let asking = tokio::time::timeout(limits.first_byte, session.shared.model.ask(question));
         let reply = asking.await.map_err(|_| late("the model did not begin to answer", limits.first_byte))?;
         let reply = reply.map_err(|error| unreachable(&error))?;
-        let telling = Telling::new(call.step, call.attempt, template.model.expose_thinking);
+        // What hooks look at first is told to nobody before.
+        let is_quiet = session.has_hooks(Moment::PostModel);
+        let telling = Telling::new(call.step, call.attempt, template.model.expose_thinking, is_quiet);
         hear(session, format, reply, telling, limits.idle).await
     });
-    total.await.unwrap_or_else(|_| Err(late("the model did not finish its answer", limits.total)))
+    let heard = total.await;
+    let (reply, cost) =
+        heard.unwrap_or_else(|_| Err(late("the model did not finish its answer", limits.total)))?;
+    Ok((hooked::after(session, call.step, reply).await?, cost))
 }
 
 fn late(what: &str, limit: Duration) -> Failure {
@@ -92,7 +105,13 @@ fn unreachable(error: &NoReply) -> Failure {
 }
 
 /// The request, in the provider's words.
-fn question(session: &Session, template: &Template, format: Format, turns: &[Turn<'_>]) -> Question {
+fn question(
+    session: &Session,
+    template: &Template,
+    format: Format,
+    system: &str,
+    turns: &[Turn<'_>],
+) -> Question {
     let tools: Vec<_> = session.tools().descriptions().collect();
     let tools: Vec<_> = tools
         .iter()
@@ -102,7 +121,6 @@ fn question(session: &Session, template: &Template, format: Format, turns: &[Tur
             parameters: &tool.parameters,
         })
         .collect();
-    let system = session.system_prompt(template);
     let settings = &template.model;
     let ask = Ask {
         system: (!system.is_empty()).then_some(system),

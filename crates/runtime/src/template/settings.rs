@@ -8,7 +8,7 @@ use seawall_types::{Tokens, Usd};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::HttpToolSettings;
+use super::{HooksSettings, HttpToolSettings};
 
 /// What agents are made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +57,9 @@ pub struct Template {
     /// Folders of skills, each of which has folders with a `SKILL.md`. In a file, relative ones begin where the file is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skills: Vec<PathBuf>,
+    /// What is asked around what its agents do. The operator's: no overrides change it.
+    #[serde(default)]
+    pub hooks: HooksSettings,
     /// Whatever else its author wants to find again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,

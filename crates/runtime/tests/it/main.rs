@@ -15,6 +15,7 @@
 mod endings;
 mod failures;
 mod following;
+mod hooks;
 mod leases;
 mod scripted;
 mod shrinking;

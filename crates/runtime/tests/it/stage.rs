@@ -19,8 +19,8 @@ use seawall_llm_client::Requester;
 use seawall_llm_client::sim::{Options, Sim, SimBody};
 use seawall_policy::Policy;
 use seawall_runtime::{
-    BoxFuture, Completed, CreateAgent, Done, Model, NoHooks, NoReply, Parts, Pieces, Policies, Question,
-    Reply, Runtime, Settings, Template, Templates,
+    BoxFuture, Completed, CreateAgent, Done, Hook, Model, NoReply, Parts, Pieces, Policies, Question, Reply,
+    Runtime, Settings, Template, Templates,
 };
 use seawall_sandbox::Sandbox;
 use seawall_store::AgentStore;
@@ -178,6 +178,14 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// What a stage is made with beside the usual.
+#[derive(Default)]
+struct Given {
+    options: Options,
+    model: Option<Arc<dyn Model>>,
+    hooks: Vec<Arc<dyn Hook>>,
+}
+
 impl Stage {
     pub(crate) fn new() -> Self {
         Self::with(settings(), EffectClass::Unsafe)
@@ -191,28 +199,35 @@ impl Stage {
     /// One whose model takes its time.
     pub(crate) fn slow(options: Options) -> Self {
         let store = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
-        Self::made(store, settings(), Counted::new("work", EffectClass::Unsafe), options, None)
+        let given = Given { options, ..Given::default() };
+        Self::made(store, settings(), Counted::new("work", EffectClass::Unsafe), given)
     }
 
     /// One that asks another model than the simulated provider.
     pub(crate) fn asking(model: Arc<dyn Model>, settings: Settings, tool: Arc<Counted>) -> Self {
         let store = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
-        Self::made(store, settings, tool, Options::default(), Some(model))
+        Self::made(store, settings, tool, Given { model: Some(model), ..Given::default() })
+    }
+
+    /// One that asks these hooks.
+    pub(crate) fn hooked(hooks: Vec<Arc<dyn Hook>>) -> Self {
+        let store = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
+        let tool = Counted::new("work", EffectClass::Idempotent);
+        Self::made(store, settings(), tool, Given { hooks, ..Given::default() })
     }
 
     /// A runtime on this store: another one beside those that use it already.
     pub(crate) fn on(store: Arc<dyn AgentStore>, settings: Settings, tool: Arc<Counted>) -> Self {
-        Self::made(store, settings, tool, Options::default(), None)
+        Self::made(store, settings, tool, Given::default())
     }
 
     fn made(
         store: Arc<dyn AgentStore>,
         settings: Settings,
         tool: Arc<Counted>,
-        options: Options,
-        model: Option<Arc<dyn Model>>,
+        given: Given,
     ) -> Self {
-        let sim_options = options;
+        let Given { options: sim_options, model, hooks } = given;
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock::new());
         let options = seawall_trace::Options::new(folder.path().join("runs"));
@@ -237,7 +252,7 @@ impl Stage {
             tools: Arc::new(tools),
             sandbox: Sandbox::of_this_program(),
             requester: Requester::new(&seawall_llm_client::client_config().unwrap(), Duration::from_secs(5)),
-            hooks: Arc::new(NoHooks),
+            hooks,
             clock,
             settings: Settings { places: folder.path().join("agents"), ..settings },
         });

@@ -28,8 +28,7 @@ use seawall_llm_client::{Requester, client_config};
 use seawall_mcp::{Proxy, RemoteParts};
 use seawall_policy::Policy;
 use seawall_runtime::{
-    BoxFuture, Model, NoHooks, NoReply, Parts, Pieces, Policies, Question, Reply, Runtime, Settings,
-    Templates,
+    BoxFuture, Model, NoReply, Parts, Pieces, Policies, Question, Reply, Runtime, Settings, Templates,
 };
 use seawall_sandbox::Sandbox;
 use seawall_store::agents::{Measured, Owner};
@@ -302,7 +301,7 @@ impl Stage {
             tools: Arc::new(Registry::with([Arc::clone(&tool) as Arc<dyn Tool>]).unwrap()),
             sandbox: Sandbox::of_this_program(),
             requester: Requester::new(&client_config().unwrap(), Duration::from_secs(1)),
-            hooks: Arc::new(NoHooks),
+            hooks: Vec::new(),
             clock: Arc::clone(&clock),
             settings: Settings {
                 retry_after: (Duration::from_millis(1), Duration::from_millis(20)),
