@@ -1,5 +1,6 @@
 //! Putting a server together: store, ledger, trace, checkpoint, gateway, in the order in which they need one another.
 
+mod agent_servers;
 mod agents;
 mod approvals;
 mod callers;

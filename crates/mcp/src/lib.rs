@@ -12,6 +12,7 @@ mod answer;
 mod batch;
 mod body;
 mod book;
+mod client;
 mod desk;
 mod host;
 mod judge;
@@ -29,6 +30,7 @@ mod tasks;
 
 pub use answer::refusal;
 pub use body::{Body, Hold};
+pub use client::{Client, ClientError};
 pub use desk::{Parts, Visitor};
 pub(crate) use host::Host;
 pub use metrics::Metrics;

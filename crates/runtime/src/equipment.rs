@@ -7,6 +7,7 @@ use seawall_engine::ToolSpec;
 use seawall_tools::{Registry, Skills, Tool};
 
 use crate::hooks::{Hook, Moment};
+use crate::served::{self, is_served};
 use crate::shared::Shared;
 use crate::subagents::TaskRun;
 use crate::template::{ToolChoice, skills};
@@ -27,13 +28,18 @@ impl Equipment {
     ///
     /// # Errors
     /// [`TemplateError::Tools`].
-    pub(crate) fn of(shared: &Arc<Shared>, template: &Template) -> Result<Self, TemplateError> {
+    pub(crate) async fn of(shared: &Arc<Shared>, template: &Template) -> Result<Self, TemplateError> {
         let wrong = |reason: String| TemplateError::Tools { name: template.id.clone(), reason };
         template.check().map_err(wrong)?;
         let mut tools = match &template.tools {
             ToolChoice::All(_) => (*shared.tools).clone(),
             ToolChoice::Named(names) => {
-                shared.tools.select(names).map_err(|error| wrong(error.to_string()))?
+                let (served, own): (Vec<_>, Vec<_>) =
+                    names.iter().map(String::as_str).partition(|name| is_served(name));
+                let mut tools = shared.tools.select(own).map_err(|error| wrong(error.to_string()))?;
+                let servers = shared.servers.as_deref();
+                tools.join(served::select(servers, &served).await.map_err(wrong)?);
+                tools
             }
         };
         if template.todo.enabled {

@@ -110,7 +110,7 @@ pub(crate) async fn hold(
     let ended = match begin(&shared, &member, &id, claimed).await {
         Ok((kept, epoch)) => {
             shared.counters.taken_up.add();
-            let session = Session::open(&shared, &member, &kept, epoch, me);
+            let session = Session::open(&shared, &member, &kept, epoch, me).await;
             let doing = Doing::default();
             let holder = Holder { shared: Arc::clone(&shared), member, session, kept, epoch, inbox, doing };
             let (end, epoch, rest) = holder.run().await;

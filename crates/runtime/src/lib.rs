@@ -32,6 +32,7 @@ mod outside;
 mod perform;
 mod place;
 mod runtime;
+mod served;
 mod session;
 mod shared;
 mod subagents;
@@ -46,6 +47,7 @@ pub use hooks::{About, Hook, HookAnswer, HookFailed, Moment, What};
 pub use metrics::Counts;
 pub use model::{BoxFuture, Model, NoReply, Pieces, Question, Reply};
 pub use runtime::{CreateAgent, ForkAt, Gauges, Runtime};
+pub use served::ToolServers;
 pub use shared::{Parts, Policies, Settings};
 pub use template::{
     ContextSettings, HookSettings, HooksSettings, HttpToolSettings, LimitSettings, ModelSettings,

@@ -114,7 +114,7 @@ impl Runtime {
             return Err(crate::TemplateError::Version { name, wanted: wanted.to_owned(), found }.into());
         }
         let changed = template.with(request.overrides.as_ref())?;
-        let tools = Equipment::of(shared, &changed)?.specs();
+        let tools = Equipment::of(shared, &changed).await?.specs();
         let now = shared.clock.now();
         let run = id::new_run_at(now);
         let fingerprint = fingerprint(&request);

@@ -60,7 +60,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn open(
+    pub(crate) async fn open(
         shared: &Arc<Shared>,
         member: &Arc<Member>,
         kept: &Kept,
@@ -68,7 +68,7 @@ impl Session {
         holder: mpsc::Sender<Job>,
     ) -> Arc<Self> {
         let agent = kept.agent();
-        let (template, equipment) = template(shared, agent);
+        let (template, equipment) = template(shared, agent).await;
         let owner = kept.owner().clone();
         let actor = Arc::new(Actor {
             key: owner.key.clone(),
@@ -260,15 +260,16 @@ impl JudgedBy {
 }
 
 /// What the agent's template is now, and what it has by it.
-fn template(shared: &Arc<Shared>, agent: &Agent) -> (Result<Template, String>, Equipment) {
+async fn template(shared: &Arc<Shared>, agent: &Agent) -> (Result<Template, String>, Equipment) {
     let config = agent.config();
-    let found = shared.templates.get(&config.template).and_then(|template| {
-        let template = template.with(config.overrides.as_deref())?;
-        let equipment = Equipment::of(shared, &template)?;
-        Ok((template, equipment))
-    });
-    match found {
-        Ok((template, equipment)) => (Ok(template), equipment),
-        Err(error) => (Err(error.to_string()), Equipment::default()),
+    let found = shared.templates.get(&config.template);
+    let found = found.and_then(|template| template.with(config.overrides.as_deref()));
+    let equipped = match &found {
+        Ok(template) => Equipment::of(shared, template).await,
+        Err(error) => Err(error.clone()),
+    };
+    match (found, equipped) {
+        (Ok(template), Ok(equipment)) => (Ok(template), equipment),
+        (_, Err(error)) | (Err(error), _) => (Err(error.to_string()), Equipment::default()),
     }
 }

@@ -28,6 +28,7 @@ use crate::live::Live;
 use crate::member::Member;
 use crate::metrics::Counters;
 use crate::model::Model;
+use crate::served::ToolServers;
 
 /// What a runtime is made of.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub struct Parts {
     pub templates: Arc<Templates>,
     /// The tools that templates choose among.
     pub tools: Arc<Registry>,
+    /// Who knows tools of other servers, if anybody does.
+    pub servers: Option<Arc<dyn ToolServers>>,
     /// What agents' commands are started by.
     pub sandbox: Sandbox,
     /// What calls tools behind URLs.
@@ -117,6 +120,7 @@ pub(crate) struct Shared {
     pub(crate) model: Arc<dyn Model>,
     pub(crate) templates: Arc<Templates>,
     pub(crate) tools: Arc<Registry>,
+    pub(crate) servers: Option<Arc<dyn ToolServers>>,
     pub(crate) sandbox: Sandbox,
     pub(crate) requester: Requester,
     pub(crate) hooks: Vec<Arc<dyn Hook>>,
@@ -145,6 +149,7 @@ impl Shared {
             model,
             templates,
             tools,
+            servers,
             sandbox,
             requester,
             hooks,
@@ -164,6 +169,7 @@ impl Shared {
             model,
             templates,
             tools,
+            servers,
             sandbox,
             requester,
             hooks,

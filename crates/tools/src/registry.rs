@@ -128,6 +128,11 @@ impl Registry {
         self.register(tool)
     }
 
+    /// Adds those of another registry, in the place of those of the same names.
+    pub fn join(&mut self, other: Self) {
+        self.tools.extend(other.tools);
+    }
+
     /// Those that are named; one `*` in a name stands for any text, so `*` is all of them.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use seawall_engine::{AgentId, Block, CallId, Found, Todo, ToolResult, ToolSpec};
-use seawall_policy::{Declared, Meaning};
+use seawall_policy::{Declared, Meaning, Performer};
 use seawall_types::{Effect, RunId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,16 @@ pub trait Tool: fmt::Debug + Send + Sync {
     /// The future may be dropped at any moment; so everything that it began ends with it. Before that happens `cancel`
     /// is cancelled, and the tool has a moment to say how far it came.
     fn call<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Outcome>;
+
+    /// What policies and traces call it, where that is not its name.
+    fn action(&self) -> Option<&str> {
+        None
+    }
+
+    /// Who does what is asked for: a server of tools knows its own folder, which paths are relative to.
+    fn performer(&self) -> Performer {
+        Performer::Us
+    }
 
     /// Finds out whether a call took effect whose process died. Asked only of tools that are
     /// [reconcilable](seawall_engine::EffectClass::Reconcilable).

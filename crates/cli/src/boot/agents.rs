@@ -29,6 +29,7 @@ use seawall_store_sqlite::SqliteAgents;
 use seawall_tools::{HttpFetch, Registry, built_in};
 use seawall_types::{Actor, Clock};
 
+use super::agent_servers::AgentServers;
 use crate::exit::Failure;
 use crate::policy;
 use crate::settings::{AgentSettings, StoreChoice};
@@ -115,6 +116,7 @@ pub(crate) fn start(around: &Around<'_>) -> Result<Agents, Failure> {
         }),
         templates: Arc::new(templates),
         tools: Arc::new(tools()?),
+        servers: Some(Arc::new(AgentServers::new(gateway))),
         sandbox: Sandbox::of_this_program(),
         requester: Requester::new(&client_config()?, CONNECTING),
         hooks: Vec::new(),

@@ -82,7 +82,8 @@ impl Judged {
                 (summary.clone().or_else(|| asks(draft, call)), changed)
             }
         };
-        let binding = Binding::of(&call.name, arguments.as_ref().unwrap_or(call.arguments()), &self.policy);
+        let binding =
+            Binding::of(&call.name, arguments.as_ref().unwrap_or_else(|| call.arguments()), &self.policy);
         match (ruling(draft, call, &self.policy, &binding), summary) {
             (Some(Ruling::Deny), _) => {
                 let result = denial(Code::ApprovalDenied, "a person refused calls like this one");

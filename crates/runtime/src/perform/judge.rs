@@ -84,6 +84,7 @@ fn denied(session: &Session, tool: &str, findings: Vec<Finding>) -> Judgement {
     let denial = Denial::by_policy(findings);
     session.shared.counters.tool_denials.add();
     let action = id::new_action(&*session.shared.clock);
+    let tool = session.tools().get(tool).and_then(|known| known.action()).unwrap_or(tool);
     session.shared.checkpoint.deny_tool(action, session.traced(), &session.actor, tool, &denial);
     Judgement::Deny { code: denial.code, message: format!("{}. {}", denial.message, denial.remedy).into() }
 }

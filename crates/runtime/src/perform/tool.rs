@@ -145,15 +145,16 @@ fn described<'a>(
     arguments: &'a Value,
     policy: &'a Arc<Policy>,
 ) -> ToolCall<'a> {
+    let known = session.tools().get(tool);
     ToolCall {
         run: session.traced(),
         state: &session.state,
         actor: &session.actor,
-        name: tool,
+        name: known.and_then(|known| known.action()).unwrap_or(tool),
         arguments,
         binding: &Bound::Arguments,
-        effects: session.tools().get(tool).map_or(&Declared::Nothing, |tool| &tool.description().effects),
-        performer: Performer::Us,
+        effects: known.map_or(&Declared::Nothing, |known| &known.description().effects),
+        performer: known.map_or(Performer::Us, |known| known.performer()),
         cost: Usd::ZERO,
         scopes: &session.scopes,
         policy,

@@ -250,6 +250,7 @@ impl Stage {
             model: model.unwrap_or_else(|| Arc::new(Simulated { sim: sim.clone(), last: Arc::clone(&last) })),
             templates: Arc::new(templates),
             tools: Arc::new(tools),
+            servers: None,
             sandbox: Sandbox::of_this_program(),
             requester: Requester::new(&seawall_llm_client::client_config().unwrap(), Duration::from_secs(5)),
             hooks,

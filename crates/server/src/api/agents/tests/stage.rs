@@ -299,6 +299,7 @@ impl Stage {
             model: Arc::new(Simulated(Sim::new(simulated, Arc::clone(&clock)))),
             templates: Arc::new(templates),
             tools: Arc::new(Registry::with([Arc::clone(&tool) as Arc<dyn Tool>]).unwrap()),
+            servers: None,
             sandbox: Sandbox::of_this_program(),
             requester: Requester::new(&client_config().unwrap(), Duration::from_secs(1)),
             hooks: Vec::new(),
