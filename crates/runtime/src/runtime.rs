@@ -6,7 +6,7 @@ use std::time::Duration;
 use seawall_base::id;
 use seawall_engine::{
     Agent, AgentId, Block, CallId, Channel, Command, Decide, Interrupt, MessageId, MessageKind, NewAgent,
-    NewFork, SendMessage, SetSchedule, Trigger, create, fork, spawn,
+    NewFork, SendMessage, SetSchedule, Trigger, Unschedule, create, fork, spawn,
 };
 use seawall_store::AgentStore;
 use seawall_store::agents::{Accepted, AgentRow, Creation, Kept, Owner};
@@ -260,6 +260,24 @@ impl Runtime {
             plan::check(spec).map_err(seawall_engine::Refused::Invalid)?;
         }
         self.command(id, schedule).await
+    }
+
+    /// Has an agent not reminded any more by the schedule of this name.
+    ///
+    /// # Errors
+    /// As for every command.
+    pub async fn unschedule(&self, id: &AgentId, schedule: &str) -> Result<Done, AgentError> {
+        self.command(id, Unschedule { id: schedule.into() }).await
+    }
+
+    /// Reminds an agent of something: it reads the words with its next step, and they begin none.
+    ///
+    /// # Errors
+    /// As for every command.
+    pub async fn remind(&self, id: &AgentId, text: &str) -> Result<Done, AgentError> {
+        let name = MessageId(format!("reminder-{}", seawall_base::id::new_run(&*self.shared.clock)).into());
+        let words = format!("<system-reminder>\n{text}\n</system-reminder>");
+        self.send(id, name, MessageKind::Reminder, [Block::text(words)].into()).await
     }
 
     /// Gives an agent a command: whoever holds it decides, or, where it is held elsewhere, it is written down for the holder.

@@ -19,6 +19,7 @@ mod hooks;
 mod leases;
 mod scripted;
 mod shrinking;
+mod schedules;
 mod skills;
 mod stage;
 mod subagents;

@@ -112,7 +112,10 @@ async fn what_is_due_by_a_calendar_comes_each_time() {
     assert_eq!(said(&stage, &id).await, ["the hour"; 3]);
     let wrong = Trigger::Cron { spec: "when it rains".into() };
     let refused = stage.runtime.schedule(&id, set(wrong, "x")).await.unwrap_err();
-    assert!(matches!(&refused, AgentError::Refused(_)) && refused.to_string().contains("no cron"), "{refused}");
+    assert!(
+        matches!(&refused, AgentError::Refused(_)) && refused.to_string().contains("no cron"),
+        "{refused}"
+    );
 }
 
 /// Waits until it is known when the schedule is next due.

@@ -28,7 +28,7 @@ use seawall_store::agents::Owner;
 use seawall_store::memory::MemoryAgents;
 use seawall_tools::{Call, Description, Outcome, Registry, Tool};
 use seawall_trace::{MemoryHeads, Writer};
-use seawall_types::Mode;
+use seawall_types::{Clock, Mode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -221,7 +221,27 @@ impl Stage {
         Self::made(store, settings, tool, Given::default())
     }
 
+    /// One whose time is the test's.
+    pub(crate) fn at(
+        clock: Arc<dyn Clock>,
+        store: Arc<dyn AgentStore>,
+        settings: Settings,
+        tool: Arc<Counted>,
+    ) -> Self {
+        Self::made_at(clock, store, settings, tool, Given::default())
+    }
+
     fn made(
+        store: Arc<dyn AgentStore>,
+        settings: Settings,
+        tool: Arc<Counted>,
+        given: Given,
+    ) -> Self {
+        Self::made_at(Arc::new(SystemClock::new()), store, settings, tool, given)
+    }
+
+    fn made_at(
+        clock: Arc<dyn Clock>,
         store: Arc<dyn AgentStore>,
         settings: Settings,
         tool: Arc<Counted>,
@@ -229,17 +249,17 @@ impl Stage {
     ) -> Self {
         let Given { options: sim_options, model, hooks } = given;
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(SystemClock::new());
         let options = seawall_trace::Options::new(folder.path().join("runs"));
         let (writer, trace) =
-            Writer::start(options, Arc::new(MemoryHeads::default()), Arc::clone(&clock) as _).unwrap();
+            Writer::start(options, Arc::new(MemoryHeads::default()), Arc::clone(&clock)).unwrap();
         let ledger = Arc::new(Ledger::in_memory(Vec::new()));
-        let checkpoint = Arc::new(Checkpoint::new(ledger, trace, Arc::clone(&clock) as _));
-        let sim = Sim::new(sim_options, Arc::clone(&clock) as _);
+        let checkpoint = Arc::new(Checkpoint::new(ledger, trace, Arc::clone(&clock)));
+        let sim = Sim::new(sim_options, Arc::clone(&clock));
         let templates = Templates::new();
         for provider in ["openai", "openai-responses", "anthropic", "gemini"] {
             templates.add(template(provider, &json!({})));
         }
+        crate::subagents::templates().into_iter().for_each(|template| templates.add(template));
         let tools = Registry::with([Arc::clone(&tool) as Arc<dyn Tool>]).unwrap();
         let last = Arc::default();
         let runtime = Runtime::start(Parts {

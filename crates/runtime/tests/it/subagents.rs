@@ -7,7 +7,7 @@ use seawall_base::clock::SystemClock;
 use seawall_engine::{
     AgentId, ApprovalScope, Block, CallId, Channel, Decide, EffectClass, Ruling, Subject, ToolResult,
 };
-use seawall_runtime::{AgentError, CreateAgent, Settings, Status};
+use seawall_runtime::{AgentError, CreateAgent, Settings, Status, Template};
 use seawall_store::AgentStore;
 use seawall_store::agents::CallQuery;
 use seawall_store::memory::MemoryAgents;
@@ -15,20 +15,18 @@ use serde_json::{Value, json};
 
 use crate::stage::{Counted, Stage, settings, template, until, within};
 
-/// A template whose agents may give work to others, and one for those.
-fn add_templates(stage: &Stage) {
-    let templates = stage.runtime.templates();
-    let boss = json!({"id": "boss", "tools": [], "subagents": {"templates": ["worker"], "depth": 1}});
-    templates.add(template("openai", &boss));
-    templates.add(template("openai", &json!({"id": "worker", "description": "works"})));
-    let deep = json!({"id": "deep", "tools": [], "subagents": {"templates": ["deep"], "depth": 2}});
-    templates.add(template("openai", &deep));
+/// A template whose agents may give work to others, one for those, and one whose agents give work to their own kind.
+pub(crate) fn templates() -> [Template; 3] {
+    [
+        json!({"id": "boss", "tools": [], "subagents": {"templates": ["worker"], "depth": 1}}),
+        json!({"id": "worker", "description": "works"}),
+        json!({"id": "deep", "tools": [], "subagents": {"templates": ["deep"], "depth": 2}}),
+    ]
+    .map(|more| template("openai", &more))
 }
 
 fn stage() -> Stage {
-    let stage = Stage::with(settings(), EffectClass::Idempotent);
-    add_templates(&stage);
-    stage
+    Stage::with(settings(), EffectClass::Idempotent)
 }
 
 /// A message that makes the model give this task, and then say something.
@@ -96,7 +94,6 @@ async fn a_call_that_is_begun_anew_finds_its_agent_and_makes_no_other() {
     let store: Arc<dyn AgentStore> = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
     let work = || Counted::new("work", EffectClass::Idempotent);
     let first = Stage::on(Arc::clone(&store), settings(), work());
-    add_templates(&first);
     let id = first.agent_of("a", "boss", None).await;
     let sent = first.send(&id, "m1", &task(WORK, "thanks")).await;
     until(|| first.tool.begun() == 1).await;
@@ -107,7 +104,6 @@ async fn a_call_that_is_begun_anew_finds_its_agent_and_makes_no_other() {
     let state = looking.runtime.load(&child).await.unwrap().agent().status().state;
     assert_eq!(state.as_str(), "working", "a process that ends stops nobody for good");
     let second = Stage::on(Arc::clone(&store), settings(), work());
-    add_templates(&second);
     second.tool.ends.add_permits(10);
     let completed = within(second.runtime.wait(&id, sent.first)).await.unwrap();
     assert_eq!((completed.status, completed.text.as_deref()), (Status::Ok, Some("thanks")));
@@ -198,7 +194,6 @@ async fn a_task_that_people_have_to_decide_on_is_waited_for() {
 async fn agents_that_wait_leave_room_for_those_that_they_wait_for() {
     let one = Settings { max_agents: 1, ..settings() };
     let stage = Stage::with(one, EffectClass::Idempotent);
-    add_templates(&stage);
     stage.tool.ends.add_permits(2);
     let id = stage.agent_of("a", "deep", None).await;
     let deepest = task("sim:text never", "three");
