@@ -17,8 +17,7 @@ use seawall_engine::{EffectClass, ToolSpec};
 use seawall_llm_client::{Requester, client_config};
 use seawall_policy::{Declared, Policy};
 use seawall_runtime::{
-    BoxFuture, Model, NoHooks, NoReply, Parts, Pieces, Policies, Question, Reply, Runtime, Settings,
-    Templates,
+    BoxFuture, Model, NoReply, Parts, Pieces, Policies, Question, Reply, Runtime, Settings, Templates,
 };
 use seawall_sandbox::Sandbox;
 use seawall_store::AgentStore;
@@ -65,9 +64,10 @@ pub fn around(folder: &Path, store: Arc<dyn AgentStore>, calls: usize) -> anyhow
         model: Arc::new(Instant { calls }),
         templates: Arc::new(templates),
         tools: Arc::new(Registry::with([Arc::new(Kilobyte::new()) as Arc<dyn Tool>])?),
+        servers: None,
         sandbox: Sandbox::of_this_program(),
         requester: Requester::new(&client_config()?, Duration::from_secs(5)),
-        hooks: Arc::new(NoHooks),
+        hooks: Vec::new(),
         clock,
         settings: Settings {
             max_agents: 100_000,
