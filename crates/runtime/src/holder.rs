@@ -200,6 +200,10 @@ impl Holder {
         if let Some(tools) = self.session.tools_now() {
             batch.add(SetTools { tools }.into(), None);
         }
+        if subagents::works_for_nobody(&self.shared, self.kept.agent()).await {
+            let note = Some("the call that it worked for was given up".into());
+            batch.add(Interrupt { by: "seawall".into(), note }.into(), None);
+        }
         self.settle(batch).await
     }
 

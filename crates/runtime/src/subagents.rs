@@ -9,7 +9,7 @@ mod tool;
 
 use std::sync::Arc;
 
-use seawall_engine::{AgentId, CallId, Event, Fact, Note, Tell};
+use seawall_engine::{Agent, AgentId, Block, CallId, CallState, Event, Fact, Message, Note, Role, Tell};
 use seawall_types::RunId;
 use serde_json::Value;
 
@@ -54,5 +54,25 @@ pub(crate) fn abandon(shared: &Arc<Shared>, run: RunId, events: &[Event]) {
         };
         let _home = shared.home.enter();
         drop(shared.tasks.spawn("stop of an agent", stopping));
+    }
+}
+
+/// Whether an agent is still at the task of a call that does not run any more: the process that gave the call up may have
+/// died before it could stop the agent.
+pub(crate) async fn works_for_nobody(shared: &Shared, agent: &Agent) -> bool {
+    let Some((maker, call)) = agent.lineage().last().and_then(|maker| Some((maker, maker.call?))) else {
+        return false;
+    };
+    // Once it has answered, whoever talks to it does so for themselves.
+    let wants_tools =
+        |message: &Message| message.content.iter().any(|block| matches!(block, Block::ToolUse { .. }));
+    let has_answered = |message: &Arc<Message>| message.role == Role::Assistant && !wants_tools(message);
+    if agent.rests() || agent.history().iter().any(has_answered) {
+        return false;
+    }
+    match shared.store.load(&maker.agent).await {
+        Ok(Some(parent)) => !parent.agent().call(call).is_some_and(|call| call.state == CallState::Executing),
+        Ok(None) => true,
+        Err(_) => false,
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Declared {
 #[derive(Debug)]
 pub(crate) enum How {
     /// By POST.
-    Url(Uri, Requester),
+    Url(Uri, Box<Requester>),
     /// As a process.
     Command(Program),
 }

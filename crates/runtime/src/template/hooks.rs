@@ -145,7 +145,7 @@ impl HookSettings {
         let (name, how) = match url {
             Some(url) => {
                 let host = url.authority().map_or("", |authority| authority.as_str());
-                (format!("{host}{}", url.path()), How::Url(url, requester.clone()))
+                (format!("{host}{}", url.path()), How::Url(url, Box::new(requester.clone())))
             }
             None => {
                 let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use seawall_base::clock::SystemClock;
 use seawall_engine::{
-    AgentId, ApprovalScope, Block, CallId, Channel, Decide, EffectClass, Ruling, Subject, ToolResult,
+    AgentId, ApprovalScope, Authority, Block, CallId, Channel, Decide, EffectClass, Interrupt, Ruling,
+    Subject, ToolResult, decide,
 };
 use seawall_runtime::{AgentError, CreateAgent, Settings, Status, Template};
 use seawall_store::AgentStore;
-use seawall_store::agents::CallQuery;
+use seawall_store::agents::{Appended, CallQuery, Right};
 use seawall_store::memory::MemoryAgents;
+use seawall_types::Clock;
 use serde_json::{Value, json};
 
 use crate::stage::{Counted, Stage, settings, template, until, within};
@@ -51,6 +53,17 @@ async fn told(stage: &Stage, id: &AgentId, event: &str) -> Value {
 
 async fn child(stage: &Stage, id: &AgentId) -> AgentId {
     told(stage, id, "agent_at_work").await["agent"].as_str().unwrap().parse().unwrap()
+}
+
+/// The end of an agent's first turn, as it is told.
+async fn end_of(stage: &Stage, id: &AgentId) -> String {
+    let mut feed = stage.runtime.follow(id, &[Channel::Progress], 0);
+    loop {
+        let next = within(feed.next()).await.unwrap();
+        if next.kind == "done" {
+            return next.json;
+        }
+    }
 }
 
 async fn result(stage: &Stage, id: &AgentId) -> ToolResult {
@@ -125,18 +138,33 @@ async fn who_is_interrupted_stops_those_who_work_for_it() {
     let child = child(&stage, &id).await;
     stage.runtime.interrupt(&id, "ann", None).await.unwrap();
     assert_eq!(within(stage.runtime.wait(&id, sent.first)).await.unwrap().status, Status::Interrupted);
-    let mut feed = stage.runtime.follow(&child, &[Channel::Progress], 0);
-    let done = within(async {
-        loop {
-            let next = feed.next().await.unwrap();
-            if next.kind == "done" {
-                return next.json;
-            }
-        }
-    })
-    .await;
+    let done = end_of(&stage, &child).await;
     assert!(done.contains("\"reason\":\"interrupted\""), "{done}");
     assert_eq!(stage.complete(&id, "m2", "sim:text next").await.text.as_deref(), Some("next"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_not_stopped_since_a_process_died_is_stopped_when_it_is_taken_up() {
+    let store: Arc<dyn AgentStore> = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
+    let work = || Counted::new("work", EffectClass::Idempotent);
+    let first = Stage::on(Arc::clone(&store), settings(), work());
+    let id = first.agent_of("a", "boss", None).await;
+    first.send(&id, "m1", &task(WORK, "never")).await;
+    until(|| first.tool.begun() == 1).await;
+    let child = child(&first, &id).await;
+    assert!(first.runtime.stop(Duration::from_secs(10)).await);
+    // As if somebody had written this down and died right after.
+    let kept = store.load(&id).await.unwrap().unwrap();
+    let interrupt = Interrupt { by: "ann".into(), note: None };
+    let now = SystemClock::new().now();
+    let decision = decide(kept.agent(), interrupt, Authority::Outsider, now).unwrap();
+    let (_, append) = kept.append(Right::Outsider, &decision.events).unwrap();
+    assert_eq!(store.append(append).await.unwrap(), Appended::Done);
+    let second = Stage::on(Arc::clone(&store), settings(), work());
+    let done = end_of(&second, &child).await;
+    assert!(done.contains("\"reason\":\"interrupted\""), "{done}");
+    // It can be talked to like every agent.
+    assert_eq!(second.complete(&child, "m2", "sim:text here").await.text.as_deref(), Some("here"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
