@@ -40,8 +40,11 @@ pub(crate) struct AgentServers {
 #[derive(Debug)]
 struct Clients {
     gateway: Arc<Gateway>,
-    known: Mutex<HashMap<(String, Option<AgentId>), Arc<Client>>>,
+    known: Mutex<HashMap<Whose, Arc<Client>>>,
 }
+
+/// A server, and the agent that has a session with it; none for what is asked for all.
+type Whose = (String, Option<AgentId>);
 
 impl Clients {
     /// The client of an agent; of nobody's for what is asked for all.
@@ -53,7 +56,7 @@ impl Clients {
             known.retain(|_, client| Arc::strong_count(client) > 1);
         }
         let client = known.entry(whose).or_insert_with(|| {
-            let limits = self.gateway.snapshot().settings.limits.clone();
+            let limits = self.gateway.snapshot().settings.limits;
             let limits = MessageLimits { message: limits.body, buffer: limits.buffer };
             let agent = agent.map(|agent| agent.as_str().into());
             let actor = Arc::new(Actor { agent, ..Actor::default() });

@@ -7,8 +7,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
-    clippy::indexing_slicing,
-    clippy::panic,
     reason = "a test panics when something is not as claimed, and its tasks end with it"
 )]
 
