@@ -6,7 +6,6 @@
     clippy::disallowed_methods,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::needless_pass_by_value,
     reason = "a test panics when something is not as claimed, and its tasks end with it"
 )]
 
@@ -15,9 +14,9 @@ mod failures;
 mod following;
 mod hooks;
 mod leases;
+mod schedules;
 mod scripted;
 mod shrinking;
-mod schedules;
 mod skills;
 mod stage;
 mod subagents;

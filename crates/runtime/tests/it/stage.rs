@@ -231,12 +231,7 @@ impl Stage {
         Self::made_at(clock, store, settings, tool, Given::default())
     }
 
-    fn made(
-        store: Arc<dyn AgentStore>,
-        settings: Settings,
-        tool: Arc<Counted>,
-        given: Given,
-    ) -> Self {
+    fn made(store: Arc<dyn AgentStore>, settings: Settings, tool: Arc<Counted>, given: Given) -> Self {
         Self::made_at(Arc::new(SystemClock::new()), store, settings, tool, given)
     }
 
