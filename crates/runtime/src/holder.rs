@@ -324,6 +324,7 @@ impl Holder {
             }
         }
         self.kept = next;
+        self.shared.counters.written(&self.shared.durations, &decided.events);
         self.publish(&decided.events).await;
         Ok(Appended::Done)
     }

@@ -18,6 +18,7 @@
 //! What is not here: what is decided (the engine), what is kept (stores), what tools do (tools), how models are reached
 //! ([`Model`], given by whoever puts everything together), HTTP.
 
+mod census;
 mod equipment;
 mod error;
 mod feed;
@@ -44,7 +45,7 @@ pub use error::AgentError;
 pub use feed::{Feed, Told};
 pub use holder::Done;
 pub use hooks::{About, Hook, HookAnswer, HookFailed, Moment, What};
-pub use metrics::Counts;
+pub use metrics::{Counts, Durations};
 pub use model::{BoxFuture, Model, NoReply, Pieces, Question, Reply};
 pub use runtime::{CreateAgent, ForkAt, Gauges, Runtime};
 pub use served::ToolServers;

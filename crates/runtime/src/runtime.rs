@@ -9,7 +9,7 @@ use seawall_engine::{
     NewFork, SendMessage, SetSchedule, Trigger, Unschedule, create, fork, spawn,
 };
 use seawall_store::AgentStore;
-use seawall_store::agents::{Accepted, AgentRow, Creation, Kept, Owner};
+use seawall_store::agents::{Accepted, AgentRow, Census, Creation, Kept, Owner};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -20,7 +20,7 @@ use crate::live::Place;
 use crate::metrics::Counts;
 use crate::perform::plan;
 use crate::shared::{Parts, Shared};
-use crate::{AgentError, Feed, Templates, outside, worker};
+use crate::{AgentError, Durations, Feed, Templates, census, outside, worker};
 
 /// How often to look for an agent anew that was just let go of.
 const TRIES: usize = 4;
@@ -69,6 +69,7 @@ impl Runtime {
             drop(shared.tasks.spawn("agent worker", worker::stay_alive(Arc::clone(&shared))));
             drop(shared.tasks.spawn("agent queue", worker::take_up(Arc::clone(&shared))));
         }
+        drop(shared.tasks.spawn("agent census", census::keep_counting(Arc::clone(&shared))));
         drop(shared.tasks.spawn("agent hints", worker::listen(Arc::clone(&shared))));
         Self { shared }
     }
@@ -353,6 +354,18 @@ impl Runtime {
     pub fn gauges(&self) -> Gauges {
         let live = &self.shared.live;
         Gauges { held: live.len(), resting: live.resting(), counts: self.shared.counters.read() }
+    }
+
+    /// How long tools and models took here.
+    #[must_use]
+    pub fn durations(&self) -> &Arc<Durations> {
+        &self.shared.durations
+    }
+
+    /// How many agents there were in the store some seconds ago. `None`: nobody has looked yet.
+    #[must_use]
+    pub fn census(&self) -> Option<Arc<Census>> {
+        self.shared.census.get()
     }
 
     /// Lets go of all agents: what they did goes on wherever they are taken up next. Whether everything ended in time.

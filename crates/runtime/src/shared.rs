@@ -22,11 +22,12 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::Templates;
+use crate::census::Counted;
 use crate::hooks::Hook;
 use crate::hub::Hub;
 use crate::live::Live;
 use crate::member::Member;
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Durations};
 use crate::model::Model;
 use crate::served::ToolServers;
 
@@ -129,6 +130,9 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
     pub(crate) live: Live,
     pub(crate) counters: Counters,
+    pub(crate) durations: Arc<Durations>,
+    /// How many agents there were in the store when it was last looked at.
+    pub(crate) census: Counted,
     member: Mutex<Arc<Member>>,
     /// There may be agents that are due.
     pub(crate) due: Notify,
@@ -160,7 +164,7 @@ impl Shared {
         let live = Live::new(settings.max_agents);
         let (hub, due) = (Arc::default(), Notify::new());
         let (stopping, tasks) = (CancellationToken::new(), Group::new());
-        let counters = Counters::default();
+        let (counters, durations, census) = (Counters::default(), Arc::default(), Counted::default());
         Arc::new(Self {
             store,
             checkpoint,
@@ -178,6 +182,8 @@ impl Shared {
             hub,
             live,
             counters,
+            durations,
+            census,
             member,
             due,
             stopping,

@@ -113,6 +113,9 @@ impl App {
         let decided = Opts::new("seawall_approvals_decided_total", "Approvals by what was decided.");
         let approvals_decided = IntCounterVec::new(decided, &["decision"])?;
         parts.registry.register(Box::new(approvals_decided.clone()))?;
+        let agents = parts.agents.as_ref();
+        let agents =
+            agents.map(|agents| AgentMetrics::register(&parts.registry, agents, parts.agent_store.as_ref()));
         let app = Self {
             started: parts.clock.monotonic(),
             address: OnceLock::new(),
@@ -135,7 +138,7 @@ impl App {
             approvals_pending,
             approvals_decided,
             last_reload_error: Mutex::default(),
-            agents: parts.agents.as_ref().map(|_| AgentMetrics::register(&parts.registry)).transpose()?,
+            agents: agents.transpose()?,
             reading: Mutex::default(),
             stopping: CancellationToken::new(),
             metrics_here: OnceLock::new(),
@@ -198,7 +201,7 @@ impl App {
         self.trace_dropped.inc_by(stats.dropped.saturating_sub(self.trace_dropped.get()));
         self.refresh_approvals();
         if let (Some(metrics), Some(agents)) = (&self.agents, &self.parts.agents) {
-            metrics.refresh(&agents.gauges());
+            metrics.refresh(agents);
         }
     }
 

@@ -17,6 +17,7 @@ mod problem;
 mod process;
 mod service;
 mod state_file;
+mod times;
 mod worker;
 
 pub use api::openapi;

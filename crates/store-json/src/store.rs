@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use seawall_engine::{AgentId, Event, MessageId};
 use seawall_store::agents::{
-    Accepted, AgentQuery, AgentRow, Append, Appended, BlobId, CallQuery, CallRow, Claimed, Creation, Health,
-    Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker, WorkerId,
+    Accepted, AgentQuery, AgentRow, Append, Appended, BlobId, CallQuery, CallRow, Census, Claimed, Creation,
+    Health, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker, WorkerId,
 };
 use seawall_store::{AgentStore, StoreError};
 
@@ -265,6 +265,13 @@ impl AgentStore for JsonStore {
         Box::pin(async {
             self.shared.check_open()?;
             Ok(self.shared.index().next_due(self.shared.clock.now(), self.elapsed()))
+        })
+    }
+
+    fn census(&self) -> Pending<'_, Census> {
+        Box::pin(async {
+            self.shared.check_open()?;
+            Ok(self.shared.index().census(self.shared.clock.now(), self.elapsed()))
         })
     }
 

@@ -31,8 +31,8 @@ use std::time::Duration;
 
 use seawall_engine::{AgentId, Event, MessageId};
 use seawall_store::agents::{
-    Accepted, AgentQuery, AgentRow, Append, Appended, BlobId, CallQuery, CallRow, Claimed, Creation, Health,
-    Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker, WorkerId,
+    Accepted, AgentQuery, AgentRow, Append, Appended, BlobId, CallQuery, CallRow, Census, Claimed, Creation,
+    Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker, WorkerId,
 };
 use seawall_store::{AgentStore, StoreError};
 
@@ -229,6 +229,10 @@ impl AgentStore for PostgresStore {
 
     fn next_due(&self) -> Pending<'_, Option<Duration>> {
         self.on(|database| async move { queue::next_due(&database).await })
+    }
+
+    fn census(&self) -> Pending<'_, Census> {
+        self.on(|database| async move { queue::census(&database).await })
     }
 
     fn workers(&self) -> Pending<'_, Vec<Worker>> {

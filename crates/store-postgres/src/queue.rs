@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_store::StoreError;
-use seawall_store::agents::{Candidate, Claimed, WorkerId, in_turn};
+use seawall_store::agents::{Candidate, Census, Claimed, WorkerId, in_turn};
 use tokio_postgres::Row;
 
 use crate::append::queued;
@@ -52,6 +52,15 @@ const BY_TENANT: &str = "with recursive tenants as ( \
 /// How many agents of each of these tenants run, with these workers.
 const HELD: &str = "select known, count from unnest($1) as known cross join lateral (select count(*) from \
      (select from seawall_agent where holder = any ($2) and coalesce(tenant, '') = known limit $3) as held) as counted";
+
+/// How many agents are in which state.
+const STATES: &str = "select state, count(*) from seawall_agent where not is_archived group by state";
+
+/// How many agents of each tenant wait, and since when the first of them does.
+const WAITING: &str = "select tenant, count(*), (extract(epoch from now() - min(due)) * 1000000)::bigint from ( \
+     select tenant, queued_at as due from seawall_agent where queued_at <= now() union all \
+     select tenant, due from seawall_agent_worker as dead join seawall_agent on holder = dead.id \
+     where lease_until <= now() and due <= now()) as waiting group by tenant";
 
 /// The columns of candidates.
 fn candidates_of(table: &str) -> String {
@@ -186,6 +195,22 @@ fn taken(row: &Row) -> Result<(u64, Claimed), StoreError> {
     let agent = get::<&str>(row, 1)?.parse().map_err(damaged)?;
     let (epoch, taken_over) = (get::<Number>(row, 2)?.0, get(row, 3)?);
     Ok((get::<Number>(row, 0)?.0, Claimed { agent, epoch, taken_over }))
+}
+
+/// How many agents are in which state, and how many wait.
+pub(crate) async fn census(database: &Database) -> Result<Census, StoreError> {
+    let rows = database.transact(Begin::Read, &[STATES, WAITING].map(Statement::new)).await?;
+    let [states, waiting] = &rows[..] else { return Err(damaged("the server answered something else")) };
+    let mut census = Census::default();
+    for row in states {
+        census.count(get(row, 0)?, get::<Number>(row, 1)?.0);
+    }
+    for row in waiting {
+        let tenant = get::<Option<&str>>(row, 0)?.map(Into::into);
+        let oldest = Duration::from_micros(get::<Number>(row, 2)?.0);
+        census.count_waiting(tenant, get::<Number>(row, 1)?.0, oldest);
+    }
+    Ok(census)
 }
 
 /// When the next agent is due. One that is due already is left to its worker for a moment: if there are several, anybody

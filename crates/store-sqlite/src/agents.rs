@@ -20,9 +20,9 @@ use std::time::Duration;
 use seawall_engine::{AgentId, Event, MessageId};
 use seawall_store::StoreError;
 use seawall_store::agents::{
-    Accepted, AgentQuery, AgentRow, AgentStore, Append, Appended, BlobId, CallQuery, CallRow, Claimed,
-    Creation, Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker,
-    WorkerId,
+    Accepted, AgentQuery, AgentRow, AgentStore, Append, Appended, BlobId, CallQuery, CallRow, Census,
+    Claimed, Creation, Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats,
+    Worker, WorkerId,
 };
 use seawall_types::Clock;
 
@@ -168,6 +168,11 @@ impl AgentStore for SqliteAgents {
             let due = self.threads.read(move |connection| lease::next_due(connection, now)).await?;
             Ok(due.map(|due| due.since(now)))
         })
+    }
+
+    fn census(&self) -> Pending<'_, Census> {
+        let clock = Arc::clone(&self.clock);
+        Box::pin(self.threads.read(move |connection| lease::census(connection, clock.now())))
     }
 
     fn workers(&self) -> Pending<'_, Vec<Worker>> {

@@ -9,6 +9,7 @@
 
 mod append;
 mod blob;
+mod census;
 mod consistency;
 mod copying;
 mod due;
@@ -32,6 +33,7 @@ use crate::StoreError;
 
 pub use append::{Append, Appended, Body, EventRow, Right, State};
 pub use blob::{BlobId, INLINE};
+pub use census::Census;
 pub use consistency::{Consistency, Issue, Part, check_consistency};
 pub use copying::{Copied, copy, copy_agent, everybody};
 pub use due::due;
@@ -117,6 +119,9 @@ pub trait AgentStore: Debug + Send + Sync {
 
     /// When the next agent that nobody holds who is alive is due, by the store's clock from now. `None`: none is.
     fn next_due(&self) -> Pending<'_, Option<std::time::Duration>>;
+
+    /// How many agents are in which state, and how many wait. By one look at all of them: not for every request.
+    fn census(&self) -> Pending<'_, Census>;
 
     /// Workers that are alive.
     fn workers(&self) -> Pending<'_, Vec<Worker>>;

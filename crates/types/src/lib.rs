@@ -14,6 +14,7 @@ mod money;
 mod pattern;
 mod scope;
 mod secret;
+mod timings;
 mod usage;
 mod verdict;
 
@@ -26,5 +27,6 @@ pub use money::{Amount, ParseUsdError, Tokens, Usd};
 pub use pattern::{ParsePatternError, Pattern};
 pub use scope::{ParseScopeError, Scope, Window};
 pub use secret::Secret;
+pub use timings::{Timed, Timings};
 pub use usage::Usage;
 pub use verdict::{Code, Finding, Mode, Severity, Verdict};

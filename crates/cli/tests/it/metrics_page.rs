@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use tokio::task::JoinSet;
 
+use crate::support::eventually;
 use crate::support::format::Format;
 use crate::support::metrics::Metrics;
 use crate::support::program::{Program, Setup, one_upstream};
@@ -53,6 +54,29 @@ async fn promtool_has_nothing_to_object_to() {
     let answer = server.get("/metrics").await;
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let (is_clean, said) = promtool(answer.text());
+    assert!(is_clean && said.trim().is_empty(), "{said}");
+}
+
+#[tokio::test]
+async fn promtool_has_nothing_to_object_to_where_agents_were_at_work() {
+    let setup = Setup::simulated("");
+    std::fs::create_dir(setup.path("templates")).unwrap();
+    let template = "id: helper\nmodel: { provider: openai, name: sim-small }\ntools: ['*']\n";
+    setup.write("templates/helper.yaml", template);
+    let server = setup.start();
+    let made = server.ask(raw::post("/api/agents", r#"{"id":"a","template":"helper"}"#)).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let said = r#"{"message":"sim:tool fs_glob {\"pattern\":\"*\"}\nsim:turn 1 sim:text done"}"#;
+    let ended = server.ask(raw::post("/api/agents/a/message", said)).await;
+    assert_eq!(ended.status, 200, "{ended:?}");
+    let counted = eventually("the agents of the store are counted", async || {
+        let metrics = server.metrics().await;
+        if metrics.sum("seawall_agents", &[("state", "ready")]) == 1.0 { Ok(metrics) } else { Err("not yet") }
+    });
+    let metrics = counted.await;
+    assert_eq!(metrics.sum("kode_tool_duration_seconds_count", &[("tool", "fs_glob")]), 1.0);
+    assert!(metrics.sum("seawall_agent_cost_usd_total", &[]) > 0.0);
+    let (is_clean, said) = promtool(server.get("/metrics").await.text());
     assert!(is_clean && said.trim().is_empty(), "{said}");
 }
 

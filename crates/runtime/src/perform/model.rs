@@ -42,14 +42,23 @@ pub(super) struct Call {
 pub(super) async fn call(session: &Arc<Session>, call: Call) {
     wait_until(session, call.not_before).await;
     let Call { step, attempt, .. } = call;
+    let began = session.shared.clock.monotonic();
     match answer(session, &call).await {
         Ok((reply, cost)) => {
             session.shared.counters.model_calls.add();
+            took(session, began);
             let (content, stop, usage) = understood(session, reply);
             session.report(ModelAnswered { step, attempt, content, stop, usage, cost }).await;
         }
         Err(failure) => failed(session, &call, failure).await,
     }
+}
+
+/// Counts how long the model took. Under its provider: what is called how is the templates' and callers'.
+fn took(session: &Session, began: Duration) {
+    let took = session.shared.clock.monotonic().saturating_sub(began);
+    let provider = session.template.as_ref().map_or("other", |template| &template.model.provider);
+    session.shared.durations.models.note(provider, took);
 }
 
 /// Never longer than was meant when it was written down, whatever has become of the clock since.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use seawall_engine::AgentId;
-use seawall_store::agents::{Candidate, Claimed, Holder, Lease, Worker, WorkerId, in_turn};
+use seawall_store::agents::{Candidate, Census, Claimed, Holder, Lease, Worker, WorkerId, in_turn};
 use seawall_types::Timestamp;
 
 use super::{Condition, Due, Entry, Index};
@@ -97,6 +97,14 @@ impl Index {
 
     fn is_held(&self, entry: &Entry, elapsed: Duration) -> bool {
         entry.holder.as_ref().is_some_and(|holder| self.workers.is_alive(holder, elapsed))
+    }
+
+    /// How many agents are in which state, and how many wait. Those that can't be used do neither.
+    pub(crate) fn census(&self, now: Timestamp, elapsed: Duration) -> Census {
+        let mut census = Census::default();
+        let usable = self.agents.values().filter(|entry| !matches!(entry.condition, Condition::Damaged(_)));
+        usable.for_each(|entry| census.add(&entry.row, self.is_held(entry, elapsed), now));
+        census
     }
 
     pub(crate) fn release(&mut self, id: &AgentId, epoch: u64) {

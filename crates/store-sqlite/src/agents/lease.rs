@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Params, Result as SqlResult, Row, params};
 use seawall_engine::AgentId;
 use seawall_store::StoreError;
-use seawall_store::agents::{Candidate, Claimed, Holder, Lease, Worker, WorkerId, in_turn};
+use seawall_store::agents::{Candidate, Census, Claimed, Holder, Lease, Worker, WorkerId, in_turn};
 use seawall_types::Timestamp;
 
 use super::columns::AgentColumns;
@@ -48,6 +48,12 @@ const DUE: &str = "SELECT id, due FROM agent
 
 const RUNNING: &str = "SELECT tenant, count(*) FROM agent
   WHERE holder IN (SELECT id FROM agent_worker WHERE until > ?1) GROUP BY tenant";
+
+const STATES: &str = "SELECT state, count(*) FROM agent WHERE NOT archived GROUP BY state";
+
+const WAITING: &str = "SELECT tenant, count(*), min(due) FROM agent
+  WHERE due IS NOT NULL AND due <= ?1
+    AND (holder IS NULL OR holder NOT IN (SELECT id FROM agent_worker WHERE until > ?1)) GROUP BY tenant";
 
 fn rows<T>(
     connection: &Connection,
@@ -188,6 +194,22 @@ fn due(connection: &Connection, most: u32, now: Timestamp) -> Result<Vec<Candida
 fn running(connection: &Connection, now: Timestamp) -> Result<BTreeMap<Option<Arc<str>>, u64>, StoreError> {
     let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?.map(Arc::from), row.get(1).map(count)?));
     Ok(rows(connection, RUNNING, [micros(now)], read)?.into_iter().collect())
+}
+
+pub(super) fn census(connection: &Connection, now: Timestamp) -> Result<Census, StoreError> {
+    let mut census = Census::default();
+    let state = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1).map(count)?));
+    for (state, agents) in rows(connection, STATES, [], state)? {
+        census.count(&state, agents);
+    }
+    let waiting = |row: &Row<'_>| {
+        let tenant = row.get::<_, Option<String>>(0)?.map(Arc::from);
+        Ok((tenant, row.get(1).map(count)?, Timestamp::from_micros(row.get(2).map(count)?)))
+    };
+    for (tenant, agents, due) in rows(connection, WAITING, [micros(now)], waiting)? {
+        census.count_waiting(tenant, agents, now.since(due));
+    }
+    Ok(census)
 }
 
 pub(super) fn release(connection: &Connection, id: &AgentId, epoch: u64) -> Result<(), StoreError> {

@@ -5,20 +5,37 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use seawall_engine::{AgentId, Event, MessageId};
-use seawall_types::Clock;
+use seawall_types::{Clock, Timed, Timings};
 
 use super::{
-    Accepted, AgentQuery, AgentRow, AgentStore, Append, Appended, BlobId, CallQuery, CallRow, Claimed,
-    Creation, Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker,
-    WorkerId,
+    Accepted, AgentQuery, AgentRow, AgentStore, Append, Appended, BlobId, CallQuery, CallRow, Census,
+    Claimed, Creation, Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats,
+    Worker, WorkerId,
 };
 use crate::StoreError;
+
+/// Classes of latency.
+const BOUNDS: &[Duration] = &[
+    Duration::from_micros(100),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
 
 /// A store that counts what it is asked.
 #[derive(Debug)]
 pub struct Measured<S: ?Sized> {
     clock: Arc<dyn Clock>,
     counters: Counters,
+    timings: Timings,
     store: Arc<S>,
 }
 
@@ -91,6 +108,38 @@ impl Default for Counters {
     }
 }
 
+/// What kind of operation.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Save,
+    Load,
+    Query,
+    Delete,
+    Lease,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Save => "save",
+            Self::Load => "load",
+            Self::Query => "query",
+            Self::Delete => "delete",
+            Self::Lease => "lease",
+        }
+    }
+
+    const fn counter(self, counters: &Counters) -> &AtomicU64 {
+        match self {
+            Self::Save => &counters.saves,
+            Self::Load => &counters.loads,
+            Self::Query => &counters.queries,
+            Self::Delete => &counters.deletes,
+            Self::Lease => &counters.leases,
+        }
+    }
+}
+
 impl Counters {
     fn note(&self, counter: &AtomicU64, took: Duration, has_failed: bool) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -131,7 +180,7 @@ impl<S: AgentStore + ?Sized> Measured<S> {
     /// Measures a store from now on, by this clock.
     #[must_use]
     pub fn new(store: Arc<S>, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, counters: Counters::default(), store }
+        Self { clock, counters: Counters::default(), timings: Timings::new(BOUNDS), store }
     }
 
     /// What was measured, with how much there is now.
@@ -143,18 +192,31 @@ impl<S: AgentStore + ?Sized> Measured<S> {
         Ok(Metrics { operations: self.counters.operations(), latency: self.counters.latency(), storage })
     }
 
+    /// How long operations took, by kind.
+    #[must_use]
+    pub fn timings(&self) -> Vec<Timed> {
+        self.timings.read()
+    }
+
+    /// The bounds of the classes in which that is counted.
+    #[must_use]
+    pub fn bounds(&self) -> &'static [Duration] {
+        self.timings.bounds()
+    }
+
     fn timed<'a, T: Send + 'a>(
         &'a self,
-        counter: impl FnOnce(&'a Counters) -> &'a AtomicU64,
+        kind: Kind,
         act: impl FnOnce(&'a S) -> Pending<'a, T>,
     ) -> Pending<'a, T> {
         let began = self.clock.monotonic();
-        let counter = counter(&self.counters);
+        let counter = kind.counter(&self.counters);
         let pending = act(&self.store);
         Box::pin(async move {
             let result = pending.await;
             let took = self.clock.monotonic().saturating_sub(began);
             self.counters.note(counter, took, result.is_err());
+            self.timings.note(kind.name(), took);
             result
         })
     }
@@ -162,87 +224,91 @@ impl<S: AgentStore + ?Sized> Measured<S> {
 
 impl<S: AgentStore + ?Sized> AgentStore for Measured<S> {
     fn create(&self, first: Append) -> Pending<'_, Creation> {
-        self.timed(|counters| &counters.saves, |store| store.create(first))
+        self.timed(Kind::Save, |store| store.create(first))
     }
 
     fn load<'a>(&'a self, id: &'a AgentId) -> Pending<'a, Option<Kept>> {
-        self.timed(|counters| &counters.loads, |store| store.load(id))
+        self.timed(Kind::Load, |store| store.load(id))
     }
 
     fn agent<'a>(&'a self, id: &'a AgentId) -> Pending<'a, Option<AgentRow>> {
-        self.timed(|counters| &counters.loads, |store| store.agent(id))
+        self.timed(Kind::Load, |store| store.agent(id))
     }
 
     fn append(&self, append: Append) -> Pending<'_, Appended> {
-        self.timed(|counters| &counters.saves, |store| store.append(append))
+        self.timed(Kind::Save, |store| store.append(append))
     }
 
     fn events<'a>(&'a self, id: &'a AgentId, after: u64, most: u32) -> Pending<'a, Vec<Event>> {
-        self.timed(|counters| &counters.loads, move |store| store.events(id, after, most))
+        self.timed(Kind::Load, move |store| store.events(id, after, most))
     }
 
     fn accepted<'a>(&'a self, id: &'a AgentId, message: &'a MessageId) -> Pending<'a, Option<Accepted>> {
-        self.timed(|counters| &counters.loads, move |store| store.accepted(id, message))
+        self.timed(Kind::Load, move |store| store.accepted(id, message))
     }
 
     fn agents<'a>(&'a self, query: &'a AgentQuery) -> Pending<'a, Vec<AgentRow>> {
-        self.timed(|counters| &counters.queries, |store| store.agents(query))
+        self.timed(Kind::Query, |store| store.agents(query))
     }
 
     fn messages<'a>(&'a self, query: &'a MessageQuery) -> Pending<'a, Vec<MessageRow>> {
-        self.timed(|counters| &counters.queries, |store| store.messages(query))
+        self.timed(Kind::Query, |store| store.messages(query))
     }
 
     fn calls<'a>(&'a self, query: &'a CallQuery) -> Pending<'a, Vec<CallRow>> {
-        self.timed(|counters| &counters.queries, |store| store.calls(query))
+        self.timed(Kind::Query, |store| store.calls(query))
     }
 
     fn snapshots<'a>(&'a self, id: &'a AgentId) -> Pending<'a, Vec<SnapshotRow>> {
-        self.timed(|counters| &counters.loads, |store| store.snapshots(id))
+        self.timed(Kind::Load, |store| store.snapshots(id))
     }
 
     fn stats<'a>(&'a self, id: Option<&'a AgentId>) -> Pending<'a, Stats> {
-        self.timed(|counters| &counters.queries, move |store| store.stats(id))
+        self.timed(Kind::Query, move |store| store.stats(id))
     }
 
     fn put_blob<'a>(&'a self, id: &'a AgentId, bytes: &'a [u8]) -> Pending<'a, BlobId> {
-        self.timed(|counters| &counters.saves, move |store| store.put_blob(id, bytes))
+        self.timed(Kind::Save, move |store| store.put_blob(id, bytes))
     }
 
     fn blob<'a>(&'a self, id: &'a AgentId, blob: &'a BlobId) -> Pending<'a, Option<Vec<u8>>> {
-        self.timed(|counters| &counters.loads, move |store| store.blob(id, blob))
+        self.timed(Kind::Load, move |store| store.blob(id, blob))
     }
 
     fn purge<'a>(&'a self, id: &'a AgentId) -> Pending<'a, bool> {
-        self.timed(|counters| &counters.deletes, |store| store.purge(id))
+        self.timed(Kind::Delete, |store| store.purge(id))
     }
 
     fn renew<'a>(&'a self, worker: &'a Worker) -> Pending<'a, bool> {
-        self.timed(|counters| &counters.leases, |store| store.renew(worker))
+        self.timed(Kind::Lease, |store| store.renew(worker))
     }
 
     fn retire<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, ()> {
-        self.timed(|counters| &counters.leases, |store| store.retire(worker))
+        self.timed(Kind::Lease, |store| store.retire(worker))
     }
 
     fn claim<'a>(&'a self, id: &'a AgentId, worker: &'a WorkerId) -> Pending<'a, Lease> {
-        self.timed(|counters| &counters.leases, move |store| store.claim(id, worker))
+        self.timed(Kind::Lease, move |store| store.claim(id, worker))
     }
 
     fn claim_due<'a>(&'a self, worker: &'a WorkerId, most: u32) -> Pending<'a, Vec<Claimed>> {
-        self.timed(|counters| &counters.leases, move |store| store.claim_due(worker, most))
+        self.timed(Kind::Lease, move |store| store.claim_due(worker, most))
     }
 
     fn release<'a>(&'a self, id: &'a AgentId, epoch: u64) -> Pending<'a, ()> {
-        self.timed(|counters| &counters.leases, move |store| store.release(id, epoch))
+        self.timed(Kind::Lease, move |store| store.release(id, epoch))
     }
 
     fn next_due(&self) -> Pending<'_, Option<Duration>> {
-        self.timed(|counters| &counters.leases, |store| store.next_due())
+        self.timed(Kind::Lease, |store| store.next_due())
+    }
+
+    fn census(&self) -> Pending<'_, Census> {
+        self.timed(Kind::Query, |store| store.census())
     }
 
     fn workers(&self) -> Pending<'_, Vec<Worker>> {
-        self.timed(|counters| &counters.leases, |store| store.workers())
+        self.timed(Kind::Lease, |store| store.workers())
     }
 
     fn show<'a>(&'a self, id: &'a AgentId, pieces: &'a [Event]) -> Pending<'a, ()> {

@@ -123,6 +123,7 @@ macro_rules! agent_conformance {
             a_question_that_expires_is_due_then
             the_longest_due_are_claimed_first
             tenants_take_turns
+            who_waits_is_counted_by_tenant
             who_is_claimed_is_not_due_for_others
             an_agent_of_a_dead_worker_is_taken_over
             no_agent_is_claimed_twice_at_once

@@ -14,8 +14,9 @@ use self::leases::Workers;
 use self::rows::Rows;
 use crate::StoreError;
 use crate::agents::{
-    Accepted, AgentQuery, AgentRow, AgentStore, Append, Appended, BlobId, CallQuery, CallRow, Claimed,
-    Creation, Health, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker, WorkerId,
+    Accepted, AgentQuery, AgentRow, AgentStore, Append, Appended, BlobId, CallQuery, CallRow, Census,
+    Claimed, Creation, Health, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker,
+    WorkerId,
 };
 
 /// Agents in memory.
@@ -203,6 +204,11 @@ impl AgentStore for MemoryAgents {
     fn next_due(&self) -> Pending<'_, Option<Duration>> {
         let now = self.clock.now();
         self.now(|tables| Ok(tables.next_due(now)))
+    }
+
+    fn census(&self) -> Pending<'_, Census> {
+        let now = self.clock.now();
+        self.now(|tables| Ok(tables.census(now)))
     }
 
     fn workers(&self) -> Pending<'_, Vec<Worker>> {

@@ -6,7 +6,7 @@ use seawall_engine::{CallId, Judged, Judgement};
 
 use super::Opened;
 use super::stage::{LEASE, Stage, answered, beginning, config, id, judged, owner, send, text, wish, worker};
-use crate::agents::{Claimed, Owner};
+use crate::agents::{Census, Claimed, Owner};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -127,6 +127,30 @@ pub async fn tenants_take_turns(opened: &Opened) {
     assert_eq!(names(opened, "u", 1).await, ["n1"], "one of x runs already");
     assert_eq!(names(opened, "v", 3).await, ["y1", "x2", "y2"]);
     assert_eq!(names(opened, "v", 9).await, ["x3", "x4"]);
+}
+
+/// Those who rest, those who were put away and those whom somebody holds don't wait.
+pub async fn who_waits_is_counted_by_tenant(opened: &Opened) {
+    assert_eq!(opened.store.census().await.unwrap(), Census::default());
+    for (name, tenant, ago) in [("x1", "x", 90), ("x2", "x", 80), ("y1", "y", 20), ("n1", "", 30)] {
+        waiting(opened, name, tenant, SECOND * ago).await;
+    }
+    let mut done = Stage::new(opened, "done").await;
+    done.turn("m").await;
+    let mut archived = Stage::new(opened, "archived").await;
+    archived.give(seawall_engine::Archive { by: "ann".into() }).await;
+    let census = opened.other.census().await.unwrap();
+    let of = |tenant: &str| {
+        let tenant = owner(tenant).tenant;
+        census.waiting.get(&tenant).copied()
+    };
+    assert_eq!((of("x"), of("y"), of(""), census.waits()), (Some(2), Some(1), Some(1), 4));
+    assert!(census.oldest >= SECOND * 90 && census.oldest < SECOND * 150, "{census:?}");
+    assert_eq!(census.states.values().sum::<u64>(), 5, "{census:?}");
+    assert_eq!(names(opened, "v", 2).await.len(), 2);
+    assert_eq!(opened.store.census().await.unwrap().waits(), 2, "two have a worker");
+    opened.time.pass(LEASE).await;
+    assert_eq!(opened.store.census().await.unwrap().waits(), 4, "it is dead");
 }
 
 /// While its worker is alive.

@@ -8,7 +8,7 @@ use seawall_types::Timestamp;
 
 use super::Tables;
 use super::rows::Rows;
-use crate::agents::{Candidate, Claimed, Holder, Lease, Worker, WorkerId, in_turn};
+use crate::agents::{Candidate, Census, Claimed, Holder, Lease, Worker, WorkerId, in_turn};
 
 /// An agent's entry: under which epoch it may be written, and by whom.
 #[derive(Debug)]
@@ -111,6 +111,14 @@ impl Tables {
             if rows.row().is_due_at_once() { Duration::ZERO } else { due.since(now) }
         };
         self.free(now).map(wait).min()
+    }
+
+    pub(super) fn census(&self, now: Timestamp) -> Census {
+        let mut census = Census::default();
+        for rows in self.agents.values() {
+            census.add(rows.row(), self.is_held(rows, now), now);
+        }
+        census
     }
 
     /// Agents that will be due and that nobody holds who is alive.

@@ -214,12 +214,47 @@ async fn the_store_tells_how_it_is_and_what_was_asked_of_it() {
     assert_eq!(metrics["storage"]["total_agents"], 1);
     assert!(metrics["operations"]["saves"].as_u64() >= Some(1), "{metrics}");
     assert!(metrics["performance"]["max_latency_ms"].is_f64());
-    let page = stage.open("GET", "/metrics", &[], "").await;
-    let text = http_body_util::BodyExt::collect(page.into_body()).await.unwrap().to_bytes();
-    let text = String::from_utf8_lossy(&text);
+    let text = stage.page("/metrics").await;
     for name in ["kode_agents_total", "seawall_agent_resting", "seawall_agent_model_calls_total"] {
         assert!(text.contains(&format!("\n{name} ")), "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_agents_do_is_in_the_metrics() {
+    let stage = Stage::new();
+    stage.agent("a", json!({})).await;
+    stage.complete("a", "sim:tool work {\"n\":1}\nsim:turn 1 sim:text done").await;
+    let page = stage.page("/metrics").await;
+    let value = |series: &str| -> f64 {
+        let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{series} is missing: {page}")).parse().unwrap()
+    };
+    for (series, expected) in [
+        ("seawall_agent_steps_total", 2.0),
+        ("kode_tool_duration_seconds_count{tool=\"work\"}", 1.0),
+        ("kode_tool_duration_seconds_bucket{tool=\"work\",le=\"0.1\"}", 1.0),
+        ("kode_tool_duration_seconds_bucket{tool=\"work\",le=\"+Inf\"}", 1.0),
+        ("seawall_agent_model_duration_seconds_count{provider=\"openai\"}", 2.0),
+        ("seawall_agent_in_doubt_total", 0.0),
+    ] {
+        assert_eq!(value(series), expected, "{series}");
+    }
+    assert!(
+        value("seawall_agent_tokens_total{kind=\"input\"}")
+            > value("seawall_agent_tokens_total{kind=\"output\"}")
+    );
+    assert!(value("seawall_agent_store_duration_seconds_count{operation=\"save\"}") >= 2.0);
+    let ready = "\nseawall_agents{state=\"ready\"} 1\n";
+    within(async {
+        while !stage.page("/metrics").await.contains(ready) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let page = stage.page("/metrics").await;
+    assert!(page.contains("\nseawall_agent_queue_depth 0\n"), "{page}");
+    assert!(page.contains("\nseawall_agent_queue_age_seconds 0\n"), "{page}");
 }
 
 #[tokio::test]

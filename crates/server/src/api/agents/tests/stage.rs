@@ -372,6 +372,14 @@ impl Stage {
         self.ask("GET", path, &[], "").await
     }
 
+    /// A page that is no JSON.
+    pub(super) async fn page(&self, path: &str) -> String {
+        let answer = within(self.open("GET", path, &[], "")).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        let bytes = within(answer.into_body().collect()).await.unwrap().to_bytes();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     pub(super) async fn post(&self, path: &str, body: &Value) -> Answered {
         self.ask("POST", path, &[], &body.to_string()).await
     }
