@@ -13,7 +13,7 @@ use seawall_trace::sign::{KeyError, PublicKey};
 
 use crate::otlp::Endpoint;
 
-pub(crate) use agent::{AgentArgs, AgentCommand, ChatArgs};
+pub(crate) use agent::{AgentArgs, AgentCommand, ChatArgs, PlaceArgs, RepairArgs};
 pub(crate) use store::StoreCommand;
 
 /// Takes AI agents to production: one checkpoint for every model call and tool call.

@@ -16,6 +16,7 @@ mod judge;
 mod note;
 mod plan;
 mod reconcile;
+mod repair;
 mod resolve;
 mod retry;
 mod review;
@@ -47,6 +48,7 @@ pub use judge::{Judged, Judgement};
 pub use note::Tell;
 pub use plan::Plan;
 pub use reconcile::{Found, Reconciled};
+pub use repair::{Mend, Repair};
 pub use resolve::Resolve;
 pub use retry::Retry;
 pub use review::Reviewed;
@@ -91,7 +93,7 @@ macro_rules! commands {
             }
 
             pub(crate) fn run(self, draft: &mut Draft) -> Result<Commanded, Refused> {
-                let stops = matches!(self, Self::Interrupt(_));
+                let stops = matches!(self, Self::Interrupt(_) | Self::Repair(_));
                 match self {$(Self::$name(command) => command.run(draft)?,)*}
                 Ok(if stops { Commanded::Stop } else { Commanded::GoOn })
             }
@@ -133,6 +135,8 @@ commands! {
     holder Reconciled,
     /// A person has found out whether a call in doubt took effect.
     anyone Resolve,
+    /// An operator mends the agent by hand.
+    anyone Repair,
     /// Stop the turn.
     anyone Interrupt,
     /// Make the history shorter.

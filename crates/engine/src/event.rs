@@ -12,8 +12,8 @@ use crate::client;
 use crate::{AgentState, Breakpoint};
 
 pub use fact::{
-    Ancestor, CallNote, Fact, FailureClass, LimitKind, ModelFailure, Note, Outcome, Piece, Resolution,
-    StopReason,
+    Ancestor, CallNote, Fact, FailureClass, LimitKind, ModelFailure, Note, Outcome, Piece, Repaired,
+    Resolution, StopReason,
 };
 
 /// The version of the log that is written.

@@ -72,8 +72,8 @@ pub use client::{
     ErrorSeverity, project,
 };
 pub use command::{
-    Answer, Archive, Claim, Command, Compress, Compressed, Decide, Found, Interrupt, Judged, Judgement,
-    ModelAnswered, ModelFailed, NewAgent, NewFork, Part, Plan, Reconciled, Resolve, Retry, Reviewed,
+    Answer, Archive, Claim, Command, Compress, Compressed, Decide, Found, Interrupt, Judged, Judgement, Mend,
+    ModelAnswered, ModelFailed, NewAgent, NewFork, Part, Plan, Reconciled, Repair, Resolve, Retry, Reviewed,
     SendMessage, SetSchedule, SetTodos, SetTools, Streamed, Subject, TakeSnapshot, Tell, ToolFinished,
     Unschedule, Wake, create, fork, spawn,
 };
@@ -81,7 +81,7 @@ pub use decide::{Authority, Decision, Refused, decide};
 pub use effect::{Effect, EffectKey, idempotency_key, outstanding};
 pub use event::{
     Ancestor, CallNote, Event, Fact, FailureClass, LimitKind, LogError, ModelFailure, Moved, Note, Outcome,
-    Piece, Resolution, StopReason, VERSION,
+    Piece, Repaired, Resolution, StopReason, VERSION,
 };
 pub use history::History;
 pub use id::{AgentId, CallId, MessageId, ParseAgentIdError, ParseCallIdError};

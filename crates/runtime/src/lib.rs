@@ -47,6 +47,7 @@ pub use holder::Done;
 pub use hooks::{About, Hook, HookAnswer, HookFailed, Moment, What};
 pub use metrics::{Counts, Durations};
 pub use model::{BoxFuture, Model, NoReply, Pieces, Question, Reply};
+pub use outside::record;
 pub use runtime::{CreateAgent, ForkAt, Gauges, Runtime};
 pub use served::ToolServers;
 pub use shared::{Parts, Policies, Settings};

@@ -396,7 +396,7 @@ pub enum ForkAt {
 fn begins_work(command: &Command) -> bool {
     match command {
         Command::SendMessage(message) => message.kind == MessageKind::User,
-        Command::Decide(_) | Command::Resolve(_) | Command::Compress(_) => true,
+        Command::Decide(_) | Command::Resolve(_) | Command::Repair(_) | Command::Compress(_) => true,
         _ => false,
     }
 }

@@ -6,8 +6,10 @@ use clap::{Args, Subcommand};
 pub(crate) enum AgentCommand {
     /// Talk to an agent in the terminal; it goes on where it was, whatever ended the last time
     Chat(ChatArgs),
-    /// The agents of the data directory
+    /// The agents that there are
     List {
+        #[command(flatten)]
+        place: PlaceArgs,
         /// Of this template
         #[arg(long, value_name = "ID")]
         template: Option<String>,
@@ -19,19 +21,37 @@ pub(crate) enum AgentCommand {
     Show {
         /// The agent
         id: String,
+        #[command(flatten)]
+        place: PlaceArgs,
     },
-    /// Stop what an agent does (at the running server)
+    /// Stop what an agent does
     Interrupt {
         /// The agent
         id: String,
+        #[command(flatten)]
+        place: PlaceArgs,
         /// Why
         #[arg(long)]
         note: Option<String>,
     },
-    /// Decide on a call that an agent waits for (at the running server)
+    /// Go on with a turn that failed or was stopped; whoever runs the agent does it
+    Resume {
+        /// The agent
+        id: String,
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// Why
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Mend an agent by hand; who did it, when and why is in its log
+    Repair(RepairArgs),
+    /// Decide on a call that an agent waits for
     Approve {
         /// The agent
         id: String,
+        #[command(flatten)]
+        place: PlaceArgs,
         /// The call, as `agent show` names it
         call: String,
         /// Refuse it
@@ -55,6 +75,58 @@ pub(crate) enum AgentCommand {
         #[arg(long, conflicts_with = "seq")]
         snapshot: Option<String>,
     },
+}
+
+/// Where agents are looked for.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PlaceArgs {
+    /// In this store: sqlite:PATH, json:FOLDER, postgres://… [default: at the server that works on the data directory; where
+    /// none runs, in the store of the configuration]
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+}
+
+/// Flags of `agent repair`.
+#[derive(Debug, Clone, Args)]
+#[command(group = clap::ArgGroup::new("mend").required(true))]
+pub(crate) struct RepairArgs {
+    /// The agent
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// Give up what the step at hand waits for, tools, people or a summary, and go on with the next
+    #[arg(long, group = "mend")]
+    pub(crate) skip_step: bool,
+    /// Give this call its result (--result), in the place of its tool
+    #[arg(long, value_name = "CALL", group = "mend", requires = "result")]
+    pub(crate) answer: Option<String>,
+    /// This call in doubt took effect, with --result if it is known
+    #[arg(long, value_name = "CALL", group = "mend")]
+    pub(crate) done: Option<String>,
+    /// This call in doubt did not take effect: it is judged anew and may run
+    #[arg(long, value_name = "CALL", group = "mend", conflicts_with = "result")]
+    pub(crate) not_done: Option<String>,
+    /// Put this message in, as a user's
+    #[arg(long, value_name = "TEXT", group = "mend")]
+    pub(crate) message: Option<String>,
+    /// Put this reminder in, which is read with the next step and begins none
+    #[arg(long, value_name = "TEXT", group = "mend")]
+    pub(crate) reminder: Option<String>,
+    /// Tell clients an event of this name, with --data
+    #[arg(long, value_name = "NAME", group = "mend")]
+    pub(crate) event: Option<String>,
+    /// JSON, or else a text
+    #[arg(long, value_name = "JSON")]
+    pub(crate) result: Option<String>,
+    /// The result is a failure
+    #[arg(long, requires = "answer")]
+    pub(crate) failed: bool,
+    /// What the event is about
+    #[arg(long, value_name = "JSON", requires = "event")]
+    pub(crate) data: Option<String>,
+    /// Why
+    #[arg(long)]
+    pub(crate) note: String,
 }
 
 /// Flags of `agent chat`.

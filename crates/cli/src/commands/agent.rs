@@ -1,38 +1,42 @@
 //! `seawall agent`: durable agents from the terminal.
 
 mod chat;
+mod deed;
+mod reach;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::Context;
 use http::Method;
 use seawall_engine::AgentId;
-use seawall_store::AgentStore;
-use seawall_store::agents::{AgentOrder, AgentQuery, AgentRow};
 use serde_json::{Value, json};
 
+use self::deed::Deed;
+use self::reach::Reach;
 use super::World;
-use super::store::Opened;
 use crate::args::AgentCommand;
 use crate::exit::{Failure, Outcome};
-use crate::{client, output, settings};
-
-/// As many as are listed.
-const MOST: u32 = 1_000;
+use crate::{client, output};
 
 pub(crate) fn run(world: &World<'_>, command: AgentCommand) -> Outcome {
     match command {
         AgentCommand::Chat(args) => return chat::run(world, args),
-        AgentCommand::List { template, archived } => list(world, template, archived)?,
-        AgentCommand::Show { id } => show(world, &id)?,
-        AgentCommand::Interrupt { id, note } => {
-            told(world, &id, "interrupt", &json!({ "note": note }), "interrupted")?;
+        AgentCommand::List { place, template, archived } => {
+            list(world, &Reach::of(world, &place)?.list(template.as_deref(), archived)?);
         }
-        AgentCommand::Approve { id, call, deny, note, scope } => {
-            let decision = if deny { "deny" } else { "allow" };
-            let body = json!({ "call_id": call, "decision": decision, "note": note, "scope": scope });
-            told(world, &id, "decide", &body, decision)?;
+        AgentCommand::Show { id, place } => {
+            let id = parse(&id)?;
+            show(world, &Reach::of(world, &place)?.show(&id)?)?;
+        }
+        AgentCommand::Interrupt { id, place, note } => {
+            perform(world, &id, &place, &Deed::interrupt(note))?;
+        }
+        AgentCommand::Resume { id, place, note } => perform(world, &id, &place, &Deed::resume(note))?,
+        AgentCommand::Repair(args) => {
+            let deed = Deed::repair(&args)?;
+            perform(world, &args.id, &args.place, &deed)?;
+        }
+        AgentCommand::Approve { id, place, call, deny, note, scope } => {
+            perform(world, &id, &place, &Deed::decide(&call, deny, note, &scope)?)?;
         }
         AgentCommand::Fork { id, seq, snapshot } => {
             told(world, &id, "fork", &json!({ "seq": seq, "snapshot": snapshot }), "forked")?;
@@ -41,83 +45,56 @@ pub(crate) fn run(world: &World<'_>, command: AgentCommand) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Does something to an agent, where it is.
+fn perform(world: &World<'_>, id: &str, place: &crate::args::PlaceArgs, deed: &Deed) -> Result<(), Failure> {
+    let id = parse(id)?;
+    let answer = Reach::of(world, place)?.perform(&id, deed)?;
+    if world.global.json {
+        output::json(&answer);
+    } else {
+        output::line(format!("{id}: {}", deed.done));
+    }
+    Ok(())
+}
+
 fn parse(id: &str) -> Result<AgentId, Failure> {
     id.parse().map_err(Failure::usage)
 }
 
-/// The configured store. A running server may use it at the same time, but for a folder of files.
-fn store(world: &World<'_>) -> Result<Arc<dyn AgentStore>, Failure> {
-    let sources = settings::sources(world.global, world.environment, Vec::new());
-    let (_, settings) = settings::load(&sources).map_err(Failure::usage)?;
-    Ok(Opened::existing(&settings.store, &world.data_dir())?.agents)
-}
-
-fn wait<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(future))
-}
-
-fn list(world: &World<'_>, template: Option<String>, archived: bool) -> Result<(), Failure> {
-    let store = store(world)?;
-    let template = template.map(Into::into);
-    let query =
-        AgentQuery { template, archived, order: AgentOrder::Active, most: MOST, ..AgentQuery::default() };
-    let agents = wait(store.agents(&query))??;
+fn list(world: &World<'_>, listed: &Value) {
     if world.global.json {
-        output::json(&json!({ "agents": agents.iter().map(described).collect::<Vec<_>>() }));
+        output::json(listed);
+        return;
+    }
+    let agents = listed.get("agents").and_then(Value::as_array).into_iter().flatten();
+    output::table(&HEAD, &agents.map(cells).collect::<Vec<_>>());
+}
+
+/// What is told of an agent in a line.
+const HEAD: [&str; 6] = ["AGENT", "TEMPLATE", "STATE", "MESSAGES", "COST", "LAST"];
+
+fn cells(agent: &Value) -> Vec<String> {
+    let of = |name: &str| match agent.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    let cost = format!("${}", of("cost_usd"));
+    vec![of("id"), of("template"), of("state"), of("message_count"), cost, of("updated_at")]
+}
+
+fn show(world: &World<'_>, shown: &Value) -> Result<(), Failure> {
+    if world.global.json {
+        output::json(shown);
         return Ok(());
     }
-    let rows: Vec<_> = agents.iter().map(cells).collect();
-    output::table(&["AGENT", "TEMPLATE", "STATE", "MESSAGES", "COST", "LAST"], &rows);
-    Ok(())
-}
-
-fn cells(agent: &AgentRow) -> Vec<String> {
-    vec![
-        agent.id.to_string(),
-        agent.template.to_string(),
-        agent.state.as_str().to_owned(),
-        agent.messages.to_string(),
-        format!("${}", agent.cost),
-        agent.updated_at.to_string(),
-    ]
-}
-
-fn described(agent: &AgentRow) -> Value {
-    json!({
-        "id": agent.id,
-        "template": agent.template,
-        "state": agent.state,
-        "breakpoint": agent.breakpoint,
-        "step_count": agent.steps,
-        "message_count": agent.messages,
-        "cost_usd": agent.cost,
-        "created_at": agent.created_at,
-        "updated_at": agent.updated_at,
-        "epoch": agent.epoch,
-        "lineage": agent.lineage,
-    })
-}
-
-fn show(world: &World<'_>, id: &str) -> Result<(), Failure> {
-    let (store, id) = (store(world)?, parse(id)?);
-    let kept = wait(store.load(&id))??
-        .with_context(|| format!("there is no agent {id}; see `seawall agent list`"))?;
-    let row = AgentRow::of(kept.agent(), kept.owner(), kept.seq());
-    if world.global.json {
-        let messages: Vec<_> = kept.agent().history().iter().collect();
-        let mut shown = described(&row);
-        if let Value::Object(fields) = &mut shown {
-            fields.insert("messages".to_owned(), json!(messages));
-            fields.insert("calls".to_owned(), json!(kept.agent().calls()));
-        }
-        output::json(&shown);
-        return Ok(());
-    }
-    output::table(&["AGENT", "TEMPLATE", "STATE", "MESSAGES", "COST", "LAST"], &[cells(&row)]);
-    for message in kept.agent().history().iter() {
-        for block in message.content.iter() {
-            output::line(format!("\n{}", chat::shown(message.role, block)));
+    output::table(&HEAD, &[cells(shown)]);
+    for message in shown.get("messages").and_then(Value::as_array).into_iter().flatten() {
+        let member = |name: &str| message.get(name).cloned().unwrap_or_default();
+        let role = serde_json::from_value(member("role"))?;
+        let content: Vec<seawall_engine::Block> = serde_json::from_value(member("content"))?;
+        for block in &content {
+            output::line(format!("\n{}", chat::shown(role, block)));
         }
     }
     Ok(())

@@ -127,6 +127,79 @@ fn a_conversation_in_the_terminal_asks_and_goes_on_the_next_day() {
 }
 
 #[test]
+fn an_agent_is_mended_in_its_store_while_nobody_runs_it() {
+    let setup = setup("up");
+    let first =
+        chat(&setup, "sim:tool fs_write {\"path\":\"x\",\"content\":\"y\"}\nsim:turn 1 sim:text thanks\n");
+    assert!(first.status.success(), "{first:?}");
+    let shown = setup.cli_json(&["agent", "show", "friend"]);
+    assert_eq!(
+        (&shown["state"], &shown["calls"][0]["id"]),
+        (&json!("paused"), &json!("call_1_1")),
+        "{shown}"
+    );
+    let mended = ["agent", "repair", "friend", "--answer", "call_1_1", "--result", "{\"by\":\"hand\"}"];
+    let refused = setup.cli(&mended);
+    assert_eq!(refused.status.code(), Some(2), "a repair says why: {refused:?}");
+    setup.cli_json(&[&mended[..], &["--note", "nobody is there"]].concat());
+    let shown = setup.cli_json(&["agent", "show", "friend"]);
+    assert_eq!(shown["state"], "working", "it goes on where it is run next: {shown}");
+    let audit = shown["calls"][0]["audit"].to_string();
+    assert!(audit.contains("terminal: nobody is there"), "{audit}");
+    let second = chat(&setup, "");
+    assert!(second.status.success(), "{second:?}");
+    let shown = setup.cli_json(&["agent", "show", "friend"]);
+    assert_eq!(shown["state"], "ready", "{shown}");
+    assert!(shown["messages"].to_string().contains("{\\\"by\\\":\\\"hand\\\"}"), "{shown}");
+    assert!(!setup.data_dir().join("agents/friend/work/x").exists(), "the tool never ran");
+}
+
+#[tokio::test]
+async fn a_turn_that_failed_goes_on_from_the_terminal() {
+    let setup = setup("up").args(["--listen", "127.0.0.1:0"]);
+    let server = setup.start();
+    posted(&server, "/api/agents", &json!({ "id": "a", "template": "helper" })).await;
+    let said = "sim:error 401";
+    let failed = posted(&server, "/api/agents/a/messages?wait=true", &json!({ "content": said })).await;
+    assert_eq!(failed["status"], "failed", "{failed}");
+    let listed = setup.cli_json(&["agent", "list", "--template", "helper"]);
+    assert_eq!(listed["agents"][0]["state"], "failed", "{listed}");
+    let steps = got(&server, "/api/agents/a").await["step_count"].clone();
+    setup.cli_json(&["agent", "resume", "a", "--note", "the key is mended"]);
+    eventually("the model is asked once more", async || {
+        let agent = got(&server, "/api/agents/a").await;
+        if agent["step_count"] != steps && agent["state"] == "failed" { Ok(()) } else { Err(agent) }
+    })
+    .await;
+    posted(&server, "/api/agents", &json!({ "id": "b", "template": "helper" })).await;
+    let note = ["--message", "sim:text hello", "--note", "to see whether it lives"];
+    setup.cli_json(&[&["agent", "repair", "b"], &note[..]].concat());
+    eventually("the message is answered", async || {
+        let shown = setup.cli_json(&["agent", "show", "b"]);
+        if shown["messages"].to_string().contains("\"hello\"") { Ok(()) } else { Err(shown) }
+    })
+    .await;
+}
+
+#[test]
+fn agents_of_any_store_are_listed() {
+    let setup = setup("up");
+    let folder = setup.path("lines");
+    let url = format!("json:{}", folder.display());
+    let absent = setup.cli(&["agent", "list", "--store", &url]);
+    assert_eq!(absent.status.code(), Some(2), "looking makes nothing: {absent:?}");
+    assert!(!folder.exists());
+    let config = std::fs::read_to_string(setup.path("config.yaml")).unwrap();
+    setup.write("config.yaml", &format!("store: \"{url}\"\n{config}"));
+    assert!(chat(&setup, "sim:text hello\n").status.success());
+    setup.write("config.yaml", &config);
+    let listed = setup.cli_json(&["agent", "list", "--store", &url]);
+    assert_eq!(listed["agents"][0]["id"], "friend", "{listed}");
+    let shown = setup.cli_json(&["agent", "show", "friend", "--store", &url]);
+    assert!(shown["messages"].to_string().contains("hello"), "{shown}");
+}
+
+#[test]
 fn an_answer_that_looks_like_a_question_is_shown_whole() {
     let setup = setup("up");
     let words = "> ".repeat(40) + "end";

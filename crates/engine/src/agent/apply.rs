@@ -6,8 +6,8 @@ use seawall_types::Timestamp;
 
 use super::fold::RESERVED;
 use super::turn::{Compressing, Phase, Stream, Turn};
-use super::{Agent, Call, CallState};
-use crate::event::{CallNote, Event, Fact, LogError, Moved, Note, Outcome, Piece, Resolution};
+use super::{Agent, Audit, Call, CallState};
+use crate::event::{CallNote, Event, Fact, LogError, Moved, Note, Outcome, Piece, Repaired, Resolution};
 use crate::{
     Approval, Block, CallId, Decided, Message, MessageKind, Queued, Role, Ruling, Schedule, Trigger,
 };
@@ -55,6 +55,7 @@ impl Agent {
             Fact::AgentClaimed { owner } => self.owner = Some(Arc::clone(owner)),
             Fact::AgentResumed { .. } => self.resume(),
             Fact::AgentArchived { .. } => self.is_archived = true,
+            Fact::AgentRepaired { repair, by, note } => return self.repair(repair, at, by, note.as_deref()),
             Fact::ToolsChanged { tools } => Arc::make_mut(&mut self.config).tools = Arc::clone(tools),
             Fact::MessageReceived { id, message, content } => {
                 self.turn.is_held &= *message == MessageKind::Reminder;
@@ -192,6 +193,35 @@ impl Agent {
         for call in &mut self.turn.calls {
             call.is_lost = call.state == CallState::Executing;
         }
+    }
+
+    /// Who mended what stands in the audit of the calls; what came of it are other facts, but for going on.
+    fn repair(&mut self, repair: &Repaired, at: Timestamp, by: &str, note: Option<&str>) -> Applied {
+        let words: Arc<str> = note.map_or_else(|| by.to_owned(), |note| format!("{by}: {note}")).into();
+        let calls = match repair {
+            Repaired::StepSkipped { calls, .. } => calls.as_slice(),
+            Repaired::CallAnswered { call } => std::slice::from_ref(call),
+            Repaired::MessageInjected { .. } | Repaired::EventInjected { .. } => &[],
+            Repaired::Resumed => return self.go_on(),
+        };
+        for call in calls {
+            let call = self.turn.find(call)?;
+            call.audit.push(Audit { state: call.state, at, note: Some(Arc::clone(&words)) });
+        }
+        Ok(())
+    }
+
+    /// The model is asked anew about what it has not answered.
+    fn go_on(&mut self) -> Applied {
+        if !matches!(self.turn.phase, Phase::Idle | Phase::Failed) {
+            return Err(Orphan);
+        }
+        let last = self.history.newest_first().next();
+        self.turn.is_held = false;
+        if last.is_some_and(|last| last.role == Role::User) {
+            self.turn.phase = Phase::Between;
+        }
+        Ok(())
     }
 
     fn start_step(&mut self, step: u64, at: Timestamp) -> Applied {

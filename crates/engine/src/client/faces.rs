@@ -78,6 +78,9 @@ pub(super) fn faces(event: &Event) -> Faces<'_> {
             smallvec![C::AgentResumed { strategy: "crash", sealed }]
         }
         Fact::AgentArchived { by } => smallvec![C::AgentArchived { by }],
+        Fact::AgentRepaired { repair, by, note } => {
+            smallvec![C::AgentRepaired { repair, by, note: note.as_deref() }]
+        }
         Fact::ToolsChanged { tools } => {
             let tools = tools.keys().map(|name| &**name).collect();
             smallvec![C::ToolManualUpdated { tools, timestamp: at }]

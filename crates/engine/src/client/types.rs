@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Channel;
-use crate::event::{FailureClass, LimitKind};
+use crate::event::{FailureClass, LimitKind, Repaired};
 use crate::{Block, Breakpoint, CallId, CallState, MessageId, Role, Ruling, Todo};
 
 /// How a turn ended.
@@ -301,6 +301,16 @@ client_events! {
     Monitor AgentArchived "agent_archived" {
         /// By whom.
         by: &'a str,
+    }
+    /// An operator has mended it by hand. Ours.
+    Monitor AgentRepaired "agent_repaired" {
+        /// What was done.
+        repair: &'a Repaired,
+        /// By whom.
+        by: &'a str,
+        /// Why.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'a str>,
     }
     /// It begins with a message of the agent that it was forked from. Ours.
     Monitor MessageInherited "message_inherited" {

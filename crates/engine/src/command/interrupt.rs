@@ -36,7 +36,8 @@ pub(super) fn seal_all(draft: &mut Draft) -> Result<(), Refused> {
     open.into_iter().try_for_each(|fact| draft.record(fact))
 }
 
-fn seal(call: &Call) -> Fact {
+/// What is known of a call that is given up.
+pub(super) fn seal(call: &Call) -> Fact {
     let words = match call.state {
         CallState::Executing => {
             "[seawall] stopped while this tool ran. It may have taken effect, in whole or in part. Find out before \

@@ -153,6 +153,36 @@ pub enum Resolution {
     NotDone,
 }
 
+/// What an operator has done to an agent by hand. What came of it are the facts after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Repaired {
+    /// What the step waited for was given up.
+    StepSkipped {
+        /// The step.
+        step: u64,
+        /// The calls of it that were open.
+        calls: Vec<CallNote>,
+    },
+    /// A call got its result from a person.
+    CallAnswered {
+        /// The call.
+        call: CallNote,
+    },
+    /// A message was put in.
+    MessageInjected {
+        /// Its name.
+        message: MessageId,
+    },
+    /// Clients were told something.
+    EventInjected {
+        /// What kind of thing.
+        event: Arc<str>,
+    },
+    /// A turn that had failed, or was stopped, goes on.
+    Resumed,
+}
+
 /// What the runtime tells clients beside the agent's own work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -257,6 +287,15 @@ facts! {
     AgentArchived "agent.archived" {
         /// By whom.
         by: Arc<str>,
+    }
+    /// An operator has mended it by hand.
+    AgentRepaired "agent.repaired" {
+        /// What was done.
+        repair: Repaired,
+        /// By whom.
+        by: Arc<str>,
+        /// Why.
+        note: Option<Arc<str>>,
     }
     /// Its tools are others than before.
     ToolsChanged "tools.changed" {

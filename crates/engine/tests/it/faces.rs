@@ -243,6 +243,7 @@ fn a_life_in_which_everything_happens_has_most_kinds_of_facts() {
     let kinds: BTreeSet<_> = everything().iter().map(|event| event.fact.kind()).collect();
     let rare = [
         "agent.archived",
+        "agent.repaired",
         "history.inherited",
         "model.failed",
         "model.retried",

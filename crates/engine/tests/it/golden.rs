@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use seawall_engine::{
     Agent, Archive, Block, Compress, Compressed, Config, Context, Decide, Event, Fact, FailureClass, Found,
-    Interrupt, Judged, Judgement, ModelFailed, ModelFailure, NewFork, OnInDoubt, Plan, Reconciled,
-    Resolution, Resolve, Retry, Reviewed, Ruling, SetSchedule, TakeSnapshot, ToolResult, Trigger, Unschedule,
-    VERSION, Wake, fork, project,
+    Interrupt, Judged, Judgement, Mend, MessageId, MessageKind, ModelFailed, ModelFailure, NewFork,
+    OnInDoubt, Plan, Reconciled, Repair, Resolution, Resolve, Retry, Reviewed, Ruling, SetSchedule,
+    TakeSnapshot, ToolResult, Trigger, Unschedule, VERSION, Wake, fork, project,
 };
 use seawall_types::Code;
 use serde_json::{Value, json};
@@ -26,8 +26,13 @@ use crate::stage::{START, Stage, answered, call, config, gave, judged, run, said
 type Life = fn() -> Vec<Event>;
 
 /// The lives that are kept, by name.
-const LIVES: [(&str, Life); 4] =
-    [("everything", everything), ("parked", parked), ("refused", refused), ("forked", forked)];
+const LIVES: [(&str, Life); 5] = [
+    ("everything", everything),
+    ("parked", parked),
+    ("refused", refused),
+    ("forked", forked),
+    ("repaired", repaired),
+];
 
 fn folder(version: u16) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v{version}"))
@@ -177,6 +182,24 @@ fn refused() -> Vec<Event> {
     stage.give(Unschedule { id: "monday".into() });
     stage.give(Interrupt { by: "ann".into(), note: None });
     stage.give(Archive { by: "ann".into() });
+    stage.log
+}
+
+/// What operators mend by hand.
+fn repaired() -> Vec<Event> {
+    let mut stage = Stage::running(config(), &["unsafe", "unsafe"]);
+    let by_hand = |mend| Repair { mend, by: "ann".into(), note: Some("it hangs".into()) };
+    let result = ToolResult { content: [Block::text("paid")].into(), is_error: false };
+    stage.give(by_hand(Mend::AnswerCall { call: call(1, 1), result }));
+    stage.give(by_hand(Mend::SkipStep));
+    let failure = ModelFailure { class: FailureClass::Quota, message: "nothing left".into() };
+    stage.give(ModelFailed { step: 2, attempt: 1, failure });
+    stage.give(Repair { note: None, ..by_hand(Mend::Resume) });
+    let (id, content) = (MessageId("m9".into()), [Block::text("be brief")].into());
+    stage.give(by_hand(Mend::InjectMessage { id, kind: MessageKind::Reminder, content }));
+    let data = Some(Arc::new(json!({"ticket": 7})));
+    stage.give(by_hand(Mend::InjectEvent { event: "looked_at".into(), data }));
+    stage.give(answered(3, 1, vec![text("done")]));
     stage.log
 }
 

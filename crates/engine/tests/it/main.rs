@@ -12,6 +12,7 @@ mod golden;
 mod logs;
 mod properties;
 mod recovery;
+mod repairs;
 mod shrinking;
 mod stage;
 mod streaming;

@@ -18,6 +18,7 @@ mod input;
 mod making;
 mod messages;
 mod refusal;
+mod repairing;
 mod todos;
 mod waiting;
 
@@ -59,6 +60,8 @@ pub(super) fn routes(app: &App) -> Router<Arc<App>> {
         .route("/api/agents/{id}/todos", get(todos::show).put(todos::set))
         .route("/api/agents/{id}/tool-calls", get(calls::list))
         .route("/api/agents/{id}/tool-calls/{call}/resolve", post(calls::resolve))
+        .route("/api/agents/{id}/repair", post(repairing::repair))
+        .route("/api/agents/{id}/resume", post(repairing::resume))
         .route("/api/agents/{id}/stats", get(figures::stats))
         .route("/api/agents/{id}/consistency", get(figures::consistency))
         .route("/api/health/store", get(figures::health))

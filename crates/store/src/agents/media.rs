@@ -47,6 +47,7 @@ fn contents(fact: &Fact) -> Vec<&[Block]> {
         | Fact::AgentClaimed { .. }
         | Fact::AgentResumed { .. }
         | Fact::AgentArchived { .. }
+        | Fact::AgentRepaired { .. }
         | Fact::ToolsChanged { .. }
         | Fact::StepStarted { .. }
         | Fact::StreamOpened { .. }

@@ -109,7 +109,7 @@ pub(super) async fn resolve(
 }
 
 /// What the model is told of a call that was done.
-fn told(result: Option<Value>) -> ToolResult {
+pub(super) fn told(result: Option<Value>) -> ToolResult {
     let text = match result {
         Some(Value::String(text)) => text,
         Some(value) => value.to_string(),

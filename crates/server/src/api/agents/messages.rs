@@ -24,7 +24,7 @@ use crate::problem::Problem;
 
 /// Words, or blocks.
 #[derive(Debug)]
-pub(super) struct Content(Arc<[Block]>);
+pub(super) struct Content(pub(super) Arc<[Block]>);
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

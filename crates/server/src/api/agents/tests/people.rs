@@ -81,3 +81,35 @@ async fn questions_of_agents_are_among_all_approvals() {
     stage.post(&decide, &json!({"decision": "allow"})).await.problem(409, "CONFLICT");
     assert_eq!(stage.get("/api/approvals?state=pending").await.ok(200)["approvals"], json!([]));
 }
+
+#[tokio::test]
+async fn a_call_that_nobody_answers_is_answered_by_hand() {
+    let stage = Stage::new();
+    asking(&stage, "a").await;
+    let call = stage.get("/api/agents/a/tool-calls").await.ok(200)["tool_calls"][0]["id"].clone();
+    let mut repair = json!({"repair": "answer_call", "call_id": call, "result": {"n": 7}, "note": " "});
+    stage.post("/api/agents/a/repair", &repair).await.problem(400, "BAD_REQUEST");
+    repair["note"] = json!("seen elsewhere");
+    stage.post("/api/agents/a/repair", &repair).await.ok(200);
+    let listed = said(&stage, "a", "thanks").await;
+    assert!(listed.to_string().contains("{\\\"n\\\":7}"), "{listed}");
+    assert_eq!(stage.tool.begun(), 0, "the tool never ran");
+    let calls = stage.get("/api/agents/a/tool-calls").await.ok(200);
+    let audit = calls["tool_calls"][0]["audit"].to_string();
+    assert!(audit.contains("operator: seen elsewhere"), "{audit}");
+    stage.post("/api/agents/a/repair", &repair).await.problem(404, "NOT_FOUND");
+    stage.post("/api/agents/a/resume", &json!({})).await.problem(409, "AGENT_BUSY");
+}
+
+#[tokio::test]
+async fn a_step_is_skipped_and_the_next_one_is_told_so() {
+    let stage = Stage::new();
+    asking(&stage, "a").await;
+    let skip = json!({"repair": "skip_step", "note": "it hangs"});
+    stage.post("/api/agents/a/repair", &skip).await.ok(200);
+    let listed = said(&stage, "a", "thanks").await;
+    assert!(listed.to_string().contains("not run"), "{listed}");
+    stage.post("/api/agents/a/repair", &skip).await.problem(409, "AGENT_BUSY");
+    let wrong = json!({"repair": "make_coffee", "note": "tired"});
+    stage.post("/api/agents/a/repair", &wrong).await.problem(400, "BAD_REQUEST");
+}
