@@ -19,18 +19,19 @@ use crate::shared::Shared;
 /// Adds an agent's messages as asked for to those of other agents. Breaks when there are enough.
 pub(crate) fn messages(
     folder: &Folder,
-    lengths: &Lengths,
+    moment: &Moment,
     query: &MessageQuery,
     skip: &mut u32,
     found: &mut Vec<MessageRow>,
 ) -> Result<(), Fault> {
+    let (lengths, tenant) = (&moment.lengths, moment.row.owner.tenant.as_deref());
     let most = size(query.most);
     if found.len() >= most {
         return Ok(());
     }
     let from = if query.after == 0 { 0 } else { rows::message_at(folder, lengths.messages, query.after)? };
     rows::read(folder, Rows::Messages, from, lengths.messages, |_, row: MessageRow| {
-        match (query.admits(&row), *skip) {
+        match (query.admits(&row, tenant), *skip) {
             (false, _) => {}
             (true, 0) => found.push(row),
             (true, _) => *skip = skip.saturating_sub(1),

@@ -59,8 +59,11 @@ impl JsonStore {
     }
 
     async fn find_messages(&self, query: &MessageQuery) -> Result<Vec<MessageRow>, StoreError> {
+        let is_meant = |row: &AgentRow| {
+            query.tenant.as_ref().is_none_or(|tenant| row.owner.tenant.as_ref() == Some(tenant))
+        };
         let (mut found, mut skip) = (Vec::new(), query.skip);
-        for id in self.names(query.agent.as_ref(), |_| true) {
+        for id in self.names(query.agent.as_ref(), is_meant) {
             if found.len() >= size(query.most) {
                 break;
             }
@@ -69,7 +72,7 @@ impl JsonStore {
             let left = skip;
             let read = move |_: &Shared, folder: &Folder, moment: &Moment| {
                 let (mut found, mut skip) = (Vec::new(), left);
-                reading::messages(folder, &moment.lengths, &query, &mut skip, &mut found)?;
+                reading::messages(folder, moment, &query, &mut skip, &mut found)?;
                 Ok((found, skip))
             };
             if let Some((more, left)) = self.read(&id, read).await? {

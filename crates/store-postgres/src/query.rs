@@ -95,6 +95,7 @@ pub(crate) async fn messages(
         "select name, place, at, body from seawall_agent_message as message join seawall_agent on agent = number",
     );
     question.and_where("name = ?", query.agent.as_ref().map(|agent| Text::new(agent.as_str())));
+    question.and_where("tenant = ?", query.tenant.as_deref().map(Text::new));
     question.and_where("role = ?", query.role.map(|of| Text::new(role(of))));
     question.and_where("place > ?", (query.after > 0).then(|| Number::capped(query.after)));
     question.between("at", query.from, query.until);

@@ -19,6 +19,8 @@ mod making;
 mod messages;
 mod refusal;
 mod repairing;
+mod schedules;
+mod searching;
 mod todos;
 mod waiting;
 
@@ -28,7 +30,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tokio_util::context::TokioContext;
 
 use crate::App;
@@ -58,12 +60,17 @@ pub(super) fn routes(app: &App) -> Router<Arc<App>> {
         .route("/api/agents/{id}/blobs", post(blobs::keep).layer(DefaultBodyLimit::disable()))
         .route("/api/agents/{id}/blobs/{blob}", get(blobs::show))
         .route("/api/agents/{id}/todos", get(todos::show).put(todos::set))
+        .route("/api/agents/{id}/schedules", get(schedules::list).post(schedules::set))
+        .route("/api/agents/{id}/schedules/{schedule}", delete(schedules::remove))
         .route("/api/agents/{id}/tool-calls", get(calls::list))
         .route("/api/agents/{id}/tool-calls/{call}/resolve", post(calls::resolve))
         .route("/api/agents/{id}/repair", post(repairing::repair))
         .route("/api/agents/{id}/resume", post(repairing::resume))
         .route("/api/agents/{id}/stats", get(figures::stats))
         .route("/api/agents/{id}/consistency", get(figures::consistency))
+        .route("/api/messages", get(searching::messages))
+        .route("/api/tool-calls", get(searching::calls))
+        .route("/api/stats", get(searching::stats))
         .route("/api/health/store", get(figures::health))
 }
 

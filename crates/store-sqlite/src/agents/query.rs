@@ -28,6 +28,7 @@ const AGENTS: &str = "SELECT * FROM agent
 const MESSAGES: &str = "SELECT agent.id, place, at, body
   FROM agent CROSS JOIN agent_message ON agent_message.agent = agent.number
   WHERE (:id IS NULL OR agent.id = :id)
+    AND (:tenant IS NULL OR agent.tenant = :tenant)
     AND place > :after
     AND (:role IS NULL OR role = :role)
     AND (:from IS NULL OR at >= :from)
@@ -111,6 +112,7 @@ pub(super) fn agents(connection: &Connection, query: &AgentQuery) -> Result<Vec<
 pub(super) fn messages(connection: &Connection, query: &MessageQuery) -> Result<Vec<MessageRow>, StoreError> {
     let values = named_params! {
         ":id": query.agent.as_ref().map(AgentId::as_str),
+        ":tenant": query.tenant.as_deref(),
         ":after": integer(query.after),
         ":role": query.role.as_ref().map(word).transpose().map_err(failed)?,
         ":from": query.from.map(micros),

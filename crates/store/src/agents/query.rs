@@ -53,6 +53,8 @@ pub enum AgentOrder {
 pub struct MessageQuery {
     /// Of this agent. `None`: of all, by agent.
     pub agent: Option<AgentId>,
+    /// Of agents of this tenant. `None`: of all.
+    pub tenant: Option<Arc<str>>,
     /// Said by.
     pub role: Option<Role>,
     /// Said at this time or later.
@@ -116,10 +118,11 @@ impl AgentOrder {
 }
 
 impl MessageQuery {
-    /// Whether a message is asked for, its place in the list apart.
+    /// Whether a message of an agent of this tenant is asked for, its place in the list apart.
     #[must_use]
-    pub fn admits(&self, row: &MessageRow) -> bool {
-        self.agent.as_ref().is_none_or(|agent| row.agent == *agent)
+    pub fn admits(&self, row: &MessageRow, tenant: Option<&str>) -> bool {
+        self.tenant.as_ref().is_none_or(|wanted| tenant == Some(&**wanted))
+            && self.agent.as_ref().is_none_or(|agent| row.agent == *agent)
             && self.role.is_none_or(|role| row.message.role == role)
             && row.place > self.after
             && is_within(row.at, self.from, self.until)

@@ -80,8 +80,11 @@ impl Tables {
     }
 
     fn messages(&self, query: &MessageQuery) -> Vec<MessageRow> {
-        let rows = self.of(query.agent.as_ref()).flat_map(Rows::messages);
-        page(rows.filter(|row| query.admits(row)).cloned(), query.skip, query.most)
+        let of = |rows: &'_ Rows| -> Vec<MessageRow> {
+            let tenant = rows.row().owner.tenant.as_deref();
+            rows.messages().filter(|row| query.admits(row, tenant)).cloned().collect()
+        };
+        page(self.of(query.agent.as_ref()).flat_map(of), query.skip, query.most)
     }
 
     fn calls(&self, query: &CallQuery) -> Vec<CallRow> {

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use seawall_engine::{Block, CallId, CallState, Resolution, Resolve, ToolResult};
-use seawall_store::agents::CallQuery;
+use seawall_store::agents::{CallQuery, CallRow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,6 +39,13 @@ pub(super) struct Listed {
     next_offset: Option<u32>,
 }
 
+impl Listed {
+    pub(super) fn of(page: Page, rows: Vec<CallRow>) -> Self {
+        let (rows, next_offset) = page.cut(rows);
+        Self { tool_calls: rows.into_iter().map(Into::into).collect(), next_offset }
+    }
+}
+
 pub(super) async fn list(found: Found, Asked(filter): Asked<Filter>) -> Result<Json<Listed>, Problem> {
     let page = Page::new(filter.limit, filter.offset)?;
     let query = CallQuery {
@@ -49,8 +56,7 @@ pub(super) async fn list(found: Found, Asked(filter): Asked<Filter>) -> Result<J
         most: page.with_one_more(),
         ..CallQuery::default()
     };
-    let (rows, next_offset) = page.cut(found.store().calls(&query).await?);
-    Ok(Json(Listed { tool_calls: rows.into_iter().map(Into::into).collect(), next_offset }))
+    Ok(Json(Listed::of(page, found.store().calls(&query).await?)))
 }
 
 /// The call of the path.

@@ -136,6 +136,11 @@ pub async fn messages_are_found_by_what_they_are(opened: &Opened) {
     assert_eq!(places(MessageQuery { until: Some(second), ..of.clone() }).await, [1]);
     let since = places(MessageQuery { from: Some(second), ..of.clone() }).await;
     assert_eq!(since, [2, 3, 4]);
+    let of_tenant = |tenant: &str| MessageQuery { tenant: Some(tenant.into()), ..all.clone() };
+    assert_eq!(places(of_tenant("x")).await, [1, 2, 3, 4]);
+    assert_eq!(found(&of_tenant("y")).await, [("team.a".to_owned(), 1)]);
+    let others = MessageQuery { agent: Some(ready.id().clone()), ..of_tenant("y") };
+    assert!(found(&others).await.is_empty(), "another tenant's");
     let nobody = MessageQuery { agent: Some(super::stage::id("nobody")), ..all };
     assert!(found(&nobody).await.is_empty());
 }

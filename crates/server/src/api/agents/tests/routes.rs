@@ -221,6 +221,70 @@ async fn the_store_tells_how_it_is_and_what_was_asked_of_it() {
 }
 
 #[tokio::test]
+async fn reminders_are_set_listed_and_taken_back() {
+    let stage = Stage::new();
+    stage.agent("a", json!({})).await;
+    let of = async || stage.get("/api/agents/a/schedules").await.ok(200)["schedules"].clone();
+    let monday = json!({"id": "monday", "text": "report", "cron": "0 9 * * 1"});
+    let set = stage.post("/api/agents/a/schedules", &monday).await.ok(201);
+    assert_eq!((&set["id"], &set["trigger"]["kind"]), (&json!("monday"), &json!("cron")));
+    let steps = json!({"text": "be brief", "every_steps": 3});
+    let unnamed = stage.post("/api/agents/a/schedules", &steps).await.ok(201);
+    assert_eq!(of().await.as_array().unwrap().len(), 2);
+    for wrong in [
+        json!({"text": "x"}),
+        json!({"text": "x", "every_steps": 1, "cron": "* * * * *"}),
+        json!({"text": "x", "cron": "never"}),
+        json!({"text": " ", "every_steps": 1}),
+        json!({"text": "x", "every_steps": 0}),
+    ] {
+        stage.post("/api/agents/a/schedules", &wrong).await.problem(400, "BAD_REQUEST");
+    }
+    let path = format!("/api/agents/a/schedules/{}", unnamed["id"].as_str().unwrap());
+    for _ in 0..2 {
+        assert_eq!(stage.ask("DELETE", &path, &[], "").await.status, 204);
+    }
+    assert_eq!(of().await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reminder_whose_time_has_come_begins_a_turn() {
+    let stage = Stage::new();
+    stage.agent("a", json!({})).await;
+    let soon = json!({"text": "sim:text I mind", "after_seconds": 0});
+    stage.post("/api/agents/a/schedules", &soon).await.ok(201);
+    within(async {
+        while !stage.get("/api/agents/a/messages").await.ok(200).to_string().contains("\"I mind\"") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(stage.get("/api/agents/a/schedules").await.ok(200)["schedules"], json!([]));
+}
+
+#[tokio::test]
+async fn what_all_agents_have_said_and_done_is_found() {
+    let stage = Stage::new();
+    for id in ["a", "b"] {
+        stage.agent(id, json!({})).await;
+        stage.complete(id, "sim:tool work {\"n\":1}\nsim:turn 1 sim:text done").await;
+    }
+    let found = async |path: &str, what: &str| -> Vec<String> {
+        let listed = stage.get(path).await.ok(200);
+        listed[what].as_array().unwrap().iter().map(|row| row["agent"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(found("/api/messages?role=assistant", "messages").await, ["a", "a", "b", "b"]);
+    assert_eq!(found("/api/messages?role=assistant&limit=1&offset=2", "messages").await, ["b"]);
+    assert_eq!(found("/api/messages?agent=b", "messages").await.len(), 4);
+    assert_eq!(found("/api/tool-calls?tool=work&state=completed", "tool_calls").await, ["a", "b"]);
+    assert_eq!(found("/api/tool-calls?tool=play", "tool_calls").await, [""; 0]);
+    let stats = stage.get("/api/stats").await.ok(200);
+    assert_eq!((&stats["agents"], &stats["messages"]), (&json!(2), &json!(8)), "{stats}");
+    assert_eq!((&stats["agents_by_state"]["ready"], &stats["waiting"]), (&json!(2), &json!(0)), "{stats}");
+    assert_eq!(stats["tool_calls_by_name"]["work"], 2, "{stats}");
+}
+
+#[tokio::test]
 async fn what_agents_do_is_in_the_metrics() {
     let stage = Stage::new();
     stage.agent("a", json!({})).await;
@@ -263,7 +327,9 @@ async fn every_documented_route_is_there_and_answers_as_documented() {
     let document = openapi::document();
     let mut seen = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {
-        let is_ours = path.starts_with("/api/agents") || path.ends_with("/store");
+        let is_ours = path.starts_with("/api/agents")
+            || path.ends_with("/store")
+            || ["/api/messages", "/api/tool-calls", "/api/stats"].contains(&path.as_str());
         for (method, operation) in operations.as_object().unwrap().iter().filter(|_| is_ours) {
             let method: Method = method.to_uppercase().parse().unwrap();
             // A name with braces is none, so that every answer is about that, but for routes without a name.
@@ -276,7 +342,7 @@ async fn every_documented_route_is_there_and_answers_as_documented() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 24);
+    assert_eq!(seen, 30);
 }
 
 #[test]
