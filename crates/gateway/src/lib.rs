@@ -65,4 +65,5 @@ pub use token::{
     Tokens, TokensError, UnknownAlgorithm, looks_like_token,
 };
 pub use tunnel::Tunnel;
+pub use websocket::is_handshake;
 pub use within::{OwnCall, RequestBody};

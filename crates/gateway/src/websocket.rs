@@ -25,7 +25,8 @@ pub(crate) struct Handshake {
 }
 
 /// Whether a request asks to become a websocket (RFC 6455 §4.1).
-pub(crate) fn is_handshake(parts: &Parts) -> bool {
+#[must_use]
+pub fn is_handshake(parts: &Parts) -> bool {
     parts.method == Method::GET
         && parts.version == Version::HTTP_11
         && has(&parts.headers, &UPGRADE, "websocket")

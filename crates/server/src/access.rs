@@ -71,6 +71,16 @@ impl Admitted {
         key.map_or_else(|| "operator".to_owned(), |key| format!("key:{key}"))
     }
 
+    /// Whether the caller may change anything, and not only look.
+    pub(crate) fn may_change(&self) -> bool {
+        self.0.as_ref().is_none_or(|caller| rank(caller) >= Some(Role::Operator))
+    }
+
+    /// Takes one more request of the caller's from the rates of a route, beside the one by which it was let through.
+    pub(crate) fn take_rate(&self, app: &App, path: &str, address: Option<IpAddr>) -> Result<(), Problem> {
+        take_rate(app, path, address, self.0.as_deref())
+    }
+
     /// The tenant whose agents alone the caller may see. `None`: those of all.
     pub(crate) fn tenant(&self) -> Option<&Arc<str>> {
         self.0.as_ref().and_then(|caller| caller.actor.tenant.as_ref())
@@ -127,7 +137,7 @@ fn check(
             "send `Authorization: Bearer sk-sw-…`, made with `seawall keys create --role viewer`, or a JWT with a role",
         ));
     };
-    if caller.roles.iter().filter_map(|role| Role::named(role)).max().is_some_and(|role| role >= needed) {
+    if rank(&caller) >= Some(needed) {
         return Ok(Some(caller));
     }
     let name = format!("{needed:?}").to_lowercase();
@@ -138,6 +148,11 @@ fn check(
             "make a key with `seawall keys create --role {name}`, or have the token's issuer give the role"
         ),
     ))
+}
+
+/// The most that a caller may do.
+fn rank(caller: &Caller) -> Option<Role> {
+    caller.roles.iter().filter_map(|role| Role::named(role)).max()
 }
 
 /// Compares in a time that does not tell where the first difference is.

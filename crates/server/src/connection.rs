@@ -47,16 +47,16 @@ pub(crate) async fn serve(
     };
     let exchange = Arc::new(Exchange::default());
     let stream = Patient::new(stream, &service, timeouts, Arc::clone(&exchange), shutdown.clone());
-    let tunnel = Mutex::new(None);
+    let beyond = Mutex::new(None);
     let respond = service_fn(|request| {
-        let (tunnel, answering) = (&tunnel, exchange.begin());
+        let (beyond, answering) = (&beyond, exchange.begin());
         // In a box of its own, since hyper keeps room for the future of a request as long as the connection: a stream
         // would otherwise carry the room of everything that came before it.
         let answer = Box::pin(service.call(peer, request));
         async move {
             let mut response = answer.await;
-            if let Some(begun) = response.body_mut().take_tunnel() {
-                *tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+            if let Some(begun) = response.body_mut().take_beyond() {
+                *beyond.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
             }
             answering.ends_at(response.body().ends_at());
             Ok::<_, std::convert::Infallible>(response.map(|body| Sending { body, _answering: answering }))
@@ -85,7 +85,7 @@ pub(crate) async fn serve(
     tracing::trace!(?ended, "connection ended");
     // hyper is done with the connection when a 101 has gone out; what it had read beyond the handshake is part of it.
     let Parts { io, read_buf, .. } = connection.into_parts();
-    let begun = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let begun = beyond.into_inner().unwrap_or_else(PoisonError::into_inner);
     let patient = io.into_inner();
     if let (Ok(()), Some(begun)) = (ended, begun) {
         begun.run(patient.into_stream(), read_buf).await;

@@ -16,6 +16,7 @@ mod notify;
 mod problem;
 mod process;
 mod service;
+mod socket;
 mod state_file;
 mod times;
 mod worker;

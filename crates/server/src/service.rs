@@ -13,10 +13,12 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use seawall_gateway::{Gateway, GatewayBody, Tunnel};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tower_service::Service as _;
 
 use crate::App;
+use crate::socket::Begun;
 
 /// What one worker needs to answer requests.
 #[derive(Clone)]
@@ -30,6 +32,25 @@ pub(crate) struct Service {
 pub(crate) enum ServiceBody {
     Gateway(GatewayBody),
     Own(axum::body::Body),
+    /// There is none: the connection becomes a websocket of ours.
+    Socket(Option<Begun>),
+}
+
+/// What is run on a connection once a 101 has gone out.
+#[derive(Debug)]
+pub(crate) enum Beyond {
+    Tunnel(Box<Tunnel>),
+    Socket(Begun),
+}
+
+impl Beyond {
+    /// `early` is what the client sent right behind its handshake.
+    pub(crate) async fn run(self, client: TcpStream, early: Bytes) {
+        match self {
+            Self::Tunnel(tunnel) => tunnel.run(client, early).await,
+            Self::Socket(begun) => begun.run(client, early).await,
+        }
+    }
 }
 
 /// An answer broke off.
@@ -40,15 +61,16 @@ impl ServiceBody {
     pub(crate) fn ends_at(&self) -> Option<Instant> {
         match self {
             Self::Gateway(body) => body.ends_at(),
-            Self::Own(_) => None,
+            Self::Own(_) | Self::Socket(_) => None,
         }
     }
 
     /// What is to be run on the connection once the answer has gone out.
-    pub(crate) fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
+    pub(crate) fn take_beyond(&mut self) -> Option<Beyond> {
         match self {
-            Self::Gateway(body) => body.take_tunnel(),
+            Self::Gateway(body) => body.take_tunnel().map(Beyond::Tunnel),
             Self::Own(_) => None,
+            Self::Socket(begun) => begun.take().map(Beyond::Socket),
         }
     }
 }
@@ -64,6 +86,7 @@ impl Body for ServiceBody {
         match self.get_mut() {
             Self::Gateway(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
             Self::Own(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+            Self::Socket(_) => Poll::Ready(None),
         }
     }
 
@@ -71,6 +94,7 @@ impl Body for ServiceBody {
         match self {
             Self::Gateway(body) => body.is_end_stream(),
             Self::Own(body) => body.is_end_stream(),
+            Self::Socket(_) => true,
         }
     }
 
@@ -78,6 +102,7 @@ impl Body for ServiceBody {
         match self {
             Self::Gateway(body) => body.size_hint(),
             Self::Own(body) => body.size_hint(),
+            Self::Socket(_) => SizeHint::with_exact(0),
         }
     }
 }
@@ -110,8 +135,11 @@ impl Service {
         }
         let mut request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(peer);
-        let response = own(self.routes.clone(), request).await;
-        response.map(ServiceBody::Own)
+        let mut response = own(self.routes.clone(), request).await;
+        match response.extensions_mut().remove::<Begun>() {
+            Some(begun) => response.map(|_empty| ServiceBody::Socket(Some(begun))),
+            None => response.map(ServiceBody::Own),
+        }
     }
 }
 

@@ -24,6 +24,7 @@ mod cassettes;
 mod charges;
 mod contents;
 mod contract;
+mod conversing;
 mod crashes;
 mod disk_full;
 mod documents;

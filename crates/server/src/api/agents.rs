@@ -7,6 +7,7 @@ mod answer;
 pub(crate) mod approvals;
 mod blobs;
 mod calls;
+mod conversing;
 mod deciding;
 mod events;
 mod face;

@@ -53,6 +53,11 @@ pub(super) async fn interrupt(
 }
 
 pub(super) async fn decide(found: Found, Input(body): Input<Decision>) -> Result<Json<Accepted>, Problem> {
+    Ok(Json(Accepted { bookmark: give(&found, body).await? }))
+}
+
+/// Gives a decision in the caller's name.
+pub(super) async fn give(found: &Found, body: Decision) -> Result<Bookmark, Problem> {
     let subject = match (body.approval_id, body.call_id) {
         (Some(approval), None) => Subject::Approval(approval),
         (None, Some(call)) => Subject::Call(call),
@@ -68,7 +73,7 @@ pub(super) async fn decide(found: Found, Input(body): Input<Decision>) -> Result
     let by = found.who.name().into();
     let Decision { decision: ruling, note, scope, arguments, .. } = body;
     let decide = Decide { subject, ruling, by, scope, note, arguments };
-    Ok(Json(Accepted { bookmark: settle(&found.runtime, &found.row, decide).await? }))
+    settle(&found.runtime, &found.row, decide).await
 }
 
 /// Decides. Once the step is over only the ledger knows of the question: the same answer again is still no error.

@@ -1,7 +1,9 @@
-//! `/api/agents/{id}/events` and `…/stream`: what happens to an agent, as it happens.
+//! `/api/agents/{id}/events` and `…/stream`: what happens to an agent, as it happens: as server-sent events, or as a websocket.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -9,12 +11,15 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use seawall_engine::Channel;
 use serde::Deserialize;
+use tokio_util::context::TokioContext;
 
+use super::conversing::Conversation;
 use super::following::{Events, Following};
 use super::found::Found;
 use super::input::Asked;
 use crate::App;
 use crate::problem::Problem;
+use crate::socket;
 
 /// What a reader of words wants to know.
 const WORDS: &[&str] = &[
@@ -50,11 +55,21 @@ pub(super) async fn events(
     State(app): State<Arc<App>>,
     found: Found,
     Asked(Wanted { channels, since }): Asked<Wanted>,
+    socket::Asked(handshake): socket::Asked,
+    peer: Option<Extension<SocketAddr>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let channels = channels.as_deref().map_or_else(|| Ok(Channel::ALL.to_vec()), read_channels)?;
     let since = last_event_id(&headers)?.or(since).unwrap_or(0);
-    Ok(follow(&app, &found, &channels, since, None, None))
+    let Some(handshake) = handshake else {
+        return Ok(follow(&app, &found, &channels, since, None, None));
+    };
+    let feed = found.runtime.follow(found.id(), &channels, since);
+    let address = peer.map(|Extension(peer)| app.gateway().client_address(peer.ip(), &headers));
+    let home = found.runtime.home().clone();
+    let conversation = Conversation { app, found, feed, address };
+    // What the store opens for it is to outlive the thread that serves the client.
+    Ok(handshake.accept(|socket| TokioContext::new(conversation.run(socket), home)))
 }
 
 /// The words of a turn piece by piece, and its end; from now on where no number is given.
