@@ -1,5 +1,8 @@
 //! What can go wrong with an agent, in the words of whoever asked.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use seawall_engine::{AgentId, Refused};
 use seawall_store::StoreError;
 use seawall_store::agents::AgentRow;
@@ -29,6 +32,18 @@ pub enum AgentError {
     #[error("the server is shutting down; try again in a moment, or at another server")]
     Stopping,
     /// Too much is waiting.
-    #[error("{0} agents wait for a worker already; try again in a moment, or start more workers")]
-    Busy(u64),
+    #[error(
+        "{waiting} agents{} wait for a worker already, the first in the queue for {}s; try again later, or start more workers",
+        tenant.as_ref().map(|_| " of this tenant").unwrap_or_default(), oldest.as_secs()
+    )]
+    Busy {
+        /// How many agents.
+        waiting: u64,
+        /// How long the first of all has waited.
+        oldest: Duration,
+        /// Whose they are. `None`: everybody's.
+        tenant: Option<Arc<str>>,
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
 }

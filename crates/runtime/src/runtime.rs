@@ -20,7 +20,7 @@ use crate::live::Place;
 use crate::metrics::Counts;
 use crate::perform::plan;
 use crate::shared::{Parts, Shared};
-use crate::{AgentError, Durations, Feed, Templates, census, outside, worker};
+use crate::{AgentError, Durations, Feed, Templates, census, outside, pressure, worker};
 
 /// How often to look for an agent anew that was just let go of.
 const TRIES: usize = 4;
@@ -211,7 +211,8 @@ impl Runtime {
     /// Accepts a message: it is durable when this returns. The same name again is the same message.
     ///
     /// # Errors
-    /// [`AgentError::KeyReused`] where a message of this name says something else; what the engine refuses.
+    /// [`AgentError::KeyReused`] where a message of this name says something else; [`AgentError::Busy`] where too much waits;
+    /// what the engine refuses.
     pub async fn send(
         &self,
         id: &AgentId,
@@ -221,6 +222,9 @@ impl Runtime {
     ) -> Result<Done, AgentError> {
         if let Some(accepted) = self.shared.store.accepted(id, &message).await? {
             return known(&accepted, kind, &content);
+        }
+        if kind == MessageKind::User {
+            pressure::admit(&self.shared, id).await?;
         }
         let sent =
             self.command(id, SendMessage { id: message.clone(), kind, content: Arc::clone(&content) }).await;

@@ -29,6 +29,7 @@ use crate::live::Live;
 use crate::member::Member;
 use crate::metrics::{Counters, Durations};
 use crate::model::Model;
+use crate::pressure::QueueLimits;
 use crate::served::ToolServers;
 
 /// What a runtime is made of.
@@ -88,6 +89,8 @@ pub struct Settings {
     pub retry_after: (Duration, Duration),
     /// How long people have to decide. `None`: as long as they like.
     pub approval_expires: Option<Duration>,
+    /// How much may wait for a worker before more is turned away.
+    pub queue: QueueLimits,
     /// The folder of the agents' places.
     pub places: PathBuf,
     /// A folder that no template may name as the root of a sandbox, nor one around it or in it: keys, traces and stores are
@@ -105,6 +108,7 @@ impl Default for Settings {
             retries: 3,
             retry_after: (Duration::from_secs(1), Duration::from_mins(1)),
             approval_expires: None,
+            queue: QueueLimits::default(),
             places: PathBuf::from("agents"),
             private: None,
         }

@@ -127,6 +127,7 @@ pub(crate) fn start(around: &Around<'_>) -> Result<Agents, Failure> {
             idle_after: settings.idle_after,
             lease: settings.lease,
             approval_expires: Some(around.approval_expires),
+            queue: settings.queue,
             places: data_dir.join("agents"),
             private: Some(data_dir.to_path_buf()),
             ..Settings::default()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use seawall_config::Reader;
+use seawall_runtime::QueueLimits;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -16,6 +17,8 @@ pub(crate) struct AgentSettings {
     pub(crate) idle_after: Duration,
     /// How long a worker that says nothing is taken for alive.
     pub(crate) lease: Duration,
+    /// How much may wait for a worker.
+    pub(crate) queue: QueueLimits,
     /// The folder of templates.
     pub(crate) templates: String,
 }
@@ -38,6 +41,24 @@ pub(super) fn declare(reader: &mut Reader<'_>) -> AgentSettings {
                 30 * SECOND,
                 SECOND..=DAY,
             ),
+            queue: QueueLimits {
+                depth: agents.optional_integer(
+                    "max_queue",
+                    "How many agents may wait for a worker; messages that would begin more work are refused with 429 and \
+                     Retry-After. Default: any number.",
+                    1..=1_000_000_000,
+                ),
+                age: agents.optional_duration(
+                    "max_queue_age",
+                    "How long the first of them may have waited; the same then. Default: as long as it takes.",
+                    SECOND..=DAY,
+                ),
+                tenant_depth: agents.optional_integer(
+                    "max_queue_per_tenant",
+                    "How many agents of one tenant may wait; the same then for that tenant alone. Default: any number.",
+                    1..=1_000_000_000,
+                ),
+            },
             templates: agents.text(
                 "templates",
                 "The folder of templates, looked for in the data directory and in the working directory.",

@@ -33,8 +33,8 @@ impl From<AgentError> for Problem {
             AgentError::Stopping => {
                 Self::new(Code::Draining, detail, "try again as Retry-After says").retry_after(SOON)
             }
-            AgentError::Busy(_) => {
-                Self::new(Code::AgentQueueFull, detail, "wait as Retry-After says").retry_after(SOON)
+            AgentError::Busy { retry_after, .. } => {
+                Self::new(Code::AgentQueueFull, detail, "wait as Retry-After says").retry_after(retry_after)
             }
         }
     }

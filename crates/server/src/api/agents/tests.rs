@@ -3,6 +3,7 @@
 mod errors;
 mod events;
 mod people;
+mod pressure;
 mod routes;
 mod stage;
 mod tenants;

@@ -28,7 +28,8 @@ use seawall_llm_client::{Requester, client_config};
 use seawall_mcp::{Proxy, RemoteParts};
 use seawall_policy::Policy;
 use seawall_runtime::{
-    BoxFuture, Model, NoReply, Parts, Pieces, Policies, Question, Reply, Runtime, Settings, Templates,
+    BoxFuture, Model, NoReply, Parts, Pieces, Policies, Question, QueueLimits, Reply, Runtime, Settings,
+    Templates,
 };
 use seawall_sandbox::Sandbox;
 use seawall_store::agents::{Measured, Owner};
@@ -253,13 +254,21 @@ impl Stage {
 
     /// On this store, with a tool that ends so often by itself.
     pub(super) fn on(store: Arc<dyn AgentStore>, keys: &[(&str, Option<&str>)], ends: usize) -> Self {
-        Self::asking(Options::default(), store, keys, ends)
+        Self::asking(Options::default(), store, keys, ends, Settings::default())
+    }
+
+    /// Where nobody runs agents, with keys, and so much room in the queue.
+    pub(super) fn queueing(keys: &[(&str, Option<&str>)], queue: QueueLimits) -> Self {
+        let store: Arc<dyn AgentStore> = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
+        let settings = Settings { works: false, queue, ..Settings::default() };
+        Self::asking(Options::default(), store, keys, 0, settings)
     }
 
     /// With a model that takes its time over every word.
     pub(super) fn slow() -> Self {
         let options = Options { tokens_per_second: Some(400), ..Options::default() };
-        Self::asking(options, Arc::new(MemoryAgents::new(Arc::new(SystemClock::new()))), &[], 1_000)
+        let store = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));
+        Self::asking(options, store, &[], 1_000, Settings::default())
     }
 
     fn asking(
@@ -267,6 +276,7 @@ impl Stage {
         store: Arc<dyn AgentStore>,
         keys: &[(&str, Option<&str>)],
         ends: usize,
+        settings: Settings,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -307,7 +317,7 @@ impl Stage {
             settings: Settings {
                 retry_after: (Duration::from_millis(1), Duration::from_millis(20)),
                 places: folder.path().join("agents"),
-                ..Settings::default()
+                ..settings
             },
         });
         let desk: Arc<dyn Store> = Arc::new(MemoryStore::new());
