@@ -1,9 +1,8 @@
-//! The bench of durable agents: `world` is a runtime whose model costs nothing, `measures` is what is measured of it.
+//! The bench of durable agents: `measures` is what is measured of a runtime whose model costs nothing (the runtime's `measure`).
 //!
 //! Everything but the model is real: the store, the checkpoint, the ledger, the trace.
 
 mod measures;
-mod world;
 
 pub use measures::{Plan, memory, resume, seed, turns};
-pub use world::{Around, around};
+pub use seawall_runtime::measure::{Around, around};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Parser, Subcommand};
 use seawall_base::clock::SystemClock;
 use seawall_bench::agents::{Around, Plan, around, memory, resume, seed, turns};
@@ -69,7 +69,7 @@ fn main() -> anyhow::Result<()> {
     let store = open(&arguments.store)?;
     let _entered = threads.enter();
     let calls = if let What::Turns { calls, .. } = arguments.what { calls } else { 1 };
-    let Around { runtime, writer } = around(folder.path(), store, calls)?;
+    let Around { runtime, writer } = around(folder.path(), store, calls).map_err(|fault| anyhow!(fault))?;
     let figures = threads.block_on(async {
         match arguments.what {
             What::Turns { agents, turns: each, calls } => {

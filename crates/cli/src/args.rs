@@ -13,7 +13,7 @@ use seawall_trace::sign::{KeyError, PublicKey};
 
 use crate::otlp::Endpoint;
 
-pub(crate) use agent::{AgentArgs, AgentCommand, ChatArgs, PlaceArgs, RepairArgs};
+pub(crate) use agent::{AgentArgs, AgentCommand, ChatArgs, DoctorArgs, PlaceArgs, RepairArgs};
 pub(crate) use store::StoreCommand;
 
 /// Takes AI agents to production: one checkpoint for every model call and tool call.
@@ -103,8 +103,8 @@ pub(crate) enum Command {
     Policy(PolicyCommand),
     /// Run a command that the kernel confines: files, network, processes, memory, time
     Exec(ExecArgs),
-    /// Check this machine and configuration
-    Doctor,
+    /// Check this machine and configuration, or measure what it carries
+    Doctor(DoctorArgs),
     /// Shell completions
     Completions {
         /// The shell

@@ -64,7 +64,8 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
         Command::Config(command) => config::run(&world, &command),
         Command::Policy(command) => policy::run(&world, command),
         Command::Exec(args) => exec::run(&world, args),
-        Command::Doctor => doctor::run(&world),
+        Command::Doctor(args) if args.capacity => doctor::capacity(&world, args.store),
+        Command::Doctor(_) => doctor::run(&world),
         Command::Up(_)
         | Command::Proxy(_)
         | Command::Serve(_)

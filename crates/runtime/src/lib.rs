@@ -26,6 +26,7 @@ mod holder;
 mod hooks;
 mod hub;
 mod live;
+pub mod measure;
 mod member;
 mod metrics;
 mod model;

@@ -86,6 +86,18 @@ pub(crate) struct PlaceArgs {
     pub(crate) store: Option<String>,
 }
 
+/// Flags of `doctor`.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct DoctorArgs {
+    /// Measure how many agents this machine carries, for some seconds
+    #[arg(long)]
+    pub(crate) capacity: bool,
+    /// On a store of this kind: sqlite:PATH, json:FOLDER (measured beside it), or a PostgreSQL database without agents
+    /// [default: that of the configuration]
+    #[arg(long, value_name = "URL", requires = "capacity")]
+    pub(crate) store: Option<String>,
+}
+
 /// Flags of `agent repair`.
 #[derive(Debug, Clone, Args)]
 #[command(group = clap::ArgGroup::new("mend").required(true))]

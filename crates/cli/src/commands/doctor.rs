@@ -1,5 +1,7 @@
 //! `seawall doctor`: whether this machine and this configuration will do.
 
+mod capacity;
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::ExitCode;
@@ -49,6 +51,8 @@ struct Row {
 fn row(check: &'static str, state: State, evidence: impl Into<String>, remedy: &'static str) -> Row {
     Row { check, state, evidence: evidence.into(), remedy: if state == State::Pass { "" } else { remedy } }
 }
+
+pub(crate) use self::capacity::run as capacity;
 
 pub(crate) fn run(world: &World<'_>) -> Outcome {
     let request = Request {

@@ -243,3 +243,21 @@ async fn commands_are_held_to_the_policy_for_files() {
     assert_eq!(std::fs::read_to_string(root.join("here")).unwrap(), "ran\n");
     assert!(!root.join("fixed/there").exists());
 }
+#[test]
+fn the_capacity_of_this_machine_is_measured_and_nothing_is_left_behind() {
+    let setup = setup("up");
+    for store in ["sqlite:kept/agents.db", "json:kept/agents"] {
+        std::fs::create_dir_all(setup.path("kept")).unwrap();
+        let measured = setup.cli_json(&["doctor", "--capacity", "--store", store]);
+        assert_eq!(measured["store"], store.split(':').next().unwrap(), "{measured}");
+        let turns = &measured["turns_per_second"];
+        assert!(
+            turns["one_agent"].as_f64() > Some(0.0) && turns["fifty_agents"].as_f64() > Some(0.0),
+            "{measured}"
+        );
+        assert!(measured["bytes_per_agent"]["live"].as_u64() > Some(0), "{measured}");
+        assert!(measured["fsync_ms"]["p99"].as_f64() >= measured["fsync_ms"]["p50"].as_f64(), "{measured}");
+        let left: Vec<_> = std::fs::read_dir(setup.path("kept")).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}

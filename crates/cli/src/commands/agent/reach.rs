@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use super::World;
 use super::deed::Deed;
 use crate::args::PlaceArgs;
-use crate::exit::Failure;
 use crate::commands::store::Opened;
+use crate::exit::Failure;
 use crate::{client, settings};
 
 /// As many as are listed.

@@ -1,4 +1,7 @@
-//! A runtime for the bench of agents: a model that answers at once and a tool that gives a kilobyte.
+//! A runtime for measuring: a model that answers at once and a tool that gives a kilobyte; the store, the checkpoint, the
+//! ledger and the trace are real. So what a turn takes is what the product adds to it.
+//!
+//! For benches, and for the capacity that `seawall doctor` tells. No agent of anybody's is run here: give it a store of its own.
 
 use std::io;
 use std::net::IpAddr;
@@ -16,9 +19,6 @@ use seawall_checkpoint::tool::Resolver;
 use seawall_engine::{EffectClass, ToolSpec};
 use seawall_llm_client::{Requester, client_config};
 use seawall_policy::{Declared, Policy};
-use seawall_runtime::{
-    BoxFuture, Model, NoReply, Parts, Pieces, Policies, Question, Reply, Runtime, Settings, Templates,
-};
 use seawall_sandbox::Sandbox;
 use seawall_store::AgentStore;
 use seawall_store::agents::Owner;
@@ -26,6 +26,16 @@ use seawall_tools::{Call, Description, Outcome, Registry, Tool};
 use seawall_trace::{MemoryHeads, Writer};
 use seawall_types::{Clock, Mode, Usd};
 use serde_json::json;
+
+use crate::{
+    BoxFuture, Model, NoReply, Parts, Pieces, Policies, Question, Reply, Runtime, Settings, Templates,
+};
+
+/// The template of agents that are measured.
+pub const TEMPLATE: &str = "bench";
+
+/// What can't be put together.
+pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// No agent is let go of while something is measured.
 const IDLE_AFTER: Duration = Duration::from_hours(1);
@@ -44,14 +54,14 @@ pub struct Around {
 ///
 /// # Errors
 /// When the folder can't be used.
-pub fn around(folder: &Path, store: Arc<dyn AgentStore>, calls: usize) -> anyhow::Result<Around> {
+pub fn around(folder: &Path, store: Arc<dyn AgentStore>, calls: usize) -> Result<Around, Fault> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let options = seawall_trace::Options::new(folder.join("runs"));
     let (writer, trace) = Writer::start(options, Arc::new(MemoryHeads::default()), Arc::clone(&clock))?;
     let ledger = Arc::new(Ledger::in_memory(Vec::new()));
     let templates = Templates::new();
     templates.add(serde_json::from_value(json!({
-        "id": "bench",
+        "id": TEMPLATE,
         "system_prompt": "You are fast.",
         "model": { "provider": "openai", "name": "instant" },
         "tools": "*",
