@@ -10,6 +10,7 @@ mod key_policies;
 pub(crate) mod key_sets;
 mod limits;
 mod mcp;
+mod places;
 mod plan;
 mod reload;
 mod watch;

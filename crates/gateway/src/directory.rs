@@ -92,6 +92,11 @@ fn is_of(upstream: &Upstream, kind: Dialect) -> bool {
     upstream.settings.dialect.is_none_or(|own| own == kind)
 }
 
+/// This upstream and no other.
+pub(crate) fn only(upstream: &Arc<Upstream>) -> Plan {
+    std::iter::once(direct(upstream)).collect()
+}
+
 fn direct(upstream: &Arc<Upstream>) -> Target {
     Target { upstream: Arc::clone(upstream), model: None, weight: upstream.settings.weight }
 }

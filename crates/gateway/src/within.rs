@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use seawall_llm_client::Upstream;
 use seawall_types::{RunId, Usd};
 
 use crate::accepted::Accepted;
@@ -22,12 +23,15 @@ pub struct OwnCall {
     pub caller: Arc<Caller>,
     /// The run that it counts for.
     pub run: RunId,
+    /// Who alone is asked. `None`: whom the configuration says.
+    pub upstream: Option<Arc<Upstream>>,
 }
 
 /// What is known of an own call on its way down the column.
 #[derive(Debug)]
 pub(crate) struct Within {
     pub(crate) caller: Arc<Caller>,
+    pub(crate) upstream: Option<Arc<Upstream>>,
     pub(crate) cost: Arc<OnceLock<Usd>>,
 }
 
@@ -83,7 +87,8 @@ impl Gateway {
         let mut accepted = phase::accept(self, &snapshot, here, parts);
         let cost: Arc<OnceLock<Usd>> = Arc::default();
         accepted.run = own.run;
-        accepted.within = Some(Within { caller: own.caller, cost: Arc::clone(&cost) });
+        accepted.within =
+            Some(Within { caller: own.caller, upstream: own.upstream, cost: Arc::clone(&cost) });
         let mut response = self.serve(worker, &snapshot, accepted, RequestBody::Here(Some(body))).await;
         header::put(response.headers_mut(), header::RUN, own.run.to_string());
         (response, cost)
@@ -94,6 +99,11 @@ impl Accepted {
     /// Who makes the call, if this process does.
     pub(crate) fn own_caller(&self) -> Option<&Arc<Caller>> {
         self.within.as_ref().map(|within| &within.caller)
+    }
+
+    /// Whom alone this process wants asked.
+    pub(crate) fn own_upstream(&self) -> Option<&Arc<Upstream>> {
+        self.within.as_ref().and_then(|within| within.upstream.as_ref())
     }
 
     /// Tells this process what its call has cost.

@@ -55,8 +55,8 @@ pub use runtime::{CreateAgent, ForkAt, Gauges, Runtime};
 pub use served::ToolServers;
 pub use shared::{Parts, Policies, Settings};
 pub use template::{
-    ContextSettings, HookSettings, HooksSettings, HttpToolSettings, LimitSettings, ModelSettings,
-    SandboxSettings, SubagentSettings, Template, TemplateError, Templates, TimeoutSettings, TodoSettings,
-    ToolChoice,
+    ContextSettings, HookSettings, HooksSettings, HttpToolSettings, KeyReference, LimitSettings, ModelPlace,
+    ModelSettings, ModelUrl, SandboxSettings, SubagentSettings, Template, TemplateError, Templates,
+    TimeoutSettings, TodoSettings, ToolChoice,
 };
 pub use wait::{Completed, Status};

@@ -13,6 +13,8 @@ use seawall_engine::AgentId;
 use seawall_store::agents::Owner;
 use seawall_types::{RunId, Usd};
 
+use crate::ModelPlace;
+
 /// A future of a trait's method.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -34,6 +36,8 @@ pub struct Question {
     pub run: RunId,
     /// Whose budgets pay.
     pub owner: Owner,
+    /// Where the model is, where that is not for the configuration to say.
+    pub place: Option<ModelPlace>,
     /// The path, with its query, as a client of the provider would write it.
     pub path: String,
     /// Headers beyond those of every request.

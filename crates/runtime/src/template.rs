@@ -7,6 +7,7 @@
 mod files;
 mod hooks;
 mod http_tool;
+mod place;
 mod settings;
 pub(crate) mod skills;
 
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 pub use hooks::{HookSettings, HooksSettings};
 pub use http_tool::HttpToolSettings;
+pub use place::{KeyReference, ModelPlace, ModelUrl};
 pub use settings::{
     ContextSettings, LimitSettings, ModelSettings, SandboxSettings, SubagentSettings, Template,
     TimeoutSettings, TodoSettings, ToolChoice,
@@ -149,6 +151,9 @@ impl Template {
         skills::check(&template.skills).map_err(wrong)?;
         template.hooks.root(path);
         template.check().map_err(wrong)?;
+        if let Some(fault) = template.model.fault() {
+            return Err(wrong(fault.to_owned()));
+        }
         // For one agent the depth may have come down to this; for all of them it makes no sense.
         if template.subagents.depth == 0 && template.subagents.templates.is_some() {
             let reason =
@@ -187,6 +192,13 @@ impl Template {
         // They run as this program does: whoever may make an agent need not be allowed that.
         if overrides.get("hooks").is_some() {
             return Err(wrong("hooks are the operator's and stand in the template alone".to_owned()));
+        }
+        // Overrides come from callers, who would have somebody else's key sent wherever they like.
+        let is_place = |key: &str| overrides.pointer(&format!("/model/{key}")).is_some();
+        if is_place("base_url") || is_place("api_key") {
+            let reason =
+                "where a model is, and with which key, is the template's to say: write another template";
+            return Err(wrong(reason.to_owned()));
         }
         let mut value = serde_json::to_value(self).map_err(|error| wrong(error.to_string()))?;
         merge(&mut value, overrides);

@@ -30,6 +30,7 @@ use seawall_tools::{HttpFetch, Registry, built_in};
 use seawall_types::{Actor, Clock};
 
 use super::agent_servers::AgentServers;
+use super::places::Places;
 use crate::exit::Failure;
 use crate::policy;
 use crate::settings::{AgentSettings, StoreChoice};
@@ -111,6 +112,7 @@ pub(crate) fn start(around: &Around<'_>) -> Result<Agents, Failure> {
         resolver: Arc::new(SystemResolver),
         model: Arc::new(Through {
             gateway: Arc::clone(gateway),
+            places: Places::new(environment, clock, around.workers),
             workers: around.workers,
             turn: AtomicUsize::new(0),
         }),
@@ -158,6 +160,7 @@ impl Agents {
 #[derive(Debug)]
 struct Through {
     gateway: Arc<Gateway>,
+    places: Places,
     workers: usize,
     turn: AtomicUsize,
 }
@@ -165,7 +168,8 @@ struct Through {
 impl Model for Through {
     fn ask(&self, question: Question) -> BoxFuture<'_, Result<Reply, NoReply>> {
         Box::pin(async move {
-            let own = OwnCall { caller: self.caller(&question)?, run: question.run };
+            let upstream = question.place.as_ref().map(|place| self.places.upstream(place)).transpose()?;
+            let own = OwnCall { caller: self.caller(&question)?, run: question.run, upstream };
             let request = HttpRequest::post(&question.path).header(CONTENT_TYPE, "application/json");
             let request =
                 question.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));

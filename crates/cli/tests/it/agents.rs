@@ -6,8 +6,10 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::eventually;
+use crate::support::format::Format;
 use crate::support::program::{Program, Setup, one_upstream};
 use crate::support::raw;
+use crate::support::upstream::{Reply, Upstream};
 
 const TEMPLATE: &str = "
 id: helper
@@ -260,4 +262,63 @@ fn the_capacity_of_this_machine_is_measured_and_nothing_is_left_behind() {
         let left: Vec<_> = std::fs::read_dir(setup.path("kept")).unwrap().collect();
         assert!(left.is_empty(), "{left:?}");
     }
+}
+
+#[tokio::test]
+async fn a_template_says_where_its_model_is_and_who_knows_the_key() {
+    let upstream = Upstream::start(|_, _| Reply::events(Format::Chat.events(true)));
+    let setup = setup("up").args(["--listen", "127.0.0.1:0"]).env("TEAM_KEY", "sk-of-the-team");
+    let template = format!(
+        "id: elsewhere\nmodel: {{ provider: openai, name: sim-small, base_url: \"{}\", api_key: \"${{TEAM_KEY}}\" }}\n",
+        upstream.url()
+    );
+    setup.write("templates/elsewhere.yaml", &template);
+    let lost = template.replace("TEAM_KEY", "NOBODYS_KEY").replace("id: elsewhere", "id: lost");
+    setup.write("templates/lost.yaml", &lost);
+    let server = setup.start();
+    posted(&server, "/api/agents", &json!({ "id": "a", "template": "elsewhere" })).await;
+    let ended = posted(&server, "/api/agents/a/messages?wait=true", &json!({ "content": "hi" })).await;
+    assert_eq!(ended["status"], "ok", "{ended}");
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!(seen[0].header("authorization"), Some("Bearer sk-of-the-team"));
+    // It was admitted, paid for and written down like every other call.
+    let events = setup.events();
+    let settled = events.iter().find(|event| event["kind"] == "action.settled");
+    assert_eq!(settled.unwrap()["data"]["kind"], "model_call", "{events:?}");
+    let everything = std::fs::read(setup.data_dir().join("seawall.db")).unwrap();
+    assert!(!everything.windows(14).any(|bytes| bytes == b"sk-of-the-team"), "the key is kept nowhere");
+
+    // A caller can't have the team's key sent elsewhere.
+    let stolen =
+        json!({ "template": "elsewhere", "overrides": { "model": { "base_url": "http://evil.example" } } });
+    let refused = server.ask(raw::post("/api/agents", stolen.to_string())).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    let named = json!({ "template": "helper", "overrides": { "model": { "api_key": "${TEAM_KEY}" } } });
+    assert_eq!(server.ask(raw::post("/api/agents", named.to_string())).await.status, 400);
+    // Without its key it says so.
+    posted(&server, "/api/agents", &json!({ "id": "b", "template": "lost" })).await;
+    posted(&server, "/api/agents/b/messages", &json!({ "content": "hi" })).await;
+    eventually("the agent says what is missing", async || {
+        let answer = server.ask(raw::get("/metrics")).await;
+        if answer.text().contains("seawall_agent_model_retries_total 1") { Ok(()) } else { Err("not yet") }
+    })
+    .await;
+    assert_eq!(upstream.seen().len(), 1, "nobody is asked without a key");
+}
+
+#[test]
+fn a_template_with_a_key_in_it_does_not_start() {
+    let setup = setup("up").args(["--listen", "127.0.0.1:0"]);
+    let model = "provider: openai, name: x, base_url: \"https://host/v1\", api_key: sk-secret-itself";
+    setup.write("templates/loose.yaml", &format!("id: loose\nmodel: {{ {model} }}\n"));
+    let refused = setup.run();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("write ${NAME}"), "{said}");
+    setup.write(
+        "templates/loose.yaml",
+        "id: loose\nmodel: { provider: openai, name: x, api_key: \"${K}\" }\n",
+    );
+    let refused = setup.run();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("model.base_url"), "{refused:?}");
 }

@@ -5,11 +5,14 @@ use seawall_types::Code;
 use super::Payload;
 use crate::Snapshot;
 use crate::accepted::Accepted;
-use crate::directory::Plan;
+use crate::directory::{Plan, only};
 use crate::refusal::Refusal;
 
 /// The upstreams to try, in order. It comes before the reservation, which is made for the dearest of them.
 pub(crate) fn plan(snapshot: &Snapshot, accepted: &Accepted, payload: &Payload) -> Result<Plan, Refusal> {
+    if let Some(upstream) = accepted.own_upstream() {
+        return Ok(only(upstream));
+    }
     let (named, model) = (accepted.upstream.as_deref(), payload.model());
     let plan = snapshot.directory.plan(named, accepted.kind, model, |below| draw(accepted, below));
     if !plan.is_empty() {

@@ -63,6 +63,7 @@ async fn by_model(
         agent: session.agent.clone(),
         run: session.traced(),
         owner: session.owner.clone(),
+        place: settings.place(),
         path: request.path,
         headers: request.headers,
         body: request.body,

@@ -151,6 +151,7 @@ fn question(
         agent: session.agent.clone(),
         run: session.traced(),
         owner: session.owner.clone(),
+        place: settings.place(),
         path: written.path,
         headers: written.headers,
         body: written.body,

@@ -8,6 +8,7 @@ use seawall_types::{Tokens, Usd};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::place::{KeyReference, ModelPlace, ModelUrl};
 use super::{HooksSettings, HttpToolSettings};
 
 /// What agents are made of.
@@ -73,6 +74,12 @@ pub struct ModelSettings {
     pub provider: String,
     /// The model.
     pub name: String,
+    /// Where it is. `None`: where the configuration's upstreams and routes say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<ModelUrl>,
+    /// Who knows its key, beside an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<KeyReference>,
     /// The longest answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u64>,
@@ -100,6 +107,21 @@ pub struct ModelSettings {
 }
 
 impl ModelSettings {
+    /// Where its calls go. `None`: where the configuration says.
+    pub(crate) fn place(&self) -> Option<ModelPlace> {
+        let base_url = self.base_url.clone()?;
+        let (provider, api_key, timeout) = (self.provider.clone(), self.api_key.clone(), self.timeout);
+        Some(ModelPlace { provider, base_url, api_key, timeout })
+    }
+
+    /// What can't be done.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        let is_lone = self.api_key.is_some() && self.base_url.is_none();
+        is_lone.then_some(
+            "model.api_key needs a model.base_url beside it: the keys of the configuration's upstreams are in the configuration",
+        )
+    }
+
     /// Tokens from which on a history is too long for a good answer: four fifths of what the model can take.
     pub(super) fn usable_context(&self) -> Option<Tokens> {
         self.context_window.map(|window| window / 5 * 4)
