@@ -19,8 +19,8 @@ use seawall_engine::{AgentId, Block, EffectClass, MessageId, MessageKind, ToolSp
 use seawall_llm_client::{Requester, client_config};
 use seawall_policy::{Declared, Policy};
 use seawall_runtime::{
-    BoxFuture, CreateAgent, Model, NoHooks, NoReply, Parts, Pieces, Policies, Question, Reply, Runtime,
-    Settings, Status, Templates,
+    BoxFuture, CreateAgent, Model, NoReply, Parts, Pieces, Policies, Question, Reply, Runtime, Settings,
+    Status, Templates,
 };
 use seawall_sandbox::Sandbox;
 use seawall_store::AgentStore;
@@ -148,9 +148,10 @@ impl Life {
             model: Arc::clone(&model) as _,
             templates: Arc::new(templates),
             tools: Arc::new(Registry::with([search()]).unwrap()),
+            servers: None,
             sandbox: Sandbox::of_this_program(),
             requester: Requester::new(&client_config().unwrap(), Duration::from_secs(5)),
-            hooks: Arc::new(NoHooks),
+            hooks: Vec::new(),
             clock,
             settings: Settings { places: folder.join("agents"), ..Settings::default() },
         });
