@@ -190,10 +190,18 @@ fn timed(check: impl FnOnce() -> Check) -> Check {
     Check { latency_ms: (before.elapsed().as_secs_f64() * 1e6).round() / 1e3, ..checked }
 }
 
+/// The server's own store, and that of its agents, which may be another machine's.
 fn database(app: &App) -> Check {
-    match app.parts.store.ping() {
-        Ok(()) => Check::good("ok"),
-        Err(_withheld) => Check::bad("the store does not answer; see the log"),
+    if app.parts.store.ping().is_err() {
+        return Check::bad("the store does not answer; see the log");
+    }
+    let Some(agents) = &app.parts.agents else { return Check::good("ok") };
+    match agents.home().block_on(agents.store().health()) {
+        Ok(health) if health.connected && health.writable => Check::good("ok"),
+        Ok(health) if health.connected => {
+            Check::degraded("the store of agents can't be written; see the log")
+        }
+        Ok(_) | Err(_) => Check::bad("the store of agents does not answer; see the log"),
     }
 }
 

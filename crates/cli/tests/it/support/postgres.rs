@@ -22,10 +22,23 @@ impl Postgres {
         }
         let data = folder.path().join("data").display().to_string();
         run(&program("initdb"), &["-D", &data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C"]);
-        let listen = format!("-c listen_addresses=127.0.0.1 -p {port} -k {}", folder.path().display());
-        let log = folder.path().join("log").display().to_string();
+        let server = Self { folder, port, url: format!("postgres://postgres@127.0.0.1:{port}/postgres") };
+        server.begin();
+        server
+    }
+
+    /// Starts it, after it was killed.
+    pub(crate) fn begin(&self) {
+        let (folder, port) = (self.folder.path(), self.port);
+        let listen = format!("-c listen_addresses=127.0.0.1 -p {port} -k {}", folder.display());
+        let (data, log) = (folder.join("data").display().to_string(), folder.join("log").display().to_string());
         run(&program("pg_ctl"), &["-D", &data, "-l", &log, "-o", &listen, "-w", "start"]);
-        Self { folder, port, url: format!("postgres://postgres@127.0.0.1:{port}/postgres") }
+    }
+
+    /// Its processes end at once, whatever they are at.
+    pub(crate) fn kill(&self) {
+        let data = self.folder.path().join("data").display().to_string();
+        run(&program("pg_ctl"), &["-D", &data, "-m", "immediate", "-w", "stop"]);
     }
 
     /// The address of another, empty database.
@@ -46,8 +59,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let data = self.folder.path().join("data").display().to_string();
-        run(&program("pg_ctl"), &["-D", &data, "-m", "immediate", "-w", "stop"]);
+        self.kill();
     }
 }
 
