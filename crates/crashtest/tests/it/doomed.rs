@@ -1,0 +1,214 @@
+//! A store that ends its process at a write that was chosen before, and tells a witness of those that were durable.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Signal, getpid, kill_process};
+use seawall_engine::{AgentId, Event, MessageId};
+use seawall_store::AgentStore;
+use seawall_store::agents::{
+    Accepted, AgentQuery, AgentRow, Append, Appended, BlobId, Body, CallQuery, CallRow, Claimed, Creation,
+    Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker, WorkerId,
+};
+use serde_json::Value;
+
+use crate::plan::{At, End, How};
+use crate::witness::{Line, Witness};
+
+/// The end that was planned.
+#[derive(Debug)]
+pub(crate) struct Doom {
+    end: Option<End>,
+    writes: AtomicU32,
+    judged: AtomicU32,
+}
+
+impl Doom {
+    pub(crate) fn new(end: Option<End>) -> Arc<Self> {
+        Arc::new(Self { end, writes: AtomicU32::new(0), judged: AtomicU32::new(0) })
+    }
+
+    fn meet(&self, at: At) {
+        let Some(end) = self.end.filter(|end| end.at == at) else { return };
+        let signal = if end.how == How::Killed { Signal::KILL } else { Signal::STOP };
+        kill_process(getpid(), signal).unwrap();
+        // Other threads may be told first: this one goes no further before it has heard, and then when it is woken.
+        std::thread::sleep(Duration::from_millis(100));
+    }
+
+    /// The policy is asked.
+    pub(crate) fn judge(&self) {
+        self.meet(At::Policy(self.judged.fetch_add(1, Ordering::SeqCst) + 1));
+    }
+
+    fn before(&self) -> u32 {
+        let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        self.meet(At::Before(write));
+        write
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Doomed {
+    pub(crate) store: Arc<dyn AgentStore>,
+    pub(crate) doom: Arc<Doom>,
+    pub(crate) witness: Arc<Witness>,
+}
+
+impl Doomed {
+    /// A write: what it came to is told to the witness, where it has come to something, before anybody else hears of it.
+    fn write<'a, T: Send + 'a>(
+        &'a self,
+        write: impl FnOnce(&'a dyn AgentStore) -> Pending<'a, T> + Send + 'a,
+        tell: impl FnOnce(u32, &T) -> Option<Line> + Send + 'a,
+    ) -> Pending<'a, T> {
+        Box::pin(async move {
+            let number = self.doom.before();
+            let written = write(&*self.store).await;
+            if let Err(error) = &written {
+                self.witness.tell(&Line::Refused { why: error.to_string() });
+            }
+            let written = written?;
+            if let Some(line) = tell(number, &written) {
+                self.witness.tell(&line);
+            }
+            self.doom.meet(At::After(number));
+            Ok(written)
+        })
+    }
+}
+
+/// The events of a write, as the store was given them.
+fn events(append: &Append) -> Vec<Value> {
+    let json = |body: &Body| match body {
+        Body::Inline(json) => serde_json::from_slice(json).unwrap(),
+        Body::Blob(id) => {
+            let (_, json) = append.blobs.iter().find(|(known, _)| known == id).unwrap();
+            serde_json::from_slice(json).unwrap()
+        }
+    };
+    append.events.iter().map(|event| json(&event.body)).collect()
+}
+
+impl AgentStore for Doomed {
+    fn create(&self, first: Append) -> Pending<'_, Creation> {
+        let events = events(&first);
+        self.write(
+            |store| store.create(first),
+            |write, made| (*made == Creation::Made).then_some(Line::Wrote { write, events }),
+        )
+    }
+
+    fn append(&self, append: Append) -> Pending<'_, Appended> {
+        let events = events(&append);
+        self.write(
+            |store| store.append(append),
+            |write, done| (*done == Appended::Done).then_some(Line::Wrote { write, events }),
+        )
+    }
+
+    fn claim<'a>(&'a self, id: &'a AgentId, worker: &'a WorkerId) -> Pending<'a, Lease> {
+        self.write(move |store| store.claim(id, worker), |_, _| None)
+    }
+
+    fn release<'a>(&'a self, id: &'a AgentId, epoch: u64) -> Pending<'a, ()> {
+        self.write(move |store| store.release(id, epoch), |_, ()| None)
+    }
+
+    /// Asked again and again: a write only where it claims.
+    fn claim_due<'a>(&'a self, worker: &'a WorkerId, most: u32) -> Pending<'a, Vec<Claimed>> {
+        Box::pin(async move {
+            let claimed = self.store.claim_due(worker, most).await?;
+            if !claimed.is_empty() {
+                let write = self.doom.before();
+                self.doom.meet(At::After(write));
+            }
+            Ok(claimed)
+        })
+    }
+
+    fn load<'a>(&'a self, id: &'a AgentId) -> Pending<'a, Option<Kept>> {
+        self.store.load(id)
+    }
+
+    fn agent<'a>(&'a self, id: &'a AgentId) -> Pending<'a, Option<AgentRow>> {
+        self.store.agent(id)
+    }
+
+    fn events<'a>(&'a self, id: &'a AgentId, after: u64, most: u32) -> Pending<'a, Vec<Event>> {
+        self.store.events(id, after, most)
+    }
+
+    fn accepted<'a>(&'a self, id: &'a AgentId, message: &'a MessageId) -> Pending<'a, Option<Accepted>> {
+        self.store.accepted(id, message)
+    }
+
+    fn agents<'a>(&'a self, query: &'a AgentQuery) -> Pending<'a, Vec<AgentRow>> {
+        self.store.agents(query)
+    }
+
+    fn messages<'a>(&'a self, query: &'a MessageQuery) -> Pending<'a, Vec<MessageRow>> {
+        self.store.messages(query)
+    }
+
+    fn calls<'a>(&'a self, query: &'a CallQuery) -> Pending<'a, Vec<CallRow>> {
+        self.store.calls(query)
+    }
+
+    fn snapshots<'a>(&'a self, id: &'a AgentId) -> Pending<'a, Vec<SnapshotRow>> {
+        self.store.snapshots(id)
+    }
+
+    fn stats<'a>(&'a self, id: Option<&'a AgentId>) -> Pending<'a, Stats> {
+        self.store.stats(id)
+    }
+
+    fn put_blob<'a>(&'a self, id: &'a AgentId, bytes: &'a [u8]) -> Pending<'a, BlobId> {
+        self.store.put_blob(id, bytes)
+    }
+
+    fn blob<'a>(&'a self, id: &'a AgentId, blob: &'a BlobId) -> Pending<'a, Option<Vec<u8>>> {
+        self.store.blob(id, blob)
+    }
+
+    fn purge<'a>(&'a self, id: &'a AgentId) -> Pending<'a, bool> {
+        self.store.purge(id)
+    }
+
+    fn renew<'a>(&'a self, worker: &'a Worker) -> Pending<'a, bool> {
+        self.store.renew(worker)
+    }
+
+    fn retire<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, ()> {
+        self.store.retire(worker)
+    }
+
+    fn next_due(&self) -> Pending<'_, Option<Duration>> {
+        self.store.next_due()
+    }
+
+    fn workers(&self) -> Pending<'_, Vec<Worker>> {
+        self.store.workers()
+    }
+
+    fn show<'a>(&'a self, id: &'a AgentId, pieces: &'a [Event]) -> Pending<'a, ()> {
+        self.store.show(id, pieces)
+    }
+
+    fn shown<'a>(&'a self, id: &'a AgentId, after: u64) -> Pending<'a, Vec<Event>> {
+        self.store.shown(id, after)
+    }
+
+    fn listen(&self) -> Option<Box<dyn Hints>> {
+        self.store.listen()
+    }
+
+    fn health(&self) -> Pending<'_, Health> {
+        self.store.health()
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        self.store.close()
+    }
+}
