@@ -16,8 +16,12 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
     clippy::disallowed_methods,
-    reason = "a test panics when something is not as claimed, its tasks end with it, and it is told by its environment"
+    reason = "a test panics when something is not as claimed and tells its figures; its environment says how long it may take"
 )]
 
 mod boundaries;
