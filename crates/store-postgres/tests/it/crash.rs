@@ -16,12 +16,8 @@ const WRITERS: usize = 4;
 
 /// One that appends until somebody says that it is enough, whatever happens to the server meanwhile. Gives the agent, the
 /// number that was acknowledged last, and how often a call was refused.
-async fn write(
-    store: Arc<PostgresStore>,
-    name: String,
-    mut enough: tokio::sync::watch::Receiver<bool>,
-) -> (AgentId, u64, u32) {
-    let mut stage = Stage::unclaimed(&store, &name).await;
+async fn write(mut stage: Stage, mut enough: tokio::sync::watch::Receiver<bool>) -> (AgentId, u64, u32) {
+    let store = Arc::clone(&stage.store);
     let (mut acknowledged, mut refusals) = (stage.kept.seq(), 0);
     for number in 0.. {
         if *enough.borrow_and_update() {
@@ -57,7 +53,9 @@ fn survives(server: &crate::cluster::Server, disaster: impl Fn()) {
         let (enough, wait) = tokio::sync::watch::channel(false);
         let mut writers = tokio::task::JoinSet::new();
         for number in 0..WRITERS {
-            writers.spawn(write(Arc::clone(&store), format!("a{number}"), wait.clone()));
+            // Made before anything terrible happens: that it is refused then is no part of this.
+            let stage = Stage::unclaimed(&store, &format!("a{number}")).await;
+            writers.spawn(write(stage, wait.clone()));
         }
         for _ in 0..3 {
             let before = events(&store).await;
