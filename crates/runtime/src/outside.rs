@@ -49,8 +49,9 @@ async fn append(
         let agent = kept.agent();
         let decision = decide(agent, command.clone(), Authority::Outsider, clock.now())?;
         let Some(first) = decision.events.first() else {
-            let bookmark = Bookmark { seq: agent.seq(), timestamp: agent.last_event_at() };
-            return Ok((Done { first: agent.seq(), bookmark }, agent.run(), Vec::new()));
+            // Of the log: while an answer is streamed the agent itself is ahead, by the numbers that are kept for pieces.
+            let bookmark = Bookmark { seq: kept.seq(), timestamp: agent.last_event_at() };
+            return Ok((Done { first: kept.seq(), bookmark }, agent.run(), Vec::new()));
         };
         let first = first.seq;
         let (next, append) = kept.append(Right::Outsider, &decision.events)?;

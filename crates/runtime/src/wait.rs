@@ -86,7 +86,7 @@ impl Runtime {
         }
         let asked = agent.calls().iter().filter_map(|call| call.approval.as_ref());
         let approvals = asked.filter(|asked| asked.decided.is_none()).map(|asked| asked.id).collect();
-        let bookmark = Bookmark { seq: agent.seq(), timestamp: agent.last_event_at() };
+        let bookmark = Bookmark { seq: kept.seq(), timestamp: agent.last_event_at() };
         Ok(Some(Completed { status: Status::Paused, text: None, error: None, approvals, bookmark }))
     }
 

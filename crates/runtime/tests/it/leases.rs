@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_base::clock::SystemClock;
-use seawall_engine::{CallState, EffectClass, SetTodos};
+use seawall_engine::{CallState, Channel, EffectClass, SetTodos};
+use seawall_llm_client::sim::Options;
 use seawall_runtime::{Settings, Status};
 use seawall_store::AgentStore;
 use seawall_store::agents::CallQuery;
@@ -37,6 +38,24 @@ async fn what_a_front_accepts_a_worker_does() {
     worker.runtime.look(&id);
     let completed = within(front.runtime.wait(&id, again.first)).await.unwrap();
     assert_eq!(completed.text.as_deref(), Some("once more"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bookmark_from_the_middle_of_an_answer_misses_nothing_of_the_rest() {
+    let worker = Stage::slow(Options { tokens_per_second: Some(400), ..Options::default() });
+    let front = Stage::on(
+        Arc::clone(&worker.store),
+        Settings { works: false, ..settings() },
+        Counted::new("work", EffectClass::Pure),
+    );
+    let id = worker.agent("a").await;
+    worker.send(&id, "m1", "sim:repeat 300 word").await;
+    let mut feed = worker.runtime.follow(&id, &Channel::ALL, 0);
+    while within(feed.next()).await.unwrap().kind != "text_chunk_start" {}
+    // Nothing comes of it but where the agent is.
+    let said = front.runtime.command(&id, SetTodos { todos: [].into() }).await.unwrap();
+    let mut feed = front.runtime.follow(&id, &Channel::ALL, said.bookmark.seq);
+    while within(feed.next()).await.unwrap().kind != "done" {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

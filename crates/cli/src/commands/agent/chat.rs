@@ -99,7 +99,7 @@ impl<'a> Conversation<'a> {
             runtime.create(request).await.map_err(Failure::usage)?;
         }
         let kept = runtime.load(&agent).await?;
-        let feed = runtime.follow(&agent, &Channel::ALL, kept.agent().seq());
+        let feed = runtime.follow(&agent, &Channel::ALL, kept.seq());
         // What was said while nobody looked.
         if let Some(last) =
             kept.agent().history().newest_first().next().filter(|last| last.role == Role::Assistant)
