@@ -82,7 +82,7 @@ impl Client<'_> {
             }
         }
         self.read_log().await;
-        let last = self.insist(async || self.runtime.load(&self.id).await).await.agent().seq();
+        let last = self.insist(async || self.runtime.load(&self.id).await).await.seq();
         let mut told = told;
         told.wait_for(|seq| *seq >= last).await.unwrap();
         following.abort();
@@ -136,7 +136,7 @@ impl Client<'_> {
                 return;
             }
             // Whatever happens next: who waits for the end of a turn would not hear of another one that began.
-            let mut feed = self.runtime.follow(&self.id, &Channel::ALL, agent.seq());
+            let mut feed = self.runtime.follow(&self.id, &Channel::ALL, kept.seq());
             if feed.next().await.is_err() {
                 tokio::time::sleep(AGAIN).await;
             }

@@ -18,6 +18,7 @@ const PART: [&str; 6] =
 /// A child.
 pub(crate) struct Life {
     child: Child,
+    plan: Plan,
     /// What it says, when it has ended.
     said: Receiver<String>,
 }
@@ -59,7 +60,7 @@ impl Life {
             let _read = errors.read_to_end(&mut text);
             let _gone = tell.send(String::from_utf8_lossy(&text).into_owned());
         });
-        Self { child, said }
+        Self { child, plan: plan.clone(), said }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -108,7 +109,7 @@ impl Life {
             Err(_) => {
                 let mut child = self.child;
                 child.kill().unwrap();
-                panic!("it hangs: {}", self.said.recv().unwrap_or_default());
+                panic!("it hangs: {} {:?}", self.said.recv().unwrap_or_default(), self.plan);
             }
         }
     }
