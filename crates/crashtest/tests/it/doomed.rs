@@ -8,8 +8,9 @@ use rustix::process::{Signal, getpid, kill_process};
 use seawall_engine::{AgentId, Event, MessageId};
 use seawall_store::AgentStore;
 use seawall_store::agents::{
-    Accepted, AgentQuery, AgentRow, Append, Appended, BlobId, Body, CallQuery, CallRow, Claimed, Creation,
-    Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker, WorkerId,
+    Accepted, AgentQuery, AgentRow, Append, Appended, BlobId, Body, CallQuery, CallRow, Census, Claimed,
+    Creation, Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker,
+    WorkerId,
 };
 use serde_json::Value;
 
@@ -126,6 +127,10 @@ impl AgentStore for Doomed {
             }
             Ok(claimed)
         })
+    }
+
+    fn census(&self) -> Pending<'_, Census> {
+        self.store.census()
     }
 
     fn load<'a>(&'a self, id: &'a AgentId) -> Pending<'a, Option<Kept>> {

@@ -14,7 +14,7 @@ use seawall_checkpoint::tool::Resolver;
 use seawall_llm_client::sim::{Options, Sim};
 use seawall_llm_client::{Requester, client_config};
 use seawall_policy::Policy;
-use seawall_runtime::{NoHooks, Parts, Policies, Runtime, Settings, Templates};
+use seawall_runtime::{Parts, Policies, Runtime, Settings, Templates};
 use seawall_sandbox::Sandbox;
 use seawall_store::AgentStore;
 use seawall_store::agents::Owner;
@@ -121,9 +121,10 @@ pub(crate) fn runtime(
         model: Arc::new(model::Witnessed { sim, witness }),
         templates: Arc::new(templates),
         tools: Arc::new(tools::registry(&shop)),
+        servers: None,
         sandbox: Sandbox::of_this_program(),
         requester: Requester::new(&client_config().unwrap(), Duration::from_secs(5)),
-        hooks: Arc::new(NoHooks),
+        hooks: Vec::new(),
         clock: Arc::clone(&clock) as _,
         settings: Settings {
             retry_after: (Duration::from_millis(1), Duration::from_millis(20)),

@@ -31,7 +31,8 @@ impl Postgres {
     pub(crate) fn begin(&self) {
         let (folder, port) = (self.folder.path(), self.port);
         let listen = format!("-c listen_addresses=127.0.0.1 -p {port} -k {}", folder.display());
-        let (data, log) = (folder.join("data").display().to_string(), folder.join("log").display().to_string());
+        let (data, log) =
+            (folder.join("data").display().to_string(), folder.join("log").display().to_string());
         run(&program("pg_ctl"), &["-D", &data, "-l", &log, "-o", &listen, "-w", "start"]);
     }
 
