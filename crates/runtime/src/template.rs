@@ -189,24 +189,35 @@ impl Template {
         if !overrides.is_object() {
             return Err(wrong("this is an object of the template's keys".to_owned()));
         }
-        // They run as this program does: whoever may make an agent need not be allowed that.
-        if overrides.get("hooks").is_some() {
-            return Err(wrong("hooks are the operator's and stand in the template alone".to_owned()));
-        }
-        // Overrides come from callers, who would have somebody else's key sent wherever they like.
-        let is_place = |key: &str| overrides.pointer(&format!("/model/{key}")).is_some();
-        if is_place("base_url") || is_place("api_key") {
-            let reason =
-                "where a model is, and with which key, is the template's to say: write another template";
-            return Err(wrong(reason.to_owned()));
-        }
         let mut value = serde_json::to_value(self).map_err(|error| wrong(error.to_string()))?;
-        merge(&mut value, overrides);
+        merge(&mut value, overrides).map_err(|key| wrong(format!("{key}: this is an object")))?;
         let changed: Self = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
-        if changed.id != self.id {
-            return Err(wrong("the id of the template can't be changed".to_owned()));
-        }
+        self.own(&changed).map_err(|reason| wrong(reason.to_owned()))?;
         Ok(changed)
+    }
+
+    /// What stays as the template has it, whatever is changed for an agent: overrides come from callers. Of what came out is
+    /// asked, not of what was written: there is more than one way to write it.
+    fn own(&self, changed: &Self) -> Result<(), &'static str> {
+        if changed.id != self.id {
+            return Err("the id of the template can't be changed");
+        }
+        // They run as this program does: whoever may make an agent need not be allowed that.
+        if changed.hooks != self.hooks {
+            return Err("hooks are the operator's and stand in the template alone");
+        }
+        // Callers would have somebody else's key sent wherever they like.
+        let (model, own) = (&changed.model, &self.model);
+        if model.base_url != own.base_url || model.api_key != own.api_key {
+            return Err(
+                "where a model is, and with which key, is the template's to say: write another template",
+            );
+        }
+        // A way to a model is made for each of these, and kept.
+        if model.base_url.is_some() && (model.provider != own.provider || model.timeout != own.timeout) {
+            return Err("the provider and the timeout of a model with a base_url are the template's to say");
+        }
+        Ok(())
     }
 
     /// What the engine decides by, for a new agent.
@@ -242,14 +253,21 @@ impl Template {
     }
 }
 
-/// RFC 7396 without removing: objects are merged, all else is replaced.
-fn merge(base: &mut Value, over: &Value) {
+/// RFC 7396 without removing: objects are merged, all else is replaced. An object stays one: the key of what is none.
+fn merge(base: &mut Value, over: &Value) -> Result<(), String> {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {
             for (key, value) in over {
-                merge(base.entry(key).or_insert(Value::Null), value);
+                let below =
+                    |inner: String| if inner.is_empty() { key.clone() } else { format!("{key}.{inner}") };
+                merge(base.entry(key).or_insert(Value::Null), value).map_err(below)?;
             }
+            Ok(())
         }
-        (base, over) => base.clone_from(over),
+        (Value::Object(_), _) => Err(String::new()),
+        (base, over) => {
+            base.clone_from(over);
+            Ok(())
+        }
     }
 }

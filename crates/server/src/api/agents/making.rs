@@ -5,13 +5,14 @@ use http::StatusCode;
 use seawall_engine::{AgentId, AgentState, Archive, Refused};
 use seawall_runtime::{AgentError, CreateAgent};
 use seawall_store::agents::{AgentOrder, AgentQuery};
-use seawall_types::Timestamp;
+use seawall_types::{Code, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::face::Face;
 use super::found::{Found, Visit};
 use super::input::{Asked, Input, Page};
+use crate::access::Admitted;
 use crate::problem::Problem;
 
 /// The body of `POST /api/agents`.
@@ -29,12 +30,40 @@ pub(super) struct Wanted {
     metadata: Option<Value>,
 }
 
+/// What reaches beyond an agent, or beyond what its template lets it do: folders of this machine, addresses that are called
+/// from it, tools, and what may be used up.
+const THE_OPERATORS: [&str; 6] = ["sandbox", "http_tools", "skills", "tools", "subagents", "limits"];
+
+/// Permissions that ask more than a template does, or as much.
+const STRICTER: [&str; 2] = ["approval", "readonly"];
+
+/// Whether a caller may change these keys of a template. One of a tenant is not trusted with the machine that others share.
+fn verify(who: &Admitted, overrides: Option<&Value>) -> Result<(), Problem> {
+    let Some(overrides) = overrides.filter(|_| who.tenant().is_some()) else { return Ok(()) };
+    let forbidden = THE_OPERATORS.iter().find(|key| overrides.get(**key).is_some());
+    let is_laxer = || overrides.get("permission").is_some_and(|permission| !is_stricter(permission));
+    let Some(key) = forbidden.copied().or_else(|| is_laxer().then_some("permission")) else { return Ok(()) };
+    let detail =
+        format!("a key of a tenant can't override {key}: it is the operator's what agents may do and use");
+    let remedy = format!("leave overrides.{key} out, or have the operator write a template with it");
+    let errors = vec![(format!("/overrides/{key}"), detail.clone())];
+    Err(Problem { errors, ..Problem::new(Code::Forbidden, detail, remedy) })
+}
+
+/// Whether nothing but a mode is said, and that one of those that let nothing through.
+fn is_stricter(permission: &Value) -> bool {
+    let mode = permission.get("mode").and_then(Value::as_str);
+    let is_alone = permission.as_object().is_some_and(|fields| fields.len() == 1);
+    is_alone && mode.is_some_and(|mode| STRICTER.contains(&mode))
+}
+
 /// Makes an agent, or finds the one that the same request has made: two requests never make two.
 pub(super) async fn create(
     visit: Visit,
     Input(wanted): Input<Wanted>,
 ) -> Result<(StatusCode, Json<Face>), Problem> {
     let Wanted { id, template, template_version, overrides, metadata } = wanted;
+    verify(&visit.who, overrides.as_ref())?;
     let owner = visit.who.owner();
     let request = CreateAgent { id, template, template_version, overrides, metadata, owner };
     let (row, is_new) = visit.runtime.create(request).await?;

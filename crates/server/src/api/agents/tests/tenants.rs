@@ -45,3 +45,27 @@ async fn agents_of_other_tenants_are_not_there() {
     as_caller("sk-sw-acme", "GET", "/api/metrics/store", "").await.problem(403, "FORBIDDEN");
     stage.get("/api/agents").await.problem(401, "UNAUTHENTICATED");
 }
+
+#[tokio::test]
+async fn a_tenant_changes_nothing_of_the_machine() {
+    let stage = Stage::with(&KEYS);
+    for (key, value) in [
+        ("sandbox", json!({"root": "/etc"})),
+        ("http_tools", json!([{"name": "inside", "url": "http://10.0.0.1/"}])),
+        ("skills", json!(["/etc"])),
+        ("tools", json!("*")),
+        ("limits", json!({"usd": null})),
+        ("permission", json!({"mode": "auto"})),
+        ("permission", json!({"mode": "approval", "deny_tools": []})),
+    ] {
+        let body = json!({"template": "writer", "overrides": {key: value}}).to_string();
+        let (name, value) = shows("sk-sw-acme");
+        let refused = stage.ask("POST", "/api/agents", &[(name, &value)], &body).await;
+        assert_eq!(refused.problem(403, "FORBIDDEN")["errors"][0]["pointer"], format!("/overrides/{key}"));
+    }
+    // Whoever has no tenant is the operator.
+    let tool = json!([{"name": "inside", "url": "http://10.0.0.1/"}]);
+    let body = json!({"template": "writer", "overrides": {"http_tools": tool}}).to_string();
+    let (name, value) = shows("sk-sw-all");
+    stage.ask("POST", "/api/agents", &[(name, &value)], &body).await.ok(201);
+}
