@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use seawall_engine::{
-    AgentId, AgentState, Block, Bookmark, ClientEvent, Detail, Done, ErrorSeverity, Event, Fact, Piece, Role,
-    project,
+    AgentId, AgentState, Block, Bookmark, ClientEvent, Detail, Done, ErrorSeverity, Event, Fact, MessageKind,
+    Piece, Role, project,
 };
 use seawall_types::ApprovalId;
 
@@ -71,7 +71,9 @@ impl Runtime {
             }
             let event = events.next().await?;
             state = event.moved.and_then(|moved| moved.state).unwrap_or(state);
-            if let Some(status) = heard.hear(&event, since) {
+            if let Some(status) = heard.hear(&event, since)
+                && (heard.is_of_the_turn(&event.fact) || !self.is_message(id, since).await?)
+            {
                 return self.ended(id, status, heard, &event).await;
             }
         }
@@ -88,6 +90,14 @@ impl Runtime {
         let approvals = asked.filter(|asked| asked.decided.is_none()).map(|asked| asked.id).collect();
         let bookmark = Bookmark { seq: kept.seq(), timestamp: agent.last_event_at() };
         Ok(Some(Completed { status: Status::Paused, text: None, error: None, approvals, bookmark }))
+    }
+
+    /// Whether it was a message that has this number.
+    async fn is_message(&self, id: &AgentId, seq: u64) -> Result<bool, AgentError> {
+        let events = self.store().events(id, seq.saturating_sub(1), 1).await?;
+        Ok(events.first().is_some_and(|event| {
+            matches!(event.fact, Fact::MessageReceived { message: MessageKind::User, .. })
+        }))
     }
 
     async fn ended(
@@ -124,6 +134,8 @@ const fn is_peoples_turn(state: AgentState) -> bool {
 struct Heard {
     /// What was streamed of the answer.
     streamed: Vec<Block>,
+    /// Whether a step was begun, which reads the messages that wait.
+    has_begun: bool,
     /// The last answer that was heard whole.
     text: Option<Arc<str>>,
     error: Option<(String, String)>,
@@ -146,11 +158,22 @@ impl Heard {
         ended
     }
 
+    /// Whether the end that this fact tells of is that of the turn that was waited for. A message that arrives while the
+    /// last answer of a turn is given has a turn of its own, after that one.
+    const fn is_of_the_turn(&self, fact: &Fact) -> bool {
+        self.has_begun || !matches!(fact, Fact::StepCompleted { .. } | Fact::ModelFailed { .. })
+    }
+
     /// The model's words.
     fn read(&mut self, fact: &Fact) {
         match fact {
             Fact::StreamClosed { block, .. } => self.streamed.extend(block.clone()),
-            Fact::ModelRetried { .. } => self.streamed.clear(),
+            Fact::StepStarted { .. } => {
+                self.has_begun = true;
+                self.streamed.clear();
+            }
+            // The model is asked anew: what it had said counts no more.
+            Fact::ModelRetried { .. } | Fact::AgentResumed { .. } => self.streamed.clear(),
             Fact::ModelFinished { content, .. } => {
                 let streamed = std::mem::take(&mut self.streamed);
                 let blocks = content.iter().filter_map(|piece| match piece {

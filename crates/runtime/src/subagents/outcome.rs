@@ -78,7 +78,9 @@ impl Heard {
             value.and_then(Value::as_str).unwrap_or_default()
         };
         match told.kind {
-            "step_started" => self.text.clear(),
+            // The model is asked, or asked anew: what it had said before counts no more.
+            "step_started" | "agent_resumed" => self.text.clear(),
+            "error" if word("severity") == "warn" && word("phase") == "model" => self.text.clear(),
             "text_chunk_end" => self.text.push_str(word("text")),
             "error" if word("severity") == "error" => self.error = Some(word("message").to_owned()),
             "agent_archived" => {

@@ -194,3 +194,38 @@ async fn a_picture_that_is_kept_as_a_blob_is_shown_to_the_model() {
         assert!(asked.contains("[image/png: it is not kept any more]"), "{provider}: {asked}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_comes_while_another_is_answered_has_an_answer_of_its_own() {
+    let stage = Stage::slow(Options { latency: Duration::from_millis(300), ..Options::default() });
+    let id = stage.agent("a").await;
+    let first = stage.send(&id, "m1", "sim:text first").await;
+    until(|| stage.sim.stats().in_flight == 1).await;
+    let second = stage.send(&id, "m2", "sim:text second").await;
+    let (first, second) = within(async {
+        tokio::join!(stage.runtime.wait(&id, first.first), stage.runtime.wait(&id, second.first))
+    })
+    .await;
+    assert_eq!(first.unwrap().text.as_deref(), Some("first"));
+    assert_eq!(second.unwrap().text.as_deref(), Some("second"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_changes_nothing_of_where_a_model_is_however_it_is_written() {
+    let stage = Stage::new();
+    for overrides in [
+        json!({"model": {"base_url": "http://evil.example"}}),
+        json!({"model": ["openai", "m", "http://evil.example", "${HOME}"]}),
+        json!({"model": null}),
+        json!({"hooks": {"pre_tool": [{"command": ["true"]}]}}),
+        json!({"id": "another"}),
+    ] {
+        let request = CreateAgent {
+            template: "openai".to_owned(),
+            overrides: Some(overrides.clone()),
+            ..CreateAgent::default()
+        };
+        let refused = stage.runtime.create(request).await;
+        assert!(matches!(refused, Err(AgentError::Template(_))), "{overrides}: {refused:?}");
+    }
+}
