@@ -220,11 +220,22 @@ impl Runtime {
         kind: MessageKind,
         content: Arc<[Block]>,
     ) -> Result<Done, AgentError> {
+        if kind == MessageKind::User && self.shared.store.accepted(id, &message).await?.is_none() {
+            pressure::admit(&self.shared, id).await?;
+        }
+        self.deliver(id, message, kind, content).await
+    }
+
+    /// As [`send`](Self::send), for what belongs to work that goes on already: it is not turned away.
+    pub(crate) async fn deliver(
+        &self,
+        id: &AgentId,
+        message: MessageId,
+        kind: MessageKind,
+        content: Arc<[Block]>,
+    ) -> Result<Done, AgentError> {
         if let Some(accepted) = self.shared.store.accepted(id, &message).await? {
             return known(&accepted, kind, &content);
-        }
-        if kind == MessageKind::User {
-            pressure::admit(&self.shared, id).await?;
         }
         let sent =
             self.command(id, SendMessage { id: message.clone(), kind, content: Arc::clone(&content) }).await;

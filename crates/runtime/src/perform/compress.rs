@@ -8,6 +8,7 @@ use seawall_llm::dialogue::{self, Ask, Format, Hearer, Part, Turn, hear_whole};
 
 use super::model::is_json;
 use crate::Template;
+use crate::hooks::Moment;
 use crate::model::Question;
 use crate::session::Session;
 use crate::template::TimeoutSettings;
@@ -30,6 +31,10 @@ const SHOWN: usize = 16 * 1024;
 pub(super) async fn compress(session: &Arc<Session>, id: u64, messages: &History, replaces: usize) {
     let oldest: Vec<_> = messages.iter().take(replaces).cloned().collect();
     let summary = match &session.template {
+        // Hooks are asked about turns. What they might refuse goes to no model beside them.
+        Ok(_) if session.has_hooks(Moment::PreModel) || session.has_hooks(Moment::PostModel) => {
+            Err("the template has hooks around its model".to_owned())
+        }
         Ok(template) => by_model(session, template, &oldest).await,
         Err(why) => Err(why.clone()),
     };

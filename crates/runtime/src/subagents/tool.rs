@@ -72,7 +72,7 @@ impl TaskRun {
         let content = [Some(wanted.prompt), wanted.context.map(|words| format!("What is known:\n{words}"))];
         let content: Vec<_> = content.into_iter().flatten().map(Block::text).collect();
         let task = MessageId(TASK.into());
-        let sent = runtime.send(&child, task, MessageKind::User, content.into()).await.map_err(words)?;
+        let sent = runtime.deliver(&child, task, MessageKind::User, content.into()).await.map_err(words)?;
         let text = outcome::of(&runtime, call.agent, &child, sent.first).await?;
         Ok(Outcome::json(&json!({ "status": "ok", "agent": child, "template": template, "text": text })))
     }

@@ -144,8 +144,12 @@ impl HookSettings {
         let (url, tools) = self.parts(moment)?;
         let (name, how) = match url {
             Some(url) => {
-                let host = url.authority().map_or("", |authority| authority.as_str());
-                (format!("{host}{}", url.path()), How::Url(url, Box::new(requester.clone())))
+                // Without the path, which may be a secret: the name is told to whoever follows the agent.
+                let port = url.port_u16().map_or_else(String::new, |port| format!(":{port}"));
+                (
+                    format!("{}{port}", url.host().unwrap_or_default()),
+                    How::Url(url, Box::new(requester.clone())),
+                )
             }
             None => {
                 let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
@@ -159,6 +163,12 @@ impl HookSettings {
 
 fn address(url: &str) -> Result<Uri, String> {
     let uri: Option<Uri> = url.parse().ok();
+    if uri.as_ref().and_then(Uri::authority).is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(
+            "a URL with a name and a password in it is shown in logs; authenticate by a path or a proxy"
+                .to_owned(),
+        );
+    }
     let is_whole = |uri: &Uri| {
         matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
     };
