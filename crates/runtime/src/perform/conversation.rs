@@ -1,9 +1,15 @@
 //! An agent's history, as a model is to read it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use seawall_engine::{AgentId, Block, History, Media, Message, Role, Source};
 use seawall_llm::dialogue::{self, Part, Reasoning, ToolResult, ToolUse, Turn};
 use seawall_store::agents::BlobId;
 use seawall_store::{AgentStore, StoreError};
+
+/// So many bytes of what is not words are put into one request, in all of its blocks together.
+const MOST: usize = 64 << 20;
 
 /// What the turns of a history borrow, beside the history itself: one for each block of it, in the order in which they stand,
 /// the blocks within results of tools after the result.
@@ -17,7 +23,7 @@ enum Lent {
     /// The name of a call.
     Name(String),
     /// The bytes of what is not words.
-    Bytes(Vec<u8>),
+    Bytes(Arc<[u8]>),
     /// What is said in place of the block, which can't be shown.
     Instead(String),
 }
@@ -33,16 +39,17 @@ impl Borrowed {
         agent: &AgentId,
     ) -> Result<Self, StoreError> {
         let mut lent = Vec::new();
+        let mut blobs = Blobs { store, agent, known: HashMap::new(), left: MOST };
         for block in messages.iter().flat_map(|message| message.content.iter()) {
             match block {
                 Block::ToolUse { id, .. } => lent.push(Lent::Name(id.to_string())),
                 Block::ToolResult { tool_use_id, content, .. } => {
                     lent.push(Lent::Name(tool_use_id.to_string()));
                     for block in content.iter() {
-                        lent.push(shown(block, store, agent).await?);
+                        lent.push(blobs.shown(block).await?);
                     }
                 }
-                block => lent.push(shown(block, store, agent).await?),
+                block => lent.push(blobs.shown(block).await?),
             }
         }
         Ok(Self(lent))
@@ -55,18 +62,44 @@ impl Borrowed {
     }
 }
 
-/// The bytes of a block that is not words.
-async fn shown(block: &Block, store: &dyn AgentStore, agent: &AgentId) -> Result<Lent, StoreError> {
-    let (Block::Image(media) | Block::Audio(media) | Block::File(media)) = block else {
-        return Ok(Lent::Nothing);
-    };
-    let Source::Blob(name) = &media.source else { return Ok(Lent::Nothing) };
-    let bytes = match name.parse::<BlobId>() {
-        Ok(id) => store.blob(agent, &id).await?,
-        Err(_) => None,
-    };
-    let instead = || Lent::Instead(format!("[{}: it is not kept any more]", media.mime_type));
-    Ok(bytes.map_or_else(instead, Lent::Bytes))
+/// What is not words, read for one request.
+struct Blobs<'s> {
+    store: &'s dyn AgentStore,
+    agent: &'s AgentId,
+    /// Those that were read: one may stand in many blocks.
+    known: HashMap<BlobId, Option<Arc<[u8]>>>,
+    /// Bytes that the request may still have.
+    left: usize,
+}
+
+impl Blobs<'_> {
+    /// The bytes of a block that is not words.
+    async fn shown(&mut self, block: &Block) -> Result<Lent, StoreError> {
+        let (Block::Image(media) | Block::Audio(media) | Block::File(media)) = block else {
+            return Ok(Lent::Nothing);
+        };
+        let Source::Blob(name) = &media.source else { return Ok(Lent::Nothing) };
+        let Some(bytes) = self.bytes(name).await? else {
+            return Ok(Lent::Instead(format!("[{}: it is not kept any more]", media.mime_type)));
+        };
+        match self.left.checked_sub(bytes.len()) {
+            Some(left) => {
+                self.left = left;
+                Ok(Lent::Bytes(bytes))
+            }
+            None => Ok(Lent::Instead(format!("[{}: too much to be shown at once]", media.mime_type))),
+        }
+    }
+
+    async fn bytes(&mut self, name: &str) -> Result<Option<Arc<[u8]>>, StoreError> {
+        let Ok(id) = name.parse::<BlobId>() else { return Ok(None) };
+        if let Some(known) = self.known.get(&id) {
+            return Ok(known.clone());
+        }
+        let bytes = self.store.blob(self.agent, &id).await?.map(Arc::from);
+        self.known.insert(id, bytes.clone());
+        Ok(bytes)
+    }
 }
 
 fn turn<'a>(message: &'a Message, lent: &mut std::slice::Iter<'a, Lent>, thoughts: bool) -> Turn<'a> {

@@ -1,5 +1,6 @@
 //! `/api/agents/{id}/blobs`: pictures, sounds and files that messages speak of, each under the hash of its bytes.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use axum::Json;
@@ -67,14 +68,15 @@ pub(super) async fn show(found: Found, Named(id): Named) -> Result<Response, Pro
     Ok((headers, bytes).into_response())
 }
 
-/// Whether every blob that a message names is there.
+/// Whether every blob that a message names is there. Each is looked for once.
 pub(super) async fn verify(found: &Found, content: &[Block]) -> Result<(), Problem> {
+    let mut known = BTreeSet::new();
     for (index, block) in content.iter().enumerate() {
         let (Block::Image(media) | Block::Audio(media) | Block::File(media)) = block else { continue };
         let Source::Blob(name) = &media.source else { continue };
         let pointer = format!("/content/{index}/blob");
         let id: BlobId = name.parse().map_err(|error| unknown(&pointer, &error))?;
-        if found.store().blob(found.id(), &id).await?.is_none() {
+        if known.insert(id) && found.store().blob(found.id(), &id).await?.is_none() {
             return Err(unknown(&pointer, &format!("the agent {} has no blob {id}", found.id())));
         }
     }

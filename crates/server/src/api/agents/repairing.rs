@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::Accepted;
+use super::blobs;
 use super::calls::told;
 use super::found::Found;
 use super::input::Input;
@@ -59,6 +60,7 @@ pub(super) async fn repair(
             (Mend::AnswerCall { call: call_id, result }, note)
         }
         Wanted::InjectMessage { content: Content(content), kind, note } => {
+            blobs::verify(&found, &content).await?;
             let id = MessageId(format!("msg-{}", id::new_request(&*app.parts.clock)).into());
             (Mend::InjectMessage { id, kind, content }, note)
         }
