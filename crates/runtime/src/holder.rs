@@ -112,6 +112,7 @@ pub(crate) async fn hold(
             shared.counters.taken_up.add();
             let session = Session::open(&shared, &member, &kept, epoch, me).await;
             let doing = Doing::default();
+            let member = Arc::clone(&member);
             let holder = Holder { shared: Arc::clone(&shared), member, session, kept, epoch, inbox, doing };
             let (end, epoch, rest) = holder.run().await;
             inbox = rest;
@@ -126,8 +127,8 @@ pub(crate) async fn hold(
         End::Broken(error) => tracing::error!(agent = %id, %error, "the agent can't be run"),
     }
     // Given up before anybody here can claim it again: who claims what it holds has it under the same epoch.
-    if let (End::Rests | End::Stopping, Some(epoch)) = (&end, epoch) {
-        give_up(&shared, &id, epoch).await;
+    if let (Some(epoch), true) = (epoch, end.may_go_on_elsewhere()) {
+        give_up(&shared, &member, &id, epoch).await;
     }
     // From here on whoever looks for the agent finds no holder, and those who found this one are told to look again.
     shared.live.leave(&id);
@@ -136,7 +137,7 @@ pub(crate) async fn hold(
         match job {
             Job::Command(_, Some(reply)) => _ = reply.send(Err(refusal(&end))),
             // It was claimed in between for a holder that is no more.
-            Job::Claimed(epoch) => give_up(&shared, &id, epoch).await,
+            Job::Claimed(epoch) => give_up(&shared, &member, &id, epoch).await,
             Job::Command(_, None) | Job::Look | Job::Ended(_) | Job::Hibernate => {}
         }
     }
@@ -152,10 +153,28 @@ fn refusal(end: &End) -> NotDone {
     }
 }
 
-/// Lets others claim the agent.
-async fn give_up(shared: &Shared, id: &AgentId, epoch: u64) {
-    if let Err(error) = shared.store.release(id, epoch).await {
-        tracing::warn!(agent = %id, %error, "the agent could not be given up; it is free once the lease has lapsed");
+/// Lets others claim the agent. As long as this process is alive nobody else would: so it is tried until it is done.
+async fn give_up(shared: &Shared, member: &Member, id: &AgentId, epoch: u64) {
+    let mut again = AGAIN;
+    while let Err(error) = shared.store.release(id, epoch).await {
+        tracing::warn!(agent = %id, %error, "the agent could not be given up; trying again");
+        tokio::select! {
+            // The process is gone soon, and its lease with it.
+            () = shared.stopping.cancelled() => return,
+            () = member.lapsed() => return,
+            () = tokio::time::sleep(again) => again = again.saturating_mul(2).min(AGAIN_AT_MOST),
+        }
+    }
+}
+
+impl End {
+    /// Whether somebody may take the agent up next, here or elsewhere. One that can't be read would only come back.
+    const fn may_go_on_elsewhere(&self) -> bool {
+        match self {
+            Self::Rests | Self::Stopping => true,
+            Self::Lost => false,
+            Self::Broken(error) => !matches!(error, StoreError::Corrupt { .. }),
+        }
     }
 }
 
