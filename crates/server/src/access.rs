@@ -76,6 +76,15 @@ impl Admitted {
         self.0.as_ref().is_none_or(|caller| rank(caller) >= Some(Role::Operator))
     }
 
+    /// Whether the caller would be let through now, who was let through before: keys end, and are revoked.
+    pub(crate) fn is_good_still(&self, app: &App) -> bool {
+        let Some(caller) = &self.0 else { return true };
+        let keys = app.gateway().keys();
+        let known = caller.actor.key.as_deref().and_then(|name| keys.by_name(name));
+        // What is no key of ours is a token, which says itself when it ends.
+        known.unwrap_or(caller).verify_at(app.parts.clock.now()).is_ok()
+    }
+
     /// Takes one more request of the caller's from the rates of a route, beside the one by which it was let through.
     pub(crate) fn take_rate(&self, app: &App, path: &str, address: Option<IpAddr>) -> Result<(), Problem> {
         take_rate(app, path, address, self.0.as_deref())

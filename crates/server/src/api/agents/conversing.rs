@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::blobs;
 use super::deciding::{self, Decision};
 use super::found::Found;
 use super::messages::Content;
@@ -102,6 +103,9 @@ impl Conversation {
                 said = socket.next() => {
                     was_heard = true;
                     match said {
+                        Some(Ok(Message::Text(_))) if !self.is_still_there().await => {
+                            return Over::Ended(CloseCode::Normal, "the agent was removed");
+                        }
                         Some(Ok(Message::Text(text))) => Message::text(self.answer(text.as_str()).await),
                         Some(Ok(Message::Binary(_))) => {
                             return Over::Ended(CloseCode::Unsupported, "messages are JSON texts");
@@ -126,8 +130,11 @@ impl Conversation {
                     if !std::mem::take(&mut was_heard) {
                         return Over::Gone;
                     }
-                    if matches!(self.found.store().agent(self.found.id()).await, Ok(None)) {
+                    if !self.is_still_there().await {
                         return Over::Ended(CloseCode::Normal, "the agent was removed");
+                    }
+                    if !self.found.who.is_good_still(&self.app) {
+                        return Over::Ended(CloseCode::Policy, "the key is not good any more");
                     }
                     Message::Ping(bytes::Bytes::new())
                 }
@@ -136,6 +143,15 @@ impl Conversation {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Over::Gone,
             }
+        }
+    }
+
+    /// Whether the agent is the one that the client was let through to: another may have its name by now, and be another
+    /// tenant's. Where that can't be told, what is asked of the agent fails by itself.
+    async fn is_still_there(&self) -> bool {
+        match self.found.store().agent(self.found.id()).await {
+            Ok(row) => row.is_some_and(|row| row.run == self.found.row.run),
+            Err(_) => true,
         }
     }
 
@@ -174,6 +190,10 @@ impl Conversation {
 
     /// Whether the client may say so now: what it says here counts as the request that it stands for.
     fn may_say(&self, what: &str) -> Result<(), Problem> {
+        if !self.found.who.is_good_still(&self.app) {
+            let remedy = "connect anew with a key that is good";
+            return Err(Problem::new(Code::Unauthenticated, "the key is not good any more", remedy));
+        }
         if !self.found.who.may_change() {
             let remedy = "connect with a key that has the role operator";
             return Err(Problem::new(Code::Forbidden, "who may only look says nothing", remedy));
@@ -193,6 +213,7 @@ impl Conversation {
         if name.is_empty() || name.len() > 255 {
             return Err(Problem::input("/key", "a key has 1 to 255 bytes", "send a UUID"));
         }
+        blobs::verify(&self.found, &content).await?;
         let (id, message) = (self.found.id(), MessageId(name.into()));
         Ok(self.found.runtime.send(id, message, kind, content).await?.bookmark)
     }

@@ -95,6 +95,7 @@ fn follow(
         feed: found.runtime.follow(found.id(), channels, since),
         store: Arc::clone(found.store()),
         agent: found.id().clone(),
+        run: found.row.run,
         only,
         until,
         stops: app.stops().clone(),

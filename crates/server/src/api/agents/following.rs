@@ -11,6 +11,7 @@ use http_body::{Body, Frame};
 use seawall_engine::AgentId;
 use seawall_runtime::{Feed, Told};
 use seawall_store::AgentStore;
+use seawall_types::RunId;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,8 @@ pub(super) struct Following {
     pub(super) feed: Feed,
     pub(super) store: Arc<dyn AgentStore>,
     pub(super) agent: AgentId,
+    /// The run of the agent: another agent may have its name by now, and be another tenant's.
+    pub(super) run: RunId,
     /// Which types are told. `None`: all.
     pub(super) only: Option<&'static [&'static str]>,
     /// After which type the answer ends.
@@ -60,7 +63,11 @@ impl Following {
 
     /// Says that nothing has happened, unless there is nobody any more to whom anything could.
     async fn heartbeat(self) -> Option<(Bytes, Option<Self>)> {
-        let is_there = !matches!(self.store.agent(&self.agent).await, Ok(None));
+        let is_there = match self.store.agent(&self.agent).await {
+            Ok(row) => row.is_some_and(|row| row.run == self.run),
+            // Whether it is cannot be told now.
+            Err(_) => true,
+        };
         is_there.then_some((QUIET, Some(self)))
     }
 }
