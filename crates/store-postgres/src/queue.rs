@@ -57,10 +57,10 @@ const HELD: &str = "select known, count from unnest($1) as known cross join late
 const STATES: &str = "select state, count(*) from seawall_agent where not is_archived group by state";
 
 /// How many agents of each tenant wait, and since when the first of them does.
-const WAITING: &str = "select tenant, count(*), (extract(epoch from now() - min(due)) * 1000000)::bigint from ( \
+const WAITING: &str = "select tenant, count(*), (extract(epoch from greatest(now() - min(due), interval '0')) * 1000000)::bigint from ( \
      select tenant, queued_at as due from seawall_agent where queued_at <= now() union all \
      select tenant, due from seawall_agent_worker as dead join seawall_agent on holder = dead.id \
-     where lease_until <= now() and due <= now()) as waiting group by tenant";
+     where lease_until <= now() and (due <= now() or due <= updated_at)) as waiting group by tenant";
 
 /// The columns of candidates.
 fn candidates_of(table: &str) -> String {

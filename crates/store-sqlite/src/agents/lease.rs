@@ -52,7 +52,7 @@ const RUNNING: &str = "SELECT tenant, count(*) FROM agent
 const STATES: &str = "SELECT state, count(*) FROM agent WHERE NOT archived GROUP BY state";
 
 const WAITING: &str = "SELECT tenant, count(*), min(due) FROM agent
-  WHERE due IS NOT NULL AND due <= ?1
+  WHERE due IS NOT NULL AND (due <= ?1 OR due <= updated_at)
     AND (holder IS NULL OR holder NOT IN (SELECT id FROM agent_worker WHERE until > ?1)) GROUP BY tenant";
 
 fn rows<T>(

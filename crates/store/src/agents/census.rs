@@ -52,7 +52,7 @@ impl Census {
             return;
         }
         self.count(row.state.as_str(), 1);
-        if let Some(due) = row.due.filter(|due| !is_held && *due <= now) {
+        if let Some(due) = row.due.filter(|due| !is_held && (*due <= now || row.is_due_at_once())) {
             self.count_waiting(row.owner.tenant.clone(), 1, now.since(due));
         }
     }
