@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Beside it: `worker` renews the lease of this process and claims agents that are due; `member` says what may be begun under
-//! that lease; `census` counts agents and `pressure` turns work away; `template` is what agents are made of; `session` what belongs to one while it is held.
+//! that lease; `census` counts agents and `pressure` turns work away; `template` is what agents are made of; `session` what
+//! belongs to one while it is held.
 //!
 //! What is not here: what is decided (the engine), what is kept (stores), what tools do (tools), how models are reached
 //! ([`Model`], given by whoever puts everything together), HTTP.

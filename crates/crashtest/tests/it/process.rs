@@ -32,6 +32,14 @@ pub(crate) enum Ended {
     Killed,
 }
 
+/// One of which something was claimed that is not so is not left behind, frozen or waiting.
+impl Drop for Life {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _waited = self.child.wait();
+    }
+}
+
 impl Life {
     pub(crate) fn begin(plan: &Plan) -> Self {
         Self::begin_under(&[], plan)
@@ -103,12 +111,11 @@ impl Life {
     }
 
     /// Waits for its end, of which there are two that are as they should be.
-    pub(crate) fn ended(self) -> Ended {
+    pub(crate) fn ended(mut self) -> Ended {
         match self.said.recv_timeout(Duration::from_secs(60)) {
             Ok(said) => self.over(&said),
             Err(_) => {
-                let mut child = self.child;
-                child.kill().unwrap();
+                self.kill();
                 panic!("it hangs: {} {:?}", self.said.recv().unwrap_or_default(), self.plan);
             }
         }

@@ -60,7 +60,9 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.kill();
+        // A test may have killed it already: then there is nothing to stop, and nothing to add to why it failed.
+        let data = self.folder.path().join("data").display().to_string();
+        let _stopped = command(&program("pg_ctl"), &["-D", &data, "-m", "immediate", "-w", "stop"]).status();
     }
 }
 
@@ -75,12 +77,17 @@ fn program(name: &str) -> PathBuf {
     found.expect("PostgreSQL is missing: install the Debian package postgresql")
 }
 
-/// Runs a program as somebody who may run a database: root may not.
 fn run(program: &Path, arguments: &[&str]) {
+    let status = command(program, arguments).status().unwrap();
+    assert!(status.success(), "{} {arguments:?}", program.display());
+}
+
+/// A program as somebody who may run a database: root may not.
+fn command(program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(if is_root() { Path::new("runuser") } else { program });
     if is_root() {
         command.args(["-u", "postgres", "--"]).arg(program);
     }
     command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    assert!(command.status().unwrap().success(), "{} {arguments:?}", program.display());
+    command
 }
