@@ -92,9 +92,13 @@ async fn a_question_outlives_the_server_and_is_answered_at_the_next_one() {
     })
     .await;
     assert_eq!(std::fs::read_to_string(setup.data_dir().join("agents/a/work/x")).unwrap(), "y");
-    let events = setup.events();
-    let asked: Vec<_> = events.iter().filter(|event| event["data"]["name"] == "fs_write").collect();
-    assert!(asked.iter().any(|event| event["kind"] == "action.settled"), "its actions are traced: {asked:?}");
+    eventually("its actions are traced", async || {
+        let events = setup.events();
+        let is_told =
+            |event: &Value| event["data"]["name"] == "fs_write" && event["kind"] == "action.settled";
+        if events.iter().any(is_told) { Ok(()) } else { Err(events) }
+    })
+    .await;
 }
 
 /// A conversation in the terminal, with these lines typed.
@@ -283,9 +287,12 @@ async fn a_template_says_where_its_model_is_and_who_knows_the_key() {
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert_eq!(seen[0].header("authorization"), Some("Bearer sk-of-the-team"));
     // It was admitted, paid for and written down like every other call.
-    let events = setup.events();
-    let settled = events.iter().find(|event| event["kind"] == "action.settled");
-    assert_eq!(settled.unwrap()["data"]["kind"], "model_call", "{events:?}");
+    let settled = eventually("the call is written down", async || {
+        let events = setup.events();
+        events.iter().find(|event| event["kind"] == "action.settled").cloned().ok_or(events)
+    })
+    .await;
+    assert_eq!(settled["data"]["kind"], "model_call", "{settled}");
     let everything = std::fs::read(setup.data_dir().join("seawall.db")).unwrap();
     assert!(!everything.windows(14).any(|bytes| bytes == b"sk-of-the-team"), "the key is kept nowhere");
 
