@@ -12,6 +12,9 @@ use crate::quantiles::Times;
 /// Turns that give a history of a hundred messages, of which the last is made while it is measured.
 const HISTORY: usize = 24;
 
+/// So many agents are taken up at the same time.
+const AT_ONCE: usize = 500;
+
 /// How many agents make how many turns each.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
@@ -67,7 +70,10 @@ pub async fn seed(runtime: &Runtime, agents: usize) -> anyhow::Result<Value> {
 pub async fn memory(runtime: &Runtime, agents: usize) -> anyhow::Result<Value> {
     let parked = resident()?;
     let ids: Vec<_> = (0..agents).map(seeded).collect::<Result<_, _>>()?;
-    let _times = all(runtime, &ids, 1).await?;
+    // Not all at once: a store turns work away when too much of it waits.
+    for some in ids.chunks(AT_ONCE) {
+        all(runtime, some, 1).await?;
+    }
     let held = runtime.gauges().held;
     ensure!(held == agents, "{held} of {agents} agents are held");
     let live = resident()?;
