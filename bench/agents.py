@@ -91,7 +91,9 @@ class Bench:
 
     def ours(self, part: str, store: str, address: str, *arguments: object) -> Report:
         command = [str(PROGRAM), "--store", address, *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}: {(done.stderr.splitlines() or ['no word'])[0]}")
         report = {"part": part, "name": "seawall", "store": store, **json.loads(done.stdout)}
         self.rounds.append(report)
         print(agents_table.line(report), flush=True)
