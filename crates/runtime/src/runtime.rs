@@ -220,10 +220,13 @@ impl Runtime {
         kind: MessageKind,
         content: Arc<[Block]>,
     ) -> Result<Done, AgentError> {
-        if kind == MessageKind::User && self.shared.store.accepted(id, &message).await?.is_none() {
+        if let Some(accepted) = self.shared.store.accepted(id, &message).await? {
+            return known(&accepted, kind, &content);
+        }
+        if kind == MessageKind::User {
             pressure::admit(&self.shared, id).await?;
         }
-        self.deliver(id, message, kind, content).await
+        self.accept(id, message, kind, content).await
     }
 
     /// As [`send`](Self::send), for what belongs to work that goes on already: it is not turned away.
@@ -234,9 +237,20 @@ impl Runtime {
         kind: MessageKind,
         content: Arc<[Block]>,
     ) -> Result<Done, AgentError> {
-        if let Some(accepted) = self.shared.store.accepted(id, &message).await? {
-            return known(&accepted, kind, &content);
+        match self.shared.store.accepted(id, &message).await? {
+            Some(accepted) => known(&accepted, kind, &content),
+            None => self.accept(id, message, kind, content).await,
         }
+    }
+
+    /// Accepts a message that nobody has accepted yet, as far as is known.
+    async fn accept(
+        &self,
+        id: &AgentId,
+        message: MessageId,
+        kind: MessageKind,
+        content: Arc<[Block]>,
+    ) -> Result<Done, AgentError> {
         let sent =
             self.command(id, SendMessage { id: message.clone(), kind, content: Arc::clone(&content) }).await;
         match sent {
