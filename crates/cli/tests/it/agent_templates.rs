@@ -33,25 +33,13 @@ fn setup(more: &str, templates: &[(&str, &str)]) -> Setup {
     setup
 }
 
-async fn posted(server: &Program, path: &str, body: &Value) -> Value {
-    let answer = server.ask(raw::post(path, body.to_string())).await;
-    assert!(answer.status < 300, "{path}: {answer:?}");
-    serde_json::from_slice(&answer.body).unwrap()
-}
-
-async fn got(server: &Program, path: &str) -> Value {
-    let answer = server.get(path).await;
-    assert_eq!(answer.status, 200, "{path}: {answer:?}");
-    serde_json::from_slice(&answer.body).unwrap()
-}
-
 /// What a call of a tool has come to, in words.
 async fn result(server: &Program, agent: &str) -> Value {
-    got(server, &format!("/api/agents/{agent}/tool-calls")).await["tool_calls"][0].clone()
+    server.got(&format!("/api/agents/{agent}/tool-calls")).await["tool_calls"][0].clone()
 }
 
 async fn complete(server: &Program, agent: &str, said: &str) -> Value {
-    posted(server, &format!("/api/agents/{agent}/messages?wait=true"), &json!({ "content": said })).await
+    server.posted(&format!("/api/agents/{agent}/messages?wait=true"), &json!({ "content": said })).await
 }
 
 #[tokio::test]
@@ -59,14 +47,14 @@ async fn a_task_that_was_given_survives_kill_nine_and_is_given_once() {
     let boss = "subagents: { templates: [worker], depth: 1 }\n";
     let setup = setup("", &[("boss", boss), ("worker", "tools: [bash_run, fs_write]\n")]);
     let server = setup.start();
-    posted(&server, "/api/agents", &json!({ "id": "a", "template": "boss" })).await;
+    server.posted("/api/agents", &json!({ "id": "a", "template": "boss" })).await;
     let task =
         "sim:tool bash_run {\"cmd\":\"echo ran >> witness; sleep 600\"}\nsim:turn 1 sim:text seen to it";
     let arguments = json!({ "description": "a task", "prompt": task });
     let said = format!("sim:tool task_run {arguments}\nsim:turn 1 sim:text thanks");
-    posted(&server, "/api/agents/a/messages", &json!({ "content": said })).await;
+    server.posted("/api/agents/a/messages", &json!({ "content": said })).await;
     let child = eventually("the other agent works", async || {
-        let listed = got(&server, "/api/agents?template=worker").await;
+        let listed = server.got("/api/agents?template=worker").await;
         let child = listed["agents"][0]["id"].as_str().unwrap_or_default().to_owned();
         let witness = setup.data_dir().join("agents").join(&child).join("work/witness");
         if !child.is_empty() && witness.exists() { Ok(child) } else { Err(listed) }
@@ -75,21 +63,21 @@ async fn a_task_that_was_given_survives_kill_nine_and_is_given_once() {
     server.kill();
     let server = setup.start();
     eventually("the first agent goes on", async || {
-        let agent = got(&server, "/api/agents/a").await;
+        let agent = server.got("/api/agents/a").await;
         if agent["state"] == "ready" { Ok(()) } else { Err(agent) }
     })
     .await;
     let call = result(&server, "a").await;
     assert_eq!(call["state"], "completed", "{call}");
     assert!(call.to_string().contains("seen to it"), "{call}");
-    let listed = got(&server, "/api/agents?template=worker").await;
+    let listed = server.got("/api/agents?template=worker").await;
     assert_eq!(listed["agents"].as_array().unwrap().len(), 1, "{listed}");
-    let agent = got(&server, &format!("/api/agents/{child}")).await;
+    let agent = server.got(&format!("/api/agents/{child}")).await;
     let maker = agent["lineage"][0].clone();
     assert_eq!((&maker["agent"], &maker["call"]), (&json!("a"), &json!("call_1_1")), "{agent}");
     assert_eq!(agent["message_count"], 4, "{agent}");
     for name in ["a", child.as_str()] {
-        assert_eq!(got(&server, &format!("/api/agents/{name}/consistency")).await["consistent"], true);
+        assert_eq!(server.got(&format!("/api/agents/{name}/consistency")).await["consistent"], true);
     }
 }
 
@@ -106,7 +94,7 @@ async fn a_command_beside_the_template_is_asked_before_a_tool() {
         ("b", "secret", "denied", "it is secret"),
         ("c", "broken", "denied", "ended with code 3"),
     ] {
-        posted(&server, "/api/agents", &json!({ "id": agent, "template": "guarded" })).await;
+        server.posted("/api/agents", &json!({ "id": agent, "template": "guarded" })).await;
         let arguments = json!({ "path": file, "content": "x" });
         let said = format!("sim:tool fs_write {arguments}\nsim:turn 1 sim:text so be it");
         assert_eq!(complete(&server, agent, &said).await["text"], "so be it");
@@ -135,13 +123,13 @@ async fn an_agent_calls_tools_of_servers_under_the_policys_names_for_them() {
     setup.write("policy.yaml", policy);
     let server = setup.start();
     for agent in ["a", "b"] {
-        posted(&server, "/api/agents", &json!({ "id": agent, "template": "served" })).await;
+        server.posted("/api/agents", &json!({ "id": agent, "template": "served" })).await;
     }
     let mut processes = Vec::new();
     for agent in ["a", "a", "b"] {
         let said = "sim:tool mcp__here__who_is {}\nsim:turn 1 sim:text so it is";
         assert_eq!(complete(&server, agent, said).await["text"], "so it is");
-        let calls = got(&server, &format!("/api/agents/{agent}/tool-calls")).await;
+        let calls = server.got(&format!("/api/agents/{agent}/tool-calls")).await;
         let call = calls["tool_calls"].as_array().unwrap().last().unwrap().clone();
         assert_eq!((&call["state"], &call["effect"]), (&json!("completed"), &json!("pure")), "{call}");
         processes.push(call["result"].to_string());
@@ -151,7 +139,7 @@ async fn an_agent_calls_tools_of_servers_under_the_policys_names_for_them() {
         "a session goes on: {processes:?}"
     );
     assert_ne!(processes[0], processes[2], "each agent has its own: {processes:?}");
-    posted(&server, "/api/agents", &json!({ "id": "c", "template": "served" })).await;
+    server.posted("/api/agents", &json!({ "id": "c", "template": "served" })).await;
     complete(&server, "c", "sim:tool mcp__here__odd {}\nsim:turn 1 sim:text no").await;
     let refused = result(&server, "c").await;
     assert_eq!(refused["state"], "denied", "{refused}");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::eventually;
 use crate::support::format::Format;
-use crate::support::program::{Program, Setup, one_upstream};
+use crate::support::program::{Setup, one_upstream};
 use crate::support::raw;
 use crate::support::upstream::{Reply, Upstream};
 
@@ -28,32 +28,20 @@ fn setup(command: &str) -> Setup {
     setup
 }
 
-async fn posted(server: &Program, path: &str, body: &Value) -> Value {
-    let answer = server.ask(raw::post(path, body.to_string())).await;
-    assert!(answer.status < 300, "{path}: {answer:?}");
-    serde_json::from_slice(&answer.body).unwrap()
-}
-
-async fn got(server: &Program, path: &str) -> Value {
-    let answer = server.get(path).await;
-    assert_eq!(answer.status, 200, "{path}: {answer:?}");
-    serde_json::from_slice(&answer.body).unwrap()
-}
-
 #[tokio::test]
 async fn a_tool_that_was_killed_is_not_run_again_and_the_agent_goes_on() {
     let setup = setup("up").args(["--listen", "127.0.0.1:0"]);
     let server = setup.start();
-    posted(&server, "/api/agents", &json!({ "id": "a", "template": "helper" })).await;
+    server.posted("/api/agents", &json!({ "id": "a", "template": "helper" })).await;
     let said = "sim:tool bash_run {\"cmd\":\"echo ran >> witness; sleep 600\"}\nsim:turn 1 sim:text I see";
-    let accepted = posted(&server, "/api/agents/a/messages", &json!({ "content": said })).await;
+    let accepted = server.posted("/api/agents/a/messages", &json!({ "content": said })).await;
     assert!(accepted["bookmark"]["seq"].as_u64() > Some(0), "{accepted}");
     let witness = setup.data_dir().join("agents/a/work/witness");
     eventually("the tool runs", async || if witness.exists() { Ok(()) } else { Err("no witness") }).await;
     server.kill();
     let server = setup.start();
     let agent = eventually("the agent goes on", async || {
-        let agent = got(&server, "/api/agents/a").await;
+        let agent = server.got("/api/agents/a").await;
         if agent["state"] == "ready" { Ok(agent) } else { Err(agent) }
     })
     .await;
@@ -63,12 +51,12 @@ async fn a_tool_that_was_killed_is_not_run_again_and_the_agent_goes_on() {
         "ran\n",
         "what nobody knows the end of is not done twice"
     );
-    let calls = got(&server, "/api/agents/a/tool-calls").await;
+    let calls = server.got("/api/agents/a/tool-calls").await;
     assert_eq!(calls["tool_calls"][0]["state"], "sealed", "{calls}");
-    let messages = got(&server, "/api/agents/a/messages").await;
+    let messages = server.got("/api/agents/a/messages").await;
     let last = messages["messages"].as_array().unwrap().last().unwrap();
     assert_eq!(last["content"][0]["text"], "I see", "{messages}");
-    let checked = got(&server, "/api/agents/a/consistency").await;
+    let checked = server.got("/api/agents/a/consistency").await;
     assert_eq!(checked["consistent"], true, "{checked}");
 }
 
@@ -76,18 +64,18 @@ async fn a_tool_that_was_killed_is_not_run_again_and_the_agent_goes_on() {
 async fn a_question_outlives_the_server_and_is_answered_at_the_next_one() {
     let setup = setup("up").args(["--listen", "127.0.0.1:0"]);
     let server = setup.start();
-    posted(&server, "/api/agents", &json!({ "id": "a", "template": "helper" })).await;
+    server.posted("/api/agents", &json!({ "id": "a", "template": "helper" })).await;
     let said = "sim:tool fs_write {\"path\":\"x\",\"content\":\"y\"}\nsim:turn 1 sim:text thanks";
-    let paused = posted(&server, "/api/agents/a/messages?wait=true", &json!({ "content": said })).await;
+    let paused = server.posted("/api/agents/a/messages?wait=true", &json!({ "content": said })).await;
     assert_eq!(paused["status"], "paused", "{paused}");
     server.kill();
     let server = setup.start();
-    let waiting = got(&server, "/api/approvals?state=pending").await;
+    let waiting = server.got("/api/approvals?state=pending").await;
     let approval = waiting["approvals"][0]["id"].clone();
     assert_eq!(approval, paused["approvals"][0], "{waiting}");
-    posted(&server, "/api/agents/a/decide", &json!({ "approval_id": approval, "decision": "allow" })).await;
+    server.posted("/api/agents/a/decide", &json!({ "approval_id": approval, "decision": "allow" })).await;
     eventually("the agent goes on", async || {
-        let agent = got(&server, "/api/agents/a").await;
+        let agent = server.got("/api/agents/a").await;
         if agent["state"] == "ready" { Ok(()) } else { Err(agent) }
     })
     .await;
@@ -164,20 +152,20 @@ fn an_agent_is_mended_in_its_store_while_nobody_runs_it() {
 async fn a_turn_that_failed_goes_on_from_the_terminal() {
     let setup = setup("up").args(["--listen", "127.0.0.1:0"]);
     let server = setup.start();
-    posted(&server, "/api/agents", &json!({ "id": "a", "template": "helper" })).await;
+    server.posted("/api/agents", &json!({ "id": "a", "template": "helper" })).await;
     let said = "sim:error 401";
-    let failed = posted(&server, "/api/agents/a/messages?wait=true", &json!({ "content": said })).await;
+    let failed = server.posted("/api/agents/a/messages?wait=true", &json!({ "content": said })).await;
     assert_eq!(failed["status"], "failed", "{failed}");
     let listed = setup.cli_json(&["agent", "list", "--template", "helper"]);
     assert_eq!(listed["agents"][0]["state"], "failed", "{listed}");
-    let steps = got(&server, "/api/agents/a").await["step_count"].clone();
+    let steps = server.got("/api/agents/a").await["step_count"].clone();
     setup.cli_json(&["agent", "resume", "a", "--note", "the key is mended"]);
     eventually("the model is asked once more", async || {
-        let agent = got(&server, "/api/agents/a").await;
+        let agent = server.got("/api/agents/a").await;
         if agent["step_count"] != steps && agent["state"] == "failed" { Ok(()) } else { Err(agent) }
     })
     .await;
-    posted(&server, "/api/agents", &json!({ "id": "b", "template": "helper" })).await;
+    server.posted("/api/agents", &json!({ "id": "b", "template": "helper" })).await;
     let note = ["--message", "sim:text hello", "--note", "to see whether it lives"];
     setup.cli_json(&[&["agent", "repair", "b"], &note[..]].concat());
     eventually("the message is answered", async || {
@@ -220,13 +208,14 @@ async fn a_sandbox_around_the_data_directory_is_refused() {
     let (around, within) = (setup.path(""), setup.data_dir().join("runs"));
     for (id, root) in [("around", around), ("within", within)] {
         let overrides = json!({ "sandbox": { "root": root } });
-        posted(&server, "/api/agents", &json!({ "id": id, "template": "helper", "overrides": overrides }))
+        server
+            .posted("/api/agents", &json!({ "id": id, "template": "helper", "overrides": overrides }))
             .await;
         let said = "sim:tool bash_run {\"cmd\":\"echo ran >> witness\"}\nsim:turn 1 sim:text I see";
         let path = format!("/api/agents/{id}/messages?wait=true");
-        let ended = posted(&server, &path, &json!({ "content": said })).await;
+        let ended = server.posted(&path, &json!({ "content": said })).await;
         assert_eq!(ended["text"], "I see", "{ended}");
-        let calls = got(&server, &format!("/api/agents/{id}/tool-calls")).await.to_string();
+        let calls = server.got(&format!("/api/agents/{id}/tool-calls")).await.to_string();
         assert!(calls.contains("lie in one another"), "{calls}");
         assert!(!root.join("witness").exists());
     }
@@ -242,10 +231,10 @@ async fn commands_are_held_to_the_policy_for_files() {
     std::fs::create_dir_all(root.join("fixed")).unwrap();
     let server = setup.start();
     let overrides = json!({ "sandbox": { "root": root } });
-    posted(&server, "/api/agents", &json!({ "id": "a", "template": "helper", "overrides": overrides })).await;
+    server.posted("/api/agents", &json!({ "id": "a", "template": "helper", "overrides": overrides })).await;
     let said =
         "sim:tool bash_run {\"cmd\":\"echo ran > here; echo ran > fixed/there\"}\nsim:turn 1 sim:text I see";
-    posted(&server, "/api/agents/a/messages?wait=true", &json!({ "content": said })).await;
+    server.posted("/api/agents/a/messages?wait=true", &json!({ "content": said })).await;
     assert_eq!(std::fs::read_to_string(root.join("here")).unwrap(), "ran\n");
     assert!(!root.join("fixed/there").exists());
 }
@@ -280,8 +269,8 @@ async fn a_template_says_where_its_model_is_and_who_knows_the_key() {
     let lost = template.replace("TEAM_KEY", "NOBODYS_KEY").replace("id: elsewhere", "id: lost");
     setup.write("templates/lost.yaml", &lost);
     let server = setup.start();
-    posted(&server, "/api/agents", &json!({ "id": "a", "template": "elsewhere" })).await;
-    let ended = posted(&server, "/api/agents/a/messages?wait=true", &json!({ "content": "hi" })).await;
+    server.posted("/api/agents", &json!({ "id": "a", "template": "elsewhere" })).await;
+    let ended = server.posted("/api/agents/a/messages?wait=true", &json!({ "content": "hi" })).await;
     assert_eq!(ended["status"], "ok", "{ended}");
     let seen = upstream.seen();
     assert_eq!(seen.len(), 1, "{seen:?}");
@@ -304,8 +293,8 @@ async fn a_template_says_where_its_model_is_and_who_knows_the_key() {
     let named = json!({ "template": "helper", "overrides": { "model": { "api_key": "${TEAM_KEY}" } } });
     assert_eq!(server.ask(raw::post("/api/agents", named.to_string())).await.status, 400);
     // Without its key it says so.
-    posted(&server, "/api/agents", &json!({ "id": "b", "template": "lost" })).await;
-    posted(&server, "/api/agents/b/messages", &json!({ "content": "hi" })).await;
+    server.posted("/api/agents", &json!({ "id": "b", "template": "lost" })).await;
+    server.posted("/api/agents/b/messages", &json!({ "content": "hi" })).await;
     eventually("the agent says what is missing", async || {
         let answer = server.ask(raw::get("/metrics")).await;
         if answer.text().contains("seawall_agent_model_retries_total 1") { Ok(()) } else { Err("not yet") }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::eventually;
@@ -41,18 +41,6 @@ fn process(command: &str, database: &Postgres, shared: &Path, more: &[&str]) -> 
     setup.args(flags).args(more.iter().copied()).start()
 }
 
-async fn posted(server: &Program, path: &str, body: &Value) -> Value {
-    let answer = server.ask(raw::post(path, body.to_string())).await;
-    assert!(answer.status < 300, "{path}: {answer:?}");
-    serde_json::from_slice(&answer.body).unwrap()
-}
-
-async fn got(server: &Program, path: &str) -> Value {
-    let answer = server.get(path).await;
-    assert_eq!(answer.status, 200, "{path}: {answer:?}");
-    serde_json::from_slice(&answer.body).unwrap()
-}
-
 /// A folder with the template.
 fn templates() -> TempDir {
     let shared = tempfile::tempdir().unwrap();
@@ -83,7 +71,7 @@ async fn five_who_want_one_agent_at_three_servers_have_one_and_their_messages_ke
             for number in 0..4 {
                 let said = json!({ "content": format!("sim:text {client}.{number}") });
                 let server = &fronts[(client + number) % 3];
-                let answer = posted(server, &format!("{path}/messages"), &said).await;
+                let answer = server.posted(&format!("{path}/messages"), &said).await;
                 accepted.push(answer["bookmark"]["seq"].as_u64().unwrap());
             }
             accepted
@@ -91,8 +79,8 @@ async fn five_who_want_one_agent_at_three_servers_have_one_and_their_messages_ke
         let accepted: [_; 5] = tokio::join!(talk(0), talk(1), talk(2), talk(3), talk(4)).into();
         assert!(accepted.iter().all(|seqs| seqs.is_sorted_by(|one, next| one < next)), "{accepted:?}");
         let messages = eventually("everything is answered", async || {
-            let messages = got(&fronts[0], &format!("{path}/messages")).await;
-            let rests = got(&fronts[1], path).await["state"] == "ready";
+            let messages = fronts[0].got(&format!("{path}/messages")).await;
+            let rests = fronts[1].got(path).await["state"] == "ready";
             let is_queued = messages.to_string().contains("\"queued\"");
             if rests && !is_queued { Ok(messages) } else { Err(messages) }
         })
@@ -110,16 +98,16 @@ async fn five_who_want_one_agent_at_three_servers_have_one_and_their_messages_ke
             let own: Vec<_> = said.iter().filter(|text| text.starts_with(&format!("{client}."))).collect();
             assert!(own.is_sorted() && own.len() == 4, "client {client}: {own:?}");
         }
-        let agents = got(&fronts[2], &format!("/api/agents?prefix=one-{round}")).await;
+        let agents = fronts[2].got(&format!("/api/agents?prefix=one-{round}")).await;
         assert_eq!(agents["agents"].as_array().unwrap().len(), 1, "{agents}");
-        let checked = got(&fronts[2], &format!("{path}/consistency")).await;
+        let checked = fronts[2].got(&format!("{path}/consistency")).await;
         assert_eq!(checked["consistent"], true, "{checked}");
     }
 }
 
 /// How many agents have been taken up by a second worker.
 async fn taken_over(front: &Program) -> usize {
-    let listed = got(front, &format!("/api/agents?limit={AGENTS}")).await;
+    let listed = front.got(&format!("/api/agents?limit={AGENTS}")).await;
     let agents = listed["agents"].as_array().unwrap();
     agents.iter().filter(|agent| agent["epoch"].as_u64().is_some_and(|epoch| epoch > 1)).count()
 }
@@ -131,11 +119,11 @@ async fn agents_of_a_killed_worker_go_on_at_another_and_nothing_is_done_twice() 
     let doomed = process("worker", &database, shared.path(), &[]);
     for number in 0..AGENTS {
         let id = format!("a{number}");
-        posted(&fronts[0], "/api/agents", &json!({ "id": id, "template": "helper" })).await;
+        fronts[0].posted("/api/agents", &json!({ "id": id, "template": "helper" })).await;
         let said = format!(
             "sim:tool bash_run {{\"cmd\":\"echo ran >> {id}; sleep 600\"}}\nsim:turn 1 sim:text {id} knows"
         );
-        posted(&fronts[number % 2], &format!("/api/agents/{id}/messages"), &json!({ "content": said })).await;
+        fronts[number % 2].posted(&format!("/api/agents/{id}/messages"), &json!({ "content": said })).await;
     }
     let witness = |number: usize| shared.path().join(format!("a{number}"));
     eventually("all tools run", async || match (0..AGENTS).find(|number| !witness(*number).exists()) {
@@ -158,18 +146,18 @@ async fn agents_of_a_killed_worker_go_on_at_another_and_nothing_is_done_twice() 
     for number in 0..AGENTS {
         let path = format!("/api/agents/a{number}");
         let agent = eventually("the agent goes on", async || {
-            let agent = got(&fronts[1], &path).await;
+            let agent = fronts[1].got(&path).await;
             if agent["state"] == "ready" { Ok(agent) } else { Err(agent) }
         })
         .await;
         assert_eq!(agent["message_count"], 4, "{agent}");
         assert_eq!(std::fs::read_to_string(witness(number)).unwrap(), "ran\n", "a{number}");
-        let checked = got(&fronts[0], &format!("{path}/consistency")).await;
+        let checked = fronts[0].got(&format!("{path}/consistency")).await;
         assert_eq!(checked["consistent"], true, "{checked}");
     }
     // Whoever is left does what is asked next, through either server.
     let said = json!({ "content": "and now?" });
-    let answered = posted(&fronts[0], "/api/agents/a0/messages?wait=true", &said).await;
+    let answered = fronts[0].posted("/api/agents/a0/messages?wait=true", &said).await;
     assert_eq!(answered["status"], "ok", "{answered}");
     drop(other);
 }
@@ -179,9 +167,9 @@ async fn a_database_that_dies_is_told_by_everybody_and_agents_go_on_when_it_is_b
     let (database, shared) = (Postgres::start(), templates());
     let front = process("serve", &database, shared.path(), &["--no-workers"]);
     let worker = process("worker", &database, shared.path(), &[]);
-    posted(&front, "/api/agents", &json!({ "id": "a", "template": "helper" })).await;
+    front.posted("/api/agents", &json!({ "id": "a", "template": "helper" })).await;
     let said = "sim:tool bash_run {\"cmd\":\"echo ran >> a; while [ ! -e gate ]; do sleep 0.05; done\"}\nsim:turn 1 sim:text done";
-    posted(&front, "/api/agents/a/messages", &json!({ "content": said })).await;
+    front.posted("/api/agents/a/messages", &json!({ "content": said })).await;
     let witness = shared.path().join("a");
     eventually("the tool runs", async || if witness.exists() { Ok(()) } else { Err("not yet") }).await;
     for process in [&front, &worker] {
@@ -203,12 +191,12 @@ async fn a_database_that_dies_is_told_by_everybody_and_agents_go_on_when_it_is_b
         process.wait_for_ready(|ready| ready["ready"] == true).await;
     }
     let agent = eventually("the agent goes on", async || {
-        let agent = got(&front, "/api/agents/a").await;
+        let agent = front.got("/api/agents/a").await;
         if agent["state"] == "ready" { Ok(agent) } else { Err(agent) }
     })
     .await;
     assert_eq!(agent["message_count"], 4, "{agent}");
     assert_eq!(std::fs::read_to_string(&witness).unwrap(), "ran\n");
-    let checked = got(&front, "/api/agents/a/consistency").await;
+    let checked = front.got("/api/agents/a/consistency").await;
     assert_eq!(checked["consistent"], true, "{checked}");
 }

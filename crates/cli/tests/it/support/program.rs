@@ -180,6 +180,20 @@ impl Program {
         self.ask(raw::get(path)).await
     }
 
+    /// What is answered with to JSON that is posted, which must be taken.
+    pub(crate) async fn posted(&self, path: &str, body: &Value) -> Value {
+        let answer = self.ask(raw::post(path, body.to_string())).await;
+        assert!(answer.status < 300, "{path}: {answer:?}");
+        answer.json()
+    }
+
+    /// The JSON at a path, which must be there.
+    pub(crate) async fn got(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        answer.json()
+    }
+
     pub(crate) async fn connect(&self) -> raw::Connection {
         raw::Connection::open(self.address).await
     }
