@@ -9,6 +9,7 @@
 //! are let through, as the RFC does; they read as U+FFFD.
 
 mod digest;
+mod document;
 mod object;
 mod scan;
 mod text;
@@ -16,6 +17,7 @@ mod value;
 mod walk;
 
 pub use digest::{Digest, digest};
+pub use document::Document;
 pub use object::Object;
 use scan::Scanner;
 pub use value::{Elements, Kind, Value};

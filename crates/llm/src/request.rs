@@ -14,7 +14,7 @@ use std::ops::Range;
 pub use bound::input_bound;
 pub use edit::{Edits, LimitName, edit};
 
-use crate::json::{JsonError, JsonErrorKind, Object, Value};
+use crate::json::{Document, JsonError, JsonErrorKind, Object, Value};
 use crate::wire::Wire;
 
 /// The most choices that any provider offers (OpenAI's `n`); assumed when a number of choices cannot be read.
@@ -91,16 +91,10 @@ impl Request {
 /// Reads `body`. `path_model` is the model of the path, which wins (Gemini).
 ///
 /// # Errors
-/// When the body is not one valid JSON object, or when an object that decides about money says something twice,
-/// also under two spellings, or under a key that only some parsers take for it: the gateway and the upstream must not
-/// read different numbers.
-pub fn read_request(
-    wire: Wire,
-    path_model: Option<&str>,
-    body: &[u8],
-    max_depth: usize,
-) -> Result<Request, JsonError> {
-    let object = Object::parse(body, max_depth)?;
+/// When an object that decides about money says something twice, also under two spellings, or under a key that only some
+/// parsers take for it: the gateway and the upstream must not read different numbers.
+pub fn read_request(wire: Wire, path_model: Option<&str>, body: &Document) -> Result<Request, JsonError> {
+    let (object, body) = (body.object(), body.text());
     lookalike::refuse(wire, body, &object)?;
     let mut request = Request {
         model: path_model.map(str::to_owned).or_else(|| string(&object, "model")),

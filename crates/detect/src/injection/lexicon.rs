@@ -29,6 +29,40 @@ pub(super) struct Lexicon {
 struct Entry {
     term: &'static Term,
     key: usize,
+    begin: Begin,
+}
+
+/// How a term goes on from its key, as far as its letters follow one another: most of what has the key of a term is told
+/// apart by one comparison.
+#[derive(Debug, Clone, Copy)]
+struct Begin {
+    bytes: u64,
+    mask: u64,
+}
+
+impl Begin {
+    fn of(term: &[u8]) -> Self {
+        let letters = term.iter().take_while(|byte| **byte != b' ').take(size_of::<u64>()).count();
+        let mask = u64::MAX.unbounded_shr(u64::BITS - 8 * u32::try_from(letters).unwrap_or(0));
+        Self { bytes: in_one_case(first_word(term)) & mask, mask }
+    }
+
+    fn may_be(self, text: u64) -> bool {
+        text & self.mask == self.bytes
+    }
+}
+
+/// The first eight bytes, with zeros where there are less.
+fn first_word(text: &[u8]) -> u64 {
+    if let Some(word) = text.first_chunk() {
+        return u64::from_le_bytes(*word);
+    }
+    text.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+/// Letters of both cases are the same; so are a few other signs.
+const fn in_one_case(word: u64) -> u64 {
+    word | 0x2020_2020_2020_2020
 }
 
 /// A term in a text.
@@ -57,7 +91,8 @@ impl Lexicon {
         };
         for term in TERMS {
             if let Some(key) = key(term.text) {
-                lexicon.put(Entry { term, key });
+                let begin = Begin::of(term.text.as_bytes().get(key..).unwrap_or_default());
+                lexicon.put(Entry { term, key, begin });
             }
         }
         lexicon
@@ -114,7 +149,9 @@ impl Lexicon {
     fn longest(&self, text: &[u8], at: usize, hash: usize) -> Option<Found> {
         let list = self.lists.get(usize::from(*self.slots.get(hash)?))?;
         let (before, behind) = text.split_at_checked(at)?;
-        let found = list.iter().filter_map(|Entry { term, key }| {
+        let word = in_one_case(first_word(behind));
+        let may_stand_here = list.iter().filter(|entry| entry.begin.may_be(word));
+        let found = may_stand_here.filter_map(|Entry { term, key, .. }| {
             let (head, tail) = term.text.as_bytes().split_at_checked(*key)?;
             let end = at + length(tail.iter(), behind.iter())?;
             let start = at - length(head.iter().rev(), before.iter().rev())?;

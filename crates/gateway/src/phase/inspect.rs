@@ -5,7 +5,7 @@
 //! read (uploads, forms, sound) is not.
 
 use bytes::Bytes;
-use seawall_llm::json::{JsonError, JsonErrorKind};
+use seawall_llm::json::Document;
 use seawall_llm::screen::prompt::{self, screen_prompt};
 use seawall_llm::wire::Wire;
 use seawall_policy::{Judgement, Policy, TextRules};
@@ -29,10 +29,10 @@ pub(crate) async fn inspect(
 ) -> Result<Judgement, Refusal> {
     let policy = caller.policy_or(&snapshot.policy);
     let mut found = model(policy, accepted, caller, payload)?;
-    if let Some(texts) = Texts::of(policy, accepted, snapshot, payload) {
-        let (judgement, text) = texts.read_beside().await?;
+    if let Some(texts) = Texts::of(policy, accepted, payload) {
+        let (judgement, edited) = texts.read_beside().await?;
         found.join(judgement);
-        if text != payload.text {
+        if let Some(text) = edited {
             read::replace(gateway, payload, accepted, snapshot.settings.limits, text).await?;
         }
     }
@@ -72,56 +72,37 @@ struct Texts {
     rules: TextRules,
     mode: Mode,
     wire: Wire,
-    body: Bytes,
-    max_depth: usize,
+    body: Document,
 }
 
 impl Texts {
-    fn of(policy: &Policy, accepted: &Accepted, snapshot: &Snapshot, payload: &Payload) -> Option<Self> {
+    fn of(policy: &Policy, accepted: &Accepted, payload: &Payload) -> Option<Self> {
         let rules = policy.text_towards_model();
-        let is_object = payload.text.trim_ascii_start().starts_with(b"{");
-        (rules.detector().is_some() && is_object).then(|| Self {
-            rules: rules.clone(),
-            mode: policy.mode,
-            wire: accepted.wire,
-            body: payload.text.clone(),
-            max_depth: snapshot.settings.limits.json_depth,
-        })
+        rules.detector()?;
+        let body = payload.document.clone()?;
+        Some(Self { rules: rules.clone(), mode: policy.mode, wire: accepted.wire, body })
     }
 
-    async fn read_beside(self) -> Result<(Judgement, Bytes), Refusal> {
-        if self.body.len() <= AT_ONCE {
-            return self.read();
+    async fn read_beside(self) -> Result<(Judgement, Option<Bytes>), Refusal> {
+        if self.body.text().len() <= AT_ONCE {
+            return Ok(self.read());
         }
         let beside = tokio::task::spawn_blocking(move || self.read());
-        beside.await.unwrap_or_else(|failed| match failed.try_into_panic() {
+        beside.await.map_err(|failed| match failed.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_runtime_ends) => {
-                Err(Refusal::new(Code::Draining, "the server is shutting down", "try again"))
-            }
+            Err(_runtime_ends) => Refusal::new(Code::Draining, "the server is shutting down", "try again"),
         })
     }
 
-    /// What is found in the texts, and the body without what is to be taken out.
-    fn read(self) -> Result<(Judgement, Bytes), Refusal> {
+    /// What is found in the texts, and the body without what is to be taken out, if there is anything.
+    fn read(self) -> (Judgement, Option<Bytes>) {
         let mut found = Judgement::default();
-        let screened = screen_prompt(self.wire, &self.body, self.max_depth, |text| {
+        let edited = screen_prompt(self.wire, &self.body, |text| {
             let from_outside = text.kind == prompt::Kind::ToolResult;
             let tell = |kind, verdict| found.add(verdict, self.rules.finding(kind, text.place.to_string()));
             self.rules.read_member(self.mode, text.name(), text.text, from_outside, tell).text
         });
-        match screened {
-            Ok(body) => Ok((found, body)),
-            // Of what no wire format claims it is not asked that it be read.
-            Err(JsonError { kind: JsonErrorKind::NotAnObject, .. }) if !self.wire.is_metered() => {
-                Ok((found, self.body))
-            }
-            Err(error) => Err(Refusal::new(
-                Code::BadRequest,
-                format!("the body can't be inspected: {error}"),
-                "send one JSON object in UTF-8, each key once",
-            )),
-        }
+        (found, edited)
     }
 }
 

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt;
-use seawall_llm::json::{ANSWER_DEPTH, JsonErrorKind, Value};
-use seawall_llm::request::{Request, read_request};
+use seawall_llm::json::{ANSWER_DEPTH, Document, JsonError, JsonErrorKind, Value};
+use seawall_llm::request::{Edits, Request, edit, read_request};
 use seawall_llm::wire::Wire;
 use seawall_types::Code;
 use tokio::time::timeout;
@@ -37,6 +37,8 @@ pub(crate) struct Payload {
     pub(crate) text: Bytes,
     /// Whether it came compressed.
     pub(crate) compressed: bool,
+    /// The object that it is, if it is one: read once, for every phase.
+    pub(crate) document: Option<Document>,
     /// What it asks for, when it is in a wire format that we read.
     pub(crate) request: Request,
     /// The memory that it takes.
@@ -47,6 +49,18 @@ impl Payload {
     /// The model that is asked for.
     pub(crate) fn model(&self) -> Option<&str> {
         self.request.model.as_deref()
+    }
+
+    /// The text with these changes; nothing where they change nothing.
+    ///
+    /// # Errors
+    /// When it is no object in which something could be changed.
+    pub(crate) fn edited(&self, wire: Wire, edits: &Edits<'_>) -> Result<Option<Bytes>, JsonError> {
+        match &self.document {
+            Some(document) => edit(wire, document, edits),
+            None if edits.change_nothing() => Ok(None),
+            None => edit(wire, &Document::parse(self.text.clone(), ANSWER_DEPTH)?, edits),
+        }
     }
 }
 
@@ -138,8 +152,8 @@ impl Form<'_> {
 
     fn understand(&self, raw: Bytes, mut memory: Share) -> Result<Payload, Refusal> {
         let (text, compressed) = inflate(&raw, self, &mut memory)?;
-        let request = parse(self, &text)?;
-        Ok(Payload { raw, text, compressed, request, memory })
+        let (document, request) = parse(self, &text)?;
+        Ok(Payload { raw, text, compressed, document, request, memory })
     }
 }
 
@@ -246,19 +260,20 @@ fn inflate(raw: &Bytes, form: &Form<'_>, memory: &mut Share) -> Result<(Bytes, b
     Ok((text, true))
 }
 
-fn parse(form: &Form<'_>, text: &[u8]) -> Result<Request, Refusal> {
-    let parsed = read_request(form.wire, form.path_model, text, form.limits.json_depth);
+fn parse(form: &Form<'_>, text: &Bytes) -> Result<(Option<Document>, Request), Refusal> {
+    let parsed = Document::parse(text.clone(), form.limits.json_depth)
+        .and_then(|document| Ok((read_request(form.wire, form.path_model, &document)?, document)));
     match parsed {
-        Ok(request) if request.model.as_ref().is_some_and(|model| model.len() > MAX_MODEL_NAME) => {
+        Ok((request, _)) if request.model.as_ref().is_some_and(|model| model.len() > MAX_MODEL_NAME) => {
             let message = format!("the model's name has more than {MAX_MODEL_NAME} bytes");
             Err(Refusal::new(Code::BadRequest, message, "send the name of a model"))
         }
-        Ok(request) => Ok(request),
+        Ok((request, document)) => Ok((Some(document), request)),
         // What no wire format claims and is no JSON object (a form, an upload, nothing) is passed on as it is.
         Err(error) if !form.wire.is_metered() && is_no_object(form, text, error.kind) => {
             let named = form.path_model.map(str::to_owned);
             let model = named.map_or_else(|| multipart::model(form.kind(), text), |model| Ok(Some(model)))?;
-            Ok(Request { model, ..Request::default() })
+            Ok((None, Request { model, ..Request::default() }))
         }
         Err(error) => Err(Refusal::new(
             Code::BadRequest,

@@ -36,6 +36,12 @@ pub(super) struct Limits {
 #[derive(Debug, Clone)]
 pub struct Object<'a> {
     text: &'a [u8],
+    outline: Outline,
+}
+
+/// Where the members of an object are, without the text.
+#[derive(Debug, Clone)]
+pub(super) struct Outline {
     members: SmallVec<[Member; 16]>,
     close: usize,
 }
@@ -66,19 +72,30 @@ impl<'a> Object<'a> {
             _ => return Err(JsonError::at(JsonErrorKind::NotAnObject, text, value.start)),
         }
         let object = Self::collect(text, value.start, limits).map_err(|fault| fault.in_text(text))?;
-        nothing_after(text, object.close + 1)?;
+        nothing_after(text, object.outline.close + 1)?;
         Ok(object)
+    }
+
+    /// The object that was read of this very text before.
+    pub(super) const fn within(text: &'a [u8], outline: Outline) -> Self {
+        Self { text, outline }
+    }
+
+    /// What is to be known to find the members in the same text again.
+    pub(super) fn into_outline(self) -> Outline {
+        self.outline
     }
 
     /// Notes the members of the object whose `{` is at `start`.
     pub(super) fn collect(text: &'a [u8], start: usize, limits: Limits) -> Result<Self, Fault> {
         let inner = limits.depth.checked_sub(1).ok_or(Fault { kind: JsonErrorKind::Depth, offset: start })?;
         let mut scanner = Scanner::new(text, start);
-        let mut object = Self { text, members: SmallVec::new(), close: start };
+        let outline = Outline { members: SmallVec::new(), close: start };
+        let mut object = Self { text, outline };
         scanner.expect(b'{')?;
         scanner.space();
         while scanner.peek() != Some(b'}') {
-            if !object.members.is_empty() {
+            if !object.outline.members.is_empty() {
                 scanner.expect(b',')?;
                 scanner.space();
             }
@@ -89,19 +106,19 @@ impl<'a> Object<'a> {
             if limits.unique_keys {
                 object.refuse_repeated(member)?;
             }
-            object.members.push(member);
+            object.outline.members.push(member);
             scanner.space();
         }
-        object.close = scanner.at;
+        object.outline.close = scanner.at;
         Ok(object)
     }
 
     fn refuse_repeated(&self, member: Member) -> Result<(), Fault> {
-        if self.members.len() >= MAX_UNIQUE_KEYS {
+        if self.outline.members.len() >= MAX_UNIQUE_KEYS {
             return Err(Fault { kind: JsonErrorKind::TooManyKeys, offset: member.key_start });
         }
         let key = text::decode_bytes(self.raw_key(member));
-        if self.members.iter().any(|other| text::reads_as(self.raw_key(*other), &key)) {
+        if self.outline.members.iter().any(|other| text::reads_as(self.raw_key(*other), &key)) {
             return Err(Fault { kind: JsonErrorKind::DuplicateKey, offset: member.key_start });
         }
         Ok(())
@@ -116,7 +133,8 @@ impl<'a> Object<'a> {
     }
 
     fn member(&self, key: &str) -> Option<Member> {
-        self.members
+        self.outline
+            .members
             .iter()
             .rev()
             .copied()
@@ -142,7 +160,10 @@ impl<'a> Object<'a> {
 
     /// The members in the order of the text.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> + '_ {
-        self.members.iter().map(|member| (text::decode(self.raw_key(*member)), self.value_of(*member)))
+        self.outline
+            .members
+            .iter()
+            .map(|member| (text::decode(self.raw_key(*member)), self.value_of(*member)))
     }
 
     /// Where `key` itself lies in the text, between its quotes.
@@ -160,13 +181,16 @@ impl<'a> Object<'a> {
     /// What to cut out of the text so that `key` is gone and the rest is still an object.
     #[must_use]
     pub fn cut_of(&self, key: &str) -> Option<Range<usize>> {
-        let at =
-            self.members.iter().rposition(|member| text::reads_as(self.raw_key(*member), key.as_bytes()))?;
-        let member = self.members.get(at)?;
-        match at.checked_sub(1).and_then(|before| self.members.get(before)) {
+        let at = self
+            .outline
+            .members
+            .iter()
+            .rposition(|member| text::reads_as(self.raw_key(*member), key.as_bytes()))?;
+        let member = self.outline.members.get(at)?;
+        match at.checked_sub(1).and_then(|before| self.outline.members.get(before)) {
             Some(before) => Some(before.value_end..member.value_end),
             None => {
-                let end = self.members.get(1).map_or(member.value_end, |next| next.key_start - 1);
+                let end = self.outline.members.get(1).map_or(member.value_end, |next| next.key_start - 1);
                 Some(member.key_start - 1..end)
             }
         }
@@ -175,12 +199,12 @@ impl<'a> Object<'a> {
     /// Where the closing brace is.
     #[must_use]
     pub const fn close_offset(&self) -> usize {
-        self.close
+        self.outline.close
     }
 
     /// Whether there are no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.outline.members.is_empty()
     }
 }

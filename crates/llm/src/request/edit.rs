@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::flag;
-use crate::json::{ANSWER_DEPTH, JsonError, Object};
+use crate::json::{Document, JsonError, Object};
 use crate::splice::Splices;
 use crate::wire::Wire;
 
@@ -30,15 +30,23 @@ pub enum LimitName {
     MaxTokens,
 }
 
-/// Applies `edits` to `body`; gives the same `Bytes` when there is nothing to do.
+impl Edits<'_> {
+    /// Whether nothing is to be changed, whatever the body is.
+    #[must_use]
+    pub fn change_nothing(&self) -> bool {
+        *self == (Self { limit_name: self.limit_name, ..Self::default() })
+    }
+}
+
+/// Applies `edits` to `body`; gives nothing when there is nothing to do.
 ///
 /// # Errors
-/// When the body is not a JSON object, or an object to be changed has a key twice.
-pub fn edit(wire: Wire, body: &Bytes, edits: &Edits<'_>) -> Result<Bytes, JsonError> {
-    if *edits == (Edits { limit_name: edits.limit_name, ..Edits::default() }) {
-        return Ok(body.clone());
+/// When an object to be changed has a key twice.
+pub fn edit(wire: Wire, body: &Document, edits: &Edits<'_>) -> Result<Option<Bytes>, JsonError> {
+    if edits.change_nothing() {
+        return Ok(None);
     }
-    let object = Object::parse(body, ANSWER_DEPTH)?;
+    let (object, body) = (body.object(), body.text());
     let mut splices = Splices::default();
     let mut top = Target::new(&object);
     if let Some(model) = edits.model {
@@ -51,7 +59,7 @@ pub fn edit(wire: Wire, body: &Bytes, edits: &Edits<'_>) -> Result<Bytes, JsonEr
         include_usage(&mut top, &mut splices)?;
     }
     top.finish(&mut splices);
-    if splices.is_empty() { Ok(body.clone()) } else { Ok(Bytes::from(splices.apply(body))) }
+    Ok((!splices.is_empty()).then(|| splices.apply(body).into()))
 }
 
 fn set_model(wire: Wire, top: &mut Target<'_, '_>, model: &str, splices: &mut Splices) {

@@ -9,7 +9,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::json::{JsonError, Kind as JsonKind, Object, Value, Walk};
+use crate::json::{Document, Kind as JsonKind, Value, Walk};
 use crate::splice::Splices;
 use crate::wire::Wire;
 
@@ -79,18 +79,14 @@ enum Step {
     Element(usize),
 }
 
-/// Shows each text of `body` to `look`, and puts what it gives in the text's place. All other bytes stay as they are, and
-/// the same `Bytes` come back when there is nothing to change.
-///
-/// # Errors
-/// When the body is not one JSON object, nests deeper than `max_depth`, or names a key twice at its top.
+/// Shows each text of `body` to `look`, and puts what it gives in the text's place. All other bytes stay as they are; gives
+/// nothing when there is nothing to change.
 pub fn screen_prompt(
     wire: Wire,
-    body: &Bytes,
-    max_depth: usize,
+    body: &Document,
     mut look: impl FnMut(&PromptText<'_>) -> Option<String>,
-) -> Result<Bytes, JsonError> {
-    let object = Object::parse(body, max_depth)?;
+) -> Option<Bytes> {
+    let (object, body) = (body.object(), body.text());
     let mut reader = Reader::default();
     for (key, value) in object.iter() {
         let Some(kind) = kind_of_member(wire, &key) else { continue };
@@ -117,7 +113,7 @@ pub fn screen_prompt(
             splices.say(found.value, &new);
         }
     }
-    Ok(if splices.is_empty() { body.clone() } else { Bytes::from(splices.apply(body)) })
+    (!splices.is_empty()).then(|| splices.apply(body).into())
 }
 
 /// Whose the texts under a member of the body are, unless they say something else themselves. Everything else in a body

@@ -1,10 +1,15 @@
 //! The facts of a request: bodies of real clients, and every trap that would make a reservation too small.
 
-use seawall_llm::json::JsonErrorKind;
+use seawall_llm::json::{Document, JsonError, JsonErrorKind};
 use seawall_llm::{LimitName, Request, Wire, input_bound, read_request};
 
+fn try_to_read(wire: Wire, body: &str) -> Result<Request, JsonError> {
+    let body = Document::parse(body.to_owned().into(), 128)?;
+    read_request(wire, None, &body)
+}
+
 fn read(wire: Wire, body: &str) -> Request {
-    read_request(wire, None, body.as_bytes(), 64).unwrap()
+    try_to_read(wire, body).unwrap()
 }
 
 fn results(request: &Request) -> Vec<(Option<&str>, Option<&str>)> {
@@ -41,8 +46,9 @@ fn a_chat_agent_is_read() {
 
 #[test]
 fn a_gemini_agent_is_read() {
-    let body = include_bytes!("../fixtures/request_gemini_agent.json");
-    let request = read_request(Wire::GeminiStream, Some("gemini-2.5-pro"), body, 64).unwrap();
+    let body = include_str!("../fixtures/request_gemini_agent.json");
+    let body = Document::parse(body.into(), 128).unwrap();
+    let request = read_request(Wire::GeminiStream, Some("gemini-2.5-pro"), &body).unwrap();
     assert_eq!(request.model.as_deref(), Some("gemini-2.5-pro"));
     assert_eq!((request.stream, request.max_output, request.hidden_input), (true, Some(65_536), false));
     assert_eq!(results(&request), [(Some("fc_1"), Some("run_shell_command"))]);
@@ -324,7 +330,7 @@ fn what_decides_about_money_may_not_be_said_twice() {
         (Wire::GeminiGenerate, r#"{"generationConfig":{"maxOutputTokens":1,"max_output_tokens":9}}"#),
         (Wire::GeminiGenerate, r#"{"generationConfig":{},"generation_config":{"max_output_tokens":9}}"#),
     ] {
-        let error = read_request(wire, None, body.as_bytes(), 64).unwrap_err();
+        let error = try_to_read(wire, body).unwrap_err();
         assert_eq!(error.kind, JsonErrorKind::DuplicateKey, "{body}");
     }
 }
@@ -332,7 +338,7 @@ fn what_decides_about_money_may_not_be_said_twice() {
 #[test]
 fn parts_nested_without_end_count_as_hidden() {
     let body = format!("{{\"messages\":{}\"x\"{}}}", "[{\"content\":".repeat(30), "}]".repeat(30));
-    assert!(read_request(Wire::AnthropicMessages, None, body.as_bytes(), 128).unwrap().hidden_input);
+    assert!(read(Wire::AnthropicMessages, &body).hidden_input);
 }
 
 #[test]
@@ -391,7 +397,7 @@ fn a_key_that_only_some_parsers_take_for_another_is_refused() {
         (Wire::GeminiGenerate, r#"{"generationConfig":{"maxOutputTokens":1,"maxoutputtokens":9}}"#),
         (Wire::Other, r#"{"model":"m","MODEL":"n"}"#),
     ] {
-        let error = read_request(wire, None, body.as_bytes(), 64).unwrap_err();
+        let error = try_to_read(wire, body).unwrap_err();
         assert_eq!(error.kind, JsonErrorKind::LookalikeKey, "{body}");
     }
     for (wire, body) in [
@@ -399,13 +405,12 @@ fn a_key_that_only_some_parsers_take_for_another_is_refused() {
         (Wire::GeminiGenerate, r#"{"generationConfig":{"maxOutputTokens":1},"generation":1}"#),
         (Wire::Other, r#"{"model":"m","Input":"x"}"#),
     ] {
-        assert!(read_request(wire, None, body.as_bytes(), 64).is_ok(), "{body}");
+        assert!(try_to_read(wire, body).is_ok(), "{body}");
     }
 }
 
 #[test]
 fn sound_and_the_number_of_answers_are_noticed() {
-    let read = |wire, body: &str| read_request(wire, None, body.as_bytes(), 64).unwrap();
     let chat = |body| read(Wire::OpenAiChat, body);
     assert!(!chat(r#"{"messages":[{"role":"user","content":"x"}]}"#).sound);
     assert!(chat(r#"{"modalities":["text","audio"]}"#).sound);

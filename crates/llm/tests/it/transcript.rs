@@ -1,6 +1,7 @@
 //! What a model wrote, word by word: whole, as a stream, and with several texts growing at the same time.
 
 use bytes::Bytes;
+use seawall_llm::json::Document;
 use seawall_llm::sse::Splitter;
 use seawall_llm::transcript::{Channel, Transcript};
 use seawall_llm::{StreamReader, Wire, read_request, transcribe_json_answer};
@@ -114,7 +115,8 @@ fn nothing_is_taken_down_unless_it_is_wanted() {
 
 /// What of a request is news to the model, and what its new results hold.
 fn news(wire: Wire, body: &str) -> (&str, Vec<&str>) {
-    let request = read_request(wire, None, body.as_bytes(), 64).unwrap();
+    let document = Document::parse(body.to_owned().into(), 64).unwrap();
+    let request = read_request(wire, None, &document).unwrap();
     let results = request.new_results().iter().map(|result| &body[result.output.clone()]).collect();
     (&body[request.news], results)
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::Request;
-use seawall_llm::request::{Edits, edit};
+use seawall_llm::request::Edits;
 use seawall_llm::wire::{percent_decode, with_model};
 use seawall_llm_client::{Credentials, Upstream};
 use seawall_types::Code;
@@ -39,9 +39,9 @@ impl Sending<'_> {
             limit_name: upstream.settings.output_limit,
             ..self.edits
         };
-        let edited = edit(accepted.wire, &self.payload.text, &edits).map_err(|error| internal(&error))?;
-        let unchanged = edited == self.payload.text;
-        let body = if unchanged { self.payload.raw.clone() } else { edited };
+        let edited = self.payload.edited(accepted.wire, &edits).map_err(|error| internal(&error))?;
+        let unchanged = edited.is_none();
+        let body = edited.unwrap_or_else(|| self.payload.raw.clone());
         let passthrough = matches!(upstream.settings.credentials, Credentials::Passthrough);
         let mut headers =
             header::towards_upstream(&accepted.headers, passthrough, accepted.wire.is_metered());
