@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -90,10 +91,11 @@ class Bench:
         return self.folder / f"store{self.made}"
 
     def ours(self, part: str, store: str, address: str, *arguments: object) -> Report:
-        command = [str(PROGRAM), "--store", address, *map(str, arguments)]
+        command = [str(PROGRAM), "--store", address, "--folder", str(self._new()), *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise SystemExit(f"{' '.join(command)}: {(done.stderr.splitlines() or ['no word'])[0]}")
+            words = " / ".join(done.stderr.splitlines()[-8:]) or "no word"
+            raise SystemExit(f"{' '.join(command)} ended with {done.returncode}: {words}")
         report = {"part": part, "name": "seawall", "store": store, **json.loads(done.stdout)}
         self.rounds.append(report)
         print(agents_table.line(report), flush=True)
@@ -114,7 +116,8 @@ class Bench:
         agents = 1_000 if self.arguments.quick else 10_000
         empty = self.ours("memory", "sqlite", f"sqlite:{self._new()}.db", "memory", "--agents", 0)
         address = f"sqlite:{self._new()}.db"
-        subprocess.run([str(PROGRAM), "--store", address, "seed", "--agents", str(agents)], check=True, stdout=subprocess.DEVNULL)
+        seed = [str(PROGRAM), "--store", address, "--folder", str(self._new()), "seed", "--agents", str(agents)]
+        subprocess.run(seed, check=True, stdout=subprocess.DEVNULL)
         self.ours("resume", "sqlite", address, "resume", "--agents", min(agents, 1_000))
         parked = self.ours("memory", "sqlite", address, "memory", "--agents", agents)
         parked["parked_bytes_each"] = (parked["resident_bytes"] - empty["resident_bytes"]) / agents
@@ -157,6 +160,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=agents_table.RESULTS)
     arguments = parser.parse_args()
     machine.prefer(os.getpid())
+    # An agent at work has files of its trace open: two each.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         bench = Bench(arguments, Path(folder))

@@ -6,7 +6,6 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/seawall-example.XXXXXX")
-started=()
 
 find_seawall() {
   local candidate
@@ -18,10 +17,12 @@ find_seawall() {
 }
 seawall=$(find_seawall)
 
+# What has ended is left out: its number may be somebody else's by now.
 clean_up() {
-  local pid
-  for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+  local pid running
+  running=$(jobs -pr)
+  for pid in $running; do kill "$pid" 2>/dev/null || true; done
+  for pid in $running; do wait "$pid" 2>/dev/null || true; done
   if declare -F stop_database >/dev/null; then stop_database; fi
   rm -rf "$work"
 }
@@ -38,7 +39,6 @@ start() {
   "$seawall" "$@" --listen 127.0.0.1:0 --upstream sim: --templates "$here/templates" --data-dir "$work/$name" \
     >"$work/$name.out" 2>"$work/$name.log" &
   pid=$!
-  started+=("$pid")
   until grep -qs '^seawall ready' "$work/$name.out"; do
     kill -0 "$pid" 2>/dev/null || { cat "$work/$name.log" >&2; fail "$name did not start"; }
     sleep 0.05

@@ -16,7 +16,6 @@ notes=$SEAWALL_HOME/agents/main/work/notes.txt
 mkfifo "$work/typed"
 "$seawall" agent chat main --upstream sim: --config "$config" <"$work/typed" >"$work/chat.out" 2>&1 &
 pid=$!
-started+=("$pid")
 exec 3>"$work/typed"
 printf '%s\n' 'sim:tools [{"name":"bash_run","arguments":{"cmd":"echo once >> notes.txt; sleep 600"}}]' >&3
 eventually "the tool runs: $(cat "$work/chat.out")" test -s "$notes"

@@ -11,7 +11,6 @@ call() {
   local front
   python3 "$here/front.py" >"$work/front.out" 2>"$work/front.log" &
   front=$!
-  started+=("$front")
   eventually "the function starts: $(cat "$work/front.log")" grep -q '^front ready' "$work/front.out"
   ask "$1" "$(sed -n 's/.*listen=//p' "$work/front.out")$2" "${3:-}" || fail "$1 $2"
   kill "$front"

@@ -15,6 +15,9 @@ const HISTORY: usize = 24;
 /// So many agents are taken up at the same time.
 const AT_ONCE: usize = 500;
 
+/// Agents that were just talked to keep a little more for a moment.
+const RESTED: Duration = Duration::from_secs(15);
+
 /// How many agents make how many turns each.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
@@ -76,6 +79,7 @@ pub async fn memory(runtime: &Runtime, agents: usize) -> anyhow::Result<Value> {
     }
     let held = runtime.gauges().held;
     ensure!(held == agents, "{held} of {agents} agents are held");
+    tokio::time::sleep(RESTED).await;
     let live = resident()?;
     #[expect(clippy::cast_precision_loss, reason = "bytes of a process")]
     let each = live.saturating_sub(parked) as f64 / agents.max(1) as f64;

@@ -24,6 +24,10 @@ struct Arguments {
     /// sqlite:PATH, json:FOLDER or postgres://…; best a new one
     #[arg(long)]
     store: String,
+    /// A new folder for what else is written, which is left there: a file system that many files have just been removed from
+    /// takes its time to make new ones. Without it one is made and removed
+    #[arg(long)]
+    folder: Option<PathBuf>,
     #[command(subcommand)]
     what: What,
 }
@@ -65,11 +69,12 @@ enum What {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let folder = tempfile::tempdir()?;
+    let own = if arguments.folder.is_none() { Some(tempfile::tempdir()?) } else { None };
+    let folder = own.as_ref().map(|own| own.path().to_owned()).or(arguments.folder).context("no folder")?;
     let store = open(&arguments.store)?;
     let _entered = threads.enter();
     let calls = if let What::Turns { calls, .. } = arguments.what { calls } else { 1 };
-    let Around { runtime, writer } = around(folder.path(), store, calls).map_err(|fault| anyhow!(fault))?;
+    let Around { runtime, writer } = around(&folder, store, calls).map_err(|fault| anyhow!(fault))?;
     let figures = threads.block_on(async {
         match arguments.what {
             What::Turns { agents, turns: each, calls } => {

@@ -21,6 +21,7 @@ use seawall_trace::OnUnavailable;
 use seawall_types::{Actor, ApprovalId, RunId, Scope, Usd};
 use serde_json::Value;
 
+pub use admit::Foreseen;
 pub use inspect::{Inspected, inspect};
 pub use observed::Observed;
 pub use permit::{Settled, ToolEnd, ToolPermit};

@@ -43,7 +43,7 @@ use tokio::sync::mpsc::Receiver;
 use crate::exit::Failure;
 use crate::{otlp, settings};
 
-pub(crate) use agents::{Agents, store as agent_store};
+pub(crate) use agents::{Agents, postgres, store as agent_store};
 pub(crate) use housekeeping::Housekeeper;
 pub(crate) use key_policies::KeyPolicies;
 pub(crate) use limits::limits;

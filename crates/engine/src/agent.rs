@@ -12,12 +12,12 @@ mod turn;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use seawall_types::{ApprovalId, RunId, Timestamp, Tokens, Usd};
+use seawall_types::{Amount, ApprovalId, RunId, Timestamp, Tokens, Usd};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Grants;
 use crate::event::{Ancestor, CallNote};
-use crate::{AgentId, CallId, History, MessageKind, Queued, Schedule, Todo};
+use crate::{AgentId, CallId, History, MessageKind, Queued, Room, Schedule, Todo};
 
 pub use call::{Audit, Call, CallState};
 pub use config::{Config, Context, EffectClass, Limits, OnInDoubt, ToolSpec};
@@ -49,7 +49,10 @@ pub struct Agent {
     /// Tokens of the last model call: how much of the model's context is in use.
     context: Tokens,
     cost: Usd,
-    /// How often it was taken up after a crash since it last got somewhere.
+    /// What others have cost that worked for its calls.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    others: Amount,
+    /// How often it was taken up after a crash that broke something off, since it last got somewhere.
     recoveries: u32,
     turn: Turn,
     queue: Arc<Vec<Queued>>,
@@ -57,6 +60,8 @@ pub struct Agent {
     schedules: Arc<BTreeMap<Arc<str>, Schedule>>,
     grants: Arc<Grants>,
     history: History,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    room: Option<Arc<Room>>,
 }
 
 impl Agent {
@@ -151,6 +156,12 @@ impl Agent {
         self.tokens
     }
 
+    /// What counts for its limits: its own cost and tokens, and what others have cost that worked for its calls.
+    #[must_use]
+    pub fn spent(&self) -> Amount {
+        Amount { usd: self.cost, tokens: self.tokens }.saturating_add(self.others)
+    }
+
     /// The messages that its model sees. Those that wait are in [`Agent::queued`].
     #[must_use]
     pub fn history(&self) -> &History {
@@ -194,6 +205,12 @@ impl Agent {
         &self.schedules
     }
 
+    /// Who is in it and what is to be passed on to them, where it is a room.
+    #[must_use]
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_deref()
+    }
+
     /// When it has to be woken ([`crate::Command::Wake`]): the earliest of what it sleeps for. The store keeps this in its
     /// index, so an agent that sleeps costs nothing else.
     #[must_use]
@@ -213,7 +230,6 @@ impl Agent {
         if self.is_archived {
             return true;
         }
-        let is_planned = |schedule: &Schedule| schedule.next.is_some() || !schedule.is_cron();
         let is_done = match self.turn.phase {
             Phase::Idle | Phase::Failed => {
                 self.turn.is_held || !self.queue.iter().any(|queued| queued.kind == MessageKind::User)
@@ -224,7 +240,8 @@ impl Agent {
             }
             Phase::Model | Phase::Answered | Phase::Between | Phase::Compressing => false,
         };
-        is_done && self.schedules.values().all(is_planned)
+        let is_passed_on = self.room.as_ref().is_none_or(|room| room.waiting() == 0);
+        is_done && is_passed_on && self.schedules.values().all(Schedule::is_planned)
     }
 
     /// The agent without its messages: what a store keeps beside rows of messages. [`Agent::with_history`] undoes it.
@@ -251,9 +268,24 @@ impl Agent {
         self.recoveries
     }
 
+    /// Whether the end of a process at this time breaks something off. What only waits goes on where it was: for a time
+    /// before which the model is not asked, or a tool for what others do.
+    pub(crate) fn is_in_flight(&self, at: Timestamp) -> bool {
+        let only_waits = |call: &Call| self.config.tools.get(&call.name).is_some_and(|tool| tool.waits);
+        match self.turn.phase {
+            Phase::Model => self.turn.not_before.is_none_or(|not_before| not_before <= at),
+            Phase::Compressing => true,
+            _ => self.turn.calls.iter().any(|call| call.state == CallState::Executing && !only_waits(call)),
+        }
+    }
+
     pub(crate) fn context(&self) -> Tokens {
         self.context
     }
+}
+
+fn is_nothing(amount: &Amount) -> bool {
+    *amount == Amount::ZERO
 }
 
 impl Call {

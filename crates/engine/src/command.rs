@@ -9,6 +9,7 @@ mod compress;
 mod create;
 mod decide;
 mod fail;
+mod files;
 mod finish;
 mod fork;
 mod interrupt;
@@ -20,6 +21,7 @@ mod repair;
 mod resolve;
 mod retry;
 mod review;
+mod room;
 mod schedule;
 mod send;
 mod snapshot;
@@ -27,6 +29,7 @@ mod spawn;
 mod stream;
 mod todos;
 mod tools;
+mod unreached;
 mod wake;
 
 use seawall_types::Code;
@@ -41,6 +44,7 @@ pub use compress::{Compress, Compressed};
 pub use create::{NewAgent, create};
 pub use decide::{Decide, Subject};
 pub use fail::ModelFailed;
+pub use files::FilesChanged;
 pub use finish::ToolFinished;
 pub use fork::{NewFork, fork};
 pub use interrupt::Interrupt;
@@ -52,6 +56,7 @@ pub use repair::{Mend, Repair};
 pub use resolve::Resolve;
 pub use retry::Retry;
 pub use review::Reviewed;
+pub use room::{Delivered, JoinRoom, LeaveRoom, SayInRoom};
 pub use schedule::{SetSchedule, Unschedule};
 pub use send::SendMessage;
 pub use snapshot::TakeSnapshot;
@@ -59,6 +64,7 @@ pub use spawn::spawn;
 pub use stream::{Part, Streamed};
 pub use todos::SetTodos;
 pub use tools::SetTools;
+pub use unreached::ToolUnreached;
 pub use wake::Wake;
 
 /// What becomes of what is being done for the agent.
@@ -90,6 +96,18 @@ macro_rules! commands {
             #[must_use]
             pub const fn needs_lease(&self) -> bool {
                 match self {$(Self::$name(_) => lease!($lease),)*}
+            }
+
+            /// Whether it is for an agent that works: a room has no model.
+            pub(crate) const fn is_for_work(&self) -> bool {
+                matches!(
+                    self,
+                    Self::SendMessage(_)
+                        | Self::Repair(_)
+                        | Self::Compress(_)
+                        | Self::SetTodos(_)
+                        | Self::SetSchedule(_)
+                )
             }
 
             pub(crate) fn run(self, draft: &mut Draft) -> Result<Commanded, Refused> {
@@ -129,6 +147,8 @@ commands! {
     anyone Decide,
     /// A tool has ended.
     holder ToolFinished,
+    /// Whoever does what a tool is for can't be reached.
+    holder ToolUnreached,
     /// Hooks have looked at a result.
     holder Reviewed,
     /// A tool has told whether it had done a call.
@@ -153,12 +173,22 @@ commands! {
     anyone Unschedule,
     /// It is known when a cron expression holds next.
     holder Plan,
+    /// Files have changed that it waits for.
+    holder FilesChanged,
     /// It is time: for what expires, and for what is scheduled. Changes nothing when it is not.
     holder Wake,
     /// There are other tools.
     holder SetTools,
     /// Tell clients something.
-    holder Tell,
+    anyone Tell,
+    /// Have an agent join the room.
+    anyone JoinRoom,
+    /// Have a member leave it.
+    anyone LeaveRoom,
+    /// Say something in it.
+    anyone SayInRoom,
+    /// What was said has reached a member, or never will.
+    holder Delivered,
     /// Put the agent away.
     anyone Archive,
 }

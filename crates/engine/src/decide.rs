@@ -6,11 +6,13 @@
 mod advance;
 mod draft;
 
+use std::sync::Arc;
+
 use seawall_types::{ApprovalId, Timestamp};
 
 use crate::effect::Effect;
 use crate::event::{Event, LogError};
-use crate::{Agent, CallId, Command};
+use crate::{Agent, AgentId, CallId, Command};
 
 pub(crate) use advance::{EXPIRED, forbidden, replaceable};
 pub(crate) use draft::{Draft, is_running};
@@ -87,6 +89,30 @@ pub enum Refused {
     /// Too many messages wait.
     #[error("{0} messages wait already; send again when the agent has caught up")]
     QueueFull(usize),
+    /// It is a room, and rooms do no work.
+    #[error("this is a room, which has no model; say it in the room, or send it to a member")]
+    IsRoom,
+    /// It is no room.
+    #[error("this is an agent and no room; make a room first")]
+    NotARoom,
+    /// Nobody in the room is called so.
+    #[error("nobody in the room is called {name:?}; there are: {known}")]
+    NoSuchMember {
+        /// What was asked for.
+        name: Arc<str>,
+        /// Who is there.
+        known: Arc<str>,
+    },
+    /// Another agent has this name in the room.
+    #[error(
+        "{name:?} is the agent {agent} in this room already; choose another name, or have that one leave"
+    )]
+    MemberExists {
+        /// The name.
+        name: Arc<str>,
+        /// Whose it is.
+        agent: AgentId,
+    },
     /// What the command says can't be.
     #[error("{0}")]
     Invalid(String),

@@ -8,7 +8,10 @@ use seawall_types::{ApprovalId, RunId, Timestamp};
 use serde_json::Value;
 
 use crate::agent::{Call, CallState, EffectClass, Phase};
-use crate::{Agent, Approval, Binding, CallId, History, Ruling, ToolResult, Trigger};
+use crate::{
+    Agent, AgentId, Approval, Binding, Block, CallId, History, Member, MessageId, Room, Ruling, ToolResult,
+    Trigger,
+};
 
 /// Something that the runtime does and answers with a command.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +52,7 @@ pub enum Effect {
         /// The question.
         approval: Approval,
     },
-    /// Run a tool. Its intent is in the log by now. Answered by [`crate::ToolFinished`].
+    /// Run a tool. Its intent is in the log by now. Answered by [`crate::ToolFinished`], or [`crate::ToolUnreached`].
     RunTool {
         /// The call.
         call: CallId,
@@ -104,6 +107,30 @@ pub enum Effect {
         /// The expression.
         spec: Arc<str>,
     },
+    /// Look at files and wait until some of them have changed, for as long as the schedule is there. Answered by
+    /// [`crate::FilesChanged`], any number of times.
+    WatchFiles {
+        /// The name of the schedule.
+        id: Arc<str>,
+        /// Which files.
+        pattern: Arc<str>,
+        /// Of what the agent is reminded.
+        text: Arc<str>,
+        /// Since when.
+        since: Option<Timestamp>,
+    },
+    /// Pass on what was said in the room. Done once for a name of a message, however often this comes. Answered by
+    /// [`crate::Delivered`].
+    Deliver {
+        /// The number of the event by which it was said.
+        said: u64,
+        /// To whom.
+        to: Member,
+        /// The name of the message.
+        message: MessageId,
+        /// The message.
+        content: Arc<[Block]>,
+    },
     /// Wake the agent then, at the latest; an earlier or later time that was told before is void. Answered by
     /// [`crate::Wake`].
     WakeAt {
@@ -136,6 +163,10 @@ pub enum EffectKey {
     Compress(u64),
     /// Of planning a schedule.
     Plan(Arc<str>),
+    /// Of files: name, pattern and text of the schedule.
+    Watch(Arc<str>, Arc<str>, Arc<str>),
+    /// Of passing something on to an agent.
+    Deliver(u64, AgentId),
     /// Of waking.
     Wake(Timestamp),
 }
@@ -177,6 +208,18 @@ pub fn outstanding(agent: &Agent) -> Vec<(EffectKey, Effect)> {
             let (id, spec) = (Arc::clone(id), Arc::clone(spec));
             effects.push((EffectKey::Plan(Arc::clone(&id)), Effect::PlanSchedule { id, spec }));
         }
+    }
+    for (id, schedule) in agent.schedules() {
+        if let Trigger::Files { pattern } = &schedule.trigger {
+            let (id, pattern, text) = (Arc::clone(id), Arc::clone(pattern), Arc::clone(&schedule.text));
+            let key = EffectKey::Watch(Arc::clone(&id), Arc::clone(&pattern), Arc::clone(&text));
+            effects.push((key, Effect::WatchFiles { id, pattern, text, since: schedule.since }));
+        }
+    }
+    for open in agent.room().into_iter().flat_map(Room::undelivered) {
+        let (said, to, message) = (open.seq, open.to.clone(), open.message(agent.run()));
+        let key = EffectKey::Deliver(said, to.agent.clone());
+        effects.push((key, Effect::Deliver { said, to, message, content: open.content() }));
     }
     effects.extend(agent.wake_at().map(|at| (EffectKey::Wake(at), Effect::WakeAt { at })));
     effects

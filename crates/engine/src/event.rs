@@ -4,6 +4,7 @@
 //! [`VERSION`] rises when one changes its meaning, and every older version is read for ever (golden logs hold that).
 
 mod fact;
+mod note;
 
 use seawall_types::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,9 +13,10 @@ use crate::client;
 use crate::{AgentState, Breakpoint};
 
 pub use fact::{
-    Ancestor, CallNote, Fact, FailureClass, LimitKind, ModelFailure, Note, Outcome, Piece, Repaired,
-    Resolution, StopReason,
+    Ancestor, CallNote, Fact, FailureClass, LimitKind, ModelFailure, Outcome, Piece, Repaired, Resolution,
+    StopReason,
 };
+pub use note::Note;
 
 /// The version of the log that is written.
 pub const VERSION: u16 = 1;

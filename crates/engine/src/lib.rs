@@ -57,6 +57,7 @@ mod history;
 mod id;
 mod message;
 mod permission;
+mod room;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -72,10 +73,11 @@ pub use client::{
     ErrorSeverity, project,
 };
 pub use command::{
-    Answer, Archive, Claim, Command, Compress, Compressed, Decide, Found, Interrupt, Judged, Judgement, Mend,
-    ModelAnswered, ModelFailed, NewAgent, NewFork, Part, Plan, Reconciled, Repair, Resolve, Retry, Reviewed,
-    SendMessage, SetSchedule, SetTodos, SetTools, Streamed, Subject, TakeSnapshot, Tell, ToolFinished,
-    Unschedule, Wake, create, fork, spawn,
+    Answer, Archive, Claim, Command, Compress, Compressed, Decide, Delivered, FilesChanged, Found, Interrupt,
+    JoinRoom, Judged, Judgement, LeaveRoom, Mend, ModelAnswered, ModelFailed, NewAgent, NewFork, Part, Plan,
+    Reconciled, Repair, Resolve, Retry, Reviewed, SayInRoom, SendMessage, SetSchedule, SetTodos, SetTools,
+    Streamed, Subject, TakeSnapshot, Tell, ToolFinished, ToolUnreached, Unschedule, Wake, create, fork,
+    spawn,
 };
 pub use decide::{Authority, Decision, Refused, decide};
 pub use effect::{Effect, EffectKey, idempotency_key, outstanding};
@@ -87,5 +89,6 @@ pub use history::History;
 pub use id::{AgentId, CallId, MessageId, ParseAgentIdError, ParseCallIdError};
 pub use message::{Block, Media, Message, MessageKind, Queued, Role, Source, ToolResult};
 pub use permission::{Permission, PermissionMode, ToolNames};
+pub use room::{Member, Room};
 pub use schedule::{Schedule, Trigger};
 pub use todo::{Todo, TodoStatus, fault as todo_fault};

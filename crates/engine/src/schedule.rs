@@ -26,6 +26,11 @@ pub enum Trigger {
         /// The expression, unread here.
         spec: Arc<str>,
     },
+    /// Each time that files have changed which a pattern fits. Starts a step. The agent is held meanwhile.
+    Files {
+        /// The pattern, from the folder that the agent works in; unread here.
+        pattern: Arc<str>,
+    },
 }
 
 /// A reminder that an agent gives itself.
@@ -41,6 +46,9 @@ pub struct Schedule {
     /// The step that it last went along with.
     #[serde(default)]
     pub last_step: u64,
+    /// Since when files are waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 impl Schedule {
@@ -48,16 +56,21 @@ impl Schedule {
         self.next.is_some_and(|next| next <= at)
     }
 
-    /// Whether somebody has to find out when it is next due.
-    pub(crate) fn is_cron(&self) -> bool {
-        matches!(self.trigger, Trigger::Cron { .. })
+    /// Whether nothing is to be done for it before a time that is known, or a step.
+    pub(crate) fn is_planned(&self) -> bool {
+        match self.trigger {
+            Trigger::Steps { .. } | Trigger::Time { .. } => true,
+            Trigger::Cron { .. } => self.next.is_some(),
+            // Somebody has to look at the files.
+            Trigger::Files { .. } => false,
+        }
     }
 
     /// Whether it goes along with this step.
     pub(crate) fn goes_along(&self, step: u64) -> bool {
         match self.trigger {
             Trigger::Steps { every } => self.last_step != step && step.is_multiple_of(every.max(1)),
-            Trigger::Time { .. } | Trigger::Cron { .. } => false,
+            Trigger::Time { .. } | Trigger::Cron { .. } | Trigger::Files { .. } => false,
         }
     }
 }

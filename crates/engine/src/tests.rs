@@ -62,7 +62,7 @@ fn turn(agent: &mut Agent) -> Vec<(usize, usize)> {
             expires_at: None,
         }
         .into(),
-        ToolFinished { call, attempt: 1, result: ToolResult::error("no") }.into(),
+        ToolFinished { call, attempt: 1, result: ToolResult::error("no"), spent: None }.into(),
         answer(step + 1, vec![Answer::Block(Block::text("done"))]).into(),
     ];
     commands.into_iter().map(|command| give(agent, command)).collect()

@@ -61,7 +61,7 @@ pub use resolver::SystemResolver;
 pub use run::{Run, run};
 pub use seawall_checkpoint::tool::{Resolver, Settled, ToolEnd};
 pub use seawall_checkpoint::{Answer, ApprovalRequest, Approver, Binding};
-pub use seawall_guard_macros::guard;
+pub use seawall_macros::guard;
 pub use seawall_policy::{Declared, Replacement};
 pub use seawall_types::{ActionId, ApprovalId, Code, Effect, Finding, RunId, Usd};
 

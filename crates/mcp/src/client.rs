@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::Body;
+use crate::answer::AWAY;
 use crate::desk::Visitor;
 use crate::proxy::{Held, MessageLimits, Proxy, Visit};
 use crate::server::{SESSION, VERSION};
@@ -45,13 +46,24 @@ struct Session {
 
 /// The server did not do what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ClientError(String);
+pub enum ClientError {
+    /// It can't be reached: it was not asked.
+    #[error("{0}")]
+    Away(String),
+    /// It can't be reached any more. Whether it was asked before is unknown.
+    #[error("{0}")]
+    Lost(String),
+    /// It refuses, or its answer is none.
+    #[error("{0}")]
+    Refused(String),
+}
 
 /// Why a request has no result.
 enum Failed {
     /// The server does not know the session any more: nothing was done.
     Forgotten,
+    /// It can't be reached, or not any more.
+    Lost(String),
     Words(String),
 }
 
@@ -87,7 +99,7 @@ impl Client {
                 return Ok(tools);
             }
         }
-        Err(ClientError(format!("the server {} lists tools without an end", self.server)))
+        Err(ClientError::Refused(format!("the server {} lists tools without an end", self.server)))
     }
 
     /// Calls a tool. Its result is the protocol's, failures of the tool among them. Dropping the future cancels the call.
@@ -115,8 +127,11 @@ impl Client {
     fn words(&self, failed: Failed) -> ClientError {
         let server = &self.server;
         match failed {
-            Failed::Forgotten => ClientError(format!("the server {server} forgets its sessions")),
-            Failed::Words(words) => ClientError(format!("the server {server}: {words}")),
+            Failed::Forgotten => ClientError::Away(format!("the server {server} forgets its sessions")),
+            // The proxy names it already.
+            Failed::Lost(words) if words.starts_with("the server ") => ClientError::Lost(words),
+            Failed::Lost(words) => ClientError::Lost(format!("the server {server}: {words}")),
+            Failed::Words(words) => ClientError::Refused(format!("the server {server}: {words}")),
         }
     }
 
@@ -131,11 +146,12 @@ impl Client {
             "capabilities": {},
             "clientInfo": { "name": "seawall", "version": env!("CARGO_PKG_VERSION") },
         });
-        let (result, headers) =
-            self.request("initialize", &hello, None).await.map_err(|failed| self.words(failed))?;
+        // Whatever goes wrong here: what is wanted of it was not asked yet.
+        let away = |failed| ClientError::Away(self.words(failed).to_string());
+        let (result, headers) = self.request("initialize", &hello, None).await.map_err(away)?;
         let version = result.get("protocolVersion").and_then(Value::as_str).unwrap_or_default();
         let version = HeaderValue::from_str(version)
-            .map_err(|_| self.words(Failed::Words("it speaks no version of the protocol".to_owned())))?;
+            .map_err(|_| away(Failed::Words("it speaks no version of the protocol".to_owned())))?;
         let session = Session { id: headers.get(SESSION).cloned(), version };
         let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         let _accepted = self.send(&ready, Some(&session)).await;
@@ -161,10 +177,11 @@ impl Client {
             .get(CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         let answer = if is_stream { from_stream(body, id).await } else { from_json(body).await };
-        let mut answer = answer.map_err(Failed::Words)?;
+        let mut answer = answer.map_err(Failed::Lost)?;
         if let Some(error) = answer.get("error") {
-            let words = error.get("message").and_then(Value::as_str).unwrap_or("it refuses");
-            return Err(Failed::Words(words.to_owned()));
+            let words = shortened(error.get("message").and_then(Value::as_str).unwrap_or("it refuses"));
+            let is_away = error.get("code").and_then(Value::as_i64) == Some(AWAY.0.into());
+            return Err(if is_away { Failed::Lost(words) } else { Failed::Words(words) });
         }
         match answer.get_mut("result").map(Value::take) {
             Some(result) => Ok((result, head.headers)),
@@ -196,6 +213,17 @@ impl Client {
     }
 }
 
+/// What a server says of itself, for logs and models: its words are not ours, so they are a sentence at the most.
+fn shortened(words: &str) -> String {
+    const LONGEST: usize = 300;
+    let plain = words.chars().map(|character| if character.is_control() { ' ' } else { character });
+    let mut short: String = plain.take(LONGEST).collect();
+    if words.chars().nth(LONGEST).is_some() {
+        short.push('…');
+    }
+    short
+}
+
 async fn from_json(body: Body) -> Result<Value, String> {
     let Ok(body) = body.collect().await;
     serde_json::from_slice(&body.to_bytes()).map_err(|error| format!("its answer can't be read: {error}"))
@@ -217,4 +245,16 @@ async fn from_stream(mut body: Body, id: u64) -> Result<Value, String> {
         }
     }
     Err("its answer broke off".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_server_are_a_sentence_at_the_most() {
+        assert_eq!(shortened("no such tool"), "no such tool");
+        assert_eq!(shortened("a\nb\u{1b}[0m"), "a b [0m");
+        assert_eq!(shortened(&"x".repeat(100_000)).chars().count(), 301);
+    }
 }

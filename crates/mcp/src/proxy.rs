@@ -178,6 +178,12 @@ impl Proxy {
         self.servers.load().contains_key(server)
     }
 
+    /// How long a server may take to answer, where there is one of this name.
+    #[must_use]
+    pub fn timeout(&self, server: &str) -> Option<Duration> {
+        self.servers.load().get(server).map(|server| server.timeout())
+    }
+
     /// The names of all servers.
     #[must_use]
     pub fn names(&self) -> Vec<String> {

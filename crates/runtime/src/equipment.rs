@@ -7,7 +7,7 @@ use seawall_engine::ToolSpec;
 use seawall_tools::{Registry, Skills, Tool};
 
 use crate::hooks::{Hook, Moment};
-use crate::served::{self, is_served};
+use crate::served::{self, Asking, Served, is_served};
 use crate::shared::Shared;
 use crate::subagents::TaskRun;
 use crate::template::{ToolChoice, skills};
@@ -17,10 +17,24 @@ use crate::{Template, TemplateError};
 #[derive(Debug, Default)]
 pub(crate) struct Equipment {
     pub(crate) tools: Registry,
+    /// What its template names of other servers, and which of these are away.
+    pub(crate) named: Vec<String>,
+    pub(crate) away: BTreeMap<String, String>,
+    /// What is not as the template has it, for clients.
+    pub(crate) told: Vec<String>,
     /// What others have written down for it.
     pub(crate) skills: Skills,
     /// What is asked around what it does: this program's, then the template's.
     pub(crate) hooks: Vec<Arc<dyn Hook>>,
+}
+
+/// Whose equipment it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Of<'a> {
+    /// An agent's that is to be made: everything must be there.
+    New,
+    /// An agent's that had these tools before: it goes on without servers that are away.
+    Known(&'a BTreeMap<Arc<str>, ToolSpec>),
 }
 
 impl Equipment {
@@ -28,20 +42,27 @@ impl Equipment {
     ///
     /// # Errors
     /// [`TemplateError::Tools`].
-    pub(crate) async fn of(shared: &Arc<Shared>, template: &Template) -> Result<Self, TemplateError> {
+    pub(crate) async fn of(
+        shared: &Arc<Shared>,
+        template: &Template,
+        whose: Of<'_>,
+    ) -> Result<Self, TemplateError> {
         let wrong = |reason: String| TemplateError::Tools { name: template.id.clone(), reason };
         template.check().map_err(wrong)?;
-        let mut tools = match &template.tools {
-            ToolChoice::All(_) => (*shared.tools).clone(),
-            ToolChoice::Named(names) => {
-                let (served, own): (Vec<_>, Vec<_>) =
-                    names.iter().map(String::as_str).partition(|name| is_served(name));
-                let mut tools = shared.tools.select(own).map_err(|error| wrong(error.to_string()))?;
-                let servers = shared.servers.as_deref();
-                tools.join(served::select(servers, &served).await.map_err(wrong)?);
-                tools
-            }
+        let (named, own): (Vec<String>, Vec<String>) = match &template.tools {
+            ToolChoice::All(_) => (Vec::new(), vec!["*".to_owned()]),
+            ToolChoice::Named(names) => names.iter().cloned().partition(|name| is_served(name)),
         };
+        let mut tools = shared.tools.select(own).map_err(|error| wrong(error.to_string()))?;
+        let mut served =
+            served::select(shared.servers.as_ref(), &named, Asking::Once).await.map_err(wrong)?;
+        match whose {
+            Of::New => served = served.whole().map_err(wrong)?,
+            Of::Known(known) => served.keep_known(&named, known),
+        }
+        let told = served.told();
+        let Served { tools: of_servers, away, lacking: _told } = served;
+        tools.join(of_servers);
         if template.todo.enabled {
             for tool in seawall_tools::todo_tools() {
                 tools.add(tool).map_err(|error| wrong(error.to_string()))?;
@@ -66,12 +87,12 @@ impl Equipment {
         }
         let mut hooks = shared.hooks.clone();
         hooks.extend(template.hooks.build(&shared.requester, &shared.sandbox).map_err(wrong)?);
-        Ok(Self { tools, skills, hooks })
+        Ok(Self { tools, named, away, told, skills, hooks })
     }
 
-    /// What the engine decides by.
-    pub(crate) fn specs(&self) -> Arc<BTreeMap<Arc<str>, ToolSpec>> {
-        let mut specs = self.tools.specs();
+    /// What the engine decides by, of these tools.
+    pub(crate) fn specs(&self, tools: &Registry) -> Arc<BTreeMap<Arc<str>, ToolSpec>> {
+        let mut specs = tools.specs();
         let is_looked_at =
             |tool: &str| self.hooks.iter().any(|hook| hook.wants(Moment::PostTool, Some(tool)));
         for (name, spec) in Arc::make_mut(&mut specs) {
@@ -81,8 +102,8 @@ impl Equipment {
     }
 
     /// The system prompt: the template's, with the manuals of the tools and what skills there are.
-    pub(crate) fn system_prompt(&self, template: &Template) -> String {
-        let (manual, skills) = (self.tools.manual(), self.skills.prompt());
+    pub(crate) fn system_prompt(&self, template: &Template, tools: &Registry) -> String {
+        let (manual, skills) = (tools.manual(), self.skills.prompt());
         let parts = [template.system_prompt.trim(), manual.trim(), skills.trim()];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
     }

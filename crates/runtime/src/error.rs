@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_engine::{AgentId, Refused};
+use seawall_engine::{AgentId, Member, Refused};
 use seawall_store::StoreError;
 use seawall_store::agents::AgentRow;
 
@@ -22,6 +22,9 @@ pub enum AgentError {
     /// No agent can be made of this.
     #[error(transparent)]
     Template(#[from] crate::TemplateError),
+    /// A member of a room has no agent any more.
+    #[error("the agent {} of {:?} was removed or put away; have {:?} leave the room, and join with another agent if need be", .0.agent, .0.name, .0.name)]
+    MemberGone(Member),
     /// The key of a message was used for another one.
     #[error("a message with this idempotency key says something else; use a new key for a new message")]
     KeyReused,

@@ -27,6 +27,8 @@ pub(crate) struct Events {
     seq: u64,
     ready: VecDeque<Arc<Event>>,
     changes: watch::Receiver<u64>,
+    /// How often there may have been news that the hub does not have, when that was last looked for.
+    nudges: u64,
     /// Whether the log is to be looked into, news or not.
     looks_into_log: bool,
 }
@@ -57,7 +59,15 @@ pub struct Told {
 impl Events {
     pub(crate) fn new(store: Arc<dyn AgentStore>, hub: Arc<Hub>, agent: AgentId, since: u64) -> Self {
         let changes = hub.follow(&agent);
-        Self { store, hub, agent, seq: since, ready: VecDeque::new(), changes, looks_into_log: true }
+        let nudges = *changes.borrow();
+        Self { store, hub, agent, seq: since, ready: VecDeque::new(), changes, nudges, looks_into_log: true }
+    }
+
+    /// Takes it that all there is comes by the hub: the agent is held here, and the hub has what is followed from on. What
+    /// others write is told here by a nudge, or found after a while.
+    pub(crate) fn trusts_the_hub(mut self) -> Self {
+        self.looks_into_log = false;
+        self
     }
 
     /// The next one. Waits for it; cancelling that loses nothing.
@@ -69,12 +79,12 @@ impl Events {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(event);
             }
-            if !self.looks_into_log {
+            self.read().await?;
+            if self.ready.is_empty() && !self.looks_into_log {
                 // The hub keeps the sender for as long as there is a receiver, so that this ends by a change or by the time.
                 let changed = tokio::time::timeout(LOOK_EVERY, self.changes.changed()).await;
                 self.looks_into_log = changed.is_err();
             }
-            self.read().await?;
         }
     }
 
@@ -93,15 +103,18 @@ impl Events {
     /// Reads what is new: from what was written lately by this process, and from the log where that has a gap, or where
     /// there is news that is not of this process.
     async fn read(&mut self) -> Result<(), StoreError> {
-        self.changes.mark_unchanged();
-        match self.hub.after(&self.agent, self.seq) {
+        let nudges = *self.changes.borrow_and_update();
+        let pieces = match self.hub.after(&self.agent, self.seq) {
             Known::Next(events) if !events.is_empty() => {
                 self.take(events);
-                Ok(())
+                return Ok(());
             }
-            Known::Next(_) => self.page(Vec::new()).await,
-            Known::Pieces(pieces) => self.page(pieces).await,
-        }
+            Known::Next(_) if !self.looks_into_log && nudges == self.nudges => return Ok(()),
+            Known::Next(_) => Vec::new(),
+            Known::Pieces(pieces) => pieces,
+        };
+        self.nudges = nudges;
+        self.page(pieces).await
     }
 
     /// A page of the log, with the pieces that belong among it.

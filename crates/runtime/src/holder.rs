@@ -6,27 +6,31 @@
 //!    └──────────────────────── what effects come to ◄───────────────────────────────┘
 //! ```
 //!
-//! Commands that wait at the same time are decided one after the other and written in one append. Nothing is told or begun
-//! before it is written. Who can't write any more, because the lease is another's, stops at once.
+//! Commands that wait at the same time are decided one after the other and written in one append. So are judgements of calls
+//! that need nobody, with the answer that asks for the calls. Nothing is told or begun before it is written. Who can't write any
+//! more, because the lease is another's, stops at once.
 
 mod batch;
 mod doing;
+mod doze;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_engine::{
-    AgentId, Authority, Bookmark, Claim, Command, EffectKey, Event, Interrupt, SetTools, Wake,
+    AgentId, Authority, Bookmark, Claim, Command, EffectKey, Event, Interrupt, Note, SetTools, Tell, Wake,
 };
 use seawall_store::StoreError;
 use seawall_store::agents::{Appended, Kept, Lease, Right};
 use seawall_types::Timestamp;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::member::Member;
+use crate::perform::judge_at_once;
 use crate::session::Session;
 use crate::shared::Shared;
-use crate::{AgentError, subagents};
+use crate::{AgentError, files, outside, subagents};
 use batch::{Batch, Decided};
 use doing::Doing;
 
@@ -37,19 +41,27 @@ const BATCH: usize = 64;
 const AGAIN: Duration = Duration::from_millis(20);
 const AGAIN_AT_MOST: Duration = Duration::from_secs(2);
 
-/// What is put before a holder.
+/// What is put before a holder. Small: every holder has room for some tens of them, whether or not any waits.
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Decide on this, and tell the caller once it is written.
-    Command(Command, Option<Reply>),
+    Command(Box<Command>, Option<Reply>),
     /// Somebody else has written: read it.
     Look,
     /// The agent was claimed for whoever holds it, because it was due.
     Claimed(u64),
     /// An effect is not performed any more; what came of it was said before.
-    Ended(EffectKey),
+    Ended(Begun),
     /// Let go of the agent, if it rests. The holder's end is the answer.
     Hibernate,
+}
+
+/// One performance of an effect. What is wanted again after it was not, such as judging a call that was approved, is begun
+/// again under the same key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Begun {
+    key: EffectKey,
+    number: u64,
 }
 
 /// Who asked, and waits.
@@ -82,6 +94,8 @@ enum End {
     Stopping,
     /// Another worker has it.
     Lost,
+    /// It was claimed under this number, and not for this holder: its lease has lapsed, or the agent is another one of its name.
+    Anew(u64),
     /// It can't be read.
     Broken(StoreError),
 }
@@ -93,6 +107,8 @@ pub(crate) struct Holder {
     member: Arc<Member>,
     session: Arc<Session>,
     kept: Kept,
+    /// Whether its messages were put away.
+    dozes: bool,
     epoch: u64,
     inbox: mpsc::Receiver<Job>,
     doing: Doing,
@@ -113,16 +129,18 @@ pub(crate) async fn hold(
             let session = Session::open(&shared, &member, &kept, epoch, me).await;
             let doing = Doing::default();
             let member = Arc::clone(&member);
-            let holder = Holder { shared: Arc::clone(&shared), member, session, kept, epoch, inbox, doing };
+            let shared = Arc::clone(&shared);
+            let holder = Holder { shared, member, session, kept, dozes: false, epoch, inbox, doing };
             let (end, epoch, rest) = holder.run().await;
             inbox = rest;
             (end, Some(epoch))
         }
         Err(end) => (end, claimed),
     };
-    let (end, epoch) = ended;
+    let (end, held) = ended;
+    let epoch = if let End::Anew(claimed) = end { Some(claimed) } else { held };
     match &end {
-        End::Rests | End::Stopping => {}
+        End::Rests | End::Stopping | End::Anew(_) => {}
         End::Lost => tracing::info!(agent = %id, "the agent is held elsewhere; its work here has stopped"),
         End::Broken(error) => tracing::error!(agent = %id, %error, "the agent can't be run"),
     }
@@ -147,7 +165,7 @@ pub(crate) async fn hold(
 /// What those are told who still waited for a holder.
 fn refusal(end: &End) -> NotDone {
     match end {
-        End::Rests | End::Lost => NotDone::Elsewhere,
+        End::Rests | End::Lost | End::Anew(_) => NotDone::Elsewhere,
         End::Stopping => NotDone::Refused(AgentError::Stopping),
         End::Broken(error) => NotDone::Refused(error.clone().into()),
     }
@@ -171,7 +189,7 @@ impl End {
     /// Whether somebody may take the agent up next, here or elsewhere. One that can't be read would only come back.
     const fn may_go_on_elsewhere(&self) -> bool {
         match self {
-            Self::Rests | Self::Stopping => true,
+            Self::Rests | Self::Stopping | Self::Anew(_) => true,
             Self::Lost => false,
             Self::Broken(error) => !matches!(error, StoreError::Corrupt { .. }),
         }
@@ -206,9 +224,8 @@ impl Holder {
         };
         self.doing.stop().await;
         self.session.close().await;
-        if matches!(end, End::Rests) {
-            self.shared.hub.forget(self.kept.id());
-        }
+        // Others may write from now on, of whom the hub does not hear.
+        self.shared.hub.forget(self.kept.id());
         (end, self.epoch, self.inbox)
     }
 
@@ -218,6 +235,9 @@ impl Holder {
         batch.add(Claim { owner: self.member.id().0.clone() }.into(), None);
         if let Some(tools) = self.session.tools_now() {
             batch.add(SetTools { tools }.into(), None);
+        }
+        for message in &self.session.equipment.told {
+            batch.add(Tell { note: Note::Error { message: message.as_str().into() } }.into(), None);
         }
         if subagents::works_for_nobody(&self.shared, self.kept.agent()).await {
             let note = Some("the call that it worked for was given up".into());
@@ -237,7 +257,7 @@ impl Holder {
             if let Err(end) = settled {
                 return end;
             }
-            if Doing::left_undone(&ended, self.kept.agent())
+            if self.doing.left_undone(&ended, self.kept.agent())
                 && let Err(end) = self.stop_turn().await
             {
                 return end;
@@ -259,15 +279,26 @@ impl Holder {
         let mut batch = Batch::default();
         let rests = self.kept.agent().rests() && self.doing.is_empty();
         self.shared.live.mark(self.kept.id(), rests);
-        let idle = self.shared.settings.idle_after;
+        let idle = Instant::now().checked_add(self.shared.settings.idle_after);
         let wake = self.kept.agent().wake_at().map(|at| at.since(self.shared.clock.now()));
-        tokio::select! {
-            biased;
-            () = self.shared.stopping.cancelled() => return Err(End::Stopping),
-            () = self.member.lapsed() => return Err(End::Lost),
-            job = self.inbox.recv() => self.take(job, &mut batch)?,
-            () = sleep(wake) => batch.add(Wake.into(), None),
-            () = tokio::time::sleep(idle), if rests => return Err(End::Rests),
+        let wake = wake.and_then(|wake| Instant::now().checked_add(wake));
+        let settled = Instant::now().checked_add(self.shared.settings.doze_after);
+        let mut settles = rests && !self.dozes;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.shared.stopping.cancelled() => return Err(End::Stopping),
+                () = self.member.lapsed() => return Err(End::Lost),
+                job = self.inbox.recv() => self.take(job, &mut batch)?,
+                () = sleep_until(wake) => batch.add(Wake.into(), None),
+                () = sleep_until(idle), if rests => return Err(End::Rests),
+                () = sleep_until(settled), if settles => {
+                    settles = false;
+                    self.doze();
+                    continue;
+                }
+            }
+            break;
         }
         while batch.len() < BATCH {
             let Ok(job) = self.inbox.try_recv() else { break };
@@ -278,10 +309,14 @@ impl Holder {
 
     fn take(&self, job: Option<Job>, batch: &mut Batch) -> Result<(), End> {
         match job {
-            Some(Job::Command(command, reply)) => batch.add(command, reply),
+            Some(Job::Command(command, reply)) => batch.add(*command, reply),
             Some(Job::Look) => batch.looks = true,
-            Some(Job::Ended(key)) => batch.ended.push(key),
+            Some(Job::Ended(begun)) => batch.ended.push(begun),
             Some(Job::Hibernate) if self.kept.agent().rests() && batch.is_empty() => return Err(End::Rests),
+            Some(Job::Claimed(epoch)) if epoch != self.epoch => {
+                batch.turn_away();
+                return Err(End::Anew(epoch));
+            }
             Some(Job::Hibernate | Job::Claimed(_)) => {}
             None => return Err(End::Stopping),
         }
@@ -290,23 +325,43 @@ impl Holder {
 
     /// Decides, writes, tells, and begins. A batch is decided on anew when somebody has written in between.
     async fn settle(&mut self, mut batch: Batch) -> Result<(), End> {
+        if self.dozes_on(&batch).await {
+            return Ok(());
+        }
+        self.wake_up(&mut batch).await?;
         if std::mem::take(&mut batch.looks) {
             self.catch_up(&mut batch).await?;
         }
-        let mut again = AGAIN;
+        let (mut again, mut changes) = (AGAIN, None);
         loop {
             let decided =
                 batch.decide(self.kept.agent(), Authority::Holder { epoch: self.epoch }, self.now());
             if decided.is_stale {
                 return Err(End::Lost);
             }
+            // The model is told with the very step that its files have changed before.
+            if decided.begins_step() && !std::mem::replace(&mut batch.has_looked, true) {
+                changes = self.tell_of_files(&mut batch).await?;
+                if changes.is_some() {
+                    continue;
+                }
+            }
+            if self.judge(&mut batch, &decided).await {
+                continue;
+            }
             match self.write(&decided).await {
                 Ok(Appended::Done) => {
                     batch.answer(decided);
                     self.go_on();
+                    if let Some(changes) = changes {
+                        changes.told().await;
+                    }
                     return Ok(());
                 }
-                Ok(Appended::Moved) => self.catch_up(&mut batch).await?,
+                Ok(Appended::Moved) => {
+                    batch.unjudge();
+                    self.catch_up(&mut batch).await?;
+                }
                 Ok(Appended::Fenced | Appended::Gone) => {
                     batch.turn_away();
                     return Err(End::Lost);
@@ -320,17 +375,59 @@ impl Holder {
                     for single in batch.apart() {
                         Box::pin(self.settle(single)).await?;
                     }
+                    if let Some(changes) = changes {
+                        changes.told().await;
+                    }
+                    return Ok(());
+                }
+                Err(error @ StoreError::Conflict { .. }) if batch.is_asked() => {
+                    batch.fail(&error);
                     return Ok(());
                 }
                 Err(error) => {
                     tracing::warn!(agent = %self.kept.id(), %error, "the agent's events can't be written; trying again");
                     // Callers are not kept waiting: what they asked for is not done, or they will see that it was.
                     batch.fail(&error);
+                    batch.unjudge();
                     self.pause(&mut again).await?;
                     self.catch_up(&mut batch).await?;
                 }
             }
         }
+    }
+
+    /// Looks for files that the agent has seen and that are others by now, and has it told of them first.
+    async fn tell_of_files(&mut self, batch: &mut Batch) -> Result<Option<files::Changes>, End> {
+        let Some(changes) = files::changed(&self.session).await else { return Ok(None) };
+        if self.kept.agent().epoch() == self.epoch {
+            batch.tell_first(changes.notes.iter().cloned());
+            return Ok(Some(changes));
+        }
+        // Taking the agent up begins the step: what goes along with it has to be there before.
+        for note in &changes.notes {
+            let told =
+                outside::write(&self.shared, self.kept.id(), &Tell { note: note.clone() }.into()).await;
+            if let Err(error) = told {
+                tracing::warn!(agent = %self.kept.id(), %error, "the agent is not told of files that have changed");
+                return Ok(None);
+            }
+        }
+        self.catch_up(batch).await?;
+        Ok(Some(changes))
+    }
+
+    /// Judges calls that were just asked for, where that needs nobody: so that one write has both. Whether there was any.
+    async fn judge(&self, batch: &mut Batch, decided: &Decided) -> bool {
+        let mut is_any = false;
+        let to_judge = decided.to_judge(batch).into_iter().filter(|(key, _)| !self.doing.performs(key));
+        for (_, effect) in to_judge {
+            if let Some(judged) = judge_at_once(&self.session, effect).await {
+                batch.judged.push(judged.call);
+                batch.add(judged.into(), None);
+                is_any = true;
+            }
+        }
+        is_any
     }
 
     /// Writes what was decided, and moves on to it.
@@ -415,9 +512,9 @@ impl Holder {
     }
 }
 
-async fn sleep(how_long: Option<Duration>) {
-    match how_long {
-        Some(how_long) => tokio::time::sleep(how_long).await,
+async fn sleep_until(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
         None => std::future::pending().await,
     }
 }

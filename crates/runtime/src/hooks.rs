@@ -1,7 +1,8 @@
 //! Hooks: code of the operator's that looks at what an agent is about to do, or at what came of it.
 //!
-//! Written in Rust, or declared in a template as a URL or a command. A hook before something fails closed: where it gives no
-//! answer in time, what it was asked about is refused. Whoever follows the agent is told of every hook that failed.
+//! Written in Rust, or declared in a template as a URL or a command. Hooks fail closed unless they say otherwise: where one
+//! gives no answer in time, what it was asked about is refused or withheld. Whoever follows the agent is told of every hook that
+//! failed.
 
 mod answer;
 mod called;
@@ -147,6 +148,17 @@ pub enum HookAnswer {
     },
 }
 
+/// What becomes of what a hook was asked about, where the hook fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// As if the hook had refused it.
+    #[default]
+    Deny,
+    /// As if the hook had said nothing: for hooks that only watch.
+    Allow,
+}
+
 /// A hook gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -165,9 +177,14 @@ pub trait Hook: fmt::Debug + Send + Sync {
         TIME
     }
 
+    /// What becomes of what it was asked about, where it fails.
+    fn on_failure(&self) -> OnFailure {
+        OnFailure::Deny
+    }
+
     /// Looks, and says something. The future may be dropped at any moment.
     ///
     /// # Errors
-    /// [`HookFailed`]; before something that is a refusal.
+    /// [`HookFailed`]; that is a refusal, unless [`Hook::on_failure`] says otherwise.
     fn ask<'a>(&'a self, about: About<'a>) -> BoxFuture<'a, Result<HookAnswer, HookFailed>>;
 }

@@ -6,12 +6,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use seawall_engine::{AgentId, Event, Fact};
+use seawall_engine::{AgentId, AgentState, Event, Fact};
 use tokio::sync::watch;
 
 /// How much is kept of one agent: events, and bytes of the pieces among them.
 const MOST_EVENTS: usize = 8_192;
 const MOST_BYTES: usize = 1024 * 1024;
+
+/// Events that are kept of an agent that has rested for a while.
+const KEPT_AT_REST: usize = 4;
 
 /// What was written of all agents of this process.
 #[derive(Debug, Default)]
@@ -24,7 +27,7 @@ struct Recent {
     /// In the order of their numbers.
     events: VecDeque<Arc<Event>>,
     bytes: usize,
-    /// Changes with every change.
+    /// Touched with every change. What it says is how often there may have been news that is not here.
     changes: watch::Sender<u64>,
 }
 
@@ -54,7 +57,7 @@ impl Hub {
         let mut agents = self.agents();
         let recent = agents.entry(agent.clone()).or_default();
         events.iter().for_each(|event| recent.insert(event));
-        recent.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+        recent.changes.send_modify(|_| {});
     }
 
     /// Says that there may be something new in the log.
@@ -64,11 +67,36 @@ impl Hub {
         }
     }
 
-    /// Says so of all agents.
+    /// Says so of all agents. Of those that nobody follows any more nothing is kept.
     pub(crate) fn nudge_all(&self) {
-        for recent in self.agents().values() {
+        let mut agents = self.agents();
+        agents.retain(|_, recent| !recent.events.is_empty() || recent.changes.receiver_count() > 0);
+        for recent in agents.values() {
             recent.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
         }
+    }
+
+    /// What an agent does by the newest event that is known here, where that with this number is too.
+    pub(crate) fn state(&self, agent: &AgentId, seq: u64) -> Option<AgentState> {
+        let agents = self.agents();
+        let known = agents.get(agent).filter(|recent| recent.knows(seq))?;
+        let mut next = None;
+        for event in known.events.iter().rev() {
+            // What is missing between them may have moved it.
+            if next.is_some_and(|next| event.last_seq().saturating_add(1) < next) {
+                return None;
+            }
+            if let Some(state) = event.moved.as_ref().and_then(|moved| moved.state) {
+                return Some(state);
+            }
+            next = Some(event.seq);
+        }
+        None
+    }
+
+    /// Whether the event with this number is among those that are kept.
+    pub(crate) fn knows(&self, agent: &AgentId, seq: u64) -> bool {
+        self.agents().get(agent).is_some_and(|recent| recent.knows(seq))
     }
 
     /// Learns of changes from now on.
@@ -76,7 +104,7 @@ impl Hub {
         self.agents().entry(agent.clone()).or_default().changes.subscribe()
     }
 
-    /// Lets go of what is kept of an agent that rests, and of the agent if nobody follows it.
+    /// Lets go of what is kept of an agent that is held here no more, and of the agent if nobody follows it.
     pub(crate) fn forget(&self, agent: &AgentId) {
         let mut agents = self.agents();
         if let Some(recent) = agents.get_mut(agent) {
@@ -86,6 +114,16 @@ impl Hub {
                 recent.events.clear();
                 recent.bytes = 0;
             }
+        }
+    }
+
+    /// Lets go of all but the last events of an agent that rests: whoever is behind reads them in the log.
+    pub(crate) fn trim(&self, agent: &AgentId) {
+        if let Some(recent) = self.agents().get_mut(agent) {
+            let old = recent.events.len().saturating_sub(KEPT_AT_REST);
+            recent.events.drain(..old);
+            recent.events.shrink_to_fit();
+            recent.bytes = recent.events.iter().map(|event| weight(event)).sum();
         }
     }
 
@@ -109,6 +147,11 @@ impl Hub {
 }
 
 impl Recent {
+    fn knows(&self, seq: u64) -> bool {
+        let at = self.events.partition_point(|event| event.last_seq() < seq);
+        self.events.get(at).is_some_and(|event| event.seq <= seq)
+    }
+
     fn insert(&mut self, event: &Arc<Event>) {
         let at = self.events.partition_point(|known| known.seq < event.seq);
         if self.events.get(at).is_some_and(|known| known.seq == event.seq) {

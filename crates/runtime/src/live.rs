@@ -53,6 +53,8 @@ struct Entry {
     inbox: mpsc::Sender<Job>,
     /// Whether it could be let go of.
     rests: bool,
+    /// Whether it rests without its messages.
+    dozes: bool,
     used: u64,
 }
 
@@ -86,6 +88,11 @@ impl Live {
         self.agents().touch(id)
     }
 
+    /// Whether an agent is held here.
+    pub(crate) fn holds(&self, id: &AgentId) -> bool {
+        self.agents().by_id.contains_key(id)
+    }
+
     /// Where an agent is held, or is to be held from now on. Of many who ask at once one is to hold it.
     pub(crate) fn enter(&self, id: &AgentId) -> Place {
         let mut agents = self.agents();
@@ -96,7 +103,7 @@ impl Live {
             return Place::Full(agents.least_used());
         }
         let (inbox, jobs) = mpsc::channel(INBOX);
-        let entry = Entry { inbox: inbox.clone(), rests: false, used: agents.tick };
+        let entry = Entry { inbox: inbox.clone(), rests: false, dozes: false, used: agents.tick };
         agents.by_id.insert(id.clone(), entry);
         Place::ToHold(inbox, jobs)
     }
@@ -110,6 +117,13 @@ impl Live {
     pub(crate) fn mark(&self, id: &AgentId, rests: bool) {
         if let Some(entry) = self.agents().by_id.get_mut(id) {
             entry.rests = rests;
+        }
+    }
+
+    /// Says whether the messages of an agent are put away.
+    pub(crate) fn mark_dozing(&self, id: &AgentId, dozes: bool) {
+        if let Some(entry) = self.agents().by_id.get_mut(id) {
+            entry.dozes = dozes;
         }
     }
 
@@ -131,6 +145,11 @@ impl Live {
     /// How many are held.
     pub(crate) fn len(&self) -> usize {
         self.agents().by_id.len()
+    }
+
+    /// How many are held without their messages.
+    pub(crate) fn dozing(&self) -> usize {
+        self.agents().by_id.values().filter(|entry| entry.dozes).count()
     }
 
     /// How many are held and rest.

@@ -5,28 +5,45 @@
 
 mod compress;
 mod conversation;
+mod deliver;
 mod hooked;
 mod judge;
 mod listen;
 mod model;
 pub(crate) mod plan;
 mod review;
+mod shown;
 mod tool;
+mod watch;
 
 use std::sync::Arc;
 
 use seawall_base::tasks;
-use seawall_engine::{Effect, EffectKey};
+use seawall_engine::{Effect, Judged};
 
+use crate::holder::Begun;
 use crate::session::Session;
 
+pub(crate) use shown::Shown;
+
 /// Performs one effect, tells the holder what came of it, and then that it has ended: also where it broke off by a panic.
-pub(crate) async fn perform(session: Arc<Session>, key: EffectKey, effect: Effect) {
+pub(crate) async fn perform(session: Arc<Session>, begun: Begun, effect: Effect) {
     let performing = tasks::caught(perform_well(Arc::clone(&session), effect));
     if let Err(panic) = performing.await {
         tracing::error!(agent = %session.agent, reason = panic.message(), "performing an effect panicked");
     }
-    session.ended(key).await;
+    session.ended(begun).await;
+}
+
+/// Judges a call, if that is what an effect wants and nobody has to be waited for: then it can be written down together with
+/// what has brought the call. Where judging panics it is left to be performed, and to break off, as an effect.
+pub(crate) async fn judge_at_once(session: &Arc<Session>, effect: Effect) -> Option<Judged> {
+    let Effect::Judge { call, tool, arguments, approved } = effect else { return None };
+    let asked = judge::Asked { call, tool, arguments, approved };
+    if !judge::is_at_hand(session, &asked) {
+        return None;
+    }
+    tasks::caught(judge::judged(session, &asked)).await.ok()
 }
 
 async fn perform_well(session: Arc<Session>, effect: Effect) {
@@ -49,6 +66,12 @@ async fn perform_well(session: Arc<Session>, effect: Effect) {
             compress::compress(&session, id, &messages, replaces).await;
         }
         Effect::PlanSchedule { id, spec } => plan::plan(&session, id, &spec).await,
+        Effect::Deliver { said, to, message, content } => {
+            deliver::deliver(&session, deliver::Post { said, to, message, content }).await;
+        }
+        Effect::WatchFiles { id, pattern, text, since } => {
+            watch::watch(&session, watch::Watch { id, pattern, text, since }).await;
+        }
         // The store has the question, the holder has the time, and what is dropped is stopped.
         Effect::AskApproval { .. } | Effect::WakeAt { .. } | Effect::Abort { .. } => {}
     }

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use seawall_base::id;
 use seawall_engine::{
-    Agent, AgentId, Block, CallId, Channel, Command, Decide, Interrupt, MessageId, MessageKind, NewAgent,
-    NewFork, SendMessage, SetSchedule, Trigger, Unschedule, create, fork, spawn,
+    Agent, AgentId, AgentState, Block, CallId, Channel, Command, Config, Decide, Interrupt, MessageId,
+    MessageKind, NewAgent, NewFork, SendMessage, SetSchedule, Trigger, Unschedule, create, fork, spawn,
 };
 use seawall_store::AgentStore;
 use seawall_store::agents::{Accepted, AgentRow, Census, Creation, Kept, Owner};
+use seawall_types::RunId;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::equipment::Equipment;
+use crate::equipment::{Equipment, Of};
 use crate::feed::Events;
 use crate::holder::{Done, Job, NotDone};
 use crate::live::Place;
@@ -55,6 +56,8 @@ pub struct Gauges {
     pub held: usize,
     /// Those of them that rest.
     pub resting: usize,
+    /// Those of them whose messages were put away until somebody talks to them.
+    pub dozing: usize,
     /// What was counted.
     pub counts: Counts,
 }
@@ -65,8 +68,9 @@ impl Runtime {
     #[must_use]
     pub fn start(parts: Parts) -> Self {
         let shared = Shared::new(parts);
+        // Who only accepts is one of those who are there, too: a store that is written to is left alone by whoever looks.
+        drop(shared.tasks.spawn("agent worker", worker::stay_alive(Arc::clone(&shared))));
         if shared.settings.works {
-            drop(shared.tasks.spawn("agent worker", worker::stay_alive(Arc::clone(&shared))));
             drop(shared.tasks.spawn("agent queue", worker::take_up(Arc::clone(&shared))));
         }
         drop(shared.tasks.spawn("agent census", census::keep_counting(Arc::clone(&shared))));
@@ -115,24 +119,39 @@ impl Runtime {
             return Err(crate::TemplateError::Version { name, wanted: wanted.to_owned(), found }.into());
         }
         let changed = template.with(request.overrides.as_ref())?;
-        let tools = Equipment::of(shared, &changed).await?.specs();
+        let equipment = Equipment::of(shared, &changed, Of::New).await?;
+        let tools = equipment.specs(&equipment.tools);
+        let CreateAgent { id: name, template, template_version, overrides, metadata, owner } = request;
+        let version = template_version.as_deref();
+        let fingerprint = fingerprint(&template, version, overrides.as_ref(), metadata.as_ref());
+        let config = changed.config(tools, overrides.map(Arc::new), metadata.map(Arc::new));
+        let owner = Owner { request: Some(fingerprint.into()), ..owner };
+        self.keep(name, |run| format!("agt-{run}"), config, owner, works_for).await
+    }
+
+    /// Writes down what is new.
+    pub(crate) async fn keep(
+        &self,
+        id: Option<AgentId>,
+        name: impl FnOnce(RunId) -> String,
+        config: Config,
+        owner: Owner,
+        works_for: Option<(&Agent, CallId)>,
+    ) -> Result<(AgentRow, bool), AgentError> {
+        let shared = &self.shared;
         let now = shared.clock.now();
         let run = id::new_run_at(now);
-        let fingerprint = fingerprint(&request);
-        let CreateAgent { id: name, overrides, metadata, owner, .. } = request;
-        let name = match name {
-            Some(name) => name,
-            None => format!("agt-{run}").parse().map_err(|error: seawall_engine::ParseAgentIdError| {
+        let id = match id {
+            Some(id) => id,
+            None => name(run).parse().map_err(|error: seawall_engine::ParseAgentIdError| {
                 AgentError::Refused(seawall_engine::Refused::Invalid(error.to_string()))
             })?,
         };
-        let config = changed.config(tools, overrides.map(Arc::new), metadata.map(Arc::new));
-        let new = NewAgent { id: name, run, config };
+        let new = NewAgent { id, run, config };
         let decision = match works_for {
             Some((parent, call)) => spawn(parent, call, new, now)?,
             None => create(new, now)?,
         };
-        let owner = Owner { request: Some(fingerprint.into()), ..owner };
         let (kept, first) = Kept::create(owner, &decision.events)?;
         match shared.store.create(first).await? {
             Creation::Made => Ok((AgentRow::of(kept.agent(), kept.owner(), kept.seq()), true)),
@@ -220,6 +239,20 @@ impl Runtime {
         kind: MessageKind,
         content: Arc<[Block]>,
     ) -> Result<Done, AgentError> {
+        // Who holds the agent finds by writing it down whether it was accepted before. More than the message itself comes only
+        // of one that was not; else it may be that nothing came of it, and the number is that of something else.
+        if self.shared.live.holds(id) {
+            let sent = self.accept(id, message.clone(), kind, Arc::clone(&content)).await;
+            if sent.as_ref().is_ok_and(|done| done.bookmark.seq > done.first) {
+                return sent;
+            }
+            return match self.shared.store.accepted(id, &message).await {
+                Ok(Some(accepted)) => known(&accepted, kind, &content),
+                Ok(None) => sent,
+                // Why it was refused says more than that this could not be looked up.
+                Err(error) => sent.and_then(|_| Err(error.into())),
+            };
+        }
         if let Some(accepted) = self.shared.store.accepted(id, &message).await? {
             return known(&accepted, kind, &content);
         }
@@ -265,6 +298,20 @@ impl Runtime {
         }
     }
 
+    /// Removes an agent with everything of it, its own folder on this machine among it. A folder that its template names stays.
+    /// Whether there was one.
+    ///
+    /// # Errors
+    /// A store that fails: then nothing is removed.
+    pub async fn purge(&self, id: &AgentId) -> Result<bool, AgentError> {
+        let row = self.shared.store.agent(id).await?;
+        let was_there = self.shared.store.purge(id).await?;
+        if let Some(row) = row {
+            crate::place::remove(&self.shared, id, row.run).await;
+        }
+        Ok(was_there)
+    }
+
     /// Stops what an agent does.
     ///
     /// # Errors
@@ -284,10 +331,13 @@ impl Runtime {
     /// Has an agent reminded.
     ///
     /// # Errors
-    /// As for every command; also where a cron expression can't be read.
+    /// As for every command; also where a cron expression, or a pattern of files, can't be read.
     pub async fn schedule(&self, id: &AgentId, schedule: SetSchedule) -> Result<Done, AgentError> {
         if let Trigger::Cron { spec } = &schedule.trigger {
             plan::check(spec).map_err(seawall_engine::Refused::Invalid)?;
+        }
+        if let Trigger::Files { pattern } = &schedule.trigger {
+            seawall_tools::Place::check_pattern(pattern).map_err(seawall_engine::Refused::Invalid)?;
         }
         self.command(id, schedule).await
     }
@@ -323,7 +373,7 @@ impl Runtime {
         for _ in 0..TRIES {
             let Some(inbox) = self.inbox(id, &command) else { break };
             let (reply, answer) = oneshot::channel();
-            if inbox.send(Job::Command(command.clone(), Some(reply))).await.is_err() {
+            if inbox.send(Job::Command(Box::new(command.clone()), Some(reply))).await.is_err() {
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -375,14 +425,30 @@ impl Runtime {
     /// Follows an agent's events as they are written.
     pub(crate) fn events(&self, id: &AgentId, since: u64) -> Events {
         let (store, hub) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.hub));
-        Events::new(store, hub, id.clone(), since)
+        let events = Events::new(store, hub, id.clone(), since);
+        if self.is_known(id, since) { events.trusts_the_hub() } else { events }
+    }
+
+    /// Whether what happens to an agent after this number is told here as soon as it is written.
+    fn is_known(&self, id: &AgentId, since: u64) -> bool {
+        self.shared.live.holds(id) && self.shared.hub.knows(id, since)
+    }
+
+    /// What an agent does, as far as it is known here without asking the store.
+    pub(crate) fn known_state(&self, id: &AgentId, since: u64) -> Option<AgentState> {
+        self.shared.hub.state(id, since).filter(|_| self.shared.live.holds(id))
     }
 
     /// What is held here.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
         let live = &self.shared.live;
-        Gauges { held: live.len(), resting: live.resting(), counts: self.shared.counters.read() }
+        Gauges {
+            held: live.len(),
+            resting: live.resting(),
+            dozing: live.dozing(),
+            counts: self.shared.counters.read(),
+        }
     }
 
     /// How long tools and models took here.
@@ -401,9 +467,7 @@ impl Runtime {
     pub async fn stop(&self, timeout: Duration) -> bool {
         self.shared.stopping.cancel();
         let ended = self.shared.tasks.drain(timeout).await;
-        if self.shared.settings.works
-            && let Err(error) = self.shared.store.retire(self.shared.member().id()).await
-        {
+        if let Err(error) = self.shared.store.retire(self.shared.member().id()).await {
             tracing::warn!(%error, "the worker could not be signed off; its agents are free once its lease has lapsed");
         }
         ended
@@ -425,7 +489,11 @@ pub enum ForkAt {
 fn begins_work(command: &Command) -> bool {
     match command {
         Command::SendMessage(message) => message.kind == MessageKind::User,
-        Command::Decide(_) | Command::Resolve(_) | Command::Repair(_) | Command::Compress(_) => true,
+        Command::Decide(_)
+        | Command::Resolve(_)
+        | Command::Repair(_)
+        | Command::Compress(_)
+        | Command::SayInRoom(_) => true,
         _ => false,
     }
 }
@@ -439,9 +507,13 @@ fn known(accepted: &Accepted, kind: MessageKind, content: &[Block]) -> Result<Do
 }
 
 /// The same for the same request.
-fn fingerprint(request: &CreateAgent) -> String {
-    let CreateAgent { template, template_version, overrides, metadata, .. } = request;
-    let canonical = serde_json::json!([template, template_version, overrides, metadata]);
+pub(crate) fn fingerprint(
+    template: &str,
+    version: Option<&str>,
+    overrides: Option<&Value>,
+    metadata: Option<&Value>,
+) -> String {
+    let canonical = serde_json::json!([template, version, overrides, metadata]);
     let mut hasher = blake3::Hasher::new();
     let _never_fails = seawall_types::canonical::write(&canonical, &mut hasher);
     hasher.finalize().to_hex().to_string()

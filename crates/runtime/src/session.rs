@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use seawall_base::id;
 use seawall_checkpoint::tool::RunState;
-use seawall_engine::{Agent, AgentId, CallId, Command, EffectKey, Todo, ToolSpec};
+use seawall_engine::{Agent, AgentId, Binding, CallId, Command, Todo, ToolSpec};
 use seawall_policy::Policy;
 use seawall_store::agents::{Kept, Owner};
 use seawall_tools::{Place, Registry};
@@ -15,11 +15,12 @@ use serde_json::json;
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::equipment::Equipment;
-use crate::holder::Job;
+use crate::equipment::{Equipment, Of};
+use crate::holder::{Begun, Job};
 use crate::hooks::{self, Hook, Moment};
 use crate::member::Member;
 use crate::shared::Shared;
+use crate::toolbox::Toolbox;
 use crate::{Template, place};
 
 /// What belongs to an agent while it is held.
@@ -30,8 +31,8 @@ pub(crate) struct Session {
     pub(crate) agent: AgentId,
     /// The run that names its calls for tools, for life.
     pub(crate) run: RunId,
-    /// The run of the trace, for as long as it is held here.
-    traced: OnceLock<RunId>,
+    /// The run of the trace, while there is one.
+    traced: Mutex<Option<RunId>>,
     pub(crate) epoch: u64,
     pub(crate) owner: Owner,
     pub(crate) actor: Arc<Actor>,
@@ -40,13 +41,17 @@ pub(crate) struct Session {
     /// What its template is today, with what was changed for it; why there is none.
     pub(crate) template: Result<Template, String>,
     pub(crate) equipment: Equipment,
+    /// Its tools, those that come back among them.
+    pub(crate) toolbox: Toolbox,
     system_prompt: OnceLock<String>,
     /// Where its files and processes are, once a tool has asked; why nowhere.
     place: OnceCell<Result<Arc<Place>, String>>,
+    /// Whether it was opened in an earlier time.
+    was_used: OnceCell<bool>,
     /// The policy for its calls, with the number of the configuration that it is of.
     policy: Mutex<Option<(u64, JudgedBy)>>,
-    /// Under which version of the policy calls were judged that have not begun.
-    judged: Mutex<HashMap<CallId, Arc<str>>>,
+    /// How calls were judged that have not begun.
+    judged: Mutex<HashMap<CallId, JudgedBefore>>,
     /// What the agent still wants to do.
     todos: Mutex<Arc<[Todo]>>,
     /// How many messages there were when hooks were last told.
@@ -59,6 +64,15 @@ pub(crate) struct Session {
     tools_before: Arc<BTreeMap<Arc<str>, ToolSpec>>,
 }
 
+/// How a call was judged before it begins.
+#[derive(Debug)]
+pub(crate) struct JudgedBefore {
+    /// The version of the policy.
+    pub(crate) version: Arc<str>,
+    /// What was judged, where no name has to be looked up for it.
+    pub(crate) nowhere: Option<Binding>,
+}
+
 impl Session {
     pub(crate) async fn open(
         shared: &Arc<Shared>,
@@ -68,7 +82,9 @@ impl Session {
         holder: mpsc::Sender<Job>,
     ) -> Arc<Self> {
         let agent = kept.agent();
-        let (template, equipment) = template(shared, agent).await;
+        let (template, mut equipment) = template(shared, agent).await;
+        let tools = std::mem::take(&mut equipment.tools);
+        let toolbox = Toolbox::new(tools, std::mem::take(&mut equipment.away));
         let owner = kept.owner().clone();
         let actor = Arc::new(Actor {
             key: owner.key.clone(),
@@ -83,15 +99,17 @@ impl Session {
             member: Arc::clone(member),
             agent: agent.id().clone(),
             run: agent.run(),
-            traced: OnceLock::new(),
+            traced: Mutex::default(),
             epoch,
             owner,
             actor,
             scopes,
             template,
             equipment,
+            toolbox,
             system_prompt: OnceLock::new(),
             place: OnceCell::new(),
+            was_used: OnceCell::new(),
             policy: Mutex::default(),
             judged: Mutex::default(),
             todos: Mutex::new(agent.todos().into()),
@@ -107,29 +125,57 @@ impl Session {
     /// it had: calls of them fail in words.
     pub(crate) fn tools_now(&self) -> Option<Arc<BTreeMap<Arc<str>, ToolSpec>>> {
         self.template.as_ref().ok()?;
-        Some(self.equipment.specs()).filter(|now| *now != self.tools_before)
+        Some(self.equipment.specs(&self.tools())).filter(|now| *now != self.tools_before)
     }
 
     /// Where its files and processes are. Opened when it is first asked for: many agents never touch a file.
     pub(crate) async fn place(&self) -> Result<Arc<Place>, String> {
         let opening = self.place.get_or_init(|| async {
             match &self.template {
-                Ok(template) => place::open(&self.shared, &self.agent, &self.owner, &template.sandbox).await,
+                Ok(template) => {
+                    place::open(&self.shared, (&self.agent, self.run), &self.owner, &template.sandbox).await
+                }
                 Err(why) => Err(why.clone()),
             }
         });
         opening.await.clone()
     }
 
-    /// The run that its actions are written down for. A trace is one process's, so each holding of an agent has one; it
-    /// begins with the first action, since many agents are taken up for less.
+    /// Whether a tool has asked for it already.
+    pub(crate) fn has_place(&self) -> bool {
+        self.place.initialized()
+    }
+
+    /// The same, if the agent may have seen files in it.
+    pub(crate) async fn place_with_files(&self) -> Option<Arc<Place>> {
+        let may_have = self.has_place()
+            || *self.was_used.get_or_init(|| place::was_used(&self.shared, &self.agent, self.run)).await;
+        if !may_have {
+            return None;
+        }
+        self.place().await.ok().filter(|place| place.knows_files())
+    }
+
+    /// The run that its actions are written down for. A trace is one process's, and an open run has files open: so there is
+    /// one from the first action on until the agent has rested for a while.
     pub(crate) fn traced(&self) -> RunId {
-        *self.traced.get_or_init(|| {
+        *self.trace().get_or_insert_with(|| {
             let run = id::new_run(&*self.shared.clock);
             let of = json!({"agent": self.agent, "agent_run": self.run, "epoch": self.epoch});
             let _file = self.shared.checkpoint.trace().start_run(run, "agent", &of);
             run
         })
+    }
+
+    /// The run of the trace is over; the next action begins another one.
+    pub(crate) fn end_trace(&self) {
+        if let Some(run) = self.trace().take() {
+            self.shared.checkpoint.trace().finish_run(run, &json!({"agent": self.agent}));
+        }
+    }
+
+    fn trace(&self) -> MutexGuard<'_, Option<RunId>> {
+        self.traced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The policy for its calls, as it is now, for the folder that it works in.
@@ -147,12 +193,12 @@ impl Session {
 
     /// The system prompt. Put together once: it is the same for as long as the agent is held.
     pub(crate) fn system_prompt(&self, template: &Template) -> &str {
-        self.system_prompt.get_or_init(|| self.equipment.system_prompt(template))
+        self.system_prompt.get_or_init(|| self.equipment.system_prompt(template, &self.tools()))
     }
 
-    /// Its tools.
-    pub(crate) fn tools(&self) -> &Registry {
-        &self.equipment.tools
+    /// Its tools, as they are now.
+    pub(crate) fn tools(&self) -> Arc<Registry> {
+        self.toolbox.tools()
     }
 
     /// The hooks that are asked at a moment, in their order.
@@ -171,18 +217,18 @@ impl Session {
 
     /// Tells the holder what an effect has come to. It waits as long as the holder has much to do.
     pub(crate) async fn report(&self, command: impl Into<Command> + Send) {
-        let _gone = self.holder.send(Job::Command(command.into(), None)).await;
+        let _gone = self.holder.send(Job::Command(Box::new(command.into()), None)).await;
     }
 
     /// Tells the holder that an effect is not performed any more.
-    pub(crate) async fn ended(&self, key: EffectKey) {
-        let _gone = self.holder.send(Job::Ended(key)).await;
+    pub(crate) async fn ended(&self, begun: Begun) {
+        let _gone = self.holder.send(Job::Ended(begun)).await;
     }
 
     /// Asks the holder for something, and waits for the answer. Words where it refuses.
     pub(crate) async fn ask(&self, command: impl Into<Command> + Send) -> Result<(), String> {
         let (reply, answer) = tokio::sync::oneshot::channel();
-        let asked = self.holder.send(Job::Command(command.into(), Some(reply))).await;
+        let asked = self.holder.send(Job::Command(Box::new(command.into()), Some(reply))).await;
         match (asked, answer.await) {
             (Ok(()), Ok(Ok(_))) => Ok(()),
             (Ok(()), Ok(Err(crate::holder::NotDone::Refused(error)))) => Err(error.to_string()),
@@ -190,15 +236,15 @@ impl Session {
         }
     }
 
-    /// Remembers under which version of the policy a call was judged.
-    pub(crate) fn note_judged(&self, call: CallId, version: Arc<str>) {
-        self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(call, version);
+    /// Remembers how a call was judged.
+    pub(crate) fn note_judged(&self, call: CallId, judged: JudgedBefore) {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(call, judged);
     }
 
-    /// Whether a call was judged by this process under this version of the policy. Asked once.
-    pub(crate) fn was_judged(&self, call: CallId, version: &str) -> bool {
+    /// How a call was judged by this process, if it was under this version of the policy. Asked once.
+    pub(crate) fn was_judged(&self, call: CallId, version: &str) -> Option<JudgedBefore> {
         let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner).remove(&call);
-        judged.as_deref() == Some(version)
+        judged.filter(|judged| *judged.version == *version)
     }
 
     /// What the agent still wants to do.
@@ -235,9 +281,8 @@ impl Session {
     /// Ends what the agent has started.
     pub(crate) async fn close(&self) {
         self.ending.cancel();
-        if let Some(run) = self.traced.get() {
-            self.shared.checkpoint.trace().finish_run(*run, &json!({"agent": self.agent}));
-        }
+        self.shared.shown.forget(self.run);
+        self.end_trace();
         if let Some(Ok(place)) = self.place.get() {
             place.end_processes().await;
         }
@@ -265,7 +310,7 @@ async fn template(shared: &Arc<Shared>, agent: &Agent) -> (Result<Template, Stri
     let found = shared.templates.get(&config.template);
     let found = found.and_then(|template| template.with(config.overrides.as_deref()));
     let equipped = match &found {
-        Ok(template) => Equipment::of(shared, template).await,
+        Ok(template) => Equipment::of(shared, template, Of::Known(&config.tools)).await,
         Err(error) => Err(error.clone()),
     };
     match (found, equipped) {

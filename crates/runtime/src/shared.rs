@@ -18,7 +18,7 @@ use seawall_store::agents::{Owner, Worker, WorkerId};
 use seawall_tools::Registry;
 use seawall_types::Clock;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::Templates;
@@ -29,8 +29,12 @@ use crate::live::Live;
 use crate::member::Member;
 use crate::metrics::{Counters, Durations};
 use crate::model::Model;
+use crate::perform::Shown;
 use crate::pressure::QueueLimits;
 use crate::served::ToolServers;
+
+/// Places of agents that are opened at once.
+const OPENING: usize = 8;
 
 /// What a runtime is made of.
 #[derive(Debug)]
@@ -81,6 +85,8 @@ pub struct Settings {
     pub max_agents: usize,
     /// How long one that rests is held.
     pub idle_after: Duration,
+    /// How long one rests before its messages are put away, to be read again when somebody talks to it.
+    pub doze_after: Duration,
     /// How long this process is taken for alive after it last said so.
     pub lease: Duration,
     /// How often a model is asked once more after a failure that may pass.
@@ -104,6 +110,7 @@ impl Default for Settings {
             works: true,
             max_agents: 1_000,
             idle_after: Duration::from_mins(1),
+            doze_after: Duration::from_secs(10),
             lease: Duration::from_secs(30),
             retries: 3,
             retry_after: (Duration::from_secs(1), Duration::from_mins(1)),
@@ -135,9 +142,13 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     pub(crate) counters: Counters,
     pub(crate) durations: Arc<Durations>,
+    /// What models were shown lately that is not words.
+    pub(crate) shown: Shown,
     /// How many agents there were in the store when it was last looked at.
     pub(crate) census: Counted,
     member: Mutex<Arc<Member>>,
+    /// Places that may be opened at once.
+    pub(crate) opening: Semaphore,
     /// There may be agents that are due.
     pub(crate) due: Notify,
     /// Agents are let go of.
@@ -187,9 +198,11 @@ impl Shared {
             live,
             counters,
             durations,
+            shown: Shown::default(),
             census,
             member,
             due,
+            opening: Semaphore::new(OPENING),
             stopping,
             tasks,
             home: Handle::current(),
@@ -217,6 +230,7 @@ impl Shared {
 
 fn new_member(settings: &Settings, clock: &Arc<dyn Clock>) -> Arc<Member> {
     let id = WorkerId(id::new_run(&**clock).to_string().into());
-    let max_agents = u32::try_from(settings.max_agents).unwrap_or(u32::MAX);
+    let most = u32::try_from(settings.max_agents).unwrap_or(u32::MAX);
+    let max_agents = if settings.works { most } else { 0 };
     Member::new(Worker { id, lease: settings.lease, max_agents }, Arc::clone(clock))
 }

@@ -9,7 +9,10 @@ mod tool;
 
 use std::sync::Arc;
 
-use seawall_engine::{Agent, AgentId, Block, CallId, CallState, Event, Fact, Message, Note, Role, Tell};
+use seawall_engine::{
+    Agent, AgentId, CallId, CallState, ClientEvent, Event, Fact, MessageId, Note, Tell, project,
+};
+use seawall_store::{AgentStore, StoreError};
 use seawall_types::RunId;
 use serde_json::Value;
 
@@ -20,6 +23,9 @@ pub(crate) use tool::TaskRun;
 
 /// The tool's name.
 const TASK_RUN: &str = "task_run";
+
+/// The name of the one message that the other agent is sent for its call.
+const TASK: &str = "task";
 
 /// The name of the agent that works for a call: the same for every attempt of the call.
 fn child_of(run: RunId, call: CallId) -> Option<AgentId> {
@@ -63,16 +69,30 @@ pub(crate) async fn works_for_nobody(shared: &Shared, agent: &Agent) -> bool {
     let Some((maker, call)) = agent.lineage().last().and_then(|maker| Some((maker, maker.call?))) else {
         return false;
     };
-    // Once it has answered, whoever talks to it does so for themselves.
-    let wants_tools =
-        |message: &Message| message.content.iter().any(|block| matches!(block, Block::ToolUse { .. }));
-    let has_answered = |message: &Arc<Message>| message.role == Role::Assistant && !wants_tools(message);
-    if agent.rests() || agent.history().iter().any(has_answered) {
+    if agent.rests() {
         return false;
     }
-    match shared.store.load(&maker.agent).await {
+    let is_given_up = match shared.store.load(&maker.agent).await {
         Ok(Some(parent)) => !parent.agent().call(call).is_some_and(|call| call.state == CallState::Executing),
         Ok(None) => true,
         Err(_) => false,
+    };
+    is_given_up && is_at_its_task(&*shared.store, agent.id()).await.unwrap_or(false)
+}
+
+/// Whether the turn at hand is the one of the task: once that is over, however it ended, whoever talks to the agent does
+/// so for themselves. The log says so; of its messages a summary may have taken the place.
+async fn is_at_its_task(store: &dyn AgentStore, agent: &AgentId) -> Result<bool, StoreError> {
+    const PAGE: u32 = 256;
+    let Some(task) = store.accepted(agent, &MessageId(TASK.into())).await? else { return Ok(false) };
+    let ends_turn = |event: &Event| project(event).any(|face| matches!(face.event, ClientEvent::Done { .. }));
+    let mut read = task.seq;
+    loop {
+        let events = store.events(agent, read, PAGE).await?;
+        if events.iter().any(ends_turn) {
+            return Ok(false);
+        }
+        let Some(last) = events.last() else { return Ok(true) };
+        read = last.last_seq();
     }
 }

@@ -168,6 +168,10 @@ impl Template {
     /// # Errors
     /// In words: which one, and what to do.
     pub(crate) fn check(&self) -> Result<(), String> {
+        // As the index has rooms.
+        if self.id.starts_with('@') {
+            return Err("id: names that begin with @ are the product's own; choose another".to_owned());
+        }
         match self.todo {
             TodoSettings { enabled: false, remind_every: Some(_) } => {
                 Err("todo.remind_every: there is no list to be reminded of; add enabled: true".to_owned())
@@ -249,6 +253,7 @@ impl Template {
             },
             on_in_doubt: self.on_in_doubt,
             remind_todos_every: self.todo.remind_every.filter(|_| self.todo.enabled),
+            is_room: false,
         }
     }
 }

@@ -60,8 +60,10 @@ impl Runtime {
     pub async fn wait(&self, id: &AgentId, since: u64) -> Result<Completed, AgentError> {
         let mut events = self.events(id, since);
         // It may be people who are waited for all along: nothing would be told of that any more.
-        let row = self.store().agent(id).await?.ok_or_else(|| AgentError::NotFound(id.clone()))?;
-        let mut state = row.state;
+        let mut state = match self.known_state(id, since) {
+            Some(state) => state,
+            None => self.store().agent(id).await?.ok_or_else(|| AgentError::NotFound(id.clone()))?.state,
+        };
         let mut heard = Heard::default();
         loop {
             if is_peoples_turn(state)

@@ -63,6 +63,12 @@ impl Folder {
         seawall_base::atomic::write(&path, bytes, 0o600)
     }
 
+    /// Whether bytes of this hash were kept here.
+    pub(crate) fn has_blob(&self, id: &BlobId) -> Result<bool, StoreError> {
+        let path = self.blobs().join(id.to_string());
+        path.try_exists().map_err(failed(&path))
+    }
+
     /// The bytes of this hash. `None`: they were never kept here.
     pub(crate) fn blob(&self, id: &BlobId) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.blobs().join(id.to_string());

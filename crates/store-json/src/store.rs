@@ -222,6 +222,12 @@ impl AgentStore for JsonStore {
         Box::pin(async move { Ok(self.read(id, read).await?.flatten()) })
     }
 
+    fn has_blob<'a>(&'a self, id: &'a AgentId, blob: &'a BlobId) -> Pending<'a, bool> {
+        let blob = *blob;
+        let look = move |_: &Shared, folder: &Folder, _: &Moment| Ok(folder.has_blob(&blob)?);
+        Box::pin(async move { Ok(self.read(id, look).await?.unwrap_or(false)) })
+    }
+
     fn purge<'a>(&'a self, id: &'a AgentId) -> Pending<'a, bool> {
         Box::pin(self.ask(|answer| Request::Purge(id.clone(), answer)))
     }

@@ -61,8 +61,13 @@ fn turn(kept: &Kept, epoch: u64, first: u64) -> (Kept, Append) {
             expires_at: None,
         }
         .into(),
-        ToolFinished { call, attempt: 1, result: ToolResult { content: [block()].into(), is_error: false } }
-            .into(),
+        ToolFinished {
+            call,
+            attempt: 1,
+            result: ToolResult { content: [block()].into(), is_error: false },
+            spent: None,
+        }
+        .into(),
         answered(first + 1, vec![Answer::Block(block())]).into(),
     ];
     for command in commands {

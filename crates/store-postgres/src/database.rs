@@ -18,6 +18,7 @@ use crate::failure::{failed, no_connection, spoils, unavailable};
 use crate::options::Options;
 use crate::statement::Statement;
 
+pub(crate) use crate::failure::Undone;
 pub(crate) use connect::Connector;
 
 /// How often idle connections are looked for.
@@ -28,6 +29,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(5);
 pub(crate) enum Begin {
     /// Writes, each statement seeing what was committed before it.
     Write,
+    /// Writes of many that wait for each other: none of them is to wait long for anybody else.
+    Together,
     /// Writes that may be lost with the server's machine.
     WriteLoosely,
     /// Writes much: an agent's whole log.
@@ -40,7 +43,7 @@ impl Begin {
     /// How long the server lets a statement take.
     const fn limit(self) -> Duration {
         Duration::from_secs(match self {
-            Self::Write | Self::WriteLoosely => 10,
+            Self::Write | Self::Together | Self::WriteLoosely => 10,
             Self::Read => 30,
             Self::WriteMuch => 60,
         })
@@ -54,18 +57,27 @@ impl Begin {
     /// As SQL. `durably`: the server would not wait for its disk by itself.
     fn sql(self, durably: bool) -> String {
         let kind = match self {
-            Self::Write | Self::WriteLoosely | Self::WriteMuch => "isolation level read committed read write",
+            Self::Write | Self::Together | Self::WriteLoosely | Self::WriteMuch => {
+                "isolation level read committed read write"
+            }
             Self::Read => "isolation level repeatable read read only",
         };
         let sync = match self {
             Self::WriteLoosely => "; set local synchronous_commit = off",
-            Self::Write | Self::WriteMuch if durably => "; set local synchronous_commit = on",
-            Self::Write | Self::WriteMuch | Self::Read => "",
+            Self::Write | Self::Together | Self::WriteMuch if durably => {
+                "; set local synchronous_commit = on"
+            }
+            Self::Write | Self::Together | Self::WriteMuch | Self::Read => "",
+        };
+        // How to go about a group does not depend on who is in it, and finding out costs more than doing it.
+        let (lock, plan) = match self {
+            Self::Together => ("200ms", "; set local plan_cache_mode = force_generic_plan"),
+            _ => ("5s", ""),
         };
         let limit = self.limit().as_secs();
         format!(
-            "begin {kind}; set local statement_timeout = '{limit}s'; set local lock_timeout = '5s'; \
-             set local idle_in_transaction_session_timeout = '10s'{sync}"
+            "begin {kind}; set local statement_timeout = '{limit}s'; set local lock_timeout = '{lock}'; \
+             set local idle_in_transaction_session_timeout = '10s'{sync}{plan}"
         )
     }
 }
@@ -78,15 +90,8 @@ pub(crate) struct Database {
     prepared: bool,
     /// The schema that tables without one are in.
     pub(crate) schema: String,
-    begins: Begins,
-}
-
-#[derive(Debug)]
-struct Begins {
-    write: String,
-    write_loosely: String,
-    write_much: String,
-    read: String,
+    /// The server would not wait for its disk by itself.
+    durably: bool,
 }
 
 impl Database {
@@ -107,13 +112,7 @@ impl Database {
             .runtime(Runtime::Tokio1);
         let pool = pool.build().map_err(|error| unavailable(error.to_string()))?;
         let facts = Facts::ask(&pool).await?;
-        let begins = Begins {
-            write: Begin::Write.sql(facts.durably),
-            write_loosely: Begin::WriteLoosely.sql(facts.durably),
-            write_much: Begin::WriteMuch.sql(facts.durably),
-            read: Begin::Read.sql(facts.durably),
-        };
-        Ok(Self { pool, prepared: is_direct, schema: facts.schema, begins })
+        Ok(Self { pool, prepared: is_direct, schema: facts.schema, durably: facts.durably })
     }
 
     /// Whether connections keep statements.
@@ -133,25 +132,30 @@ impl Database {
         begin: Begin,
         statements: &[Statement<'_>],
     ) -> Result<Vec<Vec<Row>>, StoreError> {
+        self.attempt(begin, statements).await.map_err(|undone| undone.error)
+    }
+
+    /// The same, and whose fault it is where nothing was done.
+    pub(crate) async fn attempt(
+        &self,
+        begin: Begin,
+        statements: &[Statement<'_>],
+    ) -> Result<Vec<Vec<Row>>, Undone> {
         let patience = begin.patience();
-        let begin = match begin {
-            Begin::Write => &self.begins.write,
-            Begin::WriteLoosely => &self.begins.write_loosely,
-            Begin::WriteMuch => &self.begins.write_much,
-            Begin::Read => &self.begins.read,
-        };
+        let begin = begin.sql(self.durably);
         let client = self.client().await?;
-        match timeout(patience, in_one_trip(&client, self.prepared, begin, statements)).await {
+        match timeout(patience, in_one_trip(&client, self.prepared, &begin, statements)).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 if spoils(&error) {
                     drop(Object::take(client));
                 }
-                Err(failed(&error))
+                Err(Undone::by(&error))
             }
             Err(_) => {
                 drop(Object::take(client));
-                Err(unavailable("PostgreSQL gave no answer; whether the last write was done is not known"))
+                let reason = "PostgreSQL gave no answer; whether the last write was done is not known";
+                Err(unavailable(reason).into())
             }
         }
     }
@@ -273,7 +277,7 @@ mod tests {
 
     #[test]
     fn every_transaction_has_its_limits() {
-        for begin in [Begin::Write, Begin::WriteLoosely, Begin::WriteMuch, Begin::Read] {
+        for begin in [Begin::Write, Begin::Together, Begin::WriteLoosely, Begin::WriteMuch, Begin::Read] {
             let sql = begin.sql(true);
             for limit in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
                 assert!(sql.contains(&format!("set local {limit} = '")), "{sql}");

@@ -40,6 +40,42 @@ pub(crate) fn failed(error: &tokio_postgres::Error) -> StoreError {
     unavailable(format!("PostgreSQL: {message} ({})", code.code()))
 }
 
+/// A transaction of which nothing is known to be done.
+#[derive(Debug)]
+pub(crate) struct Undone {
+    pub(crate) error: StoreError,
+    /// Nothing was written, and what is wrong is wrong with a row: others that were to be written with it may be right.
+    pub(crate) is_of_one: bool,
+    /// Nothing was written since somebody else is writing to a row.
+    pub(crate) is_locked: bool,
+}
+
+impl Undone {
+    pub(crate) fn by(error: &tokio_postgres::Error) -> Self {
+        let code = error.code();
+        let is_locked = code == Some(&SqlState::LOCK_NOT_AVAILABLE);
+        let is_of_one = match code {
+            // Values, rules of a table, limits of what a row may be.
+            Some(code) if ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)) => true,
+            Some(code) => [
+                SqlState::T_R_DEADLOCK_DETECTED,
+                SqlState::T_R_SERIALIZATION_FAILURE,
+                SqlState::QUERY_CANCELED,
+            ]
+            .contains(code),
+            // A value that can't be sent.
+            None => !error.is_closed(),
+        };
+        Self { error: failed(error), is_of_one: is_of_one || is_locked, is_locked }
+    }
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self { error, is_of_one: false, is_locked: false }
+    }
+}
+
 /// Whether the connection has other prepared statements than it was thought to have.
 pub(crate) fn forgets_statements(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| {

@@ -3,6 +3,7 @@
 //! A lease that lapsed never comes back under its name, so whoever reads that a worker is dead stays right; and if it should
 //! be wrong all the same, the epoch keeps the worker's writes out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_engine::AgentId;
@@ -12,10 +13,12 @@ use tokio_postgres::Row;
 
 use crate::append::queued;
 use crate::database::{Begin, Database};
-use crate::failure::{damaged, unavailable};
+use crate::failure::{Undone, damaged, unavailable};
+use crate::hints::Notices;
 use crate::keep;
 use crate::row::get;
 use crate::statement::Statement;
+use crate::together::{Work, in_place};
 use crate::value::{Number, Text};
 
 /// How often a claim that another one came before is tried again.
@@ -25,9 +28,10 @@ const TRIES: usize = 5;
 pub(crate) const ALIVE: &str =
     "select id, lease_micros, max_agents from seawall_agent_worker where lease_until > now() order by id";
 
-/// Whether the worker of this name is alive, as a condition.
-pub(crate) const IS_ALIVE: &str =
-    "exists (select from seawall_agent_worker where id = $1 and lease_until > now())";
+/// Whether a worker is alive, as a condition.
+pub(crate) fn is_alive(worker: &str) -> String {
+    format!("exists (select from seawall_agent_worker where id = {worker} and lease_until > now())")
+}
 
 /// What is removed now and then. What workers held who have been dead for an hour is nobody's: by then whatever was to be
 /// done for it has been taken over. Workers that lapsed are remembered for a week, in which they can still find out.
@@ -78,8 +82,111 @@ pub(crate) async fn retire(database: &Database, worker: &WorkerId) -> Result<(),
     database.transact(Begin::Write, &statements).await.map(drop)
 }
 
-/// Gives an agent up.
-pub(crate) async fn release(database: &Database, id: &AgentId, epoch: u64) -> Result<(), StoreError> {
+/// Claims, each of an agent for a worker.
+pub(crate) struct Claims(pub(crate) Arc<Database>);
+
+/// A worker wants an agent.
+pub(crate) struct Claim {
+    pub(crate) agent: AgentId,
+    pub(crate) worker: WorkerId,
+}
+
+impl Work for Claims {
+    type Answer = Lease;
+    type Wish = Claim;
+
+    const AT_ONCE: usize = 2;
+    const MOST: usize = 256;
+    const NAME: &'static str = "claims";
+
+    fn agent(claim: &Claim) -> &AgentId {
+        &claim.agent
+    }
+
+    fn weight(claim: &Claim) -> usize {
+        claim.agent.as_str().len() + claim.worker.0.len()
+    }
+
+    async fn together(&self, claims: &[Claim]) -> Result<Vec<Option<Lease>>, Undone> {
+        let text = format!(
+            "with free as (select place, worker, number, holder from unnest($1, $2) with ordinality as wanted (name, worker, place) \
+             join seawall_agent as agent on agent.name = wanted.name where {} and (holder is null or holder = worker or not {}) \
+             order by number for update of agent skip locked) \
+             update seawall_agent as agent set epoch = case when free.holder = worker then epoch else epoch + 1 end, \
+             holder = worker, queued_at = null from free where agent.number = free.number returning place, epoch",
+            is_alive("worker"),
+            is_alive("holder")
+        );
+        let agents: Vec<_> = claims.iter().map(|claim| Text::new(claim.agent.as_str())).collect();
+        let workers: Vec<_> = claims.iter().map(|claim| Text::new(&claim.worker.0)).collect();
+        let claiming = Statement::new(&text).with(agents).with(workers);
+        let rows = self.0.attempt(Begin::Together, &[claiming]).await?;
+        let held = |_, row: &Row| Ok(Lease::Held { epoch: get::<Number>(row, 1)?.0 });
+        Ok(in_place(claims.len(), rows.last().map(Vec::as_slice).unwrap_or_default(), held)?)
+    }
+
+    async fn alone(&self, Claim { agent, worker }: Claim, _was_left: bool) -> Result<Lease, StoreError> {
+        claim(&self.0, &agent, &worker).await
+    }
+}
+
+/// Agents that are given up, of which others are told.
+pub(crate) struct Releases {
+    pub(crate) database: Arc<Database>,
+    pub(crate) notices: Arc<Notices>,
+}
+
+/// An agent is given up by whoever holds it under a number.
+pub(crate) struct Release {
+    pub(crate) agent: AgentId,
+    pub(crate) epoch: u64,
+}
+
+impl Work for Releases {
+    type Answer = ();
+    type Wish = Release;
+
+    const AT_ONCE: usize = 1;
+    const MOST: usize = 256;
+    const NAME: &'static str = "releases";
+
+    fn agent(release: &Release) -> &AgentId {
+        &release.agent
+    }
+
+    fn weight(release: &Release) -> usize {
+        release.agent.as_str().len()
+    }
+
+    async fn together(&self, releases: &[Release]) -> Result<Vec<Option<()>>, Undone> {
+        let text = format!(
+            "with held as (select place, number from unnest($1, $2) with ordinality as given (name, epoch, place) \
+             join seawall_agent as agent on agent.name = given.name and agent.epoch = given.epoch where holder is not null \
+             order by number for update of agent skip locked) \
+             update seawall_agent as agent set holder = null, queued_at = {} from held \
+             where agent.number = held.number returning place",
+            queued("due", "updated_at")
+        );
+        let agents: Vec<_> = releases.iter().map(|release| Text::new(release.agent.as_str())).collect();
+        let epochs: Vec<_> = releases.iter().map(|release| Number::capped(release.epoch)).collect();
+        let releasing = Statement::new(&text).with(agents).with(epochs);
+        let rows = self.database.attempt(Begin::Together, &[releasing]).await?;
+        let free = |place, _: &Row| {
+            releases.get(place).into_iter().for_each(|release: &Release| self.notices.wrote(&release.agent));
+            Ok(())
+        };
+        Ok(in_place(releases.len(), rows.last().map(Vec::as_slice).unwrap_or_default(), free)?)
+    }
+
+    async fn alone(&self, Release { agent, epoch }: Release, _was_left: bool) -> Result<(), StoreError> {
+        release(&self.database, &agent, epoch).await?;
+        self.notices.wrote(&agent);
+        Ok(())
+    }
+}
+
+/// Gives one agent up, where it is held under this number.
+async fn release(database: &Database, id: &AgentId, epoch: u64) -> Result<(), StoreError> {
     let free = format!(
         "update seawall_agent set holder = null, queued_at = {} where name = $1 and epoch = $2 and holder is not null",
         queued("due", "updated_at")
@@ -88,16 +195,17 @@ pub(crate) async fn release(database: &Database, id: &AgentId, epoch: u64) -> Re
     database.one(Begin::Write, free).await.map(drop)
 }
 
-/// Claims one agent.
-pub(crate) async fn claim(database: &Database, id: &AgentId, worker: &WorkerId) -> Result<Lease, StoreError> {
+/// Claims one agent, or says why not.
+async fn claim(database: &Database, id: &AgentId, worker: &WorkerId) -> Result<Lease, StoreError> {
     let claim = format!(
         "update seawall_agent set epoch = case when holder = $1 then epoch else epoch + 1 end, holder = $1, \
-         queued_at = null where name = $2 and {IS_ALIVE} and (holder is null or holder = $1 or not exists \
-         (select from seawall_agent_worker where id = holder and lease_until > now())) returning epoch"
+         queued_at = null where name = $2 and {} and (holder is null or holder = $1 or not {}) returning epoch",
+        is_alive("$1"),
+        is_alive("holder")
     );
     let look = format!(
-        "select {IS_ALIVE}, epoch, holder from (select $2::text as wanted) as question \
-         left join seawall_agent on name = wanted"
+        "select {}, epoch, holder from (select $2::text as wanted) as question left join seawall_agent on name = wanted",
+        is_alive("$1")
     );
     for _ in 0..TRIES {
         let statements = [&claim, &look]

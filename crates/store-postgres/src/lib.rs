@@ -1,8 +1,9 @@
 //! The store of many machines: durable agents in PostgreSQL 15 or newer.
 //!
 //! The agent's row is queue, timer and lease in one. A write is one statement, which checks epoch and number on that row
-//! and writes the log and all that follows from it, in a transaction of one round trip with its own limits of time. It
-//! depends on no state of a session: a pooler that hands connections on between transactions is no trouble.
+//! and writes the log and all that follows from it, in a transaction of one round trip with its own limits of time. What is
+//! wanted of different agents at the same time is one statement. It depends on no state of a session: a pooler that
+//! hands connections on between transactions is no trouble.
 //!
 //! Nothing here decides anything about agents; what a store promises is said in [`seawall_store::agents`].
 
@@ -14,19 +15,22 @@ mod home;
 mod keep;
 mod lease;
 mod load;
+mod open;
 mod options;
 mod query;
 mod queue;
 mod room;
 mod row;
 mod schema;
+mod scratch;
 mod statement;
 mod tls;
+mod together;
 mod value;
 
 use std::fmt;
-use std::future::Future;
-use std::sync::{Arc, mpsc};
+use std::future::{Future, ready};
+use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_engine::{AgentId, Event, MessageId};
@@ -36,12 +40,16 @@ use seawall_store::agents::{
 };
 use seawall_store::{AgentStore, StoreError};
 
+use crate::append::{Appends, Write};
 use crate::database::{Connector, Database};
-use crate::failure::{closed, unavailable};
 use crate::hints::{Hearing, Listener, Notices};
+use crate::lease::{Claim, Claims, Release, Releases};
+use crate::load::Loads;
 use crate::room::Room;
+use crate::together::Together;
 
 pub use options::{Options, OptionsError};
+pub use scratch::Scratch;
 
 /// Durable agents in PostgreSQL.
 ///
@@ -50,6 +58,10 @@ pub struct PostgresStore {
     database: Arc<Database>,
     connector: Connector,
     notices: Arc<Notices>,
+    appends: Together<Appends>,
+    claims: Together<Claims>,
+    releases: Together<Releases>,
+    loads: Together<Loads>,
     listener: Listener,
     options: Options,
     // Last: what is under way ends when everything else was let go of.
@@ -57,32 +69,6 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects to a server, and brings its tables up to date where they are not.
-    ///
-    /// Blocks until that is done: for as long as connecting takes, and up to a minute while another program changes tables.
-    ///
-    /// # Errors
-    /// [`StoreError::Newer`] where a newer program has changed the tables; [`StoreError::Unavailable`] otherwise.
-    pub fn open(options: &Options) -> Result<Self, StoreError> {
-        let room =
-            Room::open().map_err(|error| unavailable(format!("a thread can't be started: {error}")))?;
-        let (told, hear) = mpsc::sync_channel(1);
-        let (group, wanted) = (room.group().clone(), options.clone());
-        room.keep("opening PostgreSQL", async move {
-            let opened = async {
-                let database = Database::open(&wanted, &group).await?;
-                schema::migrate(&database).await?;
-                Ok((database, Connector::new(&wanted, &group)?))
-            };
-            drop(told.send(opened.await));
-        });
-        let (database, connector) = hear.recv().map_err(|_| closed())??;
-        let (notices, database) = (Notices::new(&database.schema), Arc::new(database));
-        room.keep("telling PostgreSQL", Arc::clone(&notices).tell(connector.clone(), room.group().clone()));
-        room.keep("idle connections", Arc::clone(&database).tidy(options.pool_idle, room.group().clone()));
-        Ok(Self { database, connector, notices, listener: Listener::new(), options: options.clone(), room })
-    }
-
     /// Whether connections keep statements that were parsed once: nobody stands between who would hand them on.
     #[must_use]
     pub fn keeps_statements(&self) -> bool {
@@ -127,13 +113,12 @@ impl AgentStore for PostgresStore {
         self.tell(
             &first.agent.clone(),
             is_made,
-            |database| async move { append::create(&database, &first).await },
+            |database| async move { append::create(&database, first).await },
         )
     }
 
     fn load<'a>(&'a self, id: &'a AgentId) -> Pending<'a, Option<Kept>> {
-        let id = id.clone();
-        self.on(|database| async move { load::load(&database, &id).await })
+        Box::pin(self.loads.want(&self.room, id.clone()))
     }
 
     fn agent<'a>(&'a self, id: &'a AgentId) -> Pending<'a, Option<AgentRow>> {
@@ -142,10 +127,10 @@ impl AgentStore for PostgresStore {
     }
 
     fn append(&self, append: Append) -> Pending<'_, Appended> {
-        let is_done = |appended: &Appended| *appended == Appended::Done;
-        self.tell(&append.agent.clone(), is_done, |database| async move {
-            append::append(&database, &append).await
-        })
+        match Write::of(append) {
+            Ok(write) => Box::pin(self.appends.want(&self.room, write)),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
     }
 
     fn events<'a>(&'a self, id: &'a AgentId, after: u64, most: u32) -> Pending<'a, Vec<Event>> {
@@ -193,6 +178,11 @@ impl AgentStore for PostgresStore {
         self.on(move |database| async move { load::blob(&database, &id, &blob).await })
     }
 
+    fn has_blob<'a>(&'a self, id: &'a AgentId, blob: &'a BlobId) -> Pending<'a, bool> {
+        let (id, blob) = (id.clone(), *blob);
+        self.on(move |database| async move { load::has_blob(&database, &id, &blob).await })
+    }
+
     fn purge<'a>(&'a self, id: &'a AgentId) -> Pending<'a, bool> {
         let own = id.clone();
         self.tell(id, |was_there| *was_there, |database| async move { keep::purge(&database, &own).await })
@@ -213,8 +203,7 @@ impl AgentStore for PostgresStore {
     }
 
     fn claim<'a>(&'a self, id: &'a AgentId, worker: &'a WorkerId) -> Pending<'a, Lease> {
-        let (id, worker) = (id.clone(), worker.clone());
-        self.on(|database| async move { lease::claim(&database, &id, &worker).await })
+        Box::pin(self.claims.want(&self.room, Claim { agent: id.clone(), worker: worker.clone() }))
     }
 
     fn claim_due<'a>(&'a self, worker: &'a WorkerId, most: u32) -> Pending<'a, Vec<Claimed>> {
@@ -223,8 +212,7 @@ impl AgentStore for PostgresStore {
     }
 
     fn release<'a>(&'a self, id: &'a AgentId, epoch: u64) -> Pending<'a, ()> {
-        let own = id.clone();
-        self.tell(id, |()| true, move |database| async move { lease::release(&database, &own, epoch).await })
+        Box::pin(self.releases.want(&self.room, Release { agent: id.clone(), epoch }))
     }
 
     fn next_due(&self) -> Pending<'_, Option<Duration>> {

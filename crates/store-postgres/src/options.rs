@@ -92,6 +92,13 @@ impl Options {
         Ok(options)
     }
 
+    /// Has tables without a schema looked for in this one alone.
+    pub(crate) fn search(&mut self, schema: &str) {
+        let options = self.server.get_options().unwrap_or_default();
+        let options = format!("{options} -c search_path={schema}");
+        self.server.options(options);
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<(), OptionsError> {
         match name {
             "sslmode" => self.encrypt(value)?,

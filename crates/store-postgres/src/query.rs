@@ -83,7 +83,7 @@ pub(crate) async fn agents(database: &Database, query: &AgentQuery) -> Result<Ve
         AgentOrder::Name => "name",
     };
     let rows = database.one(Begin::Read, question.page(order, query.skip, query.most)).await?;
-    rows.iter().map(entry).collect()
+    rows.iter().map(|row| entry(row, 0)).collect()
 }
 
 /// Messages as asked for.

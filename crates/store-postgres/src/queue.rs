@@ -16,7 +16,7 @@ use crate::append::queued;
 use crate::database::{Begin, Database};
 use crate::failure::damaged;
 use crate::home::{COURTESY, may_take};
-use crate::lease::{ALIVE, IS_ALIVE, seen};
+use crate::lease::{ALIVE, is_alive, seen};
 use crate::row::get;
 use crate::statement::Statement;
 use crate::value::{Number, Text, Time};
@@ -176,12 +176,13 @@ async fn take(
 ) -> Result<Vec<Claimed>, StoreError> {
     let claim = format!(
         "with chosen as (select number, holder from seawall_agent where number = any ($2) and (queued_at <= now() \
-         or holder is not null and (due <= now() or due <= updated_at) and not exists \
-         (select from seawall_agent_worker where id = holder and lease_until > now())) \
+         or holder is not null and (due <= now() or due <= updated_at) and not {}) \
          order by array_position($2, number) limit $3 for update skip locked) \
          update seawall_agent as agent set epoch = epoch + 1, holder = $1, queued_at = null from chosen \
-         where agent.number = chosen.number and {IS_ALIVE} \
-         returning agent.number, agent.name, agent.epoch, chosen.holder is not null"
+         where agent.number = chosen.number and {} \
+         returning agent.number, agent.name, agent.epoch, chosen.holder is not null",
+        is_alive("holder"),
+        is_alive("$1")
     );
     let numbers: Vec<_> = line.iter().map(|number| Number(*number)).collect();
     let claim = Statement::new(&claim).with(Text::new(&worker.0)).with(numbers).with(Number(wanted.into()));

@@ -60,8 +60,13 @@ impl Room {
 
     /// Starts something that goes on until the end.
     pub(crate) fn keep(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.within(|| drop(self.group.spawn(name, task)));
+    }
+
+    /// Does something whose tasks start there.
+    pub(crate) fn within<T>(&self, act: impl FnOnce() -> T) -> T {
         let _entered = self.handle.enter();
-        drop(self.group.spawn(name, task));
+        act()
     }
 
     /// Does something there, whether or not anybody waits for the answer.

@@ -35,13 +35,19 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn is_current(database: &Database) -> Result<bool, StoreError> {
+/// Whether there are tables of ours, of whichever version.
+pub(crate) async fn is_there(database: &Database) -> Result<bool, StoreError> {
     let client = database.client().await?;
     let exists = "select to_regclass('seawall_agent_schema') is not null";
     let row = client.query_typed_one(exists, &[]).await.map_err(|error| failed(&error))?;
-    if !row.try_get::<_, bool>(0).map_err(|error| failed(&error))? {
+    row.try_get(0).map_err(|error| failed(&error))
+}
+
+async fn is_current(database: &Database) -> Result<bool, StoreError> {
+    if !is_there(database).await? {
         return Ok(false);
     }
+    let client = database.client().await?;
     let row = client.query_typed_one(VERSION, &[]).await.map_err(|error| failed(&error))?;
     let found: i32 = row.try_get(0).map_err(|error| failed(&error))?;
     let (found, known) = (u32::try_from(found).unwrap_or(0), newest());

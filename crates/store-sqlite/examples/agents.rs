@@ -98,7 +98,7 @@ impl Player {
         [
             ModelAnswered { step, attempt: 1, content, stop, usage, cost }.into(),
             Judged { call, policy, judgement, approval, expires_at: None }.into(),
-            ToolFinished { call, attempt: 1, result }.into(),
+            ToolFinished { call, attempt: 1, result, spent: None }.into(),
         ]
     }
 

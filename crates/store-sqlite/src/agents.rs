@@ -123,6 +123,11 @@ impl AgentStore for SqliteAgents {
         Box::pin(self.threads.read(move |connection| load::blob(connection, &id, &blob)))
     }
 
+    fn has_blob<'a>(&'a self, id: &'a AgentId, blob: &'a BlobId) -> Pending<'a, bool> {
+        let (id, blob) = (id.clone(), *blob);
+        Box::pin(self.threads.read(move |connection| load::has_blob(connection, &id, &blob)))
+    }
+
     fn purge<'a>(&'a self, id: &'a AgentId) -> Pending<'a, bool> {
         let id = id.clone();
         Box::pin(self.threads.write(move |connection| append::purge(connection, &id)))

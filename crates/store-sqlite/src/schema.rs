@@ -15,6 +15,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("schema/0003_approvals.sql"),
     include_str!("schema/0004_agents.sql"),
     include_str!("schema/0005_due_at_once.sql"),
+    include_str!("schema/0006_timers.sql"),
 ];
 
 /// Brings the tables up to date, in one transaction.

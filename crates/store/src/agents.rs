@@ -94,6 +94,9 @@ pub trait AgentStore: Debug + Send + Sync {
     /// Bytes that were kept for this agent.
     fn blob<'a>(&'a self, id: &'a AgentId, blob: &'a BlobId) -> Pending<'a, Option<Vec<u8>>>;
 
+    /// Whether bytes were kept for this agent. None of them are read.
+    fn has_blob<'a>(&'a self, id: &'a AgentId, blob: &'a BlobId) -> Pending<'a, bool>;
+
     /// Removes an agent and everything of it. Whether it was there. An agent that somebody holds is removed too: the
     /// holder's next write is refused.
     fn purge<'a>(&'a self, id: &'a AgentId) -> Pending<'a, bool>;

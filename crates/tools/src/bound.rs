@@ -14,10 +14,10 @@ const LINE_BYTES: usize = 512;
 
 /// The outcome with at most [`RESULT_BYTES`] of text; what was longer is whole in a file of the place.
 pub(crate) fn bound(outcome: Outcome, call: CallId, place: &Place) -> Outcome {
-    let Outcome { result, requests } = outcome;
+    let Outcome { result, requests, is_away } = outcome;
     let bytes: usize = result.content.iter().map(|block| words(block).len()).sum();
     if bytes <= RESULT_BYTES {
-        return Outcome { result, requests };
+        return Outcome { result, requests, is_away };
     }
     let whole: String = result.content.iter().map(words).collect();
     let rest = match place.keep(&format!("{call}.txt"), whole.as_bytes()) {
@@ -29,7 +29,7 @@ pub(crate) fn bound(outcome: Outcome, call: CallId, place: &Place) -> Outcome {
     let cut = Block::text(cut(&whole, RESULT_BYTES, &rest));
     let others = result.content.iter().filter(|block| !matches!(block, Block::Text { .. })).cloned();
     let content: Arc<[Block]> = std::iter::once(cut).chain(others).collect();
-    Outcome { result: ToolResult { content, is_error: result.is_error }, requests }
+    Outcome { result: ToolResult { content, is_error: result.is_error }, requests, is_away }
 }
 
 fn words(block: &Block) -> &str {

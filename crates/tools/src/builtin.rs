@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::{Description, Failure, Tool};
 pub(crate) use bash_run::attended;
+pub(crate) use fs_glob::Sought;
 pub use http_fetch::{HttpFetch, Resolver, SystemResolver};
 
 /// The tools that need nothing but a place. Those that need more are made one by one.
@@ -56,7 +57,7 @@ const FILE_TIME: Duration = Duration::from_mins(1);
 
 /// What running the tool does.
 pub(crate) fn spec(effect: EffectClass, mutates: bool, timeout: Duration) -> ToolSpec {
-    ToolSpec { effect, mutates: Some(mutates), timeout, post_hook: false }
+    ToolSpec { effect, mutates: Some(mutates), timeout, ..ToolSpec::default() }
 }
 
 pub(crate) fn described(name: &str, description: &str, parameters: Value, spec: ToolSpec) -> Description {

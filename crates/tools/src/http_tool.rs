@@ -129,7 +129,7 @@ impl HttpTool {
         };
         let (url, reconcile_url) = (read(&url)?, reconcile_url.as_deref().map(read).transpose()?);
         let mutates = Some(effect != EffectClass::Pure);
-        let spec = ToolSpec { effect, mutates, timeout: timeout.unwrap_or(TIME), post_hook: false };
+        let spec = ToolSpec { effect, mutates, timeout: timeout.unwrap_or(TIME), ..ToolSpec::default() };
         let effects = Declared::Nothing;
         let description = Description { name, description, parameters, spec, effects, manual: None };
         Ok(Self { description, url, reconcile_url, requester })

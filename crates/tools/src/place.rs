@@ -1,10 +1,12 @@
 //! Where an agent's files and processes are: a folder that is its own, what else is open to it, and what holds its commands.
 
+mod changed;
 mod files;
 mod pool;
 mod shell;
 mod shells;
 mod walk;
+mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,11 +18,13 @@ use seawall_policy::Policy;
 use seawall_sandbox::{Confinement, Files, Sandbox};
 use seawall_types::Secret;
 
+pub use changed::ChangedFile;
 pub(crate) use files::{Located, Present, TEXT_BYTES};
 pub(crate) use pool::{Hash, Known, Pool};
 pub(crate) use shell::{Attended, Shell, ShellEnd, characters, output, whole_characters};
 pub(crate) use shells::{Shells, start};
 pub(crate) use walk::{Visit, Walk};
+pub use watch::Look;
 
 use crate::Failure;
 
@@ -144,7 +148,7 @@ impl Place {
         files.root = root.map_err(|error| PlaceError::Root { path: files.root.clone(), error })?;
         let unusable = |error| PlaceError::Scratch { path: scratch.clone(), error };
         let scratch = own_folder(&scratch).map_err(unusable)?;
-        let pool = Pool::open(&scratch.join("seen.jsonl"));
+        let pool = Pool::open(&Self::seen_files(&scratch));
         let pool = pool.map_err(|error| PlaceError::Scratch { path: scratch.clone(), error })?;
         files.also.push(Opened { path: scratch.clone(), read_only: true });
         if let Some(commands) = &mut commands {
@@ -152,6 +156,12 @@ impl Place {
         }
         let shells = Shells::new(scratch.join("shells"));
         Ok(Self { files, scratch, commands, network, pool: Mutex::new(pool), shells })
+    }
+
+    /// The file in a scratch folder that has what the agent has seen of its files. It is there once it has seen one.
+    #[must_use]
+    pub fn seen_files(scratch: &Path) -> PathBuf {
+        scratch.join("seen.jsonl")
     }
 
     /// The folder that relative paths are below, without links in its path.

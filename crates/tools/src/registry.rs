@@ -133,6 +133,11 @@ impl Registry {
         self.tools.extend(other.tools);
     }
 
+    /// Keeps those whose names are such.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.tools.retain(|name, _| keep(name));
+    }
+
     /// Those that are named; one `*` in a name stands for any text, so `*` is all of them.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use seawall_engine::{AgentId, Block, CallId, Found, Todo, ToolResult, ToolSpec};
 use seawall_policy::{Declared, Meaning, Performer};
-use seawall_types::{Effect, RunId};
+use seawall_types::{Amount, Effect, RunId};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -128,6 +128,8 @@ pub struct Outcome {
     pub result: ToolResult,
     /// What is to be changed of the agent, before the result is recorded.
     pub requests: Vec<Request>,
+    /// Whoever does it can't be reached. After a crash it is then unknown whether the call took effect before.
+    pub is_away: bool,
 }
 
 /// A change of the agent that a tool asks its runtime for. One that the engine refuses makes the call a failure with the
@@ -137,6 +139,9 @@ pub struct Outcome {
 pub enum Request {
     /// Put this list in the place of the agent's todos ([`seawall_engine::SetTodos`]).
     SetTodos(Arc<[Todo]>),
+    /// Count what others have cost that worked for the call towards the agent's limits
+    /// ([`seawall_engine::ToolFinished::spent`]).
+    Charge(Amount),
 }
 
 impl Outcome {
@@ -157,11 +162,17 @@ impl Outcome {
     pub fn error(text: impl Into<Arc<str>>) -> Self {
         ToolResult::error(text).into()
     }
+
+    /// A failure because whoever does it can't be reached.
+    #[must_use]
+    pub fn away(text: impl Into<Arc<str>>) -> Self {
+        Self { is_away: true, ..Self::error(text) }
+    }
 }
 
 impl From<ToolResult> for Outcome {
     fn from(result: ToolResult) -> Self {
-        Self { result, requests: Vec::new() }
+        Self { result, requests: Vec::new(), is_away: false }
     }
 }
 

@@ -204,6 +204,10 @@ codes! {
     AgentBusy = "AGENT_BUSY";
     /// Too many messages wait for the agent, or too many agents for a worker.
     AgentQueueFull = "AGENT_QUEUE_FULL";
+    /// Nobody in the room is called so.
+    MemberNotFound = "MEMBER_NOT_FOUND";
+    /// The agent of the room's member was removed or put away.
+    MemberGone = "MEMBER_GONE";
     /// The idempotency key stands for another message already.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED";
     /// The store of agents can't be read or written.
@@ -250,10 +254,12 @@ impl Code {
             | Self::ModelNotAllowed
             | Self::PriceUnknown
             | Self::Forbidden => 403,
-            Self::NotFound | Self::NoUpstream | Self::AgentNotFound => 404,
+            Self::NotFound | Self::NoUpstream | Self::AgentNotFound | Self::MemberNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
-            Self::Conflict | Self::AgentExists | Self::AgentArchived | Self::AgentBusy => 409,
+            Self::Conflict | Self::AgentExists | Self::AgentArchived | Self::AgentBusy | Self::MemberGone => {
+                409
+            }
             Self::BodyTooLarge => 413,
             Self::IdempotencyKeyReused => 422,
             Self::WebsocketRefused => 426,

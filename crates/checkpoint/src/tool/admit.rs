@@ -30,6 +30,17 @@ struct Judged {
     addresses: Vec<Resolved>,
 }
 
+/// What the policy says of a call before it is admitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreseen {
+    /// What is to happen.
+    pub verdict: Verdict,
+    /// Why.
+    pub findings: Vec<Finding>,
+    /// Whether names are looked up when it is admitted, which blocks.
+    pub looks_up: bool,
+}
+
 impl Checkpoint {
     /// Decides on a call of a tool: the policy judges it, its hosts are looked up and checked, the budgets must pay for it,
     /// and a person is asked where the policy says so.
@@ -240,17 +251,18 @@ impl ToolCall<'_> {
     /// Whether the policy wants a person to be asked about it, as things stand. Nobody is, and it takes note of nothing.
     #[must_use]
     pub fn asks(&self, now: Timestamp) -> bool {
-        self.foreseen(now).0 == Verdict::Ask
+        self.foreseen(now).verdict == Verdict::Ask
     }
 
     /// What the policy says of it, as things stand, and why. Names are not looked up and nothing is held: what is allowed here
     /// may still be refused when it is admitted.
     #[must_use]
-    pub fn foreseen(&self, now: Timestamp) -> (Verdict, Vec<Finding>) {
+    pub fn foreseen(&self, now: Timestamp) -> Foreseen {
         let happened = self.policy.follows_order().then(|| self.state.lock());
         let calls = drift::count_without_noting(self, happened.as_deref(), now);
         let decision = judge_after(happened.as_deref(), self, calls);
-        (decision.verdict, decision.findings)
+        let looks_up = decision.targets.iter().any(|target| target.literal.is_none());
+        Foreseen { verdict: decision.verdict, findings: decision.findings, looks_up }
     }
 }
 

@@ -10,17 +10,21 @@ use std::time::Duration;
 
 use seawall_engine::{AgentId, Block, EffectClass, ToolResult, ToolSpec};
 use seawall_gateway::Gateway;
-use seawall_mcp::{Client, MessageLimits, Visitor};
+use seawall_mcp::{Client, ClientError, MessageLimits, Visitor};
 use seawall_policy::Performer;
-use seawall_runtime::{BoxFuture, ToolServers};
+use seawall_runtime::{Asking, BoxFuture, NoTools, ToolServers};
 use seawall_tools::{Call, Description, Outcome, Tool};
-use seawall_types::Actor;
+use seawall_types::{Actor, Code};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 /// How long what a server has told of its tools is believed.
 const BELIEVED: Duration = Duration::from_mins(1);
-/// How long a server has to tell of them: an agent waits for it.
+/// How long a server has to tell of them, where its own time is not shorter: an agent waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait before a server that is away is asked again, at first and at the most.
+const AGAIN: Duration = Duration::from_millis(50);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(2);
 /// Each call has the time of its server, which the proxy holds it to.
 const LONGEST: Duration = Duration::from_hours(24);
 /// Sessions that are remembered.
@@ -66,6 +70,46 @@ impl Clients {
         });
         Arc::clone(client)
     }
+
+    fn patience(&self, server: &str) -> Duration {
+        self.gateway.mcp().timeout(server).unwrap_or(PATIENCE).min(PATIENCE)
+    }
+
+    /// What a server says, as long as it says it in time.
+    async fn within<T>(
+        &self,
+        server: &str,
+        asked: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        let patience = self.patience(server);
+        tokio::time::timeout(patience, asked).await.unwrap_or_else(|_elapsed| {
+            let words = format!("the server {server} did not answer within {}s", patience.as_secs_f64());
+            Err(ClientError::Away(words))
+        })
+    }
+}
+
+/// How long a server that is away is asked again, by somebody who depends on it.
+struct Patience {
+    until: Instant,
+    again: Duration,
+}
+
+impl Patience {
+    fn new(lasts: Duration) -> Self {
+        Self { until: Instant::now() + lasts, again: AGAIN }
+    }
+
+    /// Waits a little. Whether to ask again then.
+    async fn waits(&mut self) -> bool {
+        let next = Instant::now() + self.again;
+        if next >= self.until {
+            return false;
+        }
+        tokio::time::sleep_until(next).await;
+        self.again = self.again.saturating_mul(2).min(AGAIN_AT_MOST);
+        true
+    }
 }
 
 impl AgentServers {
@@ -75,38 +119,51 @@ impl AgentServers {
     }
 
     /// What the server says of its tools, now or lately.
-    async fn told(&self, server: &str) -> Result<Vec<Value>, String> {
+    async fn told(&self, server: &str, asking: Asking) -> Result<Vec<Value>, String> {
         let now = self.clients.gateway.checkpoint().clock().monotonic();
         let known = self.told.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned();
         let before = match known {
             Some((at, tools)) if now.saturating_sub(at) < BELIEVED => return Ok(tools),
             other => other.map(|(_, tools)| tools),
         };
-        let client = self.clients.of(server, None);
-        match tokio::time::timeout(PATIENCE, client.tools()).await {
-            Ok(Ok(tools)) => {
+        let asked = self.clients.within(server, Box::pin(self.ask(server, asking))).await;
+        match asked {
+            Ok(tools) => {
                 let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
                 told.insert(server.to_owned(), (now, tools.clone()));
                 Ok(tools)
             }
             // What is away now may be back when it is called.
-            Ok(Err(error)) => before.ok_or_else(|| error.to_string()),
-            Err(_elapsed) => before.ok_or_else(|| {
-                format!("the server {server} did not tell of its tools within {}s", PATIENCE.as_secs())
-            }),
+            Err(error) => before.ok_or_else(|| error.to_string()),
+        }
+    }
+
+    async fn ask(&self, server: &str, asking: Asking) -> Result<Vec<Value>, ClientError> {
+        let client = self.clients.of(server, None);
+        let mut patience = Patience::new(self.clients.patience(server));
+        loop {
+            let told = client.tools().await;
+            if told.is_ok() || asking == Asking::Once || !patience.waits().await {
+                return told;
+            }
         }
     }
 }
 
 impl ToolServers for AgentServers {
-    fn tools<'a>(&'a self, server: &'a str) -> BoxFuture<'a, Result<Vec<Arc<dyn Tool>>, String>> {
+    fn tools<'a>(
+        &'a self,
+        server: &'a str,
+        asking: Asking,
+    ) -> BoxFuture<'a, Result<Vec<Arc<dyn Tool>>, NoTools>> {
         Box::pin(async move {
             let mcp = self.clients.gateway.mcp();
             if !mcp.has(server) {
                 let known = mcp.names().join(", ");
-                return Err(format!("there is no server {server:?} in mcp.servers; there are: {known}"));
+                let words = format!("there is no server {server:?} in mcp.servers; there are: {known}");
+                return Err(NoTools::Unknown(words));
             }
-            let told = self.told(server).await?;
+            let told = self.told(server, asking).await.map_err(NoTools::Away)?;
             let tools = told.iter().filter_map(|told| Served::new(server, told, &self.clients));
             Ok(tools.map(|tool| Arc::new(tool) as Arc<dyn Tool>).collect())
         })
@@ -145,16 +202,52 @@ impl Served {
     }
 
     async fn perform(&self, call: Call<'_>) -> Outcome {
-        let client = self.clients.of(&self.server, Some(call.agent));
         let answer = tokio::select! {
-            answer = client.call(&self.tool, call.arguments) => answer.map_err(|error| error.to_string()),
+            answer = self.answer(&call) => answer,
             // Dropping the call cancels it.
-            () = call.cancel.cancelled() => Err("not waited for any longer".to_owned()),
+            () = call.cancel.cancelled() => {
+                Err(ClientError::Refused(format!("the server {}: not waited for any longer", self.server)))
+            }
         };
-        match answer {
-            Ok(result) => result_of(&result).into(),
-            Err(words) if self.description.spec.mutates == Some(false) => Outcome::error(words),
-            Err(words) => Outcome::error(format!("{words}; it may have taken effect")),
+        let error = match answer {
+            Ok(result) => return result_of(&result).into(),
+            Err(error) => error,
+        };
+        let harmless = self.description.spec.mutates == Some(false);
+        let told = match &error {
+            ClientError::Away(_) => "nothing was done",
+            _ if harmless => "it changes nothing",
+            _ => "it may have taken effect",
+        };
+        let code = if matches!(error, ClientError::Away(_)) {
+            Code::UpstreamUnreachable
+        } else {
+            Code::UpstreamBroken
+        };
+        match error {
+            ClientError::Away(words) | ClientError::Lost(words) => Outcome::away(format!(
+                "[seawall] {code}: {words}; {told}. Try again later, or go on without it"
+            )),
+            ClientError::Refused(words) if harmless => Outcome::error(words),
+            ClientError::Refused(words) => Outcome::error(format!("{words}; {told}")),
+        }
+    }
+
+    /// What the server gives. A call that a process has died over is worth waiting for a server that is away just now.
+    async fn answer(&self, call: &Call<'_>) -> Result<Value, ClientError> {
+        let client = self.clients.of(&self.server, Some(call.agent));
+        let may_run_again = self.description.spec.effect != EffectClass::Unsafe;
+        let mut patience = Patience::new(self.clients.patience(&self.server));
+        loop {
+            let answer = client.call(&self.tool, call.arguments).await;
+            let may_ask = match &answer {
+                Err(ClientError::Away(_)) => true,
+                Err(ClientError::Lost(_)) => may_run_again,
+                Ok(_) | Err(ClientError::Refused(_)) => false,
+            };
+            if call.attempt <= 1 || !may_ask || !patience.waits().await {
+                return answer;
+            }
         }
     }
 }

@@ -24,10 +24,10 @@ use seawall_sandbox::Sandbox;
 use seawall_store::AgentStore;
 use seawall_store::agents::{Measured, Owner};
 use seawall_store_json::JsonStore;
-use seawall_store_postgres::PostgresStore;
+use seawall_store_postgres::{Options as PostgresOptions, PostgresStore};
 use seawall_store_sqlite::SqliteAgents;
 use seawall_tools::{HttpFetch, Registry, built_in};
-use seawall_types::{Actor, Clock};
+use seawall_types::{Actor, Clock, Secret};
 
 use super::agent_servers::AgentServers;
 use super::places::Places;
@@ -76,12 +76,13 @@ pub(crate) fn store(
             Arc::new(SqliteAgents::open(&choice.database(data_dir), Arc::clone(clock))?)
         }
         StoreChoice::Json(folder) => Arc::new(JsonStore::open(folder, Arc::clone(clock))?),
-        StoreChoice::Postgres(url) => {
-            let options = seawall_store_postgres::Options::parse(url.expose())
-                .map_err(|error| Failure::usage(format!("store: {error}")))?;
-            Arc::new(PostgresStore::open(&options)?)
-        }
+        StoreChoice::Postgres(url) => Arc::new(PostgresStore::open(&postgres(url)?)?),
     })
+}
+
+/// How PostgreSQL is reached.
+pub(crate) fn postgres(url: &Secret<String>) -> Result<PostgresOptions, Failure> {
+    PostgresOptions::parse(url.expose()).map_err(|error| Failure::usage(format!("store: {error}")))
 }
 
 /// Starts them. Agents that were at work when the last process ended go on.

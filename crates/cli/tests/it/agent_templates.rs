@@ -20,7 +20,7 @@ while read -r line; do
 done
 "#;
 
-fn setup(more: &str, templates: &[(&str, &str)]) -> Setup {
+pub(crate) fn setup(more: &str, templates: &[(&str, &str)]) -> Setup {
     let config = format!("agents: {{ lease: 1s }}\n{}{more}", one_upstream("sim:"));
     let setup = Setup::new("up").config(&config).args(["--listen", "127.0.0.1:0"]);
     std::fs::create_dir(setup.path("templates")).unwrap();
@@ -34,11 +34,11 @@ fn setup(more: &str, templates: &[(&str, &str)]) -> Setup {
 }
 
 /// What a call of a tool has come to, in words.
-async fn result(server: &Program, agent: &str) -> Value {
+pub(crate) async fn result(server: &Program, agent: &str) -> Value {
     server.got(&format!("/api/agents/{agent}/tool-calls")).await["tool_calls"][0].clone()
 }
 
-async fn complete(server: &Program, agent: &str, said: &str) -> Value {
+pub(crate) async fn complete(server: &Program, agent: &str, said: &str) -> Value {
     server.posted(&format!("/api/agents/{agent}/messages?wait=true"), &json!({ "content": said })).await
 }
 

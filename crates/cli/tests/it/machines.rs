@@ -6,11 +6,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use seawall_test_support::Postgres;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::eventually;
-use crate::support::postgres::Postgres;
 use crate::support::program::{Program, Setup, one_upstream};
 use crate::support::raw;
 
@@ -51,7 +51,7 @@ fn templates() -> TempDir {
 
 #[tokio::test]
 async fn five_who_want_one_agent_at_three_servers_have_one_and_their_messages_keep_their_order() {
-    let (database, shared) = (Postgres::start(), templates());
+    let (database, shared) = (Postgres::start(""), templates());
     let fronts = [(); 3].map(|()| process("serve", &database, shared.path(), &["--no-workers"]));
     let _worker = process("worker", &database, shared.path(), &[]);
     for round in 0..5 {
@@ -114,7 +114,7 @@ async fn taken_over(front: &Program) -> usize {
 
 #[tokio::test]
 async fn agents_of_a_killed_worker_go_on_at_another_and_nothing_is_done_twice() {
-    let (database, shared) = (Postgres::start(), templates());
+    let (database, shared) = (Postgres::start(""), templates());
     let fronts = [(); 2].map(|()| process("serve", &database, shared.path(), &["--no-workers"]));
     let doomed = process("worker", &database, shared.path(), &[]);
     for number in 0..AGENTS {
@@ -164,7 +164,7 @@ async fn agents_of_a_killed_worker_go_on_at_another_and_nothing_is_done_twice() 
 
 #[tokio::test]
 async fn a_database_that_dies_is_told_by_everybody_and_agents_go_on_when_it_is_back() {
-    let (database, shared) = (Postgres::start(), templates());
+    let (database, shared) = (Postgres::start(""), templates());
     let front = process("serve", &database, shared.path(), &["--no-workers"]);
     let worker = process("worker", &database, shared.path(), &[]);
     front.posted("/api/agents", &json!({ "id": "a", "template": "helper" })).await;
@@ -176,7 +176,7 @@ async fn a_database_that_dies_is_told_by_everybody_and_agents_go_on_when_it_is_b
         process.wait_for_ready(|ready| ready["ready"] == true).await;
     }
 
-    database.kill();
+    database.server.kill();
     for process in [&front, &worker] {
         let told = process.wait_for_ready(|ready| ready["ready"] == false).await;
         assert_eq!(told["checks"]["database"]["healthy"], false, "{told}");
@@ -186,7 +186,7 @@ async fn a_database_that_dies_is_told_by_everybody_and_agents_go_on_when_it_is_b
     assert_eq!(refused.status, 503, "{refused:?}");
     std::fs::write(shared.path().join("gate"), "").unwrap();
 
-    database.begin();
+    database.server.start();
     for process in [&front, &worker] {
         process.wait_for_ready(|ready| ready["ready"] == true).await;
     }

@@ -8,6 +8,7 @@
     reason = "a test is to panic when something is not as claimed"
 )]
 
+mod agent_servers;
 mod agent_templates;
 mod agents;
 mod approvals;

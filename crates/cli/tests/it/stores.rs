@@ -13,10 +13,10 @@ use seawall_store::memory::MemoryAgents;
 use seawall_store_json::JsonStore;
 use seawall_store_postgres::{Options, PostgresStore};
 use seawall_store_sqlite::SqliteAgents;
+use seawall_test_support::Postgres;
 use seawall_types::{ManualClock, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::postgres::Postgres;
 use crate::support::program::{Program, Setup, files_named, one_upstream};
 use crate::support::raw;
 
@@ -36,7 +36,7 @@ fn store(kind: &str, name: &str, folder: &Path, database: &Postgres) -> Arc<dyn 
 /// From each kind of store to each other one: what is told of agents is the same on both sides.
 #[test]
 fn agents_are_the_same_after_a_copy_between_any_two_kinds_of_store() {
-    let (folder, database) = (tempfile::tempdir().unwrap(), Postgres::start());
+    let (folder, database) = (tempfile::tempdir().unwrap(), Postgres::start(""));
     let time = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
     let origin: Arc<dyn AgentStore> = Arc::new(MemoryAgents::new(Arc::clone(&time) as _));
     let opened = Opened { other: Arc::clone(&origin), store: origin, time };
@@ -109,7 +109,7 @@ fn complaint(output: &Output) -> String {
 
 #[tokio::test]
 async fn agents_that_were_copied_go_on_where_they_are_now() {
-    let (setup, database) = (setup(), Postgres::start());
+    let (setup, database) = (setup(), Postgres::start(""));
     let sqlite = format!("sqlite:{}", setup.path("one.db").display());
     let json = format!("json:{}", setup.path("folder").display());
     let last = format!("sqlite:{}", setup.path("last.db").display());
@@ -173,8 +173,37 @@ async fn a_store_that_is_worked_on_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_store_that_a_server_without_workers_writes_to_is_left_alone() {
+    let (setup, database) = (setup(), Postgres::start(""));
+    let (own, empty) = (&database.url, database.database("empty"));
+    let idle = format!("json:{}", setup.path("idle").display());
+    std::fs::create_dir_all(setup.path("idle/agents")).unwrap();
+    let front = setup.clone().args(["--store", own, "--no-workers"]).start();
+    front.posted("/api/agents", &json!({ "id": "a", "template": "helper" })).await;
+    for (from, to) in [(own, &idle), (&idle, own)] {
+        let refused = setup.cli(&["store", "copy", from, to]);
+        assert_eq!(refused.status.code(), Some(1), "{from} to {to}: {refused:?}");
+        assert!(complaint(&refused).contains("a server accepts messages here"), "{}", complaint(&refused));
+    }
+    // What this machine carries is measured beside the server, which keeps its agents.
+    let measured = setup.cli_json(&["doctor", "--capacity", "--store", own]);
+    assert_eq!(measured["store"], "postgres");
+    assert!(measured["turns_per_second"]["fifty_agents"].as_f64() > Some(0.0), "{measured}");
+    let agents = front.got("/api/agents").await;
+    assert_eq!(agents["agents"].as_array().unwrap().len(), 1, "{agents}");
+    assert_eq!(agents["agents"][0]["epoch"], 0, "nobody has claimed it: {agents}");
+    front.stop();
+    let done = setup.cli(&["store", "copy", own, &idle]);
+    assert!(done.status.success(), "{}", complaint(&done));
+    // Who asks about a store where there is none makes none.
+    let refused = setup.cli(&["store", "check", &empty]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(complaint(&refused).contains("there is no store at postgres://"), "{}", complaint(&refused));
+}
+
+#[tokio::test]
 async fn a_broken_record_is_named_and_the_others_are_copied() {
-    let (setup, database) = (setup(), Postgres::start());
+    let (setup, database) = (setup(), Postgres::start(""));
     let json = format!("json:{}", setup.path("folder").display());
     with_agents(&setup, &json, &["bad", "good"]).await.stop();
     assert!(setup.cli(&["store", "copy", &json, &database.url]).status.success());

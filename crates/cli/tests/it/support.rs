@@ -6,7 +6,6 @@ pub(crate) mod format;
 pub(crate) mod guarded;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
-pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod raw;
 pub(crate) mod reply;

@@ -177,6 +177,10 @@ impl AgentStore for Doomed {
         self.store.blob(id, blob)
     }
 
+    fn has_blob<'a>(&'a self, id: &'a AgentId, blob: &'a BlobId) -> Pending<'a, bool> {
+        self.store.has_blob(id, blob)
+    }
+
     fn purge<'a>(&'a self, id: &'a AgentId) -> Pending<'a, bool> {
         self.store.purge(id)
     }

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::doomed::{Doom, Doomed};
 use crate::plan::Plan;
 use crate::promises::hash;
+use crate::rooms;
 use crate::stage::{self, Shifted, TEMPLATE};
 use crate::story::{STORY, Said, ruling};
 use crate::witness::{Line, Witness};
@@ -37,7 +38,11 @@ pub(crate) fn live(plan: &Plan) {
         let (runtime, writer) = stage::runtime(plan, doomed, &clock, &doom, &witness);
         let id = plan.agent.parse().unwrap();
         let client = Client { plan, runtime: runtime.clone(), id, witness };
-        client.play().await;
+        if plan.is_room {
+            rooms::play(plan, &runtime, &client.witness).await;
+        } else {
+            client.play().await;
+        }
         runtime.stop(Duration::from_secs(20)).await;
         runtime.store().close().await.unwrap();
         client.witness.tell(&Line::End);

@@ -15,7 +15,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
@@ -39,6 +38,7 @@ mod process;
 mod promises;
 mod random;
 mod requests;
+mod rooms;
 mod stage;
 mod story;
 mod tools;

@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) waits: bool,
     /// More words for each message.
     pub(crate) padding: usize,
+    /// Whether the agent is a room, and the story what is said in it.
+    pub(crate) is_room: bool,
 }
 
 /// Where agents are kept.
@@ -89,6 +91,7 @@ impl Plan {
             gated: None,
             waits: false,
             padding: 0,
+            is_room: false,
         }
     }
 

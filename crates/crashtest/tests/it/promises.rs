@@ -79,6 +79,17 @@ impl Found {
         self.log.iter().any(is_given_up)
     }
 
+    /// Whether the provider, which begins anew with each process, has refused one step as often as it is asked.
+    fn ran_out_of_tries(&self) -> bool {
+        const TRIES: usize = 3;
+        self.log.iter().any(|event| {
+            let Fact::ModelFailed { step, failure } = &event.fact else { return false };
+            let is_same =
+                |event: &&Event| matches!(&event.fact, Fact::ModelRetried { step: of, .. } if of == step);
+            failure.message.contains("503") && self.log.iter().filter(is_same).count() == TRIES
+        })
+    }
+
     /// How far the call with this number has come.
     pub(crate) fn state_of(&self, number: u64) -> CallState {
         self.calls.iter().find(|call| call.arguments()["n"] == number).unwrap().state
@@ -228,7 +239,12 @@ impl Found {
         assert!(times <= 1, "{of} is unsafe and ran {times} times");
         let is_asked = &*call.name == "asked";
         if is_asked && ruling(number) == Ruling::Deny {
-            assert_eq!((state, times), (CallState::Denied, 0), "{of} was denied");
+            // Of an agent that was given up nobody is asked any more.
+            let sealed = self.was_given_up() && state == CallState::Sealed;
+            assert!(
+                times == 0 && (sealed || state == CallState::Denied),
+                "{of} was denied: {state:?}, {times} runs"
+            );
             return;
         }
         match state {
@@ -277,7 +293,7 @@ impl Found {
     /// The story was played to its end, and the history has everything in pairs.
     fn assert_end(&self) {
         let failed = self.log.iter().find(|event| matches!(event.fact, Fact::ModelFailed { .. }));
-        assert!(failed.is_none(), "{failed:?}");
+        assert!(failed.is_none() || self.ran_out_of_tries(), "{failed:?}");
         let agent = self.kept.agent();
         assert!(agent.rests() && agent.queued().is_empty());
         let history: Vec<_> = agent.history().iter().collect();
@@ -287,7 +303,7 @@ impl Found {
             Block::Text { text } => Some(text.to_string()),
             _ => None,
         });
-        assert_eq!(texts.collect::<String>(), LAST_WORDS);
+        assert!(self.ran_out_of_tries() || texts.collect::<String>() == LAST_WORDS);
         let numbers: BTreeSet<_> =
             self.calls.iter().filter_map(|call| call.arguments()["n"].as_u64()).collect();
         let all = CALLS.iter().map(|(number, _)| *number).collect();

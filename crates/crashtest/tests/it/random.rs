@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::database::Postgres;
 use crate::plan::{At, How, Place, Plan};
 use crate::process::{Ended, Life};
-use crate::promises::{Found, assert_kept};
+use crate::promises::assert_kept;
 
 /// Writes of a story that nobody disturbs, roughly.
 const WRITES: u32 = 30;
@@ -43,7 +43,7 @@ impl Folder {
     }
 
     /// Checks a story. Where it does not hold, its folder is kept and named.
-    pub(crate) fn keep_unless(self, check: impl FnOnce() -> Found) -> Found {
+    pub(crate) fn keep_unless<T>(self, check: impl FnOnce() -> T) -> T {
         struct Keep(Option<TempDir>);
         impl Drop for Keep {
             fn drop(&mut self) {

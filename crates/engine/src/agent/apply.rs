@@ -53,7 +53,7 @@ impl Agent {
             Fact::AgentCreated { .. } => return Err(Orphan),
             Fact::HistoryInherited { messages } => self.inherit(seq, messages),
             Fact::AgentClaimed { owner } => self.owner = Some(Arc::clone(owner)),
-            Fact::AgentResumed { .. } => self.resume(),
+            Fact::AgentResumed { .. } => self.resume(at),
             Fact::AgentArchived { .. } => self.is_archived = true,
             Fact::AgentRepaired { repair, by, note } => return self.repair(repair, at, by, note.as_deref()),
             Fact::ToolsChanged { tools } => Arc::make_mut(&mut self.config).tools = Arc::clone(tools),
@@ -155,12 +155,15 @@ impl Agent {
             }
             Fact::CompressionFinished { summary, .. } => return self.compress(seq, summary),
             Fact::CompressionFailed { .. } => return self.after_compression().map(|_| ()),
-            Fact::Noted { note: Note::TodoReminder { content, .. } } if !content.is_empty() => {
-                let (id, kind) = (crate::MessageId(format!("todos@{seq}").into()), MessageKind::Reminder);
-                let content = Arc::clone(content);
-                Arc::make_mut(&mut self.queue).push(Queued { id, kind, content, seq });
+            Fact::Noted { note } => self.note(seq, note),
+            Fact::SnapshotTaken { .. } => {}
+            Fact::RoomJoined { .. }
+            | Fact::RoomLeft { .. }
+            | Fact::RoomSaid { .. }
+            | Fact::RoomDelivered { .. } => {
+                let room = self.room.as_mut().map(Arc::make_mut).ok_or(Orphan)?;
+                return room.absorb(seq, &event.fact).ok_or(Orphan);
             }
-            Fact::SnapshotTaken { .. } | Fact::Noted { .. } => {}
             Fact::TodosChanged { current, .. } => self.todos = Arc::clone(current),
             Fact::ScheduleSet { id, schedule } => {
                 Arc::make_mut(&mut self.schedules).insert(Arc::clone(id), schedule.clone());
@@ -172,6 +175,17 @@ impl Agent {
             Fact::ScheduleTriggered { id, trigger, text } => return self.remind(seq, id, trigger, text),
         }
         Ok(())
+    }
+
+    /// What clients are told may be for the model as well.
+    fn note(&mut self, seq: u64, note: &Note) {
+        if let Some((about, content)) = note.reminder() {
+            // The names that todos have in logs that there are.
+            let about = if about == "todo" { "todos" } else { about };
+            let (id, kind) = (crate::MessageId(format!("{about}@{seq}").into()), MessageKind::Reminder);
+            let content = Arc::clone(content);
+            Arc::make_mut(&mut self.queue).push(Queued { id, kind, content, seq });
+        }
     }
 
     fn inherit(&mut self, seq: u64, messages: &[Arc<Message>]) {
@@ -186,8 +200,9 @@ impl Agent {
     }
 
     /// Everything that a dead process had begun at the model is void; what it had begun with tools is lost sight of.
-    fn resume(&mut self) {
-        self.recoveries = self.recoveries.saturating_add(1);
+    fn resume(&mut self, at: Timestamp) {
+        let broken_off = u32::from(self.is_in_flight(at));
+        self.recoveries = self.recoveries.saturating_add(broken_off);
         self.turn.attempt = self.turn.attempt.saturating_add(1);
         self.turn.parts.clear();
         for call in &mut self.turn.calls {
@@ -315,6 +330,7 @@ impl Agent {
         }
         call.awaits_hook = has_hook;
         call.settle(state, at, &outcome.result);
+        self.others = self.others.saturating_add(outcome.spent.unwrap_or_default());
         self.recoveries = 0;
         Ok(())
     }
@@ -367,6 +383,7 @@ impl Agent {
         let Compressing { replaces, then_step, .. } = self.turn.compressing.take().ok_or(Orphan)?;
         self.turn.phase = if then_step { Phase::Between } else { Phase::Idle };
         self.turn.is_compressed = true;
+        self.recoveries = 0;
         Ok(replaces)
     }
 
@@ -381,7 +398,7 @@ impl Agent {
         schedule.last_step = step;
         let kind = match trigger {
             Trigger::Steps { .. } => MessageKind::Reminder,
-            Trigger::Time { .. } | Trigger::Cron { .. } => MessageKind::User,
+            Trigger::Time { .. } | Trigger::Cron { .. } | Trigger::Files { .. } => MessageKind::User,
         };
         if matches!(trigger, Trigger::Time { .. }) {
             Arc::make_mut(&mut self.schedules).remove(id);

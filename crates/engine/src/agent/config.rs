@@ -45,6 +45,10 @@ pub struct ToolSpec {
     /// Whether hooks look at what it gave before the model does.
     #[serde(default)]
     pub post_hook: bool,
+    /// Whether it does nothing itself and only waits for what goes on without it, so that the end of a process breaks
+    /// nothing off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
 }
 
 fn a_minute() -> Duration {
@@ -68,7 +72,13 @@ mod millis {
 
 impl Default for ToolSpec {
     fn default() -> Self {
-        Self { effect: EffectClass::Unsafe, mutates: None, timeout: a_minute(), post_hook: false }
+        Self {
+            effect: EffectClass::Unsafe,
+            mutates: None,
+            timeout: a_minute(),
+            post_hook: false,
+            waits: false,
+        }
     }
 }
 
@@ -100,7 +110,7 @@ pub struct Limits {
     pub parallel_tools: usize,
     /// Messages that wait.
     pub queued: usize,
-    /// How often the agent may be taken up after a crash without getting anywhere.
+    /// How often the agent may be taken up after a crash that broke something off, without getting anywhere.
     pub recoveries: u32,
 }
 
@@ -159,4 +169,7 @@ pub struct Config {
     /// With every n-th step its list of todos is shown to it, if anything on it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remind_todos_every: Option<u64>,
+    /// Whether it is a room: it has members, and neither model nor tools.
+    #[serde(default, rename = "room", skip_serializing_if = "std::ops::Not::not")]
+    pub is_room: bool,
 }

@@ -55,6 +55,7 @@ impl Agent {
             tokens: 0,
             context: 0,
             cost: seawall_types::Usd::ZERO,
+            others: seawall_types::Amount::ZERO,
             recoveries: 0,
             turn: Turn::default(),
             queue: Default::default(),
@@ -62,6 +63,7 @@ impl Agent {
             schedules: Default::default(),
             grants: Default::default(),
             history: Default::default(),
+            room: config.is_room.then(Default::default),
         })
     }
 

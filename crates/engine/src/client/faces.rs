@@ -208,13 +208,27 @@ pub(super) fn faces(event: &Event) -> Faces<'_> {
                 Trigger::Steps { every } => ("steps", every.to_string().into()),
                 Trigger::Time { at } => ("time", at.to_string().into()),
                 Trigger::Cron { spec } => ("cron", Arc::clone(spec)),
+                Trigger::Files { pattern } => ("files", Arc::clone(pattern)),
             };
             smallvec![C::SchedulerTriggered { task_id: id, spec, kind, triggered_at: at }]
         }
-        Fact::Noted { note: Note::TodoReminder { todos, reason, content } } if !content.is_empty() => {
-            smallvec![C::TodoReminder { todos, reason }, C::ReminderSent { category: "todo", content }]
+        Fact::RoomJoined { member } => {
+            smallvec![C::RoomJoined { name: &member.name, agent: &member.agent }]
         }
-        Fact::Noted { note } => smallvec![noted(note, at)],
+        Fact::RoomLeft { name } => smallvec![C::RoomLeft { name }],
+        Fact::RoomSaid { id, from, text, to, .. } => {
+            let to = to.iter().map(|member| &*member.name).collect();
+            smallvec![C::RoomSaid { message_id: id, from, text, to }]
+        }
+        Fact::RoomDelivered { said, to, failure } => {
+            smallvec![C::RoomDelivered { said: *said, to: &to.name, error: failure.as_deref() }]
+        }
+        Fact::Noted { note } => {
+            let mut faces: Faces<'_> = smallvec![noted(note, at)];
+            let reminder = note.reminder();
+            faces.extend(reminder.map(|(category, content)| C::ReminderSent { category, content }));
+            faces
+        }
     }
 }
 
@@ -241,7 +255,7 @@ fn noted(note: &Note, at: Timestamp) -> ClientEvent<'_> {
             data: data.as_deref(),
             timestamp: at,
         },
-        Note::FileChanged { path, changed_at } => ClientEvent::FileChanged { path, mtime: *changed_at },
+        Note::FileChanged { path, changed_at, .. } => ClientEvent::FileChanged { path, mtime: *changed_at },
         Note::SkillsMetadataUpdated { skills } => {
             ClientEvent::SkillsMetadataUpdated { skills, timestamp: at }
         }

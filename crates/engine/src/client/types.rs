@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Channel;
 use crate::event::{FailureClass, LimitKind, Repaired};
-use crate::{Block, Breakpoint, CallId, CallState, MessageId, Role, Ruling, Todo};
+use crate::{AgentId, Block, Breakpoint, CallId, CallState, MessageId, Role, Ruling, Todo};
 
 /// How a turn ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -324,7 +324,7 @@ client_events! {
     }
     /// A reminder was accepted.
     Monitor ReminderSent "reminder_sent" {
-        /// About what: `general`, or `todo` where the agent's own list is shown to it.
+        /// About what: `general`, `todo` where the agent's own list is shown to it, or `file` where one was changed.
         category: &'static str,
         /// What it says.
         content: &'a [Block],
@@ -375,7 +375,7 @@ client_events! {
         task_id: &'a str,
         /// When it is.
         spec: Arc<str>,
-        /// `steps`, `time` or `cron`.
+        /// `steps`, `time`, `cron` or `files`.
         kind: &'static str,
         /// When it was.
         triggered_at: Timestamp,
@@ -405,6 +405,39 @@ client_events! {
         data: Option<&'a Value>,
         /// When.
         timestamp: Timestamp,
+    }
+    /// An agent is in the room. Ours.
+    Monitor RoomJoined "room_joined" {
+        /// Its name there.
+        name: &'a str,
+        /// The agent.
+        agent: &'a AgentId,
+    }
+    /// It is not any more. Ours.
+    Monitor RoomLeft "room_left" {
+        /// Its name there.
+        name: &'a str,
+    }
+    /// Something was said in the room. Ours.
+    Progress RoomSaid "room_said" {
+        /// The name of the message.
+        message_id: &'a MessageId,
+        /// Who says it.
+        from: &'a str,
+        /// What.
+        text: &'a str,
+        /// The names of those who are to hear it.
+        to: Vec<&'a str>,
+    }
+    /// It has reached a member, or never will. Ours.
+    Monitor RoomDelivered "room_delivered" {
+        /// The number of what was said.
+        said: u64,
+        /// To whom.
+        to: &'a str,
+        /// Why it never will.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
     }
     /// There is a point to fork from. Ours.
     Monitor SnapshotTaken "snapshot_taken" {

@@ -18,6 +18,11 @@ impl Archive {
         if !matches!(draft.phase(), Phase::Idle | Phase::Failed) {
             return Err(draft.not_now("interrupt it first"));
         }
+        let waiting = draft.agent.room().map_or(0, |room| room.waiting());
+        if waiting > 0 {
+            // What was acknowledged reaches whom it is for.
+            return Err(draft.not_now("wait until everybody has heard what was said in the room"));
+        }
         draft.record(Fact::AgentArchived { by: self.by })
     }
 }

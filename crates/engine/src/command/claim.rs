@@ -27,7 +27,7 @@ impl Claim {
         }
         super::stream::discard(draft)?;
         let limit = draft.config().limits.recoveries;
-        if draft.agent.recoveries() >= limit {
+        if draft.agent.is_in_flight(draft.at) && draft.agent.recoveries() >= limit {
             return give_up(draft, limit);
         }
         let is_doubtful = |call: &Call| is_running(call) && class(call) == EffectClass::Unsafe;

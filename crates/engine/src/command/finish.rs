@@ -1,5 +1,7 @@
 //! How a tool ended.
 
+use seawall_types::Amount;
+
 use crate::agent::CallState;
 use crate::decide::{Draft, Refused};
 use crate::event::{Fact, Outcome};
@@ -14,6 +16,8 @@ pub struct ToolFinished {
     pub attempt: u32,
     /// What the model is told.
     pub result: ToolResult,
+    /// What others have cost that worked for the call: it counts for the agent's limits.
+    pub spent: Option<Amount>,
 }
 
 impl ToolFinished {
@@ -24,15 +28,20 @@ impl ToolFinished {
         if !runs {
             return Err(Refused::Late { what: "this attempt of the call" });
         }
-        end(draft, self.call, self.result)
+        end(draft, self.call, self.result, self.spent)
     }
 }
 
 /// Records how a call ended that was begun.
-pub(super) fn end(draft: &mut Draft, id: CallId, result: ToolResult) -> Result<(), Refused> {
+pub(super) fn end(
+    draft: &mut Draft,
+    id: CallId,
+    result: ToolResult,
+    spent: Option<Amount>,
+) -> Result<(), Refused> {
     let call = draft.call(id)?;
     let started_at = call.started_at.unwrap_or(draft.at);
     let failed = result.is_error;
-    let outcome = Outcome { call: call.note(), attempt: call.attempt, started_at, result };
+    let outcome = Outcome { call: call.note(), attempt: call.attempt, started_at, result, spent };
     draft.record(if failed { Fact::ToolFailed { outcome } } else { Fact::ToolCompleted { outcome } })
 }

@@ -33,8 +33,11 @@ pub struct NewFork {
 ///
 /// # Errors
 ///
-/// [`Refused::Invalid`] as for [`super::create`].
+/// [`Refused::Invalid`] as for [`super::create`], [`Refused::IsRoom`].
 pub fn fork(parent: &Agent, new: NewFork, at: Timestamp) -> Result<Decision, Refused> {
+    if parent.room().is_some() {
+        return Err(Refused::IsRoom);
+    }
     let NewFork { id, run, config } = new;
     let config = config.map_or_else(|| Arc::clone(parent.config()), Arc::new);
     let ancestor = Ancestor { agent: parent.id().clone(), seq: parent.seq(), call: None };

@@ -6,6 +6,7 @@ use seawall_types::{ApprovalId, Code, Timestamp};
 use serde_json::Value;
 
 use super::denial;
+use super::finish::end;
 use crate::agent::{Call, CallState};
 use crate::decide::{Draft, Refused, forbidden, is_running};
 use crate::event::Fact;
@@ -41,6 +42,11 @@ pub enum Judgement {
         /// The result.
         result: ToolResult,
     },
+    /// It can't be judged, since whoever does it can't be reached: it has failed with this, and did nothing.
+    Unreached {
+        /// What the model is told.
+        result: ToolResult,
+    },
 }
 
 /// Hooks and policy have judged a call. What the agent's permission says is joined to it here: the gravest wins.
@@ -74,6 +80,10 @@ impl Judged {
             }
             Judgement::Answer { result } => {
                 return draft.record(Fact::ToolAnswered { call: note, result: result.clone() });
+            }
+            Judgement::Unreached { result } => {
+                start(draft, self.call, None)?;
+                return end(draft, self.call, result.clone(), None);
             }
             Judgement::Ask { summary } => (Some(Arc::clone(summary)), None),
             Judgement::Proceed => (asks(draft, call), None),

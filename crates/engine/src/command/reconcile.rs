@@ -39,7 +39,7 @@ impl Reconciled {
         }
         let (note, attempt) = (call.note(), call.attempt.saturating_add(1));
         match self.found {
-            Found::Done { result } => end(draft, self.call, result),
+            Found::Done { result } => end(draft, self.call, result, None),
             Found::NotDone => {
                 let effect = EffectClass::Reconcilable;
                 draft.record(Fact::ToolStarted { call: note, attempt, effect, arguments: None })

@@ -27,7 +27,9 @@ impl SetSchedule {
             return Err(Refused::Invalid("a reminder says something".to_owned()));
         }
         let next = if let Trigger::Time { at } = trigger { Some(at) } else { None };
-        draft.record(Fact::ScheduleSet { id, schedule: Schedule { trigger, text, next, last_step: 0 } })
+        let since = matches!(trigger, Trigger::Files { .. }).then_some(draft.at);
+        draft
+            .record(Fact::ScheduleSet { id, schedule: Schedule { trigger, text, next, last_step: 0, since } })
     }
 }
 

@@ -134,15 +134,16 @@ fn of_todos(draft: &Draft, step: u64) -> Option<Fact> {
 
 fn limit_reached(draft: &Draft) -> Option<(LimitKind, String)> {
     let (agent, limits) = (&draft.agent, &draft.config().limits);
-    if let Some(limit) = limits.usd.filter(|limit| agent.cost() >= *limit) {
-        let spent = agent.cost();
+    let spent = agent.spent();
+    if let Some(limit) = limits.usd.filter(|limit| spent.usd >= *limit) {
+        let spent = spent.usd;
         return Some((
             LimitKind::Usd,
             format!("${spent} of ${limit} are spent; fork the agent with a higher limits.usd"),
         ));
     }
-    if let Some(limit) = limits.tokens.filter(|limit| agent.tokens() >= *limit) {
-        let used = agent.tokens();
+    if let Some(limit) = limits.tokens.filter(|limit| spent.tokens >= *limit) {
+        let used = spent.tokens;
         let message =
             format!("{used} of {limit} tokens are used; fork the agent with a higher limits.tokens");
         return Some((LimitKind::Tokens, message));

@@ -46,6 +46,9 @@ impl Draft {
         if agent.is_archived() {
             return Err(Refused::Archived);
         }
+        if agent.room().is_some() && command.is_for_work() {
+            return Err(Refused::IsRoom);
+        }
         let is_holder = matches!(authority, Authority::Holder { .. });
         Ok(Self { is_takeover, is_holder, ..Self::of(agent.clone(), epoch, at) })
     }

@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use seawall_types::{ApprovalId, RunId, Timestamp, Usage, Usd};
+use seawall_types::{Amount, ApprovalId, RunId, Timestamp, Usage, Usd};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::note::{Note, is_empty};
 use crate::{
-    AgentId, ApprovalScope, Binding, Block, CallId, Config, EffectClass, Message, MessageId, MessageKind,
-    Ruling, Schedule, StreamKind, Todo, ToolResult, ToolSpec, Trigger,
+    AgentId, ApprovalScope, Binding, Block, CallId, Config, EffectClass, Member, Message, MessageId,
+    MessageKind, Ruling, Schedule, StreamKind, Todo, ToolResult, ToolSpec, Trigger,
 };
 
 /// An agent that another one was forked from, at which event; or by a call of which it was made.
@@ -48,6 +49,9 @@ pub struct Outcome {
     pub started_at: Timestamp,
     /// What it gave.
     pub result: ToolResult,
+    /// What others have cost that worked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Amount>,
 }
 
 /// A piece of a model's answer.
@@ -181,53 +185,6 @@ pub enum Repaired {
     },
     /// A turn that had failed, or was stopped, goes on.
     Resumed,
-}
-
-/// What the runtime tells clients beside the agent's own work.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Note {
-    /// A tool says something while it runs.
-    ToolCustomEvent {
-        /// Which.
-        tool: Arc<str>,
-        /// What kind of thing.
-        event: Arc<str>,
-        /// The thing.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        data: Option<Arc<Value>>,
-    },
-    /// A file that the agent has read was changed by somebody else.
-    FileChanged {
-        /// Which.
-        path: Arc<str>,
-        /// When.
-        changed_at: Timestamp,
-    },
-    /// There are other skills than before.
-    SkillsMetadataUpdated {
-        /// Which.
-        skills: Arc<[Arc<str>]>,
-    },
-    /// The agent was reminded of what it wants to do.
-    TodoReminder {
-        /// Of what.
-        todos: Arc<[Todo]>,
-        /// Why now: `startup` or `interval`.
-        reason: Arc<str>,
-        /// What its model reads with the next step; nothing, where clients alone are told.
-        #[serde(default, skip_serializing_if = "is_empty")]
-        content: Arc<[Block]>,
-    },
-    /// Something went wrong beside the agent's work.
-    Error {
-        /// What happened and what to do.
-        message: Arc<str>,
-    },
-}
-
-fn is_empty(content: &Arc<[Block]>) -> bool {
-    content.is_empty()
 }
 
 macro_rules! facts {
@@ -566,6 +523,40 @@ facts! {
         trigger: Trigger,
         /// The words.
         text: Arc<str>,
+    }
+    /// An agent is in the room.
+    RoomJoined "room.joined" {
+        /// Who, under which name.
+        member: Member,
+    }
+    /// It is not any more.
+    RoomLeft "room.left" {
+        /// The name.
+        name: Arc<str>,
+    }
+    /// Something was said in the room, and is to be passed on.
+    RoomSaid "room.said" {
+        /// The name of the message.
+        id: MessageId,
+        /// Who says it.
+        from: Arc<str>,
+        /// What.
+        text: Arc<str>,
+        /// Who was named beside the text.
+        #[serde(default, skip_serializing_if = "is_empty")]
+        only: Arc<[Arc<str>]>,
+        /// Who is to hear it.
+        to: Vec<Member>,
+    }
+    /// It has reached a member, or never will.
+    RoomDelivered "room.delivered" {
+        /// The number of the event by which it was said.
+        said: u64,
+        /// To whom.
+        to: Member,
+        /// Why it never will.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Arc<str>>,
     }
     /// The runtime tells clients something.
     Noted "noted" {

@@ -182,7 +182,12 @@ pub(crate) fn everything() -> Vec<Event> {
     stage.give(said(call(1, 1), Ruling::Allow));
     stage.give(judged(call(1, 1), Judgement::Proceed));
     stage.give(judged(call(1, 2), Judgement::Proceed));
-    stage.give(ToolFinished { call: call(1, 2), attempt: 1, result: ToolResult::error("broken") });
+    stage.give(ToolFinished {
+        call: call(1, 2),
+        attempt: 1,
+        result: ToolResult::error("broken"),
+        spent: None,
+    });
     stage.claim();
     stage.give(answered(2, 1, vec![wish("keyed"), wish("pure")]));
     stage.give(judged(call(2, 1), Judgement::Proceed));
@@ -231,7 +236,7 @@ fn question(stage: &mut Stage) {
 fn notes(todo: Todo) -> Vec<Note> {
     vec![
         Note::ToolCustomEvent { tool: "pure".into(), event: "half".into(), data: Some(Arc::new(json!(50))) },
-        Note::FileChanged { path: "a.txt".into(), changed_at: crate::stage::START },
+        Note::FileChanged { path: "a.txt".into(), changed_at: crate::stage::START, content: Arc::default() },
         Note::SkillsMetadataUpdated { skills: Arc::new(["s".into()]) },
         Note::TodoReminder { todos: Arc::new([todo]), reason: "interval".into(), content: Arc::default() },
         Note::Error { message: "odd".into() },
@@ -256,6 +261,10 @@ fn a_life_in_which_everything_happens_has_most_kinds_of_facts() {
         "snapshot.taken",
         "schedule.removed",
         "schedule.planned",
+        "room.joined",
+        "room.left",
+        "room.said",
+        "room.delivered",
     ];
     for kind in Fact::KINDS {
         assert!(kinds.contains(kind) || rare.contains(kind), "{kind}");

@@ -26,12 +26,13 @@ use crate::stage::{START, Stage, answered, call, config, gave, judged, run, said
 type Life = fn() -> Vec<Event>;
 
 /// The lives that are kept, by name.
-const LIVES: [(&str, Life); 5] = [
+const LIVES: [(&str, Life); 6] = [
     ("everything", everything),
     ("parked", parked),
     ("refused", refused),
     ("forked", forked),
     ("repaired", repaired),
+    ("room", crate::rooms::life),
 ];
 
 fn folder(version: u16) -> PathBuf {

@@ -13,6 +13,7 @@ mod logs;
 mod properties;
 mod recovery;
 mod repairs;
+mod rooms;
 mod shrinking;
 mod stage;
 mod streaming;

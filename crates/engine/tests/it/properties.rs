@@ -10,8 +10,8 @@ use seawall_engine::{
     Config, Context, Decide, Effect, EffectClass, Event, Fact, FailureClass, Found, History, Interrupt,
     Judged, Judgement, ModelFailed, ModelFailure, NewAgent, NewFork, OnInDoubt, Part, Plan, Reconciled,
     Refused, Resolution, Resolve, Reviewed, Ruling, SetSchedule, StreamKind, Streamed, Subject, ToolFinished,
-    ToolResult, ToolSpec, Trigger, Unschedule, Wake, create, decide, fork, idempotency_key, outstanding,
-    project,
+    ToolResult, ToolSpec, ToolUnreached, Trigger, Unschedule, Wake, create, decide, fork, idempotency_key,
+    outstanding, project,
 };
 
 use crate::stage::{START, answered, approval, config, run, send, text};
@@ -268,6 +268,7 @@ impl World {
                     0 => Judgement::Deny { code: seawall_types::Code::CmdForbidden, message: "no".into() },
                     1 => Judgement::Answer { result: result(false) },
                     2 | 3 => Judgement::Ask { summary: "why".into() },
+                    4 => Judgement::Unreached { result: result(true) },
                     _ => Judgement::Proceed,
                 };
                 let expires_at = (how > 128).then(|| self.now.saturating_add(Duration::from_secs(20)));
@@ -275,8 +276,16 @@ impl World {
                 let approval = approval(self.questions);
                 self.command(Judged { call, policy, judgement, approval, expires_at });
             }
+            Effect::RunTool { call, attempt, .. } if how % 7 == 3 => {
+                self.command(ToolUnreached { call, attempt, result: result(true) });
+            }
             Effect::RunTool { call, attempt, .. } => {
-                self.command(ToolFinished { call, attempt, result: result(how.is_multiple_of(5)) });
+                self.command(ToolFinished {
+                    call,
+                    attempt,
+                    result: result(how.is_multiple_of(5)),
+                    spent: None,
+                });
             }
             Effect::Reconcile { call, attempt, .. } => {
                 let found = match how % 3 {
@@ -297,7 +306,11 @@ impl World {
                 let next = (!how.is_multiple_of(4)).then(|| self.now.saturating_add(Duration::from_secs(30)));
                 self.command(Plan { id, next });
             }
-            Effect::AskApproval { .. } | Effect::WakeAt { .. } | Effect::Abort { .. } => {}
+            Effect::AskApproval { .. }
+            | Effect::WakeAt { .. }
+            | Effect::Deliver { .. }
+            | Effect::WatchFiles { .. }
+            | Effect::Abort { .. } => {}
         }
     }
 

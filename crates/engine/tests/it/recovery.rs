@@ -1,10 +1,12 @@
 //! What becomes of everything that a process was doing when it died.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use seawall_engine::{
-    AgentState, Breakpoint, CallState, Config, Effect, Found, Interrupt, Judgement, OnInDoubt, Reconciled,
-    Refused, Resolution, Resolve, ToolResult,
+    AgentState, Breakpoint, CallState, Config, Effect, FailureClass, Found, Interrupt, Judgement,
+    ModelFailure, OnInDoubt, Reconciled, Refused, Resolution, Resolve, Retry, ToolResult, ToolSpec,
+    ToolUnreached,
 };
 
 use crate::stage::{Stage, answered, call, config, gave, judged, text};
@@ -60,6 +62,48 @@ fn what_can_tell_is_asked_with_its_key() {
     stage.give(found(Found::Unknown));
     assert!(stage.results()[0].contains("unknown"));
     assert!(matches!(stage.refuse(found(Found::NotDone)), Refused::NoSuchCall(_)));
+}
+
+fn unreached(attempt: u32) -> ToolUnreached {
+    ToolUnreached { call: call(1, 1), attempt, result: ToolResult::error("it is away") }
+}
+
+#[test]
+fn a_tool_that_is_away_at_its_first_beginning_has_failed() {
+    for tool in ["pure", "idempotent", "keyed", "unsafe"] {
+        let mut stage = Stage::running(config(), &[tool]);
+        stage.give(unreached(1));
+        assert_eq!(stage.results(), ["it is away"], "{tool}");
+    }
+}
+
+#[test]
+fn a_call_that_nobody_can_judge_since_its_tool_is_away_has_failed_and_done_nothing() {
+    let mut stage = Stage::wanting(config(), &["unsafe"]);
+    stage.give(judged(call(1, 1), Judgement::Unreached { result: ToolResult::error("it is away") }));
+    assert_eq!(stage.results(), ["it is away"]);
+    assert_eq!(
+        stage.last_kinds(4),
+        ["tool.started", "tool.failed", "step.completed", "step.started"],
+        "no process can die in between"
+    );
+}
+
+#[test]
+fn a_tool_that_is_away_after_a_crash_leaves_its_call_in_doubt() {
+    for (tool, said) in [("pure", "it is away"), ("idempotent", "is unknown"), ("keyed", "is unknown")] {
+        let mut stage = Stage::running(config(), &[tool]);
+        stage.claim();
+        assert!(matches!(stage.refuse(unreached(1)), Refused::Late { .. }));
+        stage.give(unreached(2));
+        assert!(stage.results()[0].contains(said), "{tool}: {:?}", stage.results());
+    }
+    let mut stage = Stage::running(parking(), &["idempotent"]);
+    stage.claim();
+    assert!(stage.give(unreached(2)).is_empty(), "a person finds out");
+    assert_eq!(stage.state(), (AgentState::Parked, Breakpoint::AwaitingApproval));
+    let effects = stage.give(resolve(Resolution::Done { result: result("it went through") }));
+    assert!(matches!(&effects[..], [Effect::CallModel { step: 2, .. }]));
 }
 
 #[test]
@@ -165,4 +209,64 @@ fn getting_somewhere_makes_up_for_crashes() {
     stage.claim();
     stage.give(gave(call(1, 1), 2, "x"));
     assert!(matches!(&stage.claim()[..], [Effect::CallModel { step: 2, attempt: 2, .. }]));
+}
+
+/// Agents that can be taken up twice without getting anywhere, with a tool that waits for others.
+fn waiting() -> Config {
+    let mut limited = config();
+    limited.limits.recoveries = 2;
+    let waits = ToolSpec { waits: true, ..limited.tools["idempotent"].clone() };
+    Arc::make_mut(&mut limited.tools).insert("waits".into(), waits);
+    limited
+}
+
+#[test]
+fn who_waits_for_others_may_be_taken_up_at_every_restart() {
+    let mut stage = Stage::running(waiting(), &["waits"]);
+    for attempt in 2..=30 {
+        let effects = stage.claim();
+        assert!(matches!(&effects[..], [Effect::RunTool { attempt: now, .. }] if *now == attempt));
+    }
+    stage.give(gave(call(1, 1), 30, "at last"));
+    assert_eq!(stage.results(), ["at last"]);
+}
+
+#[test]
+fn who_waits_for_people_may_be_taken_up_at_every_restart() {
+    let mut stage = Stage::running(waiting(), &["waits"]);
+    let mut asking = Stage::wanting(waiting(), &["pure"]);
+    asking.give(judged(call(1, 1), Judgement::Ask { summary: "may it?".into() }));
+    for _restart in 0..30 {
+        assert!(asking.claim().iter().all(|effect| matches!(effect, Effect::AskApproval { .. })));
+        stage.claim();
+    }
+    assert_eq!(asking.state().0, AgentState::Paused);
+    assert_eq!(stage.state().0, AgentState::Working);
+}
+
+#[test]
+fn who_waits_for_a_time_may_be_taken_up_at_every_restart_before_it() {
+    let mut stage = Stage::asked(waiting());
+    let failure = ModelFailure { class: FailureClass::RateLimit, message: "later".into() };
+    let not_before = stage.now.saturating_add(Duration::from_hours(1));
+    stage.give(Retry { step: 1, attempt: 1, failure, not_before });
+    for attempt in 3..=30 {
+        let effects = stage.claim();
+        assert!(matches!(&effects[..], [Effect::CallModel { attempt: now, .. }] if *now == attempt));
+    }
+    // From then on the model is asked, and what breaks that off counts.
+    stage.now = not_before;
+    stage.claim();
+    stage.claim();
+    assert!(stage.claim().is_empty());
+    assert_eq!(stage.last_kinds(1), ["limit.reached"]);
+}
+
+#[test]
+fn what_crashes_beside_a_tool_that_waits_counts() {
+    let mut stage = Stage::running(waiting(), &["waits", "pure"]);
+    stage.claim();
+    stage.claim();
+    assert!(stage.claim().is_empty());
+    assert_eq!(stage.last_kinds(1), ["limit.reached"]);
 }

@@ -61,6 +61,19 @@ fn a_summary_takes_the_place_of_the_oldest_messages_and_parts_no_call_from_its_r
 }
 
 #[test]
+fn a_summary_makes_up_for_crashes() {
+    let mut fragile = keeping(2);
+    fragile.limits.recoveries = 1;
+    let mut stage = experienced(fragile, 2);
+    stage.give(Compress);
+    assert!(matches!(&stage.claim()[..], [Effect::Compress { .. }]));
+    stage.give(send("m2", "go"));
+    let effects = stage.give(summary(&stage, "sum"));
+    assert!(matches!(&effects[..], [Effect::CallModel { .. }]));
+    assert!(matches!(&stage.claim()[..], [Effect::CallModel { .. }]), "it was not given up");
+}
+
+#[test]
 fn a_history_that_is_short_stays_as_it_is() {
     for keep in [6, 7, 8, 100] {
         let mut stage = experienced(keeping(keep), 2);

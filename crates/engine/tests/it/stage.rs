@@ -88,7 +88,7 @@ pub(crate) fn judged(call: CallId, judgement: Judgement) -> Judged {
 
 pub(crate) fn gave(call: CallId, attempt: u32, words: &str) -> ToolFinished {
     let result = ToolResult { content: [Block::text(words)].into(), is_error: false };
-    ToolFinished { call, attempt, result }
+    ToolFinished { call, attempt, result, spent: None }
 }
 
 pub(crate) fn said(call: CallId, ruling: Ruling) -> Decide {

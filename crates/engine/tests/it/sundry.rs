@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seawall_engine::{
-    Agent, AgentState, Authority, Block, Config, Effect, Fact, Judgement, LimitKind, NewAgent, Note, Plan,
-    Refused, Reviewed, SetSchedule, SetTodos, SetTools, TakeSnapshot, Tell, Todo, TodoStatus, ToolResult,
-    Trigger, Unschedule, Wake, create, decide, spawn,
+    Agent, AgentState, Authority, Block, Config, Effect, Fact, FilesChanged, Judgement, LimitKind, NewAgent,
+    Note, Plan, Refused, Reviewed, SetSchedule, SetTodos, SetTools, TakeSnapshot, Tell, Todo, TodoStatus,
+    ToolResult, Trigger, Unschedule, Wake, create, decide, spawn,
 };
 use seawall_types::Usd;
 
@@ -227,4 +227,30 @@ fn a_clock_that_jumps_back_does_not_take_the_log_along() {
     let holder = Authority::Holder { epoch: stage.epoch };
     let decision = decide(&stage.agent, send("m2", "x"), holder, START).unwrap();
     assert_eq!(decision.events[0].at, stage.agent.last_event_at());
+}
+
+#[test]
+fn an_agent_that_waits_for_files_is_held_and_told_once_for_what_it_has_not_read() {
+    let mut stage = Stage::new(config());
+    let trigger = Trigger::Files { pattern: "inbox/*".into() };
+    let watches =
+        |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::WatchFiles { .. }));
+    assert!(watches(&stage.give(set("w", trigger))));
+    assert!(!stage.agent.rests(), "somebody has to look");
+    assert!(watches(&stage.claim()), "whoever takes it up looks on");
+    let changed = |text: &str| FilesChanged { id: "w".into(), pattern: "inbox/*".into(), text: text.into() };
+    stage.give(changed("inbox/a"));
+    stage.give(changed("inbox/b"));
+    assert_eq!(stage.roles_and_words(), ["inbox/a"]);
+    assert!(
+        matches!(stage.refuse(changed("inbox/c")), Refused::NotNow { .. }),
+        "the last one is not read yet"
+    );
+    stage.give(answered(1, 1, vec![text("done")]));
+    assert_eq!(stage.roles_and_words(), ["inbox/a", "done", "inbox/b"]);
+    stage.give(answered(2, 1, vec![text("done")]));
+    stage.give(set("w", Trigger::Files { pattern: "other/*".into() }));
+    assert!(matches!(stage.refuse(changed("inbox/d")), Refused::Late { .. }));
+    stage.give(Unschedule { id: "w".into() });
+    assert!(stage.agent.rests());
 }

@@ -2,9 +2,10 @@
 
 use seawall_engine::{
     AgentState, Answer, Archive, Authority, Block, Breakpoint, CallState, Claim, Effect, FailureClass,
-    Interrupt, Judgement, MessageKind, ModelFailed, ModelFailure, Refused, SendMessage, ToolResult, decide,
-    outstanding,
+    Interrupt, Judgement, MessageKind, ModelFailed, ModelFailure, Refused, SendMessage, ToolFinished,
+    ToolResult, decide, outstanding,
 };
+use seawall_types::{Amount, Usd};
 
 use crate::stage::{Stage, answered, call, config, gave, judged, send, text, wish};
 
@@ -246,4 +247,22 @@ fn reasoning_is_kept_where_it_stood() {
     assert_eq!(last.content[0], thought);
     assert_eq!(last.content[1], Block::text("yes"));
     assert_eq!(stage.call_state(call(1, 1)), CallState::Pending);
+}
+
+#[test]
+fn what_others_cost_that_work_for_an_agent_counts_for_its_limits() {
+    let spent = |usd, tokens| Some(Amount { usd: Usd::from_picos(usd), tokens });
+    for (spent, goes_on) in
+        [(None, true), (spent(998_999_999, 84), true), (spent(999_000_000, 0), false), (spent(0, 85), false)]
+    {
+        let mut limited = config();
+        limited.limits.usd = Some(Usd::from_picos(1_000_000_000));
+        limited.limits.tokens = Some(100);
+        let mut stage = Stage::running(limited, &["pure"]);
+        let effects = stage.give(ToolFinished { spent, ..gave(call(1, 1), 1, "x") });
+        assert_eq!(matches!(&effects[..], [Effect::CallModel { .. }]), goes_on, "{spent:?}");
+        assert_eq!((stage.agent.cost(), stage.agent.tokens()), (Usd::from_picos(1_000_000), 15), "its own");
+        let whole = spent.unwrap_or_default();
+        assert_eq!(stage.agent.spent().tokens, 15 + whole.tokens);
+    }
 }

@@ -7,7 +7,7 @@ use seawall_types::Code;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{About, Hook, HookAnswer, Moment, What};
+use super::{About, Hook, HookAnswer, Moment, OnFailure, What};
 use crate::session::Session;
 
 /// What hooks say of a call before it runs.
@@ -64,7 +64,7 @@ fn denied(message: &str) -> Judgement {
     Judgement::Deny { code: Code::ToolNotAllowed, message: message.into() }
 }
 
-/// Asks about what a tool gave. What the model reads instead, if anything. A hook that fails changes nothing.
+/// Asks about what a tool gave. What the model reads instead, if anything.
 pub(crate) async fn after_tool(
     session: &Session,
     call: CallId,
@@ -76,12 +76,19 @@ pub(crate) async fn after_tool(
         let result = instead.as_ref().unwrap_or(result);
         let is_error = result.is_error;
         match ask(session, &**hook, Moment::PostTool, What::Result { call, tool, result }).await {
-            Ok(HookAnswer::Pass) | Err(_) => {}
+            Ok(HookAnswer::Pass) => {}
             Ok(HookAnswer::Rewrite { with }) => instead = Some(result_of(with, is_error)),
             Ok(HookAnswer::Answer { with, is_error }) => instead = Some(result_of(with, is_error)),
             Ok(HookAnswer::Deny { reason } | HookAnswer::Ask { reason }) => {
                 let words = format!(
                     "[seawall] the tool has run, and a hook of the operator withholds its result: {reason}"
+                );
+                instead = Some(ToolResult::error(words));
+            }
+            Err(why) => {
+                let words = format!(
+                    "[seawall] the tool has run, and a hook of the operator could not look at its result, which is \
+                     withheld: {why}. Tell the operator, or do without"
                 );
                 instead = Some(ToolResult::error(words));
             }
@@ -172,8 +179,7 @@ fn history(messages: Vec<RewrittenMessage>) -> History {
         .collect()
 }
 
-/// Asks about a model's answer: its words, and the tools that it asks for. Other words, if any. A hook that fails changes
-/// nothing.
+/// Asks about a model's answer: its words, and the tools that it asks for. Other words, if any.
 ///
 /// # Errors
 /// Why nobody is to hear it.
@@ -187,12 +193,17 @@ pub(crate) async fn after_model(
     for hook in session.hooks(Moment::PostModel, None) {
         let text = instead.as_deref().unwrap_or(text);
         match ask(session, &**hook, Moment::PostModel, What::Reply { step, text, calls }).await {
-            Ok(HookAnswer::Pass) | Err(_) => {}
+            Ok(HookAnswer::Pass) => {}
             Ok(HookAnswer::Rewrite { with } | HookAnswer::Answer { with, .. }) => {
                 instead = Some(words_of(with))
             }
             Ok(HookAnswer::Deny { reason } | HookAnswer::Ask { reason }) => {
                 return Err(format!("a hook of the operator withholds the model's answer: {reason}"));
+            }
+            Err(why) => {
+                return Err(format!(
+                    "a hook of the operator could not look at the model's answer, which is withheld: {why}"
+                ));
             }
         }
     }
@@ -207,7 +218,8 @@ pub(crate) async fn has_changed(session: &Session, count: u64, messages: &[Arc<M
     }
 }
 
-/// Asks one hook. One that fails is told of.
+/// Asks one hook. One that fails is told of; whether it has said nothing then, or what it was asked about must not be, is
+/// the hook's to say.
 async fn ask(
     session: &Session,
     hook: &dyn Hook,
@@ -224,5 +236,8 @@ async fn ask(
     tracing::warn!(agent = %session.agent, hook = hook.name(), moment = moment.as_str(), why = answer, "a hook failed");
     let message = format!("the {} hook {} failed: {answer}", moment.as_str(), hook.name()).into();
     session.report(Tell { note: Note::Error { message } }).await;
-    Err(answer)
+    match hook.on_failure() {
+        OnFailure::Deny => Err(answer),
+        OnFailure::Allow => Ok(HookAnswer::Pass),
+    }
 }

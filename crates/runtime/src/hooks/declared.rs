@@ -15,7 +15,7 @@ use seawall_llm_client::Requester;
 use seawall_sandbox::{Command, Confinement, Files, Layer, Limits, Network, Sandbox, Stream};
 use seawall_types::Pattern;
 
-use super::{About, Hook, HookAnswer, HookFailed, Moment, answer};
+use super::{About, Hook, HookAnswer, HookFailed, Moment, OnFailure, answer};
 use crate::model::BoxFuture;
 
 /// The longest answer.
@@ -29,6 +29,7 @@ pub(crate) struct Declared {
     /// About which tools; none named: about all.
     pub(crate) tools: Vec<Pattern>,
     pub(crate) timeout: Duration,
+    pub(crate) on_failure: OnFailure,
     pub(crate) how: How,
 }
 
@@ -62,6 +63,10 @@ impl Hook for Declared {
 
     fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    fn on_failure(&self) -> OnFailure {
+        self.on_failure
     }
 
     fn ask<'a>(&'a self, about: About<'a>) -> BoxFuture<'a, Result<HookAnswer, HookFailed>> {

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use seawall_engine::{AgentId, Block, History, Media, Message, Role, Source};
+use seawall_engine::{Block, History, Media, Message, Role, Source};
 use seawall_llm::dialogue::{self, Part, Reasoning, ToolResult, ToolUse, Turn};
+use seawall_store::StoreError;
 use seawall_store::agents::BlobId;
-use seawall_store::{AgentStore, StoreError};
+
+use crate::session::Session;
 
 /// So many bytes of what is not words are put into one request, in all of its blocks together.
 const MOST: usize = 64 << 20;
@@ -29,17 +31,13 @@ enum Lent {
 }
 
 impl Borrowed {
-    /// What the turns of these messages borrow. Blobs are read from the store, each time anew: few messages have any.
+    /// What the turns of these messages borrow. Blobs are read from the store where they were not shown lately.
     ///
     /// # Errors
     /// A store that can't be read. A blob that is not there is told to the model in words.
-    pub(crate) async fn of(
-        messages: &History,
-        store: &dyn AgentStore,
-        agent: &AgentId,
-    ) -> Result<Self, StoreError> {
+    pub(crate) async fn of(messages: &History, session: &Session) -> Result<Self, StoreError> {
         let mut lent = Vec::new();
-        let mut blobs = Blobs { store, agent, known: HashMap::new(), left: MOST };
+        let mut blobs = Blobs { session, known: HashMap::new(), left: MOST };
         for block in messages.iter().flat_map(|message| message.content.iter()) {
             match block {
                 Block::ToolUse { id, .. } => lent.push(Lent::Name(id.to_string())),
@@ -64,8 +62,7 @@ impl Borrowed {
 
 /// What is not words, read for one request.
 struct Blobs<'s> {
-    store: &'s dyn AgentStore,
-    agent: &'s AgentId,
+    session: &'s Session,
     /// Those that were read: one may stand in many blocks.
     known: HashMap<BlobId, Option<Arc<[u8]>>>,
     /// Bytes that the request may still have.
@@ -96,7 +93,14 @@ impl Blobs<'_> {
         if let Some(known) = self.known.get(&id) {
             return Ok(known.clone());
         }
-        let bytes = self.store.blob(self.agent, &id).await?.map(Arc::from);
+        let Session { shared, agent, run, .. } = self.session;
+        let bytes = match shared.shown.get(*run, id) {
+            Some(bytes) => Some(bytes),
+            None => shared.store.blob(agent, &id).await?.map(Arc::from),
+        };
+        if let Some(bytes) = &bytes {
+            shared.shown.keep(*run, id, bytes);
+        }
         self.known.insert(id, bytes.clone());
         Ok(bytes)
     }

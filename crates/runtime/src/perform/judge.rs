@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use seawall_base::id;
 use seawall_checkpoint::Denial;
+use seawall_checkpoint::tool::Foreseen;
 use seawall_engine::{Binding, CallId, Judged, Judgement, ToolResult};
 use seawall_types::{Finding, Verdict};
 use serde_json::Value;
 
 use super::tool;
-use crate::hooks;
-use crate::session::{JudgedBy, Session};
+use crate::hooks::Moment;
+use crate::served::Asking;
+use crate::session::{JudgedBefore, JudgedBy, Session};
+use crate::{hooks, toolbox};
 
 /// A call that is to be judged.
 #[derive(Debug)]
@@ -24,13 +27,22 @@ pub(super) struct Asked {
     pub(super) approved: Option<Binding>,
 }
 
+/// Whether a call can be judged without waiting for anybody: no hook looks at it, its tool is there, and so is the place that
+/// its policy holds for.
+pub(super) fn is_at_hand(session: &Session, asked: &Asked) -> bool {
+    session.hooks(Moment::PreTool, Some(&asked.tool)).next().is_none()
+        && toolbox::is_at_hand(session, &asked.tool)
+        && session.has_place()
+}
+
 /// Judges a call, and tells the holder.
 pub(super) async fn judge(session: &Arc<Session>, asked: Asked) {
     let judged = judged(session, &asked).await;
     session.report(judged).await;
 }
 
-async fn judged(session: &Arc<Session>, asked: &Asked) -> Judged {
+/// What hooks and policy say of a call.
+pub(super) async fn judged(session: &Arc<Session>, asked: &Asked) -> Judged {
     let Asked { call, tool, .. } = asked;
     let call = *call;
     let now = session.shared.clock.now();
@@ -38,6 +50,10 @@ async fn judged(session: &Arc<Session>, asked: &Asked) -> Judged {
     let expires_at = session.shared.settings.approval_expires.map(|after| now.saturating_add(after));
     let as_said = |judgement, policy| Judged { call, policy, judgement, approval, expires_at };
     let failed = |words| as_said(Judgement::Answer { result: ToolResult::error(words) }, Arc::from(""));
+    // By what is kept in the place of a tool nothing can be judged: not even its name is the one that policies know.
+    if let Err(words) = toolbox::reach(session, tool, Asking::Once).await {
+        return as_said(Judgement::Unreached { result: ToolResult::error(words) }, Arc::from(""));
+    }
     // What the model wrote must be fit for the tool before anybody is asked about it.
     if let Err(words) = session.tools().check(tool, &asked.arguments) {
         return failed(words);
@@ -56,18 +72,19 @@ async fn judged(session: &Arc<Session>, asked: &Asked) -> Judged {
     if let Err(words) = session.tools().check(tool, arguments) {
         return failed(format!("a hook of the operator wrote other arguments, which are wrong: {words}"));
     }
-    let (verdict, findings) = tool::foreseen(session, tool, arguments, &policy);
+    let Foreseen { verdict, findings, looks_up } = tool::foreseen(session, tool, arguments, &policy);
     let summary = match verdict {
         Verdict::Allow | Verdict::Warn | Verdict::Redact => looked.asks,
         Verdict::Ask => Some(summary(tool, &findings)),
         Verdict::Deny => return as_said(denied(session, tool, findings), version),
     };
+    let nowhere = (!looks_up).then(|| Binding::of(tool, arguments, &version));
+    session.note_judged(call, JudgedBefore { version: Arc::clone(&version), nowhere });
     let judgement = match (looked.arguments, summary) {
         (Some(arguments), summary) => Judgement::Rewrite { arguments, summary },
         (None, Some(summary)) => Judgement::Ask { summary },
         (None, None) => Judgement::Proceed,
     };
-    session.note_judged(call, Arc::clone(&version));
     as_said(judgement, version)
 }
 
@@ -84,7 +101,8 @@ fn denied(session: &Session, tool: &str, findings: Vec<Finding>) -> Judgement {
     let denial = Denial::by_policy(findings);
     session.shared.counters.tool_denials.add();
     let action = id::new_action(&*session.shared.clock);
-    let tool = session.tools().get(tool).and_then(|known| known.action()).unwrap_or(tool);
+    let tools = session.tools();
+    let tool = tools.get(tool).and_then(|known| known.action()).unwrap_or(tool);
     session.shared.checkpoint.deny_tool(action, session.traced(), &session.actor, tool, &denial);
     Judgement::Deny { code: denial.code, message: format!("{}. {}", denial.message, denial.remedy).into() }
 }

@@ -21,6 +21,7 @@ use crate::Template;
 use crate::hooks::Moment;
 use crate::model::{NoReply, Question, Reply};
 use crate::session::Session;
+use crate::toolbox;
 
 /// A failed answer is read so far, in bytes.
 const MOST_OF_A_FAILURE: usize = 64 * 1024;
@@ -73,6 +74,7 @@ async fn wait_until(session: &Session, not_before: Option<Timestamp>) {
 async fn answer(session: &Arc<Session>, call: &Call) -> Result<(dialogue::Reply, Usd), Failure> {
     let template = session.template.as_ref();
     let template = template.map_err(|why| Failure::new(dialogue::FailureClass::Invalid, why))?;
+    toolbox::reach_all(session, begins_turn(&call.messages)).await;
     let format = Format::named(&template.model.provider).ok_or_else(|| {
         let name = &template.model.provider;
         let known = "use openai, openai-responses, anthropic or gemini";
@@ -84,7 +86,7 @@ async fn answer(session: &Arc<Session>, call: &Call) -> Result<(dialogue::Reply,
     };
     let system = system.as_deref().unwrap_or_else(|| session.system_prompt(template));
     let messages = messages.as_ref().unwrap_or(&call.messages);
-    let borrowed = Borrowed::of(messages, &*session.shared.store, &session.agent).await;
+    let borrowed = Borrowed::of(messages, session).await;
     let borrowed = borrowed.map_err(|error| unreachable(&NoReply(error.to_string())))?;
     let turns = borrowed.turns(messages, template.model.retain_thinking);
     let question = question(session, template, format, system, &turns);
@@ -104,6 +106,13 @@ async fn answer(session: &Arc<Session>, call: &Call) -> Result<(dialogue::Reply,
     Ok((hooked::after(session, call.step, reply).await?, cost))
 }
 
+/// Whether somebody has said something since the model last did: nothing that tools gave is to be gone on with.
+fn begins_turn(messages: &History) -> bool {
+    let last = messages.newest_first().next();
+    let is_result = |block: &Block| matches!(block, Block::ToolResult { .. });
+    last.is_some_and(|last| !last.content.iter().any(is_result))
+}
+
 fn late(what: &str, limit: Duration) -> Failure {
     let message = format!("{what} within {}s", limit.as_secs_f64());
     Failure::new(dialogue::FailureClass::Timeout, &message)
@@ -121,9 +130,9 @@ fn question(
     system: &str,
     turns: &[Turn<'_>],
 ) -> Question {
-    let tools: Vec<_> = session.tools().descriptions().collect();
+    let tools = session.tools();
     let tools: Vec<_> = tools
-        .iter()
+        .descriptions()
         .map(|tool| ToolDescription {
             name: &tool.name,
             description: &tool.description,

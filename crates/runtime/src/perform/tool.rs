@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use seawall_base::id;
-use seawall_checkpoint::tool::{ToolCall, ToolEnd, ToolPermit};
+use seawall_checkpoint::tool::{Foreseen, ToolCall, ToolEnd, ToolPermit};
 use seawall_checkpoint::{Answer, ApprovalRequest, Approver, Binding as Bound, Denial};
-use seawall_engine::{Binding, Block, CallId, Found, Reconciled, SetTodos, ToolFinished, ToolResult};
+use seawall_engine::{
+    Binding, Block, CallId, Found, Reconciled, SetTodos, ToolFinished, ToolResult, ToolUnreached,
+};
 use seawall_policy::{Declared, Performer, Policy};
-use seawall_tools::{Call, Outcome, Place, Request};
+use seawall_tools::{Call, Outcome, Place, Registry, Request};
 use seawall_trace::OnUnavailable;
-use seawall_types::{ApprovalId, Finding, Mode, Timestamp, Usd, Verdict};
+use seawall_types::{Amount, ApprovalId, Mode, Timestamp, Usd};
 use serde_json::Value;
 
+use crate::served::Asking;
 use crate::session::{JudgedBy, Session};
+use crate::toolbox;
 
 /// One run of a tool, as the engine wants it.
 #[derive(Debug)]
@@ -33,32 +37,69 @@ pub(super) async fn run(session: &Arc<Session>, run: Run) {
     }
     let (call, attempt) = (run.call, run.attempt);
     session.shared.counters.tool_calls.add();
-    let Some(result) = perform(session, &run).await else { return };
-    if result.is_error {
+    let Some(end) = perform(session, &run).await else { return };
+    if end.result.is_error {
         session.shared.counters.tool_failures.add();
     }
-    session.report(ToolFinished { call, attempt, result }).await;
+    let End { result, spent, is_away } = end;
+    if is_away {
+        session.report(ToolUnreached { call, attempt, result }).await;
+    } else {
+        session.report(ToolFinished { call, attempt, result, spent }).await;
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+struct End {
+    result: ToolResult,
+    /// What others have cost that worked for it.
+    spent: Option<Amount>,
+    /// Because whoever does it can't be reached.
+    is_away: bool,
+}
+
+impl End {
+    fn away(words: impl Into<Arc<str>>) -> Self {
+        Self { is_away: true, ..ToolResult::error(words).into() }
+    }
+}
+
+impl From<ToolResult> for End {
+    fn from(result: ToolResult) -> Self {
+        Self { result, spent: None, is_away: false }
+    }
 }
 
 /// What the tool gave. Nothing where it was not begun because the agent is another's.
-async fn perform(session: &Arc<Session>, run: &Run) -> Option<ToolResult> {
+async fn perform(session: &Arc<Session>, run: &Run) -> Option<End> {
+    if let Err(words) = equipped(session, run).await {
+        return Some(End::away(words));
+    }
     let place = match session.place().await {
         Ok(place) => place,
-        Err(why) => {
-            return Some(ToolResult::error(format!("the agent has no place to work in: {why}")));
-        }
+        Err(why) => return Some(End::away(format!("the agent has no place to work in: {why}"))),
     };
     let (permit, arguments) = match admit(session, run).await {
         Ok(admitted) => admitted,
-        Err(words) => return Some(ToolResult::error(words)),
+        Err(words) => return Some(ToolResult::error(words).into()),
     };
     // Admitting takes its time, in which the process may have been frozen too.
     if !session.member.may_begin().await {
         return None;
     }
     let outcome = call(session, run, &arguments, &place).await;
-    let outcome = heed(session, outcome).await;
-    Some(settle(permit, outcome))
+    let is_away = outcome.is_away;
+    let end = heed(session, outcome).await;
+    Some(End { result: settle(permit, end.result), is_away, ..end })
+}
+
+/// Sees to it that the tool is there. A call that a process has died over is waited for longer; and where there is no such tool
+/// any more, or it takes other arguments by now, nobody can say what that process had done.
+async fn equipped(session: &Session, run: &Run) -> Result<(), String> {
+    let asking = if run.attempt > 1 { Asking::UntilBack } else { Asking::Once };
+    toolbox::reach(session, &run.tool, asking).await?;
+    if run.attempt > 1 { session.tools().check(&run.tool, &run.arguments) } else { Ok(()) }
 }
 
 /// The call as the tool gets to see it.
@@ -80,17 +121,23 @@ async fn call(session: &Arc<Session>, run: &Run, arguments: &Value, place: &Arc<
 }
 
 /// Does what the tool asks for.
-async fn heed(session: &Session, outcome: Outcome) -> ToolResult {
+async fn heed(session: &Session, outcome: Outcome) -> End {
+    let mut given = End::from(outcome.result);
     for request in outcome.requests {
         let asked = match request {
             Request::SetTodos(todos) => session.ask(SetTodos { todos }).await,
+            Request::Charge(amount) => {
+                given.spent = Some(given.spent.unwrap_or_default().saturating_add(amount));
+                Ok(())
+            }
             _ => Err("this runtime can't do what the tool asks for".to_owned()),
         };
         if let Err(words) = asked {
-            return ToolResult::error(words);
+            given.result = ToolResult::error(words);
+            break;
         }
     }
-    outcome.result
+    given
 }
 
 /// Asks a tool whether it had done a call whose process died, and tells the holder.
@@ -120,16 +167,21 @@ pub(super) async fn reconcile(session: &Arc<Session>, run: Run) {
 /// The permit of a call, with the arguments as the policy lets the tool have them. Why not, in words for the model.
 async fn admit(session: &Arc<Session>, run: &Run) -> Result<(ToolPermit, Value), String> {
     let JudgedBy { policy, version } = session.policy().await?;
-    let approved = run.approved == Some(Binding::of(&run.tool, &run.arguments, &version));
-    let people = Asked { is_settled: approved || session.was_judged(run.call, &version) };
+    let binding = Some(Binding::of(&run.tool, &run.arguments, &version));
+    let judged = session.was_judged(run.call, &version);
+    let people = Asked { is_settled: run.approved == binding || judged.is_some() };
+    let looks_up = judged.is_none_or(|judged| judged.nowhere != binding);
     let (session, tool, arguments) = (Arc::clone(session), Arc::clone(&run.tool), Arc::clone(&run.arguments));
-    // Names are looked up on the way, which blocks.
-    let admitting = tokio::task::spawn_blocking(move || {
+    let admit = move || {
         let action = id::new_action(&*session.shared.clock);
-        let call = ToolCall { approver: Some(&people), ..described(&session, &tool, &arguments, &policy) };
+        let tools = session.tools();
+        let call = described(&session, &tools, &tool, &arguments, &policy);
+        let call = ToolCall { approver: Some(&people), ..call };
         session.shared.checkpoint.admit_tool(action, &call)
-    });
-    let permit = match admitting.await {
+    };
+    // A thread of its own for each call is dear: only where names are looked up on the way, which blocks.
+    let admitted = if looks_up { tokio::task::spawn_blocking(admit).await } else { Ok(admit()) };
+    let permit = match admitted {
         Ok(admitted) => admitted.map_err(|denial| denial.told_to_model())?,
         Err(_) => return Err("the call could not be admitted: the server ends".to_owned()),
     };
@@ -141,11 +193,12 @@ async fn admit(session: &Arc<Session>, run: &Run) -> Result<(ToolPermit, Value),
 
 fn described<'a>(
     session: &'a Session,
+    tools: &'a Registry,
     tool: &'a str,
     arguments: &'a Value,
     policy: &'a Arc<Policy>,
 ) -> ToolCall<'a> {
-    let known = session.tools().get(tool);
+    let known = tools.get(tool);
     ToolCall {
         run: session.traced(),
         state: &session.state,
@@ -171,13 +224,9 @@ fn described<'a>(
 }
 
 /// What the policy says of a call, before anything is looked up or held.
-pub(super) fn foreseen(
-    session: &Session,
-    tool: &str,
-    arguments: &Value,
-    policy: &Arc<Policy>,
-) -> (Verdict, Vec<Finding>) {
-    described(session, tool, arguments, policy).foreseen(session.shared.clock.now())
+pub(super) fn foreseen(session: &Session, tool: &str, arguments: &Value, policy: &Arc<Policy>) -> Foreseen {
+    let tools = session.tools();
+    described(session, &tools, tool, arguments, policy).foreseen(session.shared.clock.now())
 }
 
 /// People were asked by the engine, if they had to be, before the call was begun.

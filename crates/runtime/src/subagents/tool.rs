@@ -4,23 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seawall_engine::{AgentId, Ancestor, Block, EffectClass, MessageId, MessageKind, ToolSpec};
+use seawall_engine::{Agent, AgentId, Ancestor, Block, EffectClass, MessageId, MessageKind, ToolSpec};
 use seawall_policy::{Declared, Meaning};
 use seawall_store::agents::{Kept, Owner};
-use seawall_tools::{BoxFuture, Call, Description, Outcome, Tool};
+use seawall_tools::{BoxFuture, Call, Description, Outcome, Request, Tool};
+use seawall_types::Usd;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::{TASK_RUN, child_of, outcome, tell};
+use super::{TASK, TASK_RUN, child_of, outcome, tell};
 use crate::live::Lent;
 use crate::shared::Shared;
 use crate::{AgentError, CreateAgent, Runtime, SubagentSettings, Template, TemplateError};
 
 /// As long as an agent may work for another one, and people may take to decide.
 const LONGEST: Duration = Duration::from_hours(24 * 30);
-
-/// The name of the one message that the other agent is sent.
-const TASK: &str = "task";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,8 +71,20 @@ impl TaskRun {
         let content: Vec<_> = content.into_iter().flatten().map(Block::text).collect();
         let task = MessageId(TASK.into());
         let sent = runtime.deliver(&child, task, MessageKind::User, content.into()).await.map_err(words)?;
-        let text = outcome::of(&runtime, call.agent, &child, sent.first).await?;
-        Ok(Outcome::json(&json!({ "status": "ok", "agent": child, "template": template, "text": text })))
+        let text = outcome::of(&runtime, call.agent, &child, sent.first).await;
+        let mut outcome = match text {
+            Ok(text) => {
+                Outcome::json(&json!({ "status": "ok", "agent": child, "template": template, "text": text }))
+            }
+            Err(words) => Outcome::error(words),
+        };
+        match runtime.load(&child).await {
+            Ok(kept) => outcome.requests.push(Request::Charge(kept.agent().spent())),
+            Err(error) => {
+                tracing::warn!(agent = %child, %error, "what an agent cost does not count for the one that it worked for");
+            }
+        }
+        Ok(outcome)
     }
 
     /// Makes the agent that is to work for this call. Gives its template.
@@ -96,15 +106,43 @@ impl TaskRun {
         let template = self.shared.templates.get(name).map_err(|error| error.to_string())?;
         let depth = template.subagents.depth.min(self.depth.saturating_sub(1));
         let is_less = depth != template.subagents.depth;
-        let overrides = is_less.then(|| json!({ "subagents": { "depth": depth } }));
+        let mut overrides: Map<String, Value> = Map::new();
+        if is_less {
+            overrides.insert("subagents".to_owned(), json!({ "depth": depth }));
+        }
         let metadata = Some(json!({ "task": wanted.description, "parent": call.agent, "call": call.id }));
         let parent = runtime.load(call.agent).await.map_err(words)?;
+        if let Some(limits) = left(parent.agent(), &template)? {
+            overrides.insert("limits".to_owned(), limits);
+        }
+        let overrides = Some(Value::Object(overrides)).filter(|changes| *changes != json!({}));
         let owner = Owner { request: None, ..parent.owner().clone() };
         let (id, template) = (Some(child.clone()), name.clone());
         let request = CreateAgent { id, template, template_version: None, overrides, metadata, owner };
         runtime.make(request, Some((parent.agent(), call.id))).await.map_err(words)?;
         Ok(name.clone())
     }
+}
+
+/// The limits of an agent that works for another one, where that one's leave it less than its template does.
+///
+/// # Errors
+/// Where nothing is left.
+fn left(parent: &Agent, template: &Template) -> Result<Option<Value>, String> {
+    let (limits, spent, own) = (&parent.config().limits, parent.spent(), &template.limits);
+    let usd = limits.usd.map(|limit| limit.saturating_sub(spent.usd));
+    let tokens = limits.tokens.map(|limit| limit.saturating_sub(spent.tokens));
+    if usd == Some(Usd::ZERO) || tokens == Some(0) {
+        return Err("nothing was done: the limits of this agent leave nothing for another one".to_owned());
+    }
+    let mut less = Map::new();
+    if let Some(usd) = usd.filter(|left| own.usd.is_none_or(|own| *left < own)) {
+        less.insert("usd".to_owned(), json!(usd));
+    }
+    if let Some(tokens) = tokens.filter(|left| own.tokens.is_none_or(|own| *left < own)) {
+        less.insert("tokens".to_owned(), json!(tokens));
+    }
+    Ok(Some(Value::Object(less)).filter(|less| *less != json!({})))
 }
 
 /// The template of an agent that was found, if it is one of this call's.
@@ -141,6 +179,7 @@ fn described(templates: &[Arc<Template>]) -> Description {
         effect: EffectClass::Idempotent,
         mutates: Some(true),
         timeout: LONGEST,
+        waits: true,
         ..ToolSpec::default()
     };
     let texts = ["description", "prompt", "template", "agent_template_id", "context"];

@@ -11,7 +11,7 @@ use seawall_types::Pattern;
 use serde::{Deserialize, Serialize};
 
 use super::settings::duration;
-use crate::hooks::{self, Declared, Hook, How, Moment, Program};
+use crate::hooks::{self, Declared, Hook, How, Moment, OnFailure, Program};
 
 /// The hooks of a template, by the moments at which they are asked; several of one moment in their order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct HookSettings {
     /// How long it may take.
     #[serde(default = "time", with = "duration")]
     pub timeout: Duration,
+    /// What becomes of what it was asked about, where it fails: `deny` (default) or `allow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
 }
 
 fn time() -> Duration {
@@ -128,6 +131,9 @@ impl HookSettings {
         if !is_of_tools && !self.tools.is_empty() {
             return Err("tools: only hooks before and after tools are about some; leave it out".to_owned());
         }
+        if moment == Moment::MessagesChanged && self.on_failure.is_some() {
+            return Err("on_failure: nothing waits for this hook; leave it out".to_owned());
+        }
         if self.timeout.is_zero() {
             return Err("timeout: nothing is done in no time; write for example 5s".to_owned());
         }
@@ -157,7 +163,8 @@ impl HookSettings {
                 (self.command.first().cloned().unwrap_or_default(), How::Command(program))
             }
         };
-        Ok(Declared { name, moment, tools, timeout: self.timeout, how })
+        let on_failure = self.on_failure.unwrap_or_default();
+        Ok(Declared { name, moment, tools, timeout: self.timeout, on_failure, how })
     }
 }
 

@@ -71,9 +71,12 @@ async fn request(stream: &mut TcpStream) -> Value {
 
 /// An agent whose template has this hook.
 async fn watched(moment: &str, operator: &Operator) -> (Stage, AgentId) {
+    watched_by(moment, json!({"url": operator.url, "timeout": "500ms"})).await
+}
+
+async fn watched_by(moment: &str, hook: Value) -> (Stage, AgentId) {
     let stage = Stage::with(settings(), EffectClass::Idempotent);
     stage.tool.ends.add_permits(10);
-    let hook = json!({"url": operator.url, "timeout": "500ms"});
     stage.runtime.templates().add(template("openai", &json!({"id": "watched", "hooks": {moment: [hook]}})));
     let id = stage.agent_of("a", "watched", None).await;
     (stage, id)
@@ -176,7 +179,7 @@ async fn a_hook_after_a_tool_puts_something_in_the_results_place() {
     for (answers, words, failures) in [
         ((200, json!({"decision": "rewrite", "result": "all fine"})), "all fine", 0),
         ((200, json!({"decision": "deny", "reason": "secret"})), "withholds its result: secret", 0),
-        ((500, json!({})), "done 7", 1),
+        ((500, json!({})), "could not look at its result, which is withheld: it answered 500", 1),
     ] {
         let operator = Operator::who(move |_| Some(answers.clone())).await;
         let (stage, id) = watched("post_tool", &operator).await;
@@ -241,6 +244,32 @@ async fn a_hook_after_the_model_is_heard_before_anybody_hears_the_model() {
     assert!(refused.status == Status::Failed && refused.error.unwrap().1.contains("too rude"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_is_not_heard_where_a_hook_after_it_fails() {
+    let operator = Operator::who(|_| None).await;
+    let (stage, id) = watched("post_model", &operator).await;
+    let refused = stage.complete(&id, "m1", "sim:text rude").await;
+    let why = refused.error.unwrap().1;
+    assert!(refused.status == Status::Failed && why.contains("withheld: it did not answer within"), "{why}");
+    let mut feed = stage.runtime.follow(&id, &[Channel::Progress], 0);
+    while let Some(told) = feed.try_next().await.unwrap() {
+        assert!(!told.json.contains("rude"), "{}", told.json);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hook_that_only_watches_may_fail_and_is_told_of() {
+    for moment in ["pre_tool", "post_tool", "pre_model", "post_model"] {
+        let operator = Operator::who(|_| Some((500, json!({})))).await;
+        let (stage, id) = watched_by(moment, json!({"url": operator.url, "on_failure": "allow"})).await;
+        let completed = stage.complete(&id, "m1", WORK).await;
+        assert_eq!((completed.status, completed.text.as_deref()), (Status::Ok, Some("worked")), "{moment}");
+        assert_eq!(result(&stage, &id).await, (false, "done 7".to_owned()), "{moment}");
+        let told = errors(&stage, &id).await;
+        assert!(!told.is_empty() && told.iter().all(|error| error.contains(moment)), "{told:?}");
+    }
+}
+
 /// A hook in this program.
 #[derive(Debug, Default)]
 struct Counting {
@@ -293,6 +322,8 @@ async fn hooks_are_the_operators_and_a_wrong_one_refuses_the_file() {
         ("pre_model: [{ url: 'http://x/', tools: [a] }]", "hooks.pre_model: tools"),
         ("pre_tool: [{ url: 'http://x/', timeout: 0s }]", "timeout"),
         ("before_tool: [{ url: 'http://x/' }]", "before_tool"),
+        ("pre_tool: [{ url: 'http://x/', on_failure: ignore }]", "ignore"),
+        ("messages_changed: [{ url: 'http://x/', on_failure: deny }]", "nothing waits for this hook"),
     ] {
         let text = format!("id: t\nmodel: {{ provider: openai, name: m }}\nhooks: {{ {hook} }}\n");
         let refused = Template::parse(&text, std::path::Path::new("t.yaml")).unwrap_err().to_string();

@@ -10,8 +10,9 @@ use seawall_runtime::{Settings, Status};
 use seawall_store::AgentStore;
 use seawall_store::agents::CallQuery;
 use seawall_store::memory::MemoryAgents;
+use serde_json::json;
 
-use crate::stage::{Counted, Stage, settings, until, within};
+use crate::stage::{Counted, Stage, settings, template, until, within};
 
 fn store() -> Arc<dyn AgentStore> {
     Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())))
@@ -81,5 +82,58 @@ async fn agents_of_a_runtime_that_stops_go_on_at_another() {
         let calls =
             store.calls(&CallQuery { agent: Some(id), most: 9, ..CallQuery::default() }).await.unwrap();
         assert_eq!(calls[0].call.state, state, "{effect:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_front_says_that_it_is_there_until_it_ends() {
+    let store = store();
+    let front = Settings { works: false, ..settings() };
+    let front = Stage::on(Arc::clone(&store), front, Counted::new("work", EffectClass::Pure));
+    let there = within(async {
+        loop {
+            if let Some(worker) = store.workers().await.unwrap().pop() {
+                return worker;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(there.await.max_agents, 0, "it takes up nothing");
+    assert!(front.runtime.stop(Duration::from_secs(10)).await);
+    assert!(store.workers().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_a_process_died_over_has_not_failed_because_the_next_one_has_no_such_tool() {
+    for (effect, state) in [
+        (EffectClass::Idempotent, CallState::Sealed),
+        (EffectClass::Keyed, CallState::Sealed),
+        // It does nothing: there is nothing to be in doubt about.
+        (EffectClass::Pure, CallState::Failed),
+    ] {
+        let store = store();
+        let first = Stage::on(Arc::clone(&store), settings(), Counted::new("work", effect));
+        // What the next process does not know: the tool of one agent, the template of the other.
+        first.runtime.templates().add(template("openai", &json!({ "id": "own" })));
+        let agents = [first.agent("a").await, first.agent_of("b", "own", None).await];
+        for id in &agents {
+            first.send(id, "m1", "sim:tool work {\"n\": 1}\nsim:turn 1 sim:text gone on").await;
+        }
+        until(|| first.tool.begun() == 2).await;
+        assert!(first.runtime.stop(Duration::from_secs(10)).await);
+        let second = Stage::on(Arc::clone(&store), settings(), Counted::new("other", effect));
+        for id in agents {
+            let settled = async || loop {
+                let query = CallQuery { agent: Some(id.clone()), most: 9, ..CallQuery::default() };
+                let call = store.calls(&query).await.unwrap()[0].call.clone();
+                if call.state.is_settled() {
+                    return call;
+                }
+                tokio::task::yield_now().await;
+            };
+            let call = within(settled()).await;
+            assert_eq!(call.state, state, "{id} {effect:?}: {:?}", call.result);
+        }
+        assert_eq!(second.tool.begun(), 0);
     }
 }

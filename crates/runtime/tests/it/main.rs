@@ -9,11 +9,14 @@
     reason = "a test panics when something is not as claimed, and its tasks end with it"
 )]
 
+mod dozing;
 mod endings;
 mod failures;
+mod files;
 mod following;
 mod hooks;
 mod leases;
+mod rooms;
 mod schedules;
 mod scripted;
 mod shrinking;
@@ -22,4 +25,5 @@ mod stage;
 mod subagents;
 mod todos;
 mod turns;
+mod watching;
 mod wires;

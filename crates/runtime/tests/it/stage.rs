@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -184,6 +184,8 @@ struct Given {
     options: Options,
     model: Option<Arc<dyn Model>>,
     hooks: Vec<Arc<dyn Hook>>,
+    /// The folder of the agents' places, and that they have the tools that are built in.
+    places: Option<PathBuf>,
 }
 
 impl Stage {
@@ -216,6 +218,12 @@ impl Stage {
         Self::made(store, settings(), tool, Given { hooks, ..Given::default() })
     }
 
+    /// One whose agents have files, in places in this folder, and the tools for them.
+    pub(crate) fn with_files(store: Arc<dyn AgentStore>, settings: Settings, places: &Path) -> Self {
+        let tool = Counted::new("work", EffectClass::Idempotent);
+        Self::made(store, settings, tool, Given { places: Some(places.to_owned()), ..Given::default() })
+    }
+
     /// A runtime on this store: another one beside those that use it already.
     pub(crate) fn on(store: Arc<dyn AgentStore>, settings: Settings, tool: Arc<Counted>) -> Self {
         Self::made(store, settings, tool, Given::default())
@@ -242,7 +250,7 @@ impl Stage {
         tool: Arc<Counted>,
         given: Given,
     ) -> Self {
-        let Given { options: sim_options, model, hooks } = given;
+        let Given { options: sim_options, model, hooks, places } = given;
         let folder = tempfile::tempdir().unwrap();
         let options = seawall_trace::Options::new(folder.path().join("runs"));
         let (writer, trace) =
@@ -255,7 +263,9 @@ impl Stage {
             templates.add(template(provider, &json!({})));
         }
         crate::subagents::templates().into_iter().for_each(|template| templates.add(template));
-        let tools = Registry::with([Arc::clone(&tool) as Arc<dyn Tool>]).unwrap();
+        let built_in = places.iter().flat_map(|_| seawall_tools::built_in());
+        let tools = Registry::with([Arc::clone(&tool) as Arc<dyn Tool>].into_iter().chain(built_in)).unwrap();
+        let places = places.unwrap_or_else(|| folder.path().join("agents"));
         let last = Arc::default();
         let runtime = Runtime::start(Parts {
             store: Arc::clone(&store),
@@ -270,7 +280,7 @@ impl Stage {
             requester: Requester::new(&seawall_llm_client::client_config().unwrap(), Duration::from_secs(5)),
             hooks,
             clock,
-            settings: Settings { places: folder.path().join("agents"), ..settings },
+            settings: Settings { places, ..settings },
         });
         Self { runtime, sim, tool, store, last, _folder: folder, _writer: Arc::new(writer) }
     }

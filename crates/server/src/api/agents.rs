@@ -1,4 +1,4 @@
-//! `/api/agents`: durable agents over HTTP. One file a subject; what is decided, kept and run is the runtime's.
+//! `/api/agents`, `/api/rooms`: durable agents over HTTP. One file a subject; what is decided, kept and run is the runtime's.
 //!
 //! Every route looks the agent up for its caller first ([`Found`]): who has a tenant sees the agents of that tenant alone, and
 //! is told of all others that they are not there.
@@ -20,6 +20,7 @@ mod making;
 mod messages;
 mod refusal;
 mod repairing;
+mod rooms;
 mod schedules;
 mod searching;
 mod todos;
@@ -69,6 +70,11 @@ pub(super) fn routes(app: &App) -> Router<Arc<App>> {
         .route("/api/agents/{id}/resume", post(repairing::resume))
         .route("/api/agents/{id}/stats", get(figures::stats))
         .route("/api/agents/{id}/consistency", get(figures::consistency))
+        .route("/api/rooms", get(rooms::list).post(rooms::create))
+        .route("/api/rooms/{id}", get(rooms::show).delete(rooms::remove))
+        .route("/api/rooms/{id}/members", get(rooms::members).post(rooms::join))
+        .route("/api/rooms/{id}/members/{member}", delete(rooms::leave))
+        .route("/api/rooms/{id}/messages", get(rooms::history).post(rooms::say))
         .route("/api/messages", get(searching::messages))
         .route("/api/tool-calls", get(searching::calls))
         .route("/api/stats", get(searching::stats))

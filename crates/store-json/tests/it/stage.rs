@@ -144,7 +144,7 @@ impl Actor {
         );
         let result =
             ToolResult { content: [Block::text(format!("seen for {words}"))].into(), is_error: false };
-        self.give(store, ToolFinished { call, attempt: 1, result });
+        self.give(store, ToolFinished { call, attempt: 1, result, spent: None });
         self.answer(store, [Answer::Block(Block::text(format!("done with {words}")))]);
     }
 

@@ -1,8 +1,7 @@
-//! Servers for tests: one that all tests of a run share, each in a database of its own, and others that a test may kill.
+//! The server that all tests of a run share, each in a database of its own, and PgBouncer before it.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -11,9 +10,11 @@ use std::time::Duration;
 use seawall_base::tasks::Group;
 use seawall_store::conformance::agents::{Opened, Time};
 use seawall_store_postgres::{Options, PostgresStore};
+use seawall_test_support::{free_port, run};
 use seawall_types::Timestamp;
-use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
+
+pub(crate) use seawall_test_support::{Postgres as Own, Server};
 
 /// The database that is copied for each test: the schema is in it.
 const TEMPLATE: &str = "seawall_template";
@@ -25,108 +26,11 @@ pub(crate) enum Way {
     Pooled,
 }
 
-/// A server in a folder.
-#[derive(Debug, Clone)]
-pub(crate) struct Server {
-    pub(crate) folder: PathBuf,
-    pub(crate) port: u16,
-}
-
-impl Server {
-    /// Makes a cluster and starts it. `settings` are lines of its configuration.
-    fn make(folder: &Path, settings: &str) -> Self {
-        let server = Self { folder: folder.to_owned(), port: free_port() };
-        give_away(folder);
-        let data = server.data();
-        as_server(
-            &program("initdb"),
-            &["-D", &data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C"],
-        );
-        let given = format!(
-            "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = '{}'\nmax_connections = 300\n{settings}\n",
-            server.port,
-            folder.display()
-        );
-        let file = folder.join("data/postgresql.conf");
-        fs::write(&file, fs::read_to_string(&file).unwrap() + &given).unwrap();
-        server.start();
-        server
-    }
-
-    fn data(&self) -> String {
-        self.folder.join("data").display().to_string()
-    }
-
-    pub(crate) fn start(&self) {
-        let log = self.folder.join("log").display().to_string();
-        as_server(&program("pg_ctl"), &["-D", &self.data(), "-l", &log, "-w", "-t", "60", "start"]);
-    }
-
-    pub(crate) fn restart(&self) {
-        let log = self.folder.join("log").display().to_string();
-        as_server(&program("pg_ctl"), &["-D", &self.data(), "-l", &log, "-m", "fast", "-w", "restart"]);
-    }
-
-    /// The main process, of which all others are children.
-    pub(crate) fn pid(&self) -> i32 {
-        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
-        file.lines().next().unwrap().trim().parse().unwrap()
-    }
-
-    /// Runs SQL as the superuser.
-    pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
-        let folder = self.folder.display().to_string();
-        let port = self.port.to_string();
-        let arguments =
-            ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", &folder, "-p", &port, "-U", "postgres"];
-        let done =
-            Command::new(program("psql")).args(arguments).args(["-d", database, "-c", sql]).output().unwrap();
-        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8(done.stdout).unwrap().trim().to_owned()
-    }
-
-    /// The address of a database over TCP, as libpq has it.
-    pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
-    }
-
-    /// The address of a database over the socket.
-    pub(crate) fn socket_url(&self, database: &str) -> String {
-        format!("postgres://postgres@/{database}?host={}&port={}", self.folder.display(), self.port)
-    }
-
-    /// A connection that is no store's.
-    pub(crate) async fn client(&self, database: &str) -> Client {
-        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls).await.unwrap();
-        drop(Group::new().spawn("a test's connection", async move { drop(connection.await) }));
-        client
-    }
-}
-
-/// A server of one test, which ends with it.
-#[derive(Debug)]
-pub(crate) struct Own {
-    pub(crate) server: Server,
-    _folder: TempDir,
-}
-
-impl Own {
-    pub(crate) fn new(settings: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("seawall-pg-").tempdir().unwrap();
-        Self { server: Server::make(folder.path(), settings), _folder: folder }
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        let file = self.server.folder.join("data/postmaster.pid");
-        if file.exists() {
-            kill(self.server.pid(), "-QUIT");
-            while file.exists() {
-                std::thread::yield_now();
-            }
-        }
-    }
+/// A connection that is no store's.
+pub(crate) async fn client(server: &Server, database: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(&server.url(database), NoTls).await.unwrap();
+    drop(Group::new().spawn("a test's connection", async move { drop(connection.await) }));
+    client
 }
 
 /// The server of all tests, and PgBouncer before it.
@@ -191,7 +95,7 @@ fn start_pooler(server: &Server) -> u16 {
     fs::write(server.folder.join("users"), "\"postgres\" \"\"\n").unwrap();
     let program = Path::new("/usr/sbin/pgbouncer");
     assert!(program.exists(), "{} is missing: install the Debian package pgbouncer", program.display());
-    as_server(program, &["-d", &file.display().to_string()]);
+    run(program, &["-d", &file.display().to_string()]);
     while !server.folder.join("pgbouncer.pid").exists() {
         std::thread::yield_now();
     }
@@ -217,58 +121,8 @@ fn keep(folder: &Path) {
     drop(keeper.spawn().unwrap());
 }
 
-/// A program of the newest PostgreSQL there is.
-fn program(name: &str) -> PathBuf {
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<_> = versions
-        .filter_map(|version| {
-            Some((version.file_name().to_str()?.parse::<u32>().ok()?, version.path().join("bin")))
-        })
-        .filter(|(_, programs)| programs.join("initdb").exists())
-        .collect();
-    found.sort();
-    let newest = found.pop().expect("PostgreSQL is missing: install the Debian package postgresql");
-    newest.1.join(name)
-}
-
-/// Runs a program as somebody who may run a server: root may not.
-fn as_server(program: &Path, arguments: &[&str]) {
-    let mut command = if is_root() {
-        let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--"]).arg(program);
-        command
-    } else {
-        Command::new(program)
-    };
-    // Servers that go on hold none of the test's own ends of pipes.
-    let status = command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .current_dir("/");
-    let status = status.status().unwrap();
-    assert!(status.success(), "{} {arguments:?}: {status}", program.display());
-}
-
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
-pub(crate) fn give_away(folder: &Path) {
-    if is_root() {
-        assert!(Command::new("chown").arg("postgres:").arg(folder).status().unwrap().success());
-    }
-}
-
 pub(crate) fn kill(pid: i32, signal: &str) {
     assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
-}
-
-/// A port of which nobody else knows yet.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A database of one test, on the shared server. It goes with it.
@@ -306,7 +160,7 @@ impl Database {
     }
 
     pub(crate) async fn client(&self) -> Client {
-        self.shared.server.client(&self.name).await
+        client(&self.shared.server, &self.name).await
     }
 }
 

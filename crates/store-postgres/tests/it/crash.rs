@@ -85,13 +85,13 @@ async fn events(store: &PostgresStore) -> u64 {
 
 #[test]
 fn a_server_that_is_restarted_loses_nothing_acknowledged() {
-    let own = Own::new("");
+    let own = Own::start("");
     survives(&own.server, || own.server.restart());
 }
 
 #[test]
 fn a_server_that_is_killed_loses_nothing_acknowledged() {
-    let own = Own::new("");
+    let own = Own::start("");
     survives(&own.server, || {
         // The main process dies at once; its children notice, and none may be left when another one begins.
         let pid = own.server.pid();

@@ -16,6 +16,7 @@ mod races;
 mod schema;
 mod stage;
 mod tls;
+mod together;
 
 use crate::cluster::Way;
 

@@ -56,7 +56,7 @@ fn somebody_who_reads_for_hours_keeps_nobody_from_working() {
 #[test]
 fn a_turn_of_a_holder_is_in_no_index() {
     run(async {
-        let own = Own::new("fsync = off\nautovacuum = off");
+        let own = Own::start("fsync = off\nautovacuum = off");
         let options = Options::parse(&own.server.url("postgres")).unwrap();
         let store = Arc::new(PostgresStore::open(&options).unwrap());
         let mut stage = Stage::new(&store, "a").await;

@@ -1,7 +1,7 @@
 //! Tables: who makes them, who may not, and what is not touched.
 
 use seawall_store::{AgentStore, StoreError};
-use seawall_store_postgres::{Options, PostgresStore};
+use seawall_store_postgres::{Options, PostgresStore, Scratch};
 
 use crate::Way;
 use crate::cluster::{Database, Own, shared};
@@ -28,6 +28,49 @@ fn many_programs_that_begin_at_once_make_the_tables_once() {
 }
 
 #[test]
+fn who_only_asks_for_a_store_makes_none() {
+    let name = format!("test_{:016x}", fastrand::u64(..));
+    let server = &shared().server;
+    server.sql("postgres", &format!("create database {name}"));
+    let options = Options::parse(&server.url(&name)).unwrap();
+    assert!(PostgresStore::existing(&options).unwrap().is_none());
+    assert_eq!(server.sql(&name, "select count(*) from pg_class where relname like 'seawall%'"), "0");
+    drop(PostgresStore::open(&options).unwrap());
+    assert!(PostgresStore::existing(&options).unwrap().is_some());
+    server.sql("postgres", &format!("drop database {name} with (force)"));
+}
+
+#[test]
+fn a_store_for_a_while_sees_nobodys_agents_and_leaves_nothing_behind() {
+    run(async {
+        let database = Database::new();
+        let options = Options::parse(&database.url(Way::Direct)).unwrap();
+        let others = std::sync::Arc::new(PostgresStore::open(&options).unwrap());
+        let stage = Stage::new(&others, "a").await;
+        database
+            .sql("create schema seawall_capacity_1600000000_7; create schema seawall_capacity_9600000000_7");
+        let scratch = tokio::task::block_in_place(|| Scratch::open(&options)).unwrap();
+        assert!(scratch.store().load(stage.kept.id()).await.unwrap().is_none());
+        assert!(scratch.store().renew(&worker("v")).await.unwrap());
+        assert!(scratch.store().claim_due(&worker("v").id, 9).await.unwrap().is_empty());
+        drop(Stage::new(scratch.store(), "b").await);
+        assert_eq!(others.stats(None).await.unwrap().agents, 1);
+        scratch.store().close().await.unwrap();
+        tokio::task::block_in_place(|| scratch.remove()).unwrap();
+        let left = "select string_agg(nspname, ' ') from pg_namespace where nspname like 'seawall%'";
+        assert_eq!(database.sql(left), "seawall_capacity_9600000000_7", "what is an hour old goes too");
+    });
+}
+
+#[test]
+fn a_pooler_is_told_from_a_server_before_a_schema_is_made() {
+    let database = Database::new();
+    let error = Scratch::open(&Options::parse(&database.url(Way::Pooled)).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("name the server itself"), "{error}");
+    assert_eq!(database.sql("select count(*) from pg_namespace where nspname like 'seawall%'"), "0");
+}
+
+#[test]
 fn tables_of_a_newer_program_are_not_touched() {
     let database = Database::new();
     database.sql("insert into seawall_agent_schema (version) values (99)");
@@ -41,7 +84,7 @@ fn tables_of_a_newer_program_are_not_touched() {
 #[test]
 fn a_role_that_may_only_work_needs_no_more() {
     run(async {
-        let own = Own::new("fsync = off");
+        let own = Own::start("fsync = off");
         let page =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/postgres.md")).unwrap();
         let part = |name: &str| {

@@ -35,14 +35,14 @@ fn opens(server: &Server, host: &str, parameters: &str) -> Result<(), StoreError
 
 #[test]
 fn as_much_is_checked_as_is_asked_for() {
-    let own = Own::new("fsync = off");
+    let own = Own::start("fsync = off");
     let folder = &own.server.folder;
     certify(folder);
     own.server.sql("postgres", "alter system set ssl_cert_file = '../server.pem'");
     own.server.sql("postgres", "alter system set ssl_key_file = '../server.key'");
     own.server.sql("postgres", "alter system set ssl = on");
     for file in ["server.key", "server.pem"] {
-        crate::cluster::give_away(&folder.join(file));
+        seawall_test_support::give_away(&folder.join(file));
     }
     own.server.restart();
 

@@ -32,17 +32,21 @@ const HELD: &str =
 /// No lease lasts longer than its length from the time `?1`, as one does whose end was reckoned before the clock was put back.
 const SHORTEN: &str = "UPDATE agent_worker SET until = ?1 + lease WHERE until > ?1 + lease";
 
-/// Nobody holds it who is alive at the time `?1`. What is due since it was written is due at once, also where the clock was
-/// put back since.
-const NEXT_DUE: &str = "SELECT min(CASE WHEN due <= updated_at THEN min(due, ?1) ELSE due END) FROM agent
-  WHERE due IS NOT NULL AND (holder IS NULL OR holder NOT IN (SELECT id FROM agent_worker WHERE until > ?1))";
+/// What is due since it was written is due at once, also where the clock was put back since; what sleeps is due at its
+/// time. They are looked for apart, each in an index of its own. Nobody holds it who is alive at the time `?1`.
+const NEXT_DUE: &str = "SELECT min(due) FROM (
+  SELECT min(min(due), ?1) AS due FROM agent WHERE due <= updated_at
+    AND (holder IS NULL OR holder NOT IN (SELECT id FROM agent_worker WHERE until > ?1))
+  UNION ALL SELECT due FROM (SELECT due FROM agent WHERE due > updated_at
+    AND (holder IS NULL OR holder NOT IN (SELECT id FROM agent_worker WHERE until > ?1)) ORDER BY due LIMIT 1))";
 
 /// Tenants of whom an agent is due, the nameless one among them.
-const TENANTS: &str =
-    "SELECT DISTINCT tenant FROM agent WHERE due IS NOT NULL AND (due <= ?1 OR due <= updated_at)";
+const TENANTS: &str = "SELECT tenant FROM agent WHERE due <= updated_at
+  UNION SELECT tenant FROM agent INDEXED BY agent_timer WHERE due > updated_at AND due <= ?1";
 
-const DUE: &str = "SELECT id, due FROM agent
-  WHERE tenant IS ?2 AND due IS NOT NULL AND (due <= ?1 OR due <= updated_at)
+const DUE: &str = "SELECT id, due FROM agent WHERE tenant IS ?2 AND due <= updated_at
+    AND (holder IS NULL OR holder NOT IN (SELECT id FROM agent_worker WHERE until > ?1))
+  UNION ALL SELECT id, due FROM agent WHERE tenant IS ?2 AND due > updated_at AND due <= ?1
     AND (holder IS NULL OR holder NOT IN (SELECT id FROM agent_worker WHERE until > ?1))
   ORDER BY due, id LIMIT ?3";
 
@@ -51,9 +55,10 @@ const RUNNING: &str = "SELECT tenant, count(*) FROM agent
 
 const STATES: &str = "SELECT state, count(*) FROM agent WHERE NOT archived GROUP BY state";
 
-const WAITING: &str = "SELECT tenant, count(*), min(due) FROM agent
-  WHERE due IS NOT NULL AND (due <= ?1 OR due <= updated_at)
-    AND (holder IS NULL OR holder NOT IN (SELECT id FROM agent_worker WHERE until > ?1)) GROUP BY tenant";
+const WAITING: &str = "SELECT tenant, count(*), min(due) FROM (
+  SELECT tenant, due, holder FROM agent WHERE due <= updated_at
+  UNION ALL SELECT tenant, due, holder FROM agent WHERE due > updated_at AND due <= ?1)
+  WHERE holder IS NULL OR holder NOT IN (SELECT id FROM agent_worker WHERE until > ?1) GROUP BY tenant";
 
 fn rows<T>(
     connection: &Connection,
@@ -223,4 +228,33 @@ pub(super) fn next_due(connection: &Connection, now: Timestamp) -> Result<Option
     let read = |row: &Row<'_>| row.get::<_, Option<i64>>(0);
     let next = next.and_then(|mut next| next.query_row([micros(now)], read)).map_err(failed)?;
     Ok(next.map(|due| Timestamp::from_micros(count(due))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    /// What is looked for every second, on a store of many agents that sleep.
+    #[test]
+    fn who_looks_for_what_is_due_walks_past_nobody_who_sleeps() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        for sql in [NEXT_DUE, TENANTS, DUE, WAITING] {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let count = plan.parameter_count();
+            let steps =
+                plan.query_map(rusqlite::params_from_iter(vec![1_i64; count]), |row| row.get("detail"));
+            let steps: Vec<String> = steps.unwrap().collect::<SqlResult<_>>().unwrap();
+            let looks: Vec<_> = steps.iter().filter(|step| step.contains(" agent ")).collect();
+            assert_eq!(looks.len(), 2, "one look for each kind: {steps:?}");
+            for look in looks {
+                let is_short = look.contains("INDEX agent_at_once") || look.contains("due<?");
+                // The first of those that sleep, by their times.
+                let is_first =
+                    sql == NEXT_DUE && look.contains("INDEX agent_timer") && !look.contains("agent_timer_of");
+                assert!(is_short || is_first, "{look} in {steps:?}");
+            }
+        }
+    }
 }

@@ -27,6 +27,8 @@ const EVENTS: &str = "SELECT seq, body, blob FROM agent_event
 
 const BLOB: &str = "SELECT bytes FROM agent_blob WHERE agent = ?1 AND hash = ?2";
 
+const HAS_BLOB: &str = "SELECT 1 FROM agent_blob WHERE agent = ?1 AND hash = ?2";
+
 const ACCEPTED: &str = "SELECT * FROM agent_accepted WHERE agent = ?1 AND message = ?2";
 
 const SNAPSHOTS: &str = "SELECT * FROM agent_snapshot WHERE agent = ?1 ORDER BY seq";
@@ -78,6 +80,12 @@ pub(super) fn blob(
         Some(number) => Reading { connection, id, number }.blob(blob),
         None => Ok(None),
     }
+}
+
+pub(super) fn has_blob(connection: &Connection, id: &AgentId, blob: &BlobId) -> Result<bool, StoreError> {
+    let Some(number) = number(connection, id)? else { return Ok(false) };
+    let found = connection.prepare_cached(HAS_BLOB);
+    found.and_then(|mut found| found.exists(params![number, blob.as_bytes()])).map_err(failed)
 }
 
 pub(super) fn accepted(

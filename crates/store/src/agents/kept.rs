@@ -111,6 +111,31 @@ impl Kept {
         self.window
     }
 
+    /// Lets go of the messages, which the store has. Until [`Kept::with_messages`] it is for no decision about the agent.
+    #[must_use]
+    pub fn without_messages(self) -> Self {
+        let agent = self.agent.without_history().with_history(self.summary().into_iter().collect());
+        Self { agent, ..self }
+    }
+
+    /// With the messages of its [window](Self::window) again, after [`Kept::without_messages`].
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where they are not as many.
+    pub fn with_messages(self, messages: impl IntoIterator<Item = Arc<Message>>) -> Result<Self, StoreError> {
+        let summary: Vec<_> = self.agent.history().iter().cloned().collect();
+        let before = summary.len();
+        let history: History = summary.into_iter().chain(messages).collect();
+        let there = history.len().saturating_sub(before);
+        if u64::try_from(there).ok() != Some(self.window.len()) {
+            let (id, window) = (self.id(), self.window);
+            let reason =
+                format!("of the messages {} to {} of {id} there are {there}", window.from, window.to);
+            return Err(StoreError::Corrupt { reason });
+        }
+        Ok(Self { agent: self.agent.with_history(history), ..self })
+    }
+
     /// Moves on by an event that was written by somebody else, or one that [expires](Event::expires).
     ///
     /// # Errors
@@ -214,6 +239,11 @@ impl Kept {
                 let (seq, at) = (event.seq, event.at);
                 append.accepted.push(Accepted { message: id.clone(), content, seq, at });
             }
+            Fact::RoomSaid { id, from, text, only, .. } => {
+                let content = Accepted::hash_of_said(from, text, only)?;
+                let (seq, at) = (event.seq, event.at);
+                append.accepted.push(Accepted { message: id.clone(), content, seq, at });
+            }
             Fact::SnapshotTaken { id, label } => {
                 let (id, label) = (Arc::clone(id), label.clone());
                 append.snapshots.push(SnapshotRow { id, label, seq: event.seq, at: event.at });
@@ -224,12 +254,16 @@ impl Kept {
     }
 
     fn keep_state(&mut self, blobs: &mut Vec<(super::BlobId, Vec<u8>)>) -> Result<State, StoreError> {
-        let history = self.agent.history();
-        let in_window = usize::try_from(self.window.len()).unwrap_or(usize::MAX);
-        let summary = if history.len() > in_window { history.iter().next().cloned() } else { None };
-        let body = Body::of(&Folded { agent: self.agent.without_history(), summary }, blobs)?;
+        let body = Body::of(&Folded { agent: self.agent.without_history(), summary: self.summary() }, blobs)?;
         self.state = self.seq;
         Ok(State { seq: self.seq, window: self.window, body })
+    }
+
+    /// What stands before the messages of the window.
+    fn summary(&self) -> Option<Arc<Message>> {
+        let history = self.agent.history();
+        let in_window = usize::try_from(self.window.len()).unwrap_or(usize::MAX);
+        if history.len() > in_window { history.iter().next().cloned() } else { None }
     }
 
     /// Its name.

@@ -28,14 +28,14 @@ impl fmt::Display for WorkerId {
     }
 }
 
-/// A process that runs agents.
+/// A process that runs agents, or only accepts what others say to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
     /// Its name.
     pub id: WorkerId,
     /// For how long from now it is to be taken for alive.
     pub lease: Duration,
-    /// How many agents it would hold at once.
+    /// How many agents it would hold at once. 0: it takes up none, but writes for them.
     pub max_agents: u32,
 }
 

@@ -275,6 +275,10 @@ impl<S: AgentStore + ?Sized> AgentStore for Measured<S> {
         self.timed(Kind::Load, move |store| store.blob(id, blob))
     }
 
+    fn has_blob<'a>(&'a self, id: &'a AgentId, blob: &'a BlobId) -> Pending<'a, bool> {
+        self.timed(Kind::Load, move |store| store.has_blob(id, blob))
+    }
+
     fn purge<'a>(&'a self, id: &'a AgentId) -> Pending<'a, bool> {
         self.timed(Kind::Delete, |store| store.purge(id))
     }

@@ -70,6 +70,10 @@ fn contents(fact: &Fact) -> Vec<&[Block]> {
         | Fact::ScheduleRemoved { .. }
         | Fact::SchedulePlanned { .. }
         | Fact::ScheduleTriggered { .. }
+        | Fact::RoomJoined { .. }
+        | Fact::RoomLeft { .. }
+        | Fact::RoomSaid { .. }
+        | Fact::RoomDelivered { .. }
         | Fact::Noted { .. } => Vec::new(),
     }
 }

@@ -153,11 +153,23 @@ impl Accepted {
     /// # Errors
     /// [`StoreError::Corrupt`] where it can't be written as JSON.
     pub fn hash(kind: MessageKind, content: &[Block]) -> Result<[u8; 32], StoreError> {
-        let json = serde_json::to_vec(&(kind, content)).map_err(|error| StoreError::Corrupt {
-            reason: format!("a message can't be written as JSON: {error}"),
-        })?;
-        Ok(*blake3::hash(&json).as_bytes())
+        hashed(&(kind, content))
     }
+
+    /// The hash of what was said in a room: by whom, what, and to whom where that was said beside it.
+    ///
+    /// # Errors
+    /// As for [`hash`](Self::hash).
+    pub fn hash_of_said(from: &str, text: &str, only: &[Arc<str>]) -> Result<[u8; 32], StoreError> {
+        hashed(&("room", from, text, only))
+    }
+}
+
+fn hashed(said: &impl Serialize) -> Result<[u8; 32], StoreError> {
+    let json = serde_json::to_vec(said).map_err(|error| StoreError::Corrupt {
+        reason: format!("a message can't be written as JSON: {error}"),
+    })?;
+    Ok(*blake3::hash(&json).as_bytes())
 }
 
 /// A point of an agent's log that has a name.

@@ -16,6 +16,7 @@ mod leases;
 mod loading;
 mod log;
 mod queries;
+mod rooms;
 mod rows;
 mod several;
 mod stage;
@@ -37,6 +38,7 @@ pub use leases::*;
 pub use loading::*;
 pub use log::*;
 pub use queries::*;
+pub use rooms::*;
 pub use rows::*;
 pub use several::*;
 pub use walk::life;
@@ -142,6 +144,8 @@ macro_rules! agent_conformance {
             a_copy_overwrites_nothing
             forks_stand_by_themselves
             a_fork_takes_nobodys_name
+            a_room_is_due_until_everybody_has_heard
+            what_is_said_in_a_room_is_accepted_once
             what_one_writes_the_other_sees
             a_store_says_how_it_is
             nothing_works_after_the_end

@@ -168,6 +168,10 @@ impl AgentStore for MemoryAgents {
         self.now(|tables| Ok(tables.agents.get(id).and_then(|rows| rows.blob(blob)).map(<[u8]>::to_vec)))
     }
 
+    fn has_blob<'a>(&'a self, id: &'a AgentId, blob: &'a BlobId) -> Pending<'a, bool> {
+        self.now(|tables| Ok(tables.agents.get(id).is_some_and(|rows| rows.blob(blob).is_some())))
+    }
+
     fn purge<'a>(&'a self, id: &'a AgentId) -> Pending<'a, bool> {
         self.now(|tables| Ok(tables.agents.remove(id).is_some()))
     }

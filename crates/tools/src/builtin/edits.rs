@@ -43,7 +43,7 @@ struct Planned {
 enum Plan {
     Replace(Planned),
     /// An earlier attempt has done it.
-    IsDone,
+    IsDone(PathBuf, Hash),
 }
 
 /// Makes the edits: of each file all or none. How each of them ended, in their order.
@@ -61,7 +61,8 @@ pub(super) fn perform(work: &Work, edits: &[Edit<'_>]) -> Result<Vec<Done>, Fail
                 bytes += planned.old.bytes.len() + planned.new.len();
                 plans.push((file, planned));
             }
-            Ok(Plan::IsDone) => {
+            Ok(Plan::IsDone(path, after)) => {
+                pool.note(&path, after);
                 let earlier = before.as_ref().map(|journal| journal.done.as_slice()).unwrap_or_default();
                 for index in file.edits {
                     put(&mut done, index, earlier.get(index).cloned().unwrap_or(Done::Skipped));
@@ -113,7 +114,7 @@ fn plan(
     let hash = blake3::hash(&old.bytes);
     let record = before.and_then(|journal| journal.files.get(&located.shown));
     if record.is_some_and(|record| record.after == hash.to_string()) {
-        return Ok(Plan::IsDone);
+        return Ok(Plan::IsDone(located.path, hash));
     }
     // What an earlier attempt was about to change, it had found in order.
     let is_as_begun = record.is_some_and(|record| record.before == hash.to_string());
@@ -208,12 +209,15 @@ pub(super) fn find_out(work: &Work, edits: &[Edit<'_>]) -> Left {
     };
     let mut all_made = true;
     for (shown, record) in &journal.files {
-        let Ok((_, present)) = look(work, shown) else { return Left::Unknown };
-        let hash = blake3::hash(&present.bytes).to_string();
-        if hash == record.before {
+        let Ok((located, present)) = look(work, shown) else { return Left::Unknown };
+        let hash = blake3::hash(&present.bytes);
+        if hash.to_string() == record.before {
             all_made = false;
-        } else if hash != record.after {
+        } else if hash.to_string() != record.after {
             return Left::Unknown;
+        } else {
+            // Its own work, and no change of somebody else's.
+            work.place.pool().note(&located.path, hash);
         }
     }
     if all_made { Left::Made(journal.done) } else { Left::NotAll }

@@ -79,15 +79,15 @@ fn perform(work: &Work, arguments: &Arguments) -> Result<Value, Failure> {
 }
 
 /// A pattern, taken apart into the folder where its search begins and what is sought there.
-pub(super) struct Sought {
+pub(crate) struct Sought {
     /// From the working folder, or absolute.
-    pub(super) folder: String,
+    pub(crate) folder: String,
     glob: GlobMatcher,
 }
 
 impl Sought {
     /// Reads a pattern that begins in `cwd`.
-    pub(super) fn read(pattern: &str, cwd: &str) -> Result<Self, Failure> {
+    pub(crate) fn read(pattern: &str, cwd: &str) -> Result<Self, Failure> {
         let means = |name: &str| name.contains(['*', '?', '[', ']', '{', '}', '\\']);
         let mut names: Vec<&str> = pattern.split('/').filter(|name| *name != ".").collect();
         let plain = names.iter().take_while(|name| !means(name)).count().min(names.len().saturating_sub(1));
@@ -106,7 +106,7 @@ impl Sought {
         Ok(Self { folder, glob: glob.compile_matcher() })
     }
 
-    pub(super) fn matches(&self, path: &Path) -> bool {
+    pub(crate) fn matches(&self, path: &Path) -> bool {
         self.glob.is_match(path)
     }
 }

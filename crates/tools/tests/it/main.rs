@@ -7,6 +7,8 @@
     reason = "a test panics when something is not as claimed"
 )]
 
+mod attribute;
+mod changes;
 mod commands;
 mod edits;
 mod files;
@@ -17,4 +19,5 @@ mod searches;
 mod skills;
 mod support;
 mod todos;
+mod watching;
 mod web;

@@ -11,8 +11,9 @@ use super::sink::Files;
 use crate::totals::Tip;
 use crate::{Head, RunRow, layout, line};
 
-/// A buffer that has grown beyond this gives its memory back.
+/// A buffer that has grown beyond this gives its memory back, and so does one that is small, which is soon made anew.
 const KEEP_BUFFER: usize = 4 << 20;
+const SMALL_BUFFER: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct RunLog {
@@ -100,8 +101,9 @@ impl RunLog {
         let bytes = self.buffer.len();
         self.written = self.encoded;
         self.buffer.clear();
-        if self.buffer.capacity() > KEEP_BUFFER {
-            self.buffer.shrink_to(KEEP_BUFFER);
+        // Busy runs are few and go on with what they have; of quiet ones there are thousands.
+        if self.buffer.capacity() > KEEP_BUFFER || self.buffer.capacity() < SMALL_BUFFER {
+            self.buffer = Vec::new();
         }
         Ok((lines, std::mem::take(&mut self.waited), bytes))
     }

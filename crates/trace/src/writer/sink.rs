@@ -25,7 +25,7 @@ pub(super) trait Sink: Debug + Send {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
     /// Cuts the file to this length.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
-    /// Forces what was written to the disk.
+    /// Forces what was written to the disk, and that there is such a file.
     fn sync(&mut self) -> io::Result<()>;
     /// Reads what was written back, from `start`.
     fn read_back(&self, start: u64, len: usize) -> io::Result<Vec<u8>>;
@@ -46,6 +46,8 @@ struct DiskSink {
     lock: DirLock,
     file: File,
     durable: bool,
+    /// Folders in which there is something new that a power cut could still undo.
+    unsynced: Vec<PathBuf>,
 }
 
 impl Files for Disk {
@@ -58,14 +60,16 @@ impl Files for Disk {
             return Err(taken("the run has a trace already"));
         }
         let file = layout::create_file(&run_dir.join(CURRENT))?;
-        if self.durable {
-            lock.sync()?;
-            layout::sync_dir(date_dir)?;
+        let durable = self.durable;
+        let mut unsynced = Vec::new();
+        if durable {
+            unsynced.extend([run_dir.to_owned(), date_dir.to_owned()]);
+            // Once a day, and at once: other runs of the day depend on it as well.
             if new_date {
                 layout::sync_dir(dir)?;
             }
         }
-        Ok(Box::new(DiskSink { run_dir: run_dir.to_owned(), lock, file, durable: self.durable }))
+        Ok(Box::new(DiskSink { run_dir: run_dir.to_owned(), lock, file, durable, unsynced }))
     }
 }
 
@@ -82,8 +86,14 @@ impl Sink for DiskSink {
         self.file.set_len(len)
     }
 
+    /// Names as well, the first time: of runs that begin together the disk has them all after the first of these.
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data()?;
+        while let Some(folder) = self.unsynced.last() {
+            layout::sync_dir(folder)?;
+            self.unsynced.pop();
+        }
+        Ok(())
     }
 
     fn read_back(&self, start: u64, len: usize) -> io::Result<Vec<u8>> {

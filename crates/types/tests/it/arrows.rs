@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 12] = [
     &["seawall-policy", "seawall-store"],
     &["seawall-budget", "seawall-trace", "seawall-llm", "seawall-base", "seawall-detect", "seawall-engine"],
     &["seawall-config"],
-    &["seawall-types", "seawall-guard-macros"],
+    &["seawall-types", "seawall-macros", "seawall-test-support"],
 ];
 
 /// Crates outside the house that may use all of it: they measure or test it, and nothing of it uses them.

@@ -28,8 +28,10 @@ impl Source {
     }
 
     fn is_for_tests(&self) -> bool {
-        let stem =
-            |path: &Path| path.file_stem().is_some_and(|stem| stem == "tests" || stem == "conformance");
+        let stem = |path: &Path| {
+            let for_tests = ["tests", "conformance", "test-support"];
+            path.file_stem().is_some_and(|stem| for_tests.iter().any(|name| stem == *name))
+        };
         stem(&self.path) || self.path.ancestors().any(stem)
     }
 

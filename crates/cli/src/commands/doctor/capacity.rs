@@ -17,6 +17,7 @@ use seawall_engine::{AgentId, Block, MessageId, MessageKind};
 use seawall_runtime::measure::{Around, TEMPLATE, around};
 use seawall_runtime::{CreateAgent, Runtime, Status};
 use seawall_store::AgentStore;
+use seawall_store_postgres::Scratch;
 use seawall_types::Clock;
 use serde::Serialize;
 use serde_json::Value;
@@ -40,9 +41,6 @@ const HELD: usize = 500;
 const SYNCS: usize = 100;
 /// What is written each time.
 const BLOCK: [u8; 4096] = [0; 4096];
-
-/// What the kind of store is called that is no folder of ours.
-const POSTGRES: &str = "postgres";
 
 /// What was measured.
 #[derive(Debug, Serialize)]
@@ -86,11 +84,13 @@ pub(crate) fn run(world: &World<'_>, store: Option<String>) -> Outcome {
     let folder = TempDir::with_prefix_in(".capacity-", &near)
         .with_context(|| format!("{} can't be written to", near.display()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let (choice, kind) = beside(&settings.store, folder.path());
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let store = boot::agent_store(&choice, folder.path(), &clock)?;
-    let capacity = threads.block_on(measured(folder.path(), store, kind))?;
+    let Beside { kind, store, scratch } = Beside::of(&settings.store, folder.path(), &clock)?;
+    let capacity = threads.block_on(measured(folder.path(), store, kind));
     threads.shutdown_timeout(Duration::from_secs(1));
+    let removed = scratch.map(Scratch::remove).transpose();
+    let capacity = capacity?;
+    removed?;
     if world.global.json {
         output::json(&capacity);
     } else {
@@ -112,14 +112,27 @@ fn near(choice: &StoreChoice, data_dir: &Path) -> PathBuf {
     if there.as_os_str().is_empty() { PathBuf::from(".") } else { there.to_owned() }
 }
 
-/// A store of the same kind that nobody has agents in.
-fn beside(choice: &StoreChoice, folder: &Path) -> (StoreChoice, &'static str) {
-    match choice {
-        StoreChoice::Own | StoreChoice::Sqlite(_) => {
-            (StoreChoice::Sqlite(folder.join("seawall.db")), "sqlite")
-        }
-        StoreChoice::Json(_) => (StoreChoice::Json(folder.join("agents")), "json"),
-        StoreChoice::Postgres(url) => (StoreChoice::Postgres(url.clone()), POSTGRES),
+/// A store of the same kind that nobody has agents in: in the folder, or in a schema of its own.
+struct Beside {
+    kind: &'static str,
+    store: Arc<dyn AgentStore>,
+    scratch: Option<Scratch>,
+}
+
+impl Beside {
+    fn of(choice: &StoreChoice, folder: &Path, clock: &Arc<dyn Clock>) -> Result<Self, Failure> {
+        let (kind, choice) = match choice {
+            StoreChoice::Own | StoreChoice::Sqlite(_) => {
+                ("sqlite", StoreChoice::Sqlite(folder.join("seawall.db")))
+            }
+            StoreChoice::Json(_) => ("json", StoreChoice::Json(folder.join("agents"))),
+            StoreChoice::Postgres(url) => {
+                let scratch = Scratch::open(&boot::postgres(url)?)?;
+                let store = Arc::clone(scratch.store()) as Arc<dyn AgentStore>;
+                return Ok(Self { kind: "postgres", store, scratch: Some(scratch) });
+            }
+        };
+        Ok(Self { kind, store: boot::agent_store(&choice, folder, clock)?, scratch: None })
     }
 }
 
@@ -128,23 +141,13 @@ async fn measured(
     store: Arc<dyn AgentStore>,
     kind: &'static str,
 ) -> Result<Capacity, Failure> {
-    // A runtime of measuring would take up anybody's agents that are due.
-    let is_free = store.stats(None).await?.agents == 0 && store.workers().await?.is_empty();
-    if !is_free {
-        return Err(Failure::usage(
-            "this database has agents or workers, and measuring would mix with them: name an empty one with --store postgres://…",
-        ));
-    }
     let fsync = fsync(folder)?;
     let Around { runtime, writer } =
         around(folder, Arc::clone(&store), 1).map_err(|fault| anyhow!("nothing can be measured: {fault}"))?;
     let outcome = carried(&runtime).await;
     runtime.stop(Duration::from_secs(10)).await;
-    // A folder goes as a whole.
-    let purged = if kind == POSTGRES { purge(&store).await } else { Ok(()) };
     let _counts = writer.stop();
     store.close().await?;
-    purged?;
     let (turns_per_second, bytes_per_agent) = outcome?;
     let memory_available_bytes = memory("MemAvailable:").unwrap_or(0);
     Ok(Capacity {
@@ -227,25 +230,6 @@ async fn turn(runtime: &Runtime, id: &AgentId, number: u32) -> anyhow::Result<()
     let completed = runtime.wait(id, sent.first).await?;
     if completed.status != Status::Ok {
         bail!("a turn ended as {}: {:?}", completed.status.as_str(), completed.error);
-    }
-    Ok(())
-}
-
-/// Leaves nothing behind.
-async fn purge(store: &Arc<dyn AgentStore>) -> anyhow::Result<()> {
-    let query = seawall_store::agents::AgentQuery {
-        prefix: Some("capacity-".into()),
-        archived: true,
-        most: u32::MAX,
-        ..Default::default()
-    };
-    let mut purged = JoinSet::new();
-    for row in store.agents(&query).await? {
-        let store = Arc::clone(store);
-        purged.spawn(async move { store.purge(&row.id).await });
-    }
-    for was_there in purged.join_all().await {
-        let _was_there = was_there?;
     }
     Ok(())
 }

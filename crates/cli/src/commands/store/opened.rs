@@ -9,6 +9,7 @@ use seawall_engine::AgentId;
 use seawall_store::StoreError;
 use seawall_store::agents::AgentStore;
 use seawall_store_json::JsonStore;
+use seawall_store_postgres::PostgresStore;
 use seawall_types::Clock;
 
 use super::failed;
@@ -34,14 +35,23 @@ impl Opened {
     /// Opens one that is there.
     pub(in crate::commands) fn existing(choice: &StoreChoice, data_dir: &Path) -> Result<Self, Failure> {
         let (name, place) = (name(choice, data_dir), place(choice, data_dir));
+        let none = || {
+            Failure::usage(format!(
+                "there is no store at {name} yet; agents are made by `seawall agent chat` or a server"
+            ))
+        };
+        if let StoreChoice::Postgres(url) = choice {
+            let there =
+                PostgresStore::existing(&boot::postgres(url)?).map_err(|error| failed(&name, &error))?;
+            let agents = Arc::new(there.ok_or_else(none)?);
+            return Ok(Self { name, agents, damaged: Vec::new(), file: None });
+        }
         let is_there = |file: &Path| match choice {
             StoreChoice::Json(folder) => folder.join("agents").is_dir(),
             _ => file.is_file(),
         };
         if place.as_deref().is_some_and(|file| !is_there(file)) {
-            return Err(Failure::usage(format!(
-                "there is no store at {name} yet; agents are made by `seawall agent chat` or a server"
-            )));
+            return Err(none());
         }
         Self::open(choice, data_dir)
     }
@@ -76,13 +86,16 @@ impl Opened {
         }
     }
 
-    /// Refuses where workers run its agents.
+    /// Refuses where workers run its agents, or servers write for them.
     pub(super) async fn refuse_workers(&self, otherwise: &str) -> Result<(), Failure> {
         let workers = self.agents.workers().await.map_err(|error| failed(&self.name, &error))?;
         let Some(worker) = workers.first() else { return Ok(()) };
+        let what = match worker.max_agents {
+            0 => "a server accepts messages here, some of which would be left behind",
+            _ => "a worker runs agents here, so that an agent could be run in two places",
+        };
         Err(Failure::Failed(anyhow::anyhow!(
-            "{}: the worker {} runs agents here, so that an agent could be run in two places; stop it and try again \
-             (one that was killed is taken for alive for {} s){otherwise}",
+            "{}: {what}; stop it and try again ({}; one that was killed is taken for alive for {} s){otherwise}",
             self.name,
             worker.id.0,
             worker.lease.as_secs(),

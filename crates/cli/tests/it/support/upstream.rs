@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::raw;
 pub(crate) use super::reply::Reply;
 use super::reply::Step;
+use super::{eventually, raw};
 
 /// The longest that a test waits for something to happen here.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -86,7 +86,21 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// An upstream that does with the `number`-th request (from 0) what `script` says.
     pub(crate) fn start(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listening(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    /// The same at an address where another one was, once that has gone.
+    pub(crate) async fn start_again(
+        address: SocketAddr,
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::listening(eventually("the port is free", async || TcpListener::bind(address)).await, script)
+    }
+
+    fn listening(
+        listener: TcpListener,
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (changed, _) = watch::channel(());
@@ -110,6 +124,10 @@ impl Upstream {
         Self::start(move |_, number| {
             replies.get(number).or_else(|| replies.last()).cloned().unwrap_or_default()
         })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn url(&self) -> String {

@@ -95,7 +95,7 @@ impl Session {
                 self.book.set_generation(id, serial, life.generation);
             }
             drop(life);
-            to.send(message).await.map_err(|_gone| away(server))
+            to.send(message).await.map_err(|_gone| self.away(server))
         };
         tokio::time::timeout(server.timeout(), delivering)
             .await

@@ -76,7 +76,7 @@ pub(super) async fn verify(found: &Found, content: &[Block]) -> Result<(), Probl
         let Source::Blob(name) = &media.source else { continue };
         let pointer = format!("/content/{index}/blob");
         let id: BlobId = name.parse().map_err(|error| unknown(&pointer, &error))?;
-        if known.insert(id) && found.store().blob(found.id(), &id).await?.is_none() {
+        if known.insert(id) && !found.store().has_blob(found.id(), &id).await? {
             return Err(unknown(&pointer, &format!("the agent {} has no blob {id}", found.id())));
         }
     }

@@ -151,7 +151,7 @@ pub(super) async fn show(found: Found) -> Result<Json<Face>, Problem> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Removal {
     #[serde(default)]
-    purge: bool,
+    pub(super) purge: bool,
 }
 
 /// Puts an agent away, or removes it with everything of it. Doing so twice is doing so once.
@@ -160,7 +160,7 @@ pub(super) async fn remove(
     Asked(Removal { purge }): Asked<Removal>,
 ) -> Result<StatusCode, Problem> {
     if purge {
-        found.store().purge(found.id()).await?;
+        found.runtime.purge(found.id()).await?;
         tracing::info!(agent = %found.id(), by = found.who.name(), "an agent was removed with all its data");
         return Ok(StatusCode::NO_CONTENT);
     }

@@ -144,7 +144,7 @@ async fn say(
 }
 
 /// The name of a message: its key, or else a new one.
-fn name(app: &App, headers: &HeaderMap) -> Result<MessageId, Problem> {
+pub(super) fn name(app: &App, headers: &HeaderMap) -> Result<MessageId, Problem> {
     const LONGEST: usize = 255;
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(MessageId(format!("msg-{}", id::new_request(&*app.parts.clock)).into()));

@@ -26,6 +26,10 @@ impl From<AgentError> for Problem {
             }
             AgentError::Refused(refused) => refused.into(),
             AgentError::Template(error) => error.into(),
+            AgentError::MemberGone(_) => {
+                let remedy = "DELETE /api/rooms/{id}/members/{member}; its name can be POSTed with another agent after that";
+                Self::new(Code::MemberGone, detail, remedy)
+            }
             AgentError::KeyReused => {
                 Self::new(Code::IdempotencyKeyReused, detail, "use a new key for a new message")
             }
@@ -68,6 +72,20 @@ impl From<Refused> for Problem {
             }
             Refused::QueueFull(_) => {
                 Self::new(Code::AgentQueueFull, detail, "wait as Retry-After says").retry_after(SOON)
+            }
+            Refused::IsRoom => {
+                Self::new(Code::Conflict, detail, "POST /api/rooms/{id}/messages says something in it")
+            }
+            Refused::NotARoom => {
+                Self::new(Code::NotFound, detail, "see GET /api/rooms, or POST /api/rooms to make one")
+            }
+            Refused::NoSuchMember { .. } => Self::new(
+                Code::MemberNotFound,
+                detail,
+                "see GET /api/rooms/{id}/members; names beside the text (`to`) keep @ in the text from being read",
+            ),
+            Refused::MemberExists { .. } => {
+                Self::new(Code::Conflict, detail, "see GET /api/rooms/{id}/members for who is who")
             }
             Refused::Invalid(_) => Self::input("", detail, "see /openapi.json for what this route takes"),
             Refused::Fault(_) => {

@@ -1,5 +1,5 @@
-//! `/api/agents/{id}/schedules`: what an agent is reminded of: once, each time that a cron expression holds, or along with
-//! every n-th step.
+//! `/api/agents/{id}/schedules`: what an agent is reminded of: once, each time that a cron expression holds, along with
+//! every n-th step, or when files change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +60,8 @@ pub(super) struct Wanted {
     cron: Option<Arc<str>>,
     #[serde(default)]
     every_steps: Option<u64>,
+    #[serde(default)]
+    files: Option<Arc<str>>,
 }
 
 impl Wanted {
@@ -68,11 +70,12 @@ impl Wanted {
         let once = self.at.into_iter().chain(after).map(|at| Trigger::Time { at });
         let cron = self.cron.iter().map(|spec| Trigger::Cron { spec: Arc::clone(spec) });
         let steps = self.every_steps.into_iter().map(|every| Trigger::Steps { every });
-        let mut triggers = once.chain(cron).chain(steps);
+        let files = self.files.iter().map(|pattern| Trigger::Files { pattern: Arc::clone(pattern) });
+        let mut triggers = once.chain(cron).chain(steps).chain(files);
         match (triggers.next(), triggers.next()) {
             (Some(trigger), None) => Ok(trigger),
             _ => {
-                let message = "one of at, after_seconds, cron and every_steps says when";
+                let message = "one of at, after_seconds, cron, every_steps and files says when";
                 Err(Problem::input("/at", message, "send exactly one of them"))
             }
         }

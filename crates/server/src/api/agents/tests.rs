@@ -4,6 +4,7 @@ mod errors;
 mod events;
 mod people;
 mod pressure;
+mod rooms;
 mod routes;
 mod stage;
 mod tenants;

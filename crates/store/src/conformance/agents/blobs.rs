@@ -17,11 +17,16 @@ pub async fn a_blob_is_its_agents_own(opened: &Opened) {
             assert_eq!(blob, BlobId::of(&bytes));
             assert_eq!(opened.other.blob(stage.id(), &blob).await.unwrap().as_ref(), Some(&bytes));
             assert_eq!(opened.other.blob(other.id(), &blob).await.unwrap(), None);
+            assert!(opened.other.has_blob(stage.id(), &blob).await.unwrap());
+            assert!(!opened.other.has_blob(other.id(), &blob).await.unwrap());
         }
     }
     let nobody = opened.store.put_blob(&id("nobody"), b"x").await;
     assert!(matches!(nobody, Err(StoreError::NotFound { .. })), "{nobody:?}");
     assert_eq!(opened.store.blob(&id("nobody"), &BlobId::of(b"x")).await.unwrap(), None);
+    for (agent, blob) in [(&id("nobody"), BlobId::of(b"x")), (stage.id(), BlobId::of(b"never kept"))] {
+        assert!(!opened.store.has_blob(agent, &blob).await.unwrap());
+    }
 }
 
 /// And its name is free. Somebody else's things stay.
@@ -43,6 +48,7 @@ pub async fn nothing_is_left_of_who_was_purged(opened: &Opened) {
     assert_eq!((left.row, left.loaded, left.events.len()), (None, None, 0));
     assert_eq!((left.messages.len(), left.calls.len(), left.snapshots.len()), (0, 0, 0));
     assert_eq!(opened.store.blob(stage.id(), &blob).await.unwrap(), None);
+    assert!(!opened.store.has_blob(stage.id(), &blob).await.unwrap());
     assert_eq!(opened.store.accepted(stage.id(), &MessageId("m".into())).await.unwrap(), None);
     assert_eq!(opened.store.next_due().await.unwrap(), None);
     assert_eq!(opened.store.claim(stage.id(), &super::stage::worker("w").id).await.unwrap(), Lease::Gone);

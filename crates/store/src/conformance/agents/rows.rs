@@ -135,6 +135,19 @@ pub async fn a_window_is_what_the_model_sees_and_older_messages_stay(opened: &Op
         assert_eq!(loaded.window(), Window { from: said - 3, to: said });
         assert_eq!(loaded.agent(), stage.agent());
         assert_eq!(loaded.agent().history().len(), 5, "the summary and four messages");
+        let window = MessageQuery {
+            agent: Some(stage.id().clone()),
+            after: loaded.window().from - 1,
+            most: 100,
+            ..MessageQuery::default()
+        };
+        let rows = opened.other.messages(&window).await.unwrap();
+        let empty = loaded.clone().without_messages();
+        assert_eq!(empty.agent().history().len(), 1, "the summary, which is in no row");
+        let whole = empty.clone().with_messages(rows.into_iter().map(|row| row.message)).unwrap();
+        assert_eq!(whole, loaded);
+        let missing = empty.with_messages([]);
+        assert!(matches!(missing, Err(StoreError::Corrupt { .. })), "{missing:?}");
         let places: Vec<_> =
             self::said(&*opened.other, &stage).await.iter().map(|(place, _)| *place).collect();
         assert_eq!(places, (1..=said).collect::<Vec<_>>());

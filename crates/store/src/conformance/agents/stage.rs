@@ -248,7 +248,7 @@ pub(super) fn judged(call: CallId, judgement: Judgement) -> Judged {
 
 pub(super) fn gave(call: CallId, words: &str) -> ToolFinished {
     let result = ToolResult { content: [Block::text(words)].into(), is_error: false };
-    ToolFinished { call, attempt: 1, result }
+    ToolFinished { call, attempt: 1, result, spent: None }
 }
 
 pub(super) fn allowed(call: CallId) -> Decide {

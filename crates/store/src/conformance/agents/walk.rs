@@ -155,14 +155,20 @@ impl Walk {
                 let approval = ApprovalId::from_parts(self.questions, &[7; 10]);
                 Judged { call, policy: "p".into(), judgement, approval, expires_at }.into()
             }
-            Effect::RunTool { call, attempt, .. } => ToolFinished { call, attempt, result: result() }.into(),
+            Effect::RunTool { call, attempt, .. } => {
+                ToolFinished { call, attempt, result: result(), spent: None }.into()
+            }
             Effect::Reconcile { call, attempt, .. } => {
                 Reconciled { call, attempt, found: Found::NotDone }.into()
             }
             Effect::Review { call, .. } => Reviewed { call, result: None }.into(),
             Effect::Compress { id, .. } => Compressed { id, summary: Ok("sum".into()) }.into(),
             Effect::PlanSchedule { id, .. } => Plan { id, next: None }.into(),
-            Effect::AskApproval { .. } | Effect::WakeAt { .. } | Effect::Abort { .. } => return None,
+            Effect::AskApproval { .. }
+            | Effect::WakeAt { .. }
+            | Effect::Deliver { .. }
+            | Effect::WatchFiles { .. }
+            | Effect::Abort { .. } => return None,
         })
     }
 }

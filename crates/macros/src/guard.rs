@@ -2,31 +2,18 @@
 //!
 //! What it makes calls `seawall_guard::generated`; nothing is decided here.
 
-use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::{format_ident, quote};
 use syn::meta::ParseNestedMeta;
+use syn::parse::Parser;
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, Ident, ItemFn, LitStr, Pat, PatIdent, ReturnType, Type};
 
-/// Puts a function behind the checkpoint: a call is admitted by the run that is current on its thread, performed with the
-/// arguments that the policy decided on, and settled with what it gave.
-///
-/// The function gives `Result<R, seawall_guard::Error>` where it gave `R`; a failure of its own stays inside of `R`. Its
-/// arguments are owned and can be written and read by serde, since the policy may replace them: a relative path becomes
-/// the one in the sandbox. What it gives is looked into where it can be, as a whole or inside of a `Result`; where the
-/// policy wants to look and can't, the call is refused.
-///
-/// `#[guard(name = "…", cost = "0.01", effects(path = "fs_read", note = "ignore"))]`: a name other than the function's,
-/// what a call costs in dollars, and what parameters are for (`fs_read`, `fs_write`, `fs_delete`, `net`, `exec`, or
-/// `ignore`), where their names and values don't tell.
-#[proc_macro_attribute]
-pub fn guard(attributes: TokenStream, item: TokenStream) -> TokenStream {
+/// What the attribute makes of a function.
+pub(crate) fn expand(attributes: Tokens, item: Tokens) -> syn::Result<Tokens> {
     let mut options = Options::default();
-    let parser = syn::meta::parser(|meta| options.read(&meta));
-    syn::parse_macro_input!(attributes with parser);
-    let function = syn::parse_macro_input!(item as ItemFn);
-    guarded(&options, &function).unwrap_or_else(|error| error.to_compile_error()).into()
+    syn::meta::parser(|meta| options.read(&meta)).parse2(attributes)?;
+    guarded(&options, &syn::parse2(item)?)
 }
 
 /// What stands behind `guard`.
