@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use seawall_engine::{
-    Agent, Answer, Approval, ApprovalScope, Authority, Block, CallId, Claim, Command, Compress, Compressed,
-    Config, Context, Decide, Effect, EffectClass, Event, Fact, FailureClass, Found, History, Interrupt,
-    Judged, Judgement, ModelFailed, ModelFailure, NewAgent, NewFork, OnInDoubt, Part, Plan, Reconciled,
-    Refused, Resolution, Resolve, Reviewed, Ruling, SetSchedule, StreamKind, Streamed, Subject, ToolFinished,
-    ToolResult, ToolSpec, ToolUnreached, Trigger, Unschedule, Wake, create, decide, fork, idempotency_key,
-    outstanding, project,
+    Agent, Answer, Approval, ApprovalScope, Authority, Block, CallId, CallState, Claim, Command, Compress,
+    Compressed, Config, Context, Decide, Effect, EffectClass, Event, Fact, FailureClass, Found, History,
+    Interrupt, Judged, Judgement, ModelFailed, ModelFailure, NewAgent, NewFork, OnInDoubt, Part, Plan,
+    Reconciled, Refused, Resolution, Resolve, Reviewed, Ruling, SetSchedule, StreamKind, Streamed, Subject,
+    ToolFinished, ToolResult, ToolSpec, ToolUnreached, Trigger, Unschedule, Wake, create, decide, fork,
+    idempotency_key, outstanding, project,
 };
 
 use crate::stage::{START, answered, approval, config, run, send, text};
@@ -219,11 +219,11 @@ impl World {
     }
 
     fn decide(&mut self, allow: bool, edited: bool, scope: u8) {
+        // A call that was stopped keeps its question undecided: who dies while it stops several leaves such a one first.
+        let waits = |call: &&seawall_engine::Call| call.state == CallState::ApprovalRequired;
         let open = |asked: &&Approval| asked.decided.is_none();
-        let Some(asked) = self.agent.calls().iter().filter_map(|call| call.approval.as_ref()).find(open)
-        else {
-            return;
-        };
+        let mut asked = self.agent.calls().iter().filter(waits).filter_map(|call| call.approval.as_ref());
+        let Some(asked) = asked.find(open) else { return };
         let scopes = [ApprovalScope::Once, ApprovalScope::Run, ApprovalScope::Arguments];
         self.command(Decide {
             subject: Subject::Approval(asked.id),
@@ -236,7 +236,7 @@ impl World {
     }
 
     fn resolve(&mut self, done: bool) {
-        let in_doubt = |call: &&seawall_engine::Call| call.state == seawall_engine::CallState::InDoubt;
+        let in_doubt = |call: &&seawall_engine::Call| call.state == CallState::InDoubt;
         let Some(call) = self.agent.calls().iter().find(in_doubt).map(|call| call.id) else { return };
         let resolution = if done { Resolution::Done { result: result(false) } } else { Resolution::NotDone };
         self.command(Resolve { call, resolution, by: "ann".into(), note: "looked".into() });
