@@ -44,6 +44,20 @@ async fn until(mut is_so: impl FnMut() -> bool) {
     tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap();
 }
 
+/// What a command in the background has written, once it is this many bytes.
+async fn written(agent: &Agent, shell: &str, bytes: u64) -> Value {
+    let waiting = async {
+        loop {
+            let logs = agent.ok("bash_logs", json!({ "shell_id": shell })).await;
+            if logs["nextOffset"].as_u64() >= Some(bytes) {
+                return logs;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap()
+}
+
 async fn run(agent: &Agent, cmd: &str) -> Value {
     agent.ok("bash_run", json!({ "cmd": cmd })).await
 }
@@ -160,8 +174,7 @@ async fn output_of_a_command_in_the_background_shows_before_it_ends() {
     let cmd = format!("echo one; echo two; sleep {}", sleeper.seconds);
     let begun = agent.ok("bash_run", json!({ "cmd": cmd, "background": true })).await;
     assert_eq!((&begun["shell_id"], &begun["status"]), (&json!("shell_1_1"), &json!("running")));
-    sleeper.counts(1).await;
-    let logs = agent.ok("bash_logs", json!({ "shell_id": "shell_1_1" })).await;
+    let logs = written(&agent, "shell_1_1", 8).await;
     assert_eq!(
         (&logs["status"], &logs["output"], &logs["nextOffset"]),
         (&json!("running"), &json!("one\ntwo\n"), &json!(8))
