@@ -20,17 +20,21 @@ if TYPE_CHECKING:
 
 Args = tuple[Any, ...]
 
+#: What is nothing but itself: neither to be awaited nor to be stepped through.
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict})
+
 
 def plain(tool: Tool) -> Callable[..., Any]:
-    """For a sync function."""
-    function = tool.function
+    """For a sync function. Calls of these are the most, and the shortest: what every call needs is looked up here."""
+    function, admit, is_free = tool.function, tool.admit, tool.contract is None
+    watch, watched, unwatch = WATCHES.set, WATCHES.get, WATCHES.reset
     isolated = isolate.performer(function, tool.name) if tool.isolate else None
 
     def once(*args: Any, **kwargs: Any) -> Any:
-        permit, args, kwargs = tool.admit(args, kwargs)
-        token = WATCHES.set((permit, *WATCHES.get()))
+        permit, args, kwargs = admit(args, kwargs)
+        token = watch((permit, *watched()))
         try:
-            limit = _limit(tool, permit)
+            limit = permit.time_limit if tool.timeout is None else _limit(tool, permit)
             if isolated is not None:
                 result = isolated(permit, limit, *args, **kwargs)
             elif limit is None:
@@ -41,7 +45,9 @@ def plain(tool: Tool) -> Callable[..., Any]:
             permit.failed(error)
             raise
         finally:
-            WATCHES.reset(token)
+            unwatch(token)
+        if is_free and type(result) in _PLAIN:
+            return permit.settle(result)
         return _result(tool, permit, result)
 
     if tool.retry is None:

@@ -34,8 +34,8 @@ mod wake;
 
 use seawall_types::Code;
 
-use crate::ToolResult;
 use crate::decide::{Draft, Refused};
+use crate::{EffectKey, ToolResult};
 
 pub use answer::{Answer, ModelAnswered};
 pub use archive::Archive;
@@ -191,6 +191,26 @@ commands! {
     holder Delivered,
     /// Put the agent away.
     anyone Archive,
+}
+
+impl Command {
+    /// The effect of which it tells what has come of it so far, if it is such an answer.
+    #[must_use]
+    pub fn answers(&self) -> Option<EffectKey> {
+        Some(match self {
+            Self::Streamed(Streamed { step, attempt, .. })
+            | Self::ModelAnswered(ModelAnswered { step, attempt, .. })
+            | Self::ModelFailed(ModelFailed { step, attempt, .. })
+            | Self::Retry(Retry { step, attempt, .. }) => EffectKey::Model(*step, *attempt),
+            Self::Judged(Judged { call, .. }) => EffectKey::Judge(*call),
+            Self::ToolFinished(ToolFinished { call, attempt, .. })
+            | Self::ToolUnreached(ToolUnreached { call, attempt, .. }) => EffectKey::Run(*call, *attempt),
+            Self::Reconciled(Reconciled { call, attempt, .. }) => EffectKey::Reconcile(*call, *attempt),
+            Self::Reviewed(Reviewed { call, .. }) => EffectKey::Review(*call),
+            Self::Compressed(Compressed { id, .. }) => EffectKey::Compress(*id),
+            _ => return None,
+        })
+    }
 }
 
 /// What a model is told of a call that was refused.

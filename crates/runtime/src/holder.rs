@@ -6,14 +6,16 @@
 //!    └──────────────────────── what effects come to ◄───────────────────────────────┘
 //! ```
 //!
-//! Commands that wait at the same time are decided one after the other and written in one append. So are judgements of calls
-//! that need nobody, with the answer that asks for the calls. Nothing is told or begun before it is written. Who can't write any
-//! more, because the lease is another's, stops at once.
+//! Commands that wait at the same time are decided one after the other and written in one append. Nothing is told before it is
+//! written, and nothing that changes the world is begun; what changes nothing may be ([`ahead`]). Who can't write any more,
+//! because the lease is another's, stops at once.
 
+mod ahead;
 mod batch;
 mod doing;
 mod doze;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +29,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::member::Member;
-use crate::perform::judge_at_once;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::{AgentError, files, outside, subagents};
@@ -51,7 +52,7 @@ pub(crate) enum Job {
     /// The agent was claimed for whoever holds it, because it was due.
     Claimed(u64),
     /// An effect is not performed any more; what came of it was said before.
-    Ended(Begun),
+    Ended(Box<Begun>),
     /// Let go of the agent, if it rests. The holder's end is the answer.
     Hibernate,
 }
@@ -100,6 +101,13 @@ enum End {
     Broken(StoreError),
 }
 
+/// A batch was decided on and written.
+#[derive(Debug, Default)]
+struct Settled {
+    /// An effect has ended, and is still wanted.
+    leaves_undone: bool,
+}
+
 /// Holds one agent until it rests or is lost.
 #[derive(Debug)]
 pub(crate) struct Holder {
@@ -111,6 +119,8 @@ pub(crate) struct Holder {
     dozes: bool,
     epoch: u64,
     inbox: mpsc::Receiver<Job>,
+    /// What came while answers were taken in, and is next.
+    put_by: VecDeque<Job>,
     doing: Doing,
 }
 
@@ -123,16 +133,19 @@ pub(crate) async fn hold(
     mut inbox: mpsc::Receiver<Job>,
     me: mpsc::Sender<Job>,
 ) {
-    let ended = match begin(&shared, &member, &id, claimed).await {
+    let mut put_by = VecDeque::new();
+    // Ten thousand agents rest here at once: what they need only while they work is not kept for them.
+    let ended = match Box::pin(begin(&shared, &member, &id, claimed)).await {
         Ok((kept, epoch)) => {
             shared.counters.taken_up.add();
-            let session = Session::open(&shared, &member, &kept, epoch, me).await;
+            let session = Box::pin(Session::open(&shared, &member, &kept, epoch, me)).await;
             let doing = Doing::default();
             let member = Arc::clone(&member);
             let shared = Arc::clone(&shared);
-            let holder = Holder { shared, member, session, kept, dozes: false, epoch, inbox, doing };
-            let (end, epoch, rest) = holder.run().await;
-            inbox = rest;
+            let mut holder =
+                Holder { shared, member, session, kept, dozes: false, epoch, inbox, put_by, doing };
+            let end = holder.run().await;
+            (inbox, put_by) = (holder.inbox, holder.put_by);
             (end, Some(epoch))
         }
         Err(end) => (end, claimed),
@@ -146,16 +159,23 @@ pub(crate) async fn hold(
     }
     // Given up before anybody here can claim it again: who claims what it holds has it under the same epoch.
     if let (Some(epoch), true) = (epoch, end.may_go_on_elsewhere()) {
-        give_up(&shared, &member, &id, epoch).await;
+        Box::pin(give_up(&shared, &member, &id, epoch)).await;
     }
     // From here on whoever looks for the agent finds no holder, and those who found this one are told to look again.
     shared.live.leave(&id);
     inbox.close();
-    while let Some(job) = inbox.recv().await {
+    loop {
+        let job = match put_by.pop_front() {
+            Some(job) => job,
+            None => match inbox.recv().await {
+                Some(job) => job,
+                None => break,
+            },
+        };
         match job {
             Job::Command(_, Some(reply)) => _ = reply.send(Err(refusal(&end))),
             // It was claimed in between for a holder that is no more.
-            Job::Claimed(epoch) => give_up(&shared, &member, &id, epoch).await,
+            Job::Claimed(epoch) => Box::pin(give_up(&shared, &member, &id, epoch)).await,
             Job::Command(_, None) | Job::Look | Job::Ended(_) | Job::Hibernate => {}
         }
     }
@@ -217,8 +237,8 @@ async fn begin(
 }
 
 impl Holder {
-    async fn run(mut self) -> (End, u64, mpsc::Receiver<Job>) {
-        let end = match self.take_up().await {
+    async fn run(&mut self) -> End {
+        let end = match Box::pin(self.take_up()).await {
             Ok(()) => self.work().await,
             Err(end) => end,
         };
@@ -226,7 +246,7 @@ impl Holder {
         self.session.close().await;
         // Others may write from now on, of whom the hub does not hear.
         self.shared.hub.forget(self.kept.id());
-        (end, self.epoch, self.inbox)
+        end
     }
 
     /// The first thing: whatever was left undone is from now on ours to do.
@@ -243,7 +263,7 @@ impl Holder {
             let note = Some("the call that it worked for was given up".into());
             batch.add(Interrupt { by: "seawall".into(), note }.into(), None);
         }
-        self.settle(batch).await
+        self.settle(batch).await.map(drop)
     }
 
     async fn work(&mut self) -> End {
@@ -252,14 +272,12 @@ impl Holder {
                 Ok(batch) => batch,
                 Err(end) => return end,
             };
-            let ended = batch.ended.clone();
-            let settled = self.settle(batch).await;
+            let settled = match Box::pin(self.settle(batch)).await {
+                Ok(Settled { leaves_undone: true }) => Box::pin(self.stop_turn()).await,
+                Ok(Settled { leaves_undone: false }) => Ok(()),
+                Err(end) => Err(end),
+            };
             if let Err(end) = settled {
-                return end;
-            }
-            if self.doing.left_undone(&ended, self.kept.agent())
-                && let Err(end) = self.stop_turn().await
-            {
                 return end;
             }
         }
@@ -271,7 +289,7 @@ impl Holder {
         let mut batch = Batch::default();
         let note = Some("a fault of the runtime, see the server's log; send a message to go on".into());
         batch.add(Interrupt { by: "seawall".into(), note }.into(), None);
-        self.settle(batch).await
+        self.settle(batch).await.map(drop)
     }
 
     /// What is to be decided on next: waits for it.
@@ -284,7 +302,7 @@ impl Holder {
         let wake = wake.and_then(|wake| Instant::now().checked_add(wake));
         let settled = Instant::now().checked_add(self.shared.settings.doze_after);
         let mut settles = rests && !self.dozes;
-        loop {
+        while self.put_by.is_empty() {
             tokio::select! {
                 biased;
                 () = self.shared.stopping.cancelled() => return Err(End::Stopping),
@@ -301,7 +319,7 @@ impl Holder {
             break;
         }
         while batch.len() < BATCH {
-            let Ok(job) = self.inbox.try_recv() else { break };
+            let Some(job) = self.put_by.pop_front().or_else(|| self.inbox.try_recv().ok()) else { break };
             self.take(Some(job), &mut batch)?;
         }
         Ok(batch)
@@ -311,7 +329,7 @@ impl Holder {
         match job {
             Some(Job::Command(command, reply)) => batch.add(*command, reply),
             Some(Job::Look) => batch.looks = true,
-            Some(Job::Ended(begun)) => batch.ended.push(begun),
+            Some(Job::Ended(begun)) => batch.ended.push(*begun),
             Some(Job::Hibernate) if self.kept.agent().rests() && batch.is_empty() => return Err(End::Rests),
             Some(Job::Claimed(epoch)) if epoch != self.epoch => {
                 batch.turn_away();
@@ -324,42 +342,44 @@ impl Holder {
     }
 
     /// Decides, writes, tells, and begins. A batch is decided on anew when somebody has written in between.
-    async fn settle(&mut self, mut batch: Batch) -> Result<(), End> {
+    async fn settle(&mut self, mut batch: Batch) -> Result<Settled, End> {
         if self.dozes_on(&batch).await {
-            return Ok(());
+            return Ok(Settled::default());
         }
         self.wake_up(&mut batch).await?;
         if std::mem::take(&mut batch.looks) {
             self.catch_up(&mut batch).await?;
         }
         let (mut again, mut changes) = (AGAIN, None);
+        let mut decided = Decided::nothing(self.kept.agent());
         loop {
-            let decided =
-                batch.decide(self.kept.agent(), Authority::Holder { epoch: self.epoch }, self.now());
+            batch.decide(&mut decided, Authority::Holder { epoch: self.epoch }, self.now());
             if decided.is_stale {
                 return Err(End::Lost);
             }
             // The model is told with the very step that its files have changed before.
-            if decided.begins_step() && !std::mem::replace(&mut batch.has_looked, true) {
+            if !batch.has_looked && decided.begins_step() {
+                batch.has_looked = true;
                 changes = self.tell_of_files(&mut batch).await?;
                 if changes.is_some() {
+                    decided = Decided::nothing(self.kept.agent());
                     continue;
                 }
             }
-            if self.judge(&mut batch, &decided).await {
+            if self.go_ahead(&mut batch, &decided).await {
                 continue;
             }
             match self.write(&decided).await {
                 Ok(Appended::Done) => {
-                    batch.answer(decided);
+                    let ended = batch.answer(decided);
                     self.go_on();
                     if let Some(changes) = changes {
                         changes.told().await;
                     }
-                    return Ok(());
+                    return Ok(self.settled(&ended));
                 }
                 Ok(Appended::Moved) => {
-                    batch.unjudge();
+                    self.come_back(&mut batch).await;
                     self.catch_up(&mut batch).await?;
                 }
                 Ok(Appended::Fenced | Appended::Gone) => {
@@ -372,28 +392,37 @@ impl Holder {
                 }
                 // A name is taken. Only whoever uses it is to hear of that.
                 Err(StoreError::Conflict { .. }) if batch.len() > 1 => {
+                    self.come_back(&mut batch).await;
+                    let ended = std::mem::take(&mut batch.ended);
                     for single in batch.apart() {
                         Box::pin(self.settle(single)).await?;
                     }
                     if let Some(changes) = changes {
                         changes.told().await;
                     }
-                    return Ok(());
+                    return Ok(self.settled(&ended));
                 }
                 Err(error @ StoreError::Conflict { .. }) if batch.is_asked() => {
+                    self.come_back(&mut batch).await;
                     batch.fail(&error);
-                    return Ok(());
+                    return Ok(Settled::default());
                 }
                 Err(error) => {
                     tracing::warn!(agent = %self.kept.id(), %error, "the agent's events can't be written; trying again");
                     // Callers are not kept waiting: what they asked for is not done, or they will see that it was.
                     batch.fail(&error);
-                    batch.unjudge();
+                    batch.holds_back = true;
+                    self.come_back(&mut batch).await;
                     self.pause(&mut again).await?;
                     self.catch_up(&mut batch).await?;
                 }
             }
+            decided = Decided::nothing(self.kept.agent());
         }
+    }
+
+    fn settled(&self, ended: &[Begun]) -> Settled {
+        Settled { leaves_undone: self.doing.left_undone(ended, self.kept.agent()) }
     }
 
     /// Looks for files that the agent has seen and that are others by now, and has it told of them first.
@@ -414,20 +443,6 @@ impl Holder {
         }
         self.catch_up(batch).await?;
         Ok(Some(changes))
-    }
-
-    /// Judges calls that were just asked for, where that needs nobody: so that one write has both. Whether there was any.
-    async fn judge(&self, batch: &mut Batch, decided: &Decided) -> bool {
-        let mut is_any = false;
-        let to_judge = decided.to_judge(batch).into_iter().filter(|(key, _)| !self.doing.performs(key));
-        for (_, effect) in to_judge {
-            if let Some(judged) = judge_at_once(&self.session, effect).await {
-                batch.judged.push(judged.call);
-                batch.add(judged.into(), None);
-                is_any = true;
-            }
-        }
-        is_any
     }
 
     /// Writes what was decided, and moves on to it.

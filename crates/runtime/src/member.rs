@@ -69,15 +69,20 @@ impl Member {
         self.lapsed.is_cancelled() || self.age() >= self.worker.lease
     }
 
+    /// Whether something may begin, as far as is known without waiting.
+    pub(crate) fn may_begin_now(&self) -> bool {
+        !self.lapsed.is_cancelled() && self.age() < self.worker.lease / 2
+    }
+
     /// Waits until something that can't be undone may begin. `false`: it may not, the lease is over.
     pub(crate) async fn may_begin(&self) -> bool {
         loop {
             let renewal = self.renewals.notified();
+            if self.may_begin_now() {
+                return true;
+            }
             if self.lapsed.is_cancelled() {
                 return false;
-            }
-            if self.age() < self.worker.lease / 2 {
-                return true;
             }
             tokio::select! {
                 () = renewal => {}

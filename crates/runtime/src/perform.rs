@@ -19,11 +19,12 @@ mod watch;
 use std::sync::Arc;
 
 use seawall_base::tasks;
-use seawall_engine::{Effect, Judged};
+use seawall_engine::Effect;
 
 use crate::holder::Begun;
 use crate::session::Session;
 
+pub(crate) use judge::is_judged_alone;
 pub(crate) use shown::Shown;
 
 /// Performs one effect, tells the holder what came of it, and then that it has ended: also where it broke off by a panic.
@@ -33,17 +34,6 @@ pub(crate) async fn perform(session: Arc<Session>, begun: Begun, effect: Effect)
         tracing::error!(agent = %session.agent, reason = panic.message(), "performing an effect panicked");
     }
     session.ended(begun).await;
-}
-
-/// Judges a call, if that is what an effect wants and nobody has to be waited for: then it can be written down together with
-/// what has brought the call. Where judging panics it is left to be performed, and to break off, as an effect.
-pub(crate) async fn judge_at_once(session: &Arc<Session>, effect: Effect) -> Option<Judged> {
-    let Effect::Judge { call, tool, arguments, approved } = effect else { return None };
-    let asked = judge::Asked { call, tool, arguments, approved };
-    if !judge::is_at_hand(session, &asked) {
-        return None;
-    }
-    tasks::caught(judge::judged(session, &asked)).await.ok()
 }
 
 async fn perform_well(session: Arc<Session>, effect: Effect) {

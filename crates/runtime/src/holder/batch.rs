@@ -1,8 +1,7 @@
 //! Commands that are decided on together, and who waits for them.
 
 use seawall_engine::{
-    Agent, Authority, Bookmark, Call, CallId, CallState, Command, Effect, EffectKey, Event, Fact, Note,
-    Refused, Tell, Wake, decide, outstanding,
+    Agent, Authority, Bookmark, Command, EffectKey, Event, Fact, Note, Refused, Tell, Wake, decide,
 };
 use seawall_store::StoreError;
 use seawall_types::Timestamp;
@@ -18,40 +17,33 @@ pub(super) struct Batch {
     pub(super) looks: bool,
     /// Files were looked at, for the step that it begins.
     pub(super) has_looked: bool,
-    /// Calls that were judged as soon as they were asked for.
-    pub(super) judged: Vec<CallId>,
+    /// Nothing is begun before it is written: that has failed once.
+    pub(super) holds_back: bool,
     /// Effects that are not performed any more.
     pub(super) ended: Vec<Begun>,
 }
 
-/// What was decided on a batch.
+/// What was decided on a batch, as far as it goes.
 #[derive(Debug)]
 pub(super) struct Decided {
     pub(super) events: Vec<Event>,
     /// What the agent is after them.
-    agent: Agent,
+    pub(super) agent: Agent,
     /// The lease is another's.
     pub(super) is_stale: bool,
-    /// One for each command.
+    /// One for each command that was decided on.
     outcomes: Vec<Result<Done, Refused>>,
 }
 
 impl Decided {
+    /// Nothing yet, for an agent as it is.
+    pub(super) fn nothing(agent: &Agent) -> Self {
+        Self { events: Vec::new(), agent: agent.clone(), is_stale: false, outcomes: Vec::new() }
+    }
+
     /// Whether a model is to be asked in a new step.
     pub(super) fn begins_step(&self) -> bool {
         self.events.iter().any(|event| matches!(event.fact, Fact::StepStarted { .. }))
-    }
-
-    /// Calls that are to be judged, and have not been for this batch.
-    pub(super) fn to_judge(&self, batch: &Batch) -> Vec<(EffectKey, Effect)> {
-        let is_new = |call: &Call| {
-            matches!(call.state, CallState::Pending | CallState::Approved) && !batch.judged.contains(&call.id)
-        };
-        if self.events.is_empty() || !self.agent.calls().iter().any(is_new) {
-            return Vec::new();
-        }
-        let is_asked = |(key, _): &(EffectKey, Effect)| matches!(key, EffectKey::Judge(call) if !batch.judged.contains(call));
-        outstanding(&self.agent).into_iter().filter(is_asked).collect()
     }
 }
 
@@ -87,27 +79,23 @@ impl Batch {
         self.commands.iter().all(|(_, reply)| reply.is_some())
     }
 
-    /// Forgets how calls were judged at once: what was judged may be another one by now.
-    pub(super) fn unjudge(&mut self) {
-        let judged = std::mem::take(&mut self.judged);
-        let is_kept =
-            |command: &Command| !matches!(command, Command::Judged(known) if judged.contains(&known.call));
-        self.commands.retain(|(command, _)| is_kept(command));
+    /// Forgets what these effects have come to.
+    pub(super) fn forget(&mut self, effects: &[EffectKey]) {
+        self.commands
+            .retain(|(command, _)| command.answers().is_none_or(|effect| !effects.contains(&effect)));
     }
 
-    /// Each command for itself.
-    pub(super) fn apart(mut self) -> impl Iterator<Item = Self> {
-        self.unjudge();
+    /// Each command for itself, and nothing with it.
+    pub(super) fn apart(self) -> impl Iterator<Item = Self> {
         let has_looked = self.has_looked;
-        let alone = move |command| Self { commands: vec![command], has_looked, ..Self::default() };
+        let alone =
+            move |command| Self { commands: vec![command], has_looked, holds_back: true, ..Self::default() };
         self.commands.into_iter().map(alone)
     }
 
-    /// Decides on all of them, each on what the one before has left.
-    pub(super) fn decide(&self, agent: &Agent, authority: Authority, at: Timestamp) -> Decided {
-        let agent = agent.clone();
-        let mut decided = Decided { events: Vec::new(), agent, is_stale: false, outcomes: Vec::new() };
-        for (command, _) in &self.commands {
+    /// Decides on those that were not decided on, each on what the one before has left.
+    pub(super) fn decide(&self, decided: &mut Decided, authority: Authority, at: Timestamp) {
+        for (command, _) in self.commands.iter().skip(decided.outcomes.len()) {
             let agent = &mut decided.agent;
             let outcome = decide(agent, command.clone(), authority, at).and_then(|decision| {
                 let first = decision.events.first().map_or_else(|| agent.seq(), |event| event.seq);
@@ -121,11 +109,10 @@ impl Batch {
             decided.is_stale |= matches!(outcome, Err(Refused::StaleEpoch { .. }));
             decided.outcomes.push(outcome);
         }
-        decided
     }
 
-    /// Tells everybody what came of it.
-    pub(super) fn answer(self, decided: Decided) {
+    /// Tells everybody what came of it. The effects that are not performed any more.
+    pub(super) fn answer(self, decided: Decided) -> Vec<Begun> {
         for ((command, reply), outcome) in self.commands.into_iter().zip(decided.outcomes) {
             match (reply, outcome) {
                 (Some(reply), outcome) => {
@@ -138,6 +125,7 @@ impl Batch {
                 }
             }
         }
+        self.ended
     }
 
     /// Tells those who wait that nothing could be written, and forgets what they asked for. What effects have come to stays.

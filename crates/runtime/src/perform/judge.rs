@@ -27,12 +27,9 @@ pub(super) struct Asked {
     pub(super) approved: Option<Binding>,
 }
 
-/// Whether a call can be judged without waiting for anybody: no hook looks at it, its tool is there, and so is the place that
-/// its policy holds for.
-pub(super) fn is_at_hand(session: &Session, asked: &Asked) -> bool {
-    session.hooks(Moment::PreTool, Some(&asked.tool)).next().is_none()
-        && toolbox::is_at_hand(session, &asked.tool)
-        && session.has_place()
+/// Whether calls of a tool are judged by the policy alone: no hook looks at them, and nobody has to be asked for the tool.
+pub(crate) fn is_judged_alone(session: &Session, tool: &str) -> bool {
+    session.hooks(Moment::PreTool, Some(tool)).next().is_none() && toolbox::is_at_hand(session, tool)
 }
 
 /// Judges a call, and tells the holder.
@@ -42,7 +39,7 @@ pub(super) async fn judge(session: &Arc<Session>, asked: Asked) {
 }
 
 /// What hooks and policy say of a call.
-pub(super) async fn judged(session: &Arc<Session>, asked: &Asked) -> Judged {
+async fn judged(session: &Arc<Session>, asked: &Asked) -> Judged {
     let Asked { call, tool, .. } = asked;
     let call = *call;
     let now = session.shared.clock.now();

@@ -9,6 +9,7 @@
     reason = "a test panics when something is not as claimed, and its tasks end with it"
 )]
 
+mod ahead;
 mod dozing;
 mod endings;
 mod failures;

@@ -211,6 +211,11 @@ impl Stage {
         Self::made(store, settings, tool, Given { model: Some(model), ..Given::default() })
     }
 
+    /// One between this store and this model.
+    pub(crate) fn between(store: Arc<dyn AgentStore>, model: Arc<dyn Model>, tool: Arc<Counted>) -> Self {
+        Self::made(store, settings(), tool, Given { model: Some(model), ..Given::default() })
+    }
+
     /// One that asks these hooks.
     pub(crate) fn hooked(hooks: Vec<Arc<dyn Hook>>) -> Self {
         let store = Arc::new(MemoryAgents::new(Arc::new(SystemClock::new())));

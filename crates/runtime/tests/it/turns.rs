@@ -229,21 +229,3 @@ async fn a_caller_changes_nothing_of_where_a_model_is_however_it_is_written() {
         assert!(matches!(refused, Err(AgentError::Template(_))), "{overrides}: {refused:?}");
     }
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_that_needs_nobody_is_judged_and_begun_with_the_answer_that_asks_for_it() {
-    let stage = Stage::new();
-    stage.tool.ends.add_permits(2);
-    let id = stage.agent("a").await;
-    let asked = "sim:tool work {\"n\": 1}\nsim:turn 1 sim:tool work {\"n\": 2}\nsim:turn 2 sim:text done";
-    let completed = stage.complete(&id, "m1", asked).await;
-    assert_eq!((completed.status, stage.tool.begun()), (Status::Ok, 2));
-    let events = stage.store.events(&id, 0, 1_000).await.unwrap();
-    let times = |kind: &str| -> Vec<_> {
-        events.iter().filter(|event| event.fact.kind() == kind).map(|event| event.at).collect()
-    };
-    let (answered, begun) = (times("model.finished"), times("tool.started"));
-    assert_eq!((answered.len(), begun.len()), (3, 2));
-    assert_ne!(answered[0], begun[0], "the agent's place is opened for its first call");
-    assert_eq!(answered[1], begun[1], "decided on at once, and so written at once");
-}
