@@ -270,7 +270,8 @@ impl Agent {
 
     /// Whether the end of a process at this time breaks something off. What only waits goes on where it was: for a time
     /// before which the model is not asked, or a tool for what others do.
-    pub(crate) fn is_in_flight(&self, at: Timestamp) -> bool {
+    #[must_use]
+    pub fn is_in_flight(&self, at: Timestamp) -> bool {
         let only_waits = |call: &Call| self.config.tools.get(&call.name).is_some_and(|tool| tool.waits);
         match self.turn.phase {
             Phase::Model => self.turn.not_before.is_none_or(|not_before| not_before <= at),

@@ -52,7 +52,7 @@ pub enum Effect {
         /// The question.
         approval: Approval,
     },
-    /// Run a tool. Unless its call is [pure](EffectClass::Pure) its intent has to be in the log by now. Answered by [`crate::ToolFinished`], or [`crate::ToolUnreached`].
+    /// Run a tool. Its intent has to be in the log by now. Answered by [`crate::ToolFinished`], or [`crate::ToolUnreached`].
     RunTool {
         /// The call.
         call: CallId,

@@ -62,7 +62,7 @@ impl Event {
     }
 
     /// Whether it need not be kept: pieces of an answer, which comes again whole at its end. Everything else is
-    /// written durably before it is told to anybody and before any effect of its decision is performed.
+    /// written durably before it is told to anybody, and before any effect of its decision is performed that changes the world.
     #[must_use]
     pub fn expires(&self) -> bool {
         matches!(self.fact, Fact::StreamChunk { .. })

@@ -164,14 +164,7 @@ pub(crate) async fn hold(
     // From here on whoever looks for the agent finds no holder, and those who found this one are told to look again.
     shared.live.leave(&id);
     inbox.close();
-    loop {
-        let job = match put_by.pop_front() {
-            Some(job) => job,
-            None => match inbox.recv().await {
-                Some(job) => job,
-                None => break,
-            },
-        };
+    while let Some(job) = next_job(&mut put_by, &mut inbox).await {
         match job {
             Job::Command(_, Some(reply)) => _ = reply.send(Err(refusal(&end))),
             // It was claimed in between for a holder that is no more.
@@ -302,12 +295,12 @@ impl Holder {
         let wake = wake.and_then(|wake| Instant::now().checked_add(wake));
         let settled = Instant::now().checked_add(self.shared.settings.doze_after);
         let mut settles = rests && !self.dozes;
-        while self.put_by.is_empty() {
+        loop {
             tokio::select! {
                 biased;
                 () = self.shared.stopping.cancelled() => return Err(End::Stopping),
                 () = self.member.lapsed() => return Err(End::Lost),
-                job = self.inbox.recv() => self.take(job, &mut batch)?,
+                job = next_job(&mut self.put_by, &mut self.inbox) => self.take(job, &mut batch)?,
                 () = sleep_until(wake) => batch.add(Wake.into(), None),
                 () = sleep_until(idle), if rests => return Err(End::Rests),
                 () = sleep_until(settled), if settles => {
@@ -358,7 +351,7 @@ impl Holder {
                 return Err(End::Lost);
             }
             // The model is told with the very step that its files have changed before.
-            if !batch.has_looked && decided.begins_step() {
+            if !batch.has_looked && decided.steps() > 0 {
                 batch.has_looked = true;
                 changes = self.tell_of_files(&mut batch).await?;
                 if changes.is_some() {
@@ -379,6 +372,7 @@ impl Holder {
                     return Ok(self.settled(&ended));
                 }
                 Ok(Appended::Moved) => {
+                    batch.holds_back = true;
                     self.come_back(&mut batch).await;
                     self.catch_up(&mut batch).await?;
                 }
@@ -403,9 +397,8 @@ impl Holder {
                     return Ok(self.settled(&ended));
                 }
                 Err(error @ StoreError::Conflict { .. }) if batch.is_asked() => {
-                    self.come_back(&mut batch).await;
                     batch.fail(&error);
-                    return Ok(Settled::default());
+                    return Ok(self.settled(&batch.ended));
                 }
                 Err(error) => {
                     tracing::warn!(agent = %self.kept.id(), %error, "the agent's events can't be written; trying again");
@@ -524,6 +517,13 @@ impl Holder {
 
     fn now(&self) -> Timestamp {
         self.shared.clock.now()
+    }
+}
+
+async fn next_job(put_by: &mut VecDeque<Job>, inbox: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    match put_by.pop_front() {
+        Some(job) => Some(job),
+        None => inbox.recv().await,
     }
 }
 

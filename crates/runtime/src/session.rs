@@ -141,14 +141,6 @@ impl Session {
         opening.await.clone()
     }
 
-    /// Whether the agent may have seen files in it, as far as is known without looking.
-    pub(crate) fn may_know_files(&self) -> bool {
-        match self.place.get() {
-            Some(place) => place.as_ref().is_ok_and(|place| place.knows_files()),
-            None => self.was_used.get().copied().unwrap_or(true),
-        }
-    }
-
     /// Whether a tool has asked for it already.
     pub(crate) fn has_place(&self) -> bool {
         self.place.initialized()

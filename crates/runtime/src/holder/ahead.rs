@@ -1,43 +1,49 @@
-//! Going on before it is written: what follows from a decision, and may be had twice, is begun while the decision is not in the
-//! store yet. What comes of it at once is written together with what has brought it about; the rest goes on beside the write.
+//! Going on before it is written: where a turn is under way, models are asked and calls are judged while the decision that this
+//! follows from is not in the store yet. What comes of it at once is written together with what has brought it about; the rest
+//! goes on beside the write.
 //!
-//! Nobody is told of anything that is not written. A process that dies here has asked a model, or a tool that changes nothing,
-//! and nobody knows: it is asked again, as after every death. Where the decision can't be written, what was begun for it is
-//! stopped and what it has said is forgotten.
+//! Nobody is told of anything that is not written, and no tool runs whose intent is not. A process that dies here has asked a
+//! model, and nobody knows: it is asked again, as after every death. Where the decision can't be written, what was begun for it
+//! is stopped and what it has said is forgotten.
 
-use seawall_engine::{Agent, Effect, EffectClass, Event, Fact};
+use seawall_engine::{Authority, Block, Effect, Event, Fact, History};
 
 use super::batch::{Batch, Decided};
+use super::doing::Ahead;
 use super::{BATCH, Holder, Job};
 use crate::hooks::Moment;
 use crate::perform::is_judged_alone;
 use crate::session::Session;
 
-/// Events that are written at once because of what came at once, at the most.
-const EVENTS: usize = 256;
+/// A conversation of at most so many bytes is put into a model's words before the write, a longer one beside it.
+const SHORT: usize = 256 * 1024;
 
 impl Holder {
     /// Begins what may be begun before what was decided is written. Whether that has given more to decide on with the batch.
     pub(super) async fn go_ahead(&mut self, batch: &mut Batch, decided: &Decided) -> bool {
-        // Who has just taken the agent up writes that down before all else.
-        let is_taken_up = self.kept.agent().epoch() == self.epoch;
-        let is_long = batch.len() >= BATCH || decided.events.len() >= EVENTS;
-        if batch.holds_back || !is_taken_up || is_long || !self.member.may_begin_now() {
+        if !self.may_go_ahead(batch, decided) {
             return false;
         }
-        // The store says whether a message was accepted before under its name: no model is asked about it once more.
-        if decided.events.iter().any(has_name) {
-            return false;
-        }
-        let (agent, session) = (&decided.agent, &self.session);
-        self.doing.go_ahead(agent, session, |effect| may_be_had_twice(session, agent, effect)).await;
-        // Files are looked at before each step that is decided on: with a batch of its own.
-        !self.session.may_know_files() && self.hear_answers(batch)
+        let session = &self.session;
+        self.doing.go_ahead(&decided.agent, session, |effect| how(session, effect)).await;
+        self.hear_answers(batch, decided)
+    }
+
+    fn may_go_ahead(&self, batch: &Batch, decided: &Decided) -> bool {
+        let agent = self.kept.agent();
+        !batch.holds_back
+            && batch.len() < BATCH
+            // Who has just taken the agent up writes that down before all else.
+            && agent.epoch() == self.epoch
+            // Whatever kills this process has to be found in the log, and counted, by the next one.
+            && agent.is_in_flight(self.now())
+            && self.member.may_begin_now()
+            && !decided.events.iter().any(has_name)
     }
 
     /// Takes in what effects have come to by now, as far as nobody has asked for something else in between.
-    fn hear_answers(&mut self, batch: &mut Batch) -> bool {
-        let before = batch.len();
+    fn hear_answers(&mut self, batch: &mut Batch, decided: &Decided) -> bool {
+        let (commands, ended) = (batch.len(), batch.ended.len());
         while self.put_by.is_empty() {
             match self.inbox.try_recv() {
                 Ok(Job::Command(command, None)) => batch.add(*command, None),
@@ -46,7 +52,24 @@ impl Holder {
                 Err(_) => break,
             }
         }
-        batch.len() > before
+        if self.begins_another_step(batch, decided) {
+            let heard = batch.split_off(commands).into_iter();
+            let heard = heard.map(|(command, reply)| Job::Command(Box::new(command), reply));
+            let ended = batch.ended.split_off(ended).into_iter().map(|begun| Job::Ended(Box::new(begun)));
+            let later = std::mem::take(&mut self.put_by);
+            self.put_by = heard.chain(ended).chain(later).collect();
+        }
+        batch.len() > commands
+    }
+
+    /// Whether a second step would begin with the batch: files are looked at before each, which is done once for a batch.
+    fn begins_another_step(&self, batch: &Batch, decided: &Decided) -> bool {
+        if decided.steps() == 0 || batch.len() == decided.len() {
+            return false;
+        }
+        let mut tried = decided.clone();
+        batch.decide(&mut tried, Authority::Holder { epoch: self.epoch }, self.now());
+        tried.steps() > 1
     }
 
     /// Stops what was begun before it was written and forgets what it has said: what it follows from is not so.
@@ -65,22 +88,40 @@ impl Holder {
     }
 }
 
-/// Whether it brings something under a name that is used once.
+/// Whether it brings something under a name that is used once. The store knows whether it was accepted before: no model is asked
+/// about a message once more because it was sent once more.
 fn has_name(event: &Event) -> bool {
     matches!(event.fact, Fact::MessageReceived { .. } | Fact::RoomSaid { .. } | Fact::SnapshotTaken { .. })
 }
 
-/// Whether an effect may be performed for nothing, and once more: it changes nothing in the world.
-fn may_be_had_twice(session: &Session, agent: &Agent, effect: &Effect) -> bool {
+/// How an effect is begun before its decision is written: one that changes nothing in the world, and that no hook hears of.
+fn how(session: &Session, effect: &Effect) -> Option<Ahead> {
     match effect {
-        Effect::CallModel { .. } => {
-            !session.has_hooks(Moment::PreModel) && !session.has_hooks(Moment::PostModel)
+        Effect::CallModel { messages, .. } => {
+            let is_heard = session.has_hooks(Moment::PreModel) || session.has_hooks(Moment::PostModel);
+            let how = if is_short(messages) { Ahead::AtOnce } else { Ahead::Beside };
+            (!is_heard).then_some(how)
         }
-        Effect::Judge { tool, .. } => is_judged_alone(session, tool),
-        Effect::RunTool { call, attempt, .. } => {
-            let is_pure = agent.call(*call).is_some_and(|call| call.effect == Some(EffectClass::Pure));
-            is_pure && *attempt == 1
-        }
-        _ => false,
+        Effect::Judge { tool, .. } => is_judged_alone(session, tool).then_some(Ahead::AtOnce),
+        _ => None,
+    }
+}
+
+fn is_short(messages: &History) -> bool {
+    let mut bytes = 0_usize;
+    messages.iter().flat_map(|message| message.content.iter()).all(|block| {
+        bytes = bytes.saturating_add(size(block));
+        bytes <= SHORT
+    })
+}
+
+/// About how many bytes a block becomes. Pictures and the like are never short.
+fn size(block: &Block) -> usize {
+    const CALL: usize = 512;
+    match block {
+        Block::Text { text } | Block::Reasoning { text, .. } => text.len(),
+        Block::ToolUse { .. } => CALL,
+        Block::ToolResult { content, .. } => content.iter().map(size).fold(CALL, usize::saturating_add),
+        _ => usize::MAX,
     }
 }

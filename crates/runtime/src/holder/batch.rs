@@ -24,7 +24,7 @@ pub(super) struct Batch {
 }
 
 /// What was decided on a batch, as far as it goes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Decided {
     pub(super) events: Vec<Event>,
     /// What the agent is after them.
@@ -41,9 +41,14 @@ impl Decided {
         Self { events: Vec::new(), agent: agent.clone(), is_stale: false, outcomes: Vec::new() }
     }
 
-    /// Whether a model is to be asked in a new step.
-    pub(super) fn begins_step(&self) -> bool {
-        self.events.iter().any(|event| matches!(event.fact, Fact::StepStarted { .. }))
+    /// In how many new steps a model is to be asked.
+    pub(super) fn steps(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event.fact, Fact::StepStarted { .. })).count()
+    }
+
+    /// How many commands were decided on.
+    pub(super) fn len(&self) -> usize {
+        self.outcomes.len()
     }
 }
 
@@ -77,6 +82,11 @@ impl Batch {
     /// Whether somebody waits for everything that is in it.
     pub(super) fn is_asked(&self) -> bool {
         self.commands.iter().all(|(_, reply)| reply.is_some())
+    }
+
+    /// Takes the last commands out again, but for so many.
+    pub(super) fn split_off(&mut self, at: usize) -> Vec<(Command, Option<Reply>)> {
+        self.commands.split_off(at)
     }
 
     /// Forgets what these effects have come to.
