@@ -1,5 +1,7 @@
 //! A budget is never passed, whoever calls, however many at once, and however their calls end.
 
+use std::cell::Cell;
+
 use seawall_types::{Usd, Window};
 use tokio::task::JoinSet;
 
@@ -181,20 +183,22 @@ async fn spend_is_at_least_the_truth_and_never_over_the_limit_whatever_the_endin
             refused
         });
     }
-    let mut refused = 0;
-    let mut watched = 0;
-    loop {
-        tokio::select! {
-            ended = callers.join_next() => match ended {
-                Some(ended) => refused += ended.unwrap(),
-                None => break,
-            },
-            account = proxy.total() => {
-                assert!(account.committed() <= budget, "{account:?}");
-                watched += 1;
-            }
+    let is_over = Cell::new(false);
+    let calling = async {
+        let refused: u64 = callers.join_all().await.into_iter().sum();
+        is_over.set(true);
+        refused
+    };
+    let watching = async {
+        let mut watched = 0;
+        while !is_over.get() {
+            let account = proxy.total().await;
+            assert!(account.committed() <= budget, "{account:?}");
+            watched += 1;
         }
-    }
+        watched
+    };
+    let (refused, watched) = tokio::join!(calling, watching);
     let account = proxy.settled("global", Window::Total).await;
     let truth = sim.at_rest().await;
     assert!(watched > 5, "the account was looked at {watched} times");

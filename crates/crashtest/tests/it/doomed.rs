@@ -105,7 +105,11 @@ impl AgentStore for Doomed {
         let events = events(&append);
         self.write(
             |store| store.append(append),
-            |write, done| (*done == Appended::Done).then_some(Line::Wrote { write, events }),
+            |write, done| match done {
+                Appended::Done => Some(Line::Wrote { write, events }),
+                Appended::Moved => Some(Line::Moved),
+                Appended::Fenced | Appended::Gone => None,
+            },
         )
     }
 

@@ -276,7 +276,8 @@ impl Found {
         }
     }
 
-    /// What the model saw is paired, and it was asked no more than once for each answer and each holder that was lost.
+    /// What the model saw is paired, and it was asked no more than once for each answer, each holder that was lost, and each
+    /// write that came to nothing.
     fn assert_model(&self) {
         let asked: Vec<_> = self
             .lines()
@@ -286,7 +287,8 @@ impl Found {
         let answers =
             self.log.iter().filter(|event| matches!(event.fact, Fact::ModelFinished { .. })).count();
         let retried = self.log.iter().filter(|event| matches!(event.fact, Fact::ModelRetried { .. })).count();
-        let most = answers + retried + self.claims();
+        let failed = self.lines().filter(|line| matches!(line, Line::Moved | Line::Refused { .. })).count();
+        let most = answers + retried + self.claims() + failed;
         assert!((answers..=most).contains(&asked.len()), "{} calls for {answers} answers", asked.len());
     }
 

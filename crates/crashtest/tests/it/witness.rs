@@ -30,6 +30,8 @@ pub(crate) enum Line {
     Told { seq: u64, kind: String, said: String },
     /// The log as it was read: its last number, and a hash of all of it.
     Log { seq: u64, hash: String },
+    /// Somebody else had written before, and so nothing was.
+    Moved,
     /// The store refused.
     Refused { why: String },
     /// The client has nothing more to say and everything is done.
