@@ -20,8 +20,9 @@ pub(crate) use draft::{Draft, is_running};
 /// What follows from a command.
 ///
 /// First append the events, all in one transaction that checks the epoch and the number of the first; then apply them;
-/// then tell clients ([`crate::project`]) and perform the effects. A crash before the append loses nothing that was
-/// acknowledged, one after it nothing at all.
+/// then tell clients ([`crate::project`]) and perform the effects. Those that change nothing in the world, asking a model and
+/// judging a call, may be begun before, if they are taken back where the append is refused. A crash before the append loses
+/// nothing that was acknowledged, one after it nothing at all.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decision {
     /// What happened, numbered.

@@ -1,7 +1,7 @@
 //! Performing effects: what the engine wants done in the world, one file each. What comes of it goes back as a command.
 //!
-//! Each runs as a task of its own that may be dropped at any moment, because somebody interrupted the agent or because it is
-//! held elsewhere; then whatever was begun ends with it.
+//! Each may be dropped at any moment, because somebody interrupted the agent, because it is held elsewhere, or because what it
+//! was begun for could not be written; then whatever was begun ends with it.
 
 mod compress;
 mod conversation;
