@@ -36,6 +36,8 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 # leaves its address in $url and its process in $pid. Port 0 is a free one; the simulated provider needs no key.
 start() {
   local name=$1; shift
+  # What an earlier one under this name has said is no sign of this one.
+  rm -f "$work/$name.out"
   "$seawall" "$@" --listen 127.0.0.1:0 --upstream sim: --templates "$here/templates" --data-dir "$work/$name" \
     >"$work/$name.out" 2>"$work/$name.log" &
   pid=$!
