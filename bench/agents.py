@@ -31,9 +31,6 @@ TURNS = [(1, 200), (50, 40), (1000, 4)]
 STEPS = [(1, 20), (8, 10), (64, 4)]
 """Agents at the same time, and turns of each."""
 
-FILES = 65_536
-"""Files that a process may have open."""
-
 CALLS = 10
 """Steps of a workflow, as the peers have them."""
 
@@ -163,11 +160,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=agents_table.RESULTS)
     arguments = parser.parse_args()
     machine.prefer(os.getpid())
+    # An agent at work has files of its trace open: two each.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # Agents that were at work just now have files of their traces open, two each. Only root may have more than it was given.
-    with contextlib.suppress(ValueError, PermissionError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, FILES), max(most, FILES)))
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         bench = Bench(arguments, Path(folder))

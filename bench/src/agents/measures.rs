@@ -15,6 +15,12 @@ const HISTORY: usize = 24;
 /// So many agents are taken up at the same time.
 const AT_ONCE: usize = 500;
 
+/// So many may be awake while others are taken up. Each has two files of its trace open, and a system allows so many: often 20,000.
+const AWAKE: usize = 7_500;
+
+/// How often it is looked whether they are.
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// Agents that were just talked to keep a little more for a moment.
 const RESTED: Duration = Duration::from_secs(15);
 
@@ -76,6 +82,9 @@ pub async fn memory(runtime: &Runtime, agents: usize) -> anyhow::Result<Value> {
     // Not all at once: a store turns work away when too much of it waits.
     for some in ids.chunks(AT_ONCE) {
         all(runtime, some, 1).await?;
+        while awake(runtime) > AWAKE {
+            tokio::time::sleep(AGAIN).await;
+        }
     }
     let held = runtime.gauges().held;
     ensure!(held == agents, "{held} of {agents} agents are held");
@@ -86,6 +95,12 @@ pub async fn memory(runtime: &Runtime, agents: usize) -> anyhow::Result<Value> {
     Ok(
         json!({ "agents": agents, "messages": (HISTORY + 1) * 4, "resident_bytes": parked, "live_bytes_each": each }),
     )
+}
+
+/// Agents that are held and have not rested for long.
+fn awake(runtime: &Runtime) -> usize {
+    let gauges = runtime.gauges();
+    gauges.held.saturating_sub(gauges.dozing)
 }
 
 /// How long it takes to have an agent as it was, from the store.
