@@ -359,7 +359,7 @@ impl Holder {
                     continue;
                 }
             }
-            if self.go_ahead(&mut batch, &decided).await {
+            if self.go_ahead(&mut batch, &mut decided).await {
                 continue;
             }
             match self.write(&decided).await {

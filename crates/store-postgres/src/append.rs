@@ -51,9 +51,8 @@ impl Work for Appends {
     }
 
     async fn together(&self, writes: &[Write]) -> Result<Vec<Option<Appended>>, Undone> {
-        let rows = self.database.attempt(Begin::Together, &[write::writing(writes)]).await?;
-        let rows = rows.last().map(Vec::as_slice).unwrap_or_default();
-        let appended = in_place(writes.len(), rows, |_, _| Ok(Appended::Done))?;
+        let rows = self.database.attempt_one(Begin::Together, write::writing(writes)).await?;
+        let appended = in_place(writes.len(), &rows, |_, _| Ok(Appended::Done))?;
         for (write, _) in writes.iter().zip(&appended).filter(|(_, appended)| appended.is_some()) {
             self.notices.wrote(&write.append.agent);
         }

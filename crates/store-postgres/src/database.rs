@@ -162,7 +162,16 @@ impl Database {
 
     /// The rows of one statement that is a transaction.
     pub(crate) async fn one(&self, begin: Begin, statement: Statement<'_>) -> Result<Vec<Row>, StoreError> {
-        Ok(self.transact(begin, &[statement]).await?.pop().unwrap_or_default())
+        self.attempt_one(begin, statement).await.map_err(|undone| undone.error)
+    }
+
+    /// The same, and whose fault it is where nothing was done.
+    pub(crate) async fn attempt_one(
+        &self,
+        begin: Begin,
+        statement: Statement<'_>,
+    ) -> Result<Vec<Row>, Undone> {
+        Ok(self.attempt(begin, &[statement]).await?.pop().unwrap_or_default())
     }
 
     /// Lets go of connections that nobody has used for a while, for ever.

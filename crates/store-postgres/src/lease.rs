@@ -120,9 +120,9 @@ impl Work for Claims {
         let agents: Vec<_> = claims.iter().map(|claim| Text::new(claim.agent.as_str())).collect();
         let workers: Vec<_> = claims.iter().map(|claim| Text::new(&claim.worker.0)).collect();
         let claiming = Statement::new(&text).with(agents).with(workers);
-        let rows = self.0.attempt(Begin::Together, &[claiming]).await?;
+        let rows = self.0.attempt_one(Begin::Together, claiming).await?;
         let held = |_, row: &Row| Ok(Lease::Held { epoch: get::<Number>(row, 1)?.0 });
-        Ok(in_place(claims.len(), rows.last().map(Vec::as_slice).unwrap_or_default(), held)?)
+        Ok(in_place(claims.len(), &rows, held)?)
     }
 
     async fn alone(&self, Claim { agent, worker }: Claim, _was_left: bool) -> Result<Lease, StoreError> {
@@ -170,12 +170,12 @@ impl Work for Releases {
         let agents: Vec<_> = releases.iter().map(|release| Text::new(release.agent.as_str())).collect();
         let epochs: Vec<_> = releases.iter().map(|release| Number::capped(release.epoch)).collect();
         let releasing = Statement::new(&text).with(agents).with(epochs);
-        let rows = self.database.attempt(Begin::Together, &[releasing]).await?;
+        let rows = self.database.attempt_one(Begin::Together, releasing).await?;
         let free = |place, _: &Row| {
             releases.get(place).into_iter().for_each(|release: &Release| self.notices.wrote(&release.agent));
             Ok(())
         };
-        Ok(in_place(releases.len(), rows.last().map(Vec::as_slice).unwrap_or_default(), free)?)
+        Ok(in_place(releases.len(), &rows, free)?)
     }
 
     async fn alone(&self, Release { agent, epoch }: Release, _was_left: bool) -> Result<(), StoreError> {

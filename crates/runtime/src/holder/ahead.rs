@@ -19,8 +19,8 @@ use crate::session::Session;
 const SHORT: usize = 256 * 1024;
 
 impl Holder {
-    /// Begins what may be begun before what was decided is written. Whether that has given more to decide on with the batch.
-    pub(super) async fn go_ahead(&mut self, batch: &mut Batch, decided: &Decided) -> bool {
+    /// Begins what may be begun before what was decided is written, and decides on what has come of it. Whether anything has.
+    pub(super) async fn go_ahead(&mut self, batch: &mut Batch, decided: &mut Decided) -> bool {
         if !self.may_go_ahead(batch, decided) {
             return false;
         }
@@ -42,7 +42,9 @@ impl Holder {
     }
 
     /// Takes in what effects have come to by now, as far as nobody has asked for something else in between.
-    fn hear_answers(&mut self, batch: &mut Batch, decided: &Decided) -> bool {
+    ///
+    /// At most one step begins with a batch: files are looked at before each, which is done once for it.
+    fn hear_answers(&mut self, batch: &mut Batch, decided: &mut Decided) -> bool {
         let (commands, ended) = (batch.len(), batch.ended.len());
         while self.put_by.is_empty() {
             match self.inbox.try_recv() {
@@ -52,24 +54,21 @@ impl Holder {
                 Err(_) => break,
             }
         }
-        if self.begins_another_step(batch, decided) {
+        if batch.len() == commands {
+            return false;
+        }
+        let before = (decided.steps() > 0).then(|| decided.clone());
+        batch.decide(decided, Authority::Holder { epoch: self.epoch }, self.now());
+        if let (2.., Some(before)) = (decided.steps(), before) {
+            *decided = before;
             let heard = batch.split_off(commands).into_iter();
             let heard = heard.map(|(command, reply)| Job::Command(Box::new(command), reply));
             let ended = batch.ended.split_off(ended).into_iter().map(|begun| Job::Ended(Box::new(begun)));
             let later = std::mem::take(&mut self.put_by);
             self.put_by = heard.chain(ended).chain(later).collect();
-        }
-        batch.len() > commands
-    }
-
-    /// Whether a second step would begin with the batch: files are looked at before each, which is done once for a batch.
-    fn begins_another_step(&self, batch: &Batch, decided: &Decided) -> bool {
-        if decided.steps() == 0 || batch.len() == decided.len() {
             return false;
         }
-        let mut tried = decided.clone();
-        batch.decide(&mut tried, Authority::Holder { epoch: self.epoch }, self.now());
-        tried.steps() > 1
+        true
     }
 
     /// Stops what was begun before it was written and forgets what it has said: what it follows from is not so.

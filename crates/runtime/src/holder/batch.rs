@@ -45,11 +45,6 @@ impl Decided {
     pub(super) fn steps(&self) -> usize {
         self.events.iter().filter(|event| matches!(event.fact, Fact::StepStarted { .. })).count()
     }
-
-    /// How many commands were decided on.
-    pub(super) fn len(&self) -> usize {
-        self.outcomes.len()
-    }
 }
 
 impl Batch {

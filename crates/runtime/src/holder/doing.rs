@@ -64,7 +64,10 @@ impl Doing {
         how: impl Fn(&Effect) -> Option<Ahead>,
     ) {
         for (key, effect) in outstanding(agent) {
-            let Some(how) = how(&effect).filter(|_| !self.tasks.contains_key(&key)) else { continue };
+            if self.tasks.contains_key(&key) {
+                continue;
+            }
+            let Some(how) = how(&effect) else { continue };
             let mut performing = self.begin(&key, effect, session);
             let is_over = how == Ahead::AtOnce && is_over_at_once(&mut performing).await;
             self.ahead.push(key.clone());
