@@ -20,6 +20,7 @@ pub use digest::{Digest, digest};
 pub use document::Document;
 pub use object::Object;
 use scan::Scanner;
+pub(crate) use text::quote;
 pub use value::{Elements, Kind, Value};
 pub(crate) use walk::Walk;
 

@@ -12,7 +12,7 @@ mod pen;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Ask, Format};
+use super::{Ask, Format, Part, Reasoning, Source};
 
 /// A request, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,27 @@ pub fn write(ask: &Ask<'_>, format: Format) -> Written {
         Format::Gemini => (gemini::path(ask), &[], gemini::body(ask)),
     };
     Written { path, headers, body: Bytes::from(body) }
+}
+
+/// About how many bytes a body takes: most of it is what was said, and a buffer that grows copies all of it again each time.
+fn room(ask: &Ask<'_>) -> usize {
+    /// What stands around each text.
+    const AROUND: usize = 96;
+    fn of(part: &Part<'_>) -> usize {
+        AROUND
+            + match part {
+                Part::Text(text) | Part::Reasoning(Reasoning { text, .. }) => text.len(),
+                Part::ToolResult(result) => result.content.iter().map(of).sum(),
+                Part::Image(media) | Part::Audio(media) | Part::File(media) => match media.source {
+                    Source::Bytes(bytes) => bytes.len() / 3 * 4,
+                    Source::Url(url) => url.len(),
+                },
+                Part::ToolUse(_) => AROUND,
+            }
+    }
+    let said: usize = ask.messages.iter().flat_map(|turn| &turn.blocks).map(of).sum();
+    // One in thirty-two is for what needs an escape: a line of code has its end, and perhaps a quote.
+    (said + said / 32) + ask.system.map_or(0, str::len) + (ask.tools.len() + 8) * 4 * AROUND
 }
 
 /// The arguments of a call as every provider takes them: an object.

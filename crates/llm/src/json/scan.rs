@@ -220,7 +220,7 @@ impl<'a> Scanner<'a> {
 ///
 /// Strings full of escapes have short plain stretches, so the first words are looked at one by one; a stretch that is
 /// longer is passed over in chunks, of which no byte is looked at apart until one of them ends it.
-fn plain_length(rest: &[u8]) -> usize {
+pub(super) fn plain_length(rest: &[u8]) -> usize {
     const NEAR: usize = 64;
     const CHUNK: usize = 32;
     let (near, far) = rest.split_at(rest.len().min(NEAR));

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::history::{self, Message, Piece, Telling, Thoughts, words};
 use super::media::{self, described, is_picture, media_of};
 use super::pen::{self, Items, Members};
-use super::{object_of, schema_of};
+use super::{object_of, room, schema_of};
 use crate::dialogue::signature::Signature;
 use crate::dialogue::{Ask, Effort, Media, Part, Reasoning, Role, Source, Thinking, ToolResult};
 
@@ -29,7 +29,7 @@ const TOLD_TOKENS: &[&str] = &[
 ];
 
 pub(super) fn body(ask: &Ask<'_>) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(room(ask));
     let max_tokens = ask.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     let thoughts = Thoughts { keeps: |thought| signature(thought).is_some(), may_end: false };
     let messages = history::messages(ask, thoughts);

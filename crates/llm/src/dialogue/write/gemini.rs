@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use super::history::{self, Message, Piece, Telling, Thoughts, words};
 use super::media::{self, described, media_of};
 use super::pen::{self, Items, Members};
-use super::{object_of, schema_of};
+use super::{object_of, room, schema_of};
 use crate::dialogue::signature::Signature;
 use crate::dialogue::{Ask, Effort, Media, Part, Reasoning, Role, Source, Thinking};
 
@@ -39,7 +39,7 @@ pub(super) fn path(ask: &Ask<'_>) -> String {
 }
 
 pub(super) fn body(ask: &Ask<'_>) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(room(ask));
     pen::object(&mut out, ask.extra, |body| {
         if let Some(system) = ask.system.filter(|system| !system.trim().is_empty()) {
             body.object("systemInstruction", |content| {

@@ -10,11 +10,11 @@ use serde_json::Map;
 use super::history::{self, Message, Piece, Telling, Thoughts, words};
 use super::media::{self, described, is_picture};
 use super::pen::{self, Items, Members};
-use super::{object_of, schema_of};
+use super::{object_of, room, schema_of};
 use crate::dialogue::{Ask, Effort, Media, Part, Role, Source, Thinking};
 
 pub(super) fn body(ask: &Ask<'_>) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(room(ask));
     pen::object(&mut out, ask.extra, |body| {
         body.member("model", ask.model);
         body.list("messages", |items| write_messages(ask, items));

@@ -6,12 +6,12 @@ use super::history::{self, Piece, Telling, Thoughts, words};
 use super::media::{self, described, is_picture, media_of};
 use super::openai_chat::effort;
 use super::pen::{self, Items, Members};
-use super::{object_of, schema_of};
+use super::{object_of, room, schema_of};
 use crate::dialogue::signature::Signature;
 use crate::dialogue::{Ask, Media, Part, Reasoning, Role, Source, Thinking, ToolResult};
 
 pub(super) fn body(ask: &Ask<'_>) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(room(ask));
     pen::object(&mut out, ask.extra, |body| {
         body.member("model", ask.model);
         body.some("instructions", ask.system);

@@ -1,17 +1,74 @@
 //! Writes JSON straight into the bytes of a request, so that a history is copied once: into the body. Fields that the caller
 //! adds are merged on the way.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
+
+use crate::json::quote;
 
 /// What a caller can't change by adding fields: it would be another request than the one whose answer is awaited.
 const OURS: &[&str] =
     &["model", "messages", "input", "contents", "stream", "include_usage", "n", "candidateCount"];
 
+/// What can be written as it is.
+///
+/// Not all that serde knows: texts are nearly all of a conversation, and their writer is ours.
+pub(super) trait Json {
+    /// Writes it.
+    fn write(&self, out: &mut Vec<u8>);
+}
+
+impl Json for str {
+    fn write(&self, out: &mut Vec<u8>) {
+        quote(out, self);
+    }
+}
+
+impl Json for String {
+    fn write(&self, out: &mut Vec<u8>) {
+        quote(out, self);
+    }
+}
+
+impl Json for Cow<'_, str> {
+    fn write(&self, out: &mut Vec<u8>) {
+        quote(out, self);
+    }
+}
+
+impl<T: Json + ?Sized> Json for &T {
+    fn write(&self, out: &mut Vec<u8>) {
+        T::write(self, out);
+    }
+}
+
+impl<T: Json> Json for Option<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Some(value) => value.write(out),
+            None => out.extend_from_slice(b"null"),
+        }
+    }
+}
+
+/// Writes with serde, which can't fail here: memory takes all, and none of these has anything that JSON lacks.
+macro_rules! json_by_serde {
+    ($($kind:ty),*) => {$(
+        impl Json for $kind {
+            fn write(&self, out: &mut Vec<u8>) {
+                let _ = serde_json::to_writer(out, self);
+            }
+        }
+    )*};
+}
+
+json_by_serde!(bool, i32, u64, f64, Value);
+
 /// Writes `value` as it is.
-pub(super) fn json(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
-    // Writing into memory does not fail, and neither texts nor JSON values have anything that JSON lacks.
-    let _ = serde_json::to_writer(out, value);
+pub(super) fn json(out: &mut Vec<u8>, value: &(impl Json + ?Sized)) {
+    value.write(out);
 }
 
 /// Writes an object; `extra` has members that are added to it or take the place of its own.
@@ -51,7 +108,7 @@ impl<'e> Members<'_, 'e> {
     }
 
     /// A value that a caller may replace.
-    pub(super) fn member(&mut self, key: &'static str, value: &(impl serde::Serialize + ?Sized)) {
+    pub(super) fn member(&mut self, key: &'static str, value: &(impl Json + ?Sized)) {
         self.written.push(key);
         match self.added(key) {
             Some(other) => json(self.key(key), other),
@@ -60,7 +117,7 @@ impl<'e> Members<'_, 'e> {
     }
 
     /// A value, where there is one.
-    pub(super) fn some(&mut self, key: &'static str, value: Option<impl serde::Serialize>) {
+    pub(super) fn some(&mut self, key: &'static str, value: Option<impl Json>) {
         if let Some(value) = value {
             self.member(key, &value);
         }
