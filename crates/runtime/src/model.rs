@@ -55,7 +55,7 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body, piece by piece.
     pub body: Box<dyn Pieces>,
-    /// What the call has cost, once its body has ended.
+    /// What the call has cost, once its body has ended or was dropped.
     pub cost: Arc<OnceLock<Usd>>,
 }
 

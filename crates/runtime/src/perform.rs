@@ -3,6 +3,7 @@
 //! Each may be dropped at any moment, because somebody interrupted the agent, because it is held elsewhere, or because what it
 //! was begun for could not be written; then whatever was begun ends with it.
 
+mod bill;
 mod compress;
 mod conversation;
 mod deliver;

@@ -97,7 +97,7 @@ impl Actor {
             decision.events.iter().find(|event| matches!(event.fact, Fact::CompressionStarted { .. }));
         let id = begun.map(|event| event.seq).unwrap_or_default();
         let summary = Ok("They spoke of the weather.".into());
-        self.write(store, [Compress.into(), Compressed { id, summary }.into()]).await
+        self.write(store, [Compress.into(), Compressed { id, summary, spent: None }.into()]).await
     }
 }
 

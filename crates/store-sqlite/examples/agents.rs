@@ -110,7 +110,8 @@ impl Player {
             _ => None,
         });
         if let Some(id) = compression {
-            self.give([Compressed { id, summary: Ok("what was said before".into()) }.into()]).await;
+            self.give([Compressed { id, summary: Ok("what was said before".into()), spent: None }.into()])
+                .await;
         }
     }
 }

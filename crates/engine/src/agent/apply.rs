@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use seawall_types::Timestamp;
+use seawall_types::{Amount, Timestamp};
 
 use super::fold::RESERVED;
 use super::turn::{Compressing, Phase, Stream, Turn};
@@ -74,18 +74,19 @@ impl Agent {
                 self.turn.parts.extend(block.clone());
             }
             Fact::ModelFinished { step, content, usage, cost, .. } => {
-                self.tokens = self.tokens.saturating_add(usage.total());
+                self.spend(Some(Amount { usd: *cost, tokens: usage.total() }));
                 self.context = usage.total();
-                self.cost = self.cost.saturating_add(*cost);
                 self.recoveries = 0;
                 return self.answer(*step, seq, at, content);
             }
-            Fact::ModelFailed { .. } => {
+            Fact::ModelFailed { spent, .. } => {
                 self.turn.at_model()?;
+                self.spend(*spent);
                 self.end_turn(Phase::Failed);
             }
-            Fact::ModelRetried { not_before, .. } => {
+            Fact::ModelRetried { not_before, spent, .. } => {
                 self.turn.at_model()?;
+                self.spend(*spent);
                 self.turn.attempt = self.turn.attempt.saturating_add(1);
                 self.turn.retries = self.turn.retries.saturating_add(1);
                 self.turn.not_before = Some(*not_before);
@@ -153,8 +154,14 @@ impl Agent {
                 self.turn.phase = Phase::Compressing;
                 self.turn.compressing = Some(Compressing { id, replaces, then_step });
             }
-            Fact::CompressionFinished { summary, .. } => return self.compress(seq, summary),
-            Fact::CompressionFailed { .. } => return self.after_compression().map(|_| ()),
+            Fact::CompressionFinished { summary, spent, .. } => {
+                self.spend(*spent);
+                return self.compress(seq, summary);
+            }
+            Fact::CompressionFailed { spent, .. } => {
+                self.spend(*spent);
+                return self.after_compression().map(|_| ());
+            }
             Fact::Noted { note } => self.note(seq, note),
             Fact::SnapshotTaken { .. } => {}
             Fact::RoomJoined { .. }
@@ -320,6 +327,13 @@ impl Agent {
             _ => return Err(Orphan),
         }
         Ok(())
+    }
+
+    /// Counts what the agent's own model calls consume, answered or not.
+    fn spend(&mut self, spent: Option<Amount>) {
+        let Amount { usd, tokens } = spent.unwrap_or_default();
+        self.cost = self.cost.saturating_add(usd);
+        self.tokens = self.tokens.saturating_add(tokens);
     }
 
     fn outcome(&mut self, state: CallState, outcome: &Outcome, at: Timestamp) -> Applied {

@@ -114,7 +114,7 @@ pub(super) fn faces(event: &Event) -> Faces<'_> {
             total_tokens: usage.total(),
             cost_usd: *cost,
         }],
-        Fact::ModelFailed { step, failure } => {
+        Fact::ModelFailed { step, failure, .. } => {
             failed(*step, ErrorPhase::Model, &failure.message, Detail::Class(failure.class))
         }
         Fact::ModelRetried { failure, .. } => smallvec![C::Error {
@@ -188,12 +188,12 @@ pub(super) fn faces(event: &Event) -> Faces<'_> {
         Fact::CompressionStarted { .. } => {
             smallvec![C::ContextCompression { phase: "start", summary: None, ratio: None }]
         }
-        Fact::CompressionFinished { summary, before, after } => {
+        Fact::CompressionFinished { summary, before, after, .. } => {
             #[expect(clippy::cast_precision_loss, reason = "a ratio for people's eyes")]
             let ratio = Some(*after as f64 / (*before).max(1) as f64);
             smallvec![C::ContextCompression { phase: "end", summary: Some(summary), ratio }]
         }
-        Fact::CompressionFailed { message } => smallvec![warning(message)],
+        Fact::CompressionFailed { message, .. } => smallvec![warning(message)],
         Fact::SnapshotTaken { id, label } => {
             smallvec![C::SnapshotTaken { snapshot_id: id, label: label.as_deref() }]
         }

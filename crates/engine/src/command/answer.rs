@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use seawall_types::{Usage, Usd};
+use seawall_types::{Amount, Usage, Usd};
 use serde_json::Value;
 
 use super::stream::{at_model, close, discard};
@@ -63,7 +63,9 @@ impl ModelAnswered {
             (FailureClass::Empty, "the model answered nothing; send the message again, or try another model")
         };
         let failure = ModelFailure { class, message: message.into() };
-        ModelFailed { step: self.step, attempt: self.attempt, failure }.run(draft)
+        let spent = Amount { usd: self.cost, tokens: self.usage.total() };
+        let spent = (spent != Amount::ZERO).then_some(spent);
+        ModelFailed { step: self.step, attempt: self.attempt, failure, spent }.run(draft)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use seawall_types::Amount;
+
 use crate::agent::Phase;
 use crate::decide::{Draft, Refused, replaceable};
 use crate::event::Fact;
@@ -28,6 +30,8 @@ pub struct Compressed {
     pub id: u64,
     /// The summary as the model is to read it, or why there is none.
     pub summary: Result<Arc<str>, Arc<str>>,
+    /// What a model has cost that was asked for it, where anything.
+    pub spent: Option<Amount>,
 }
 
 impl Compressed {
@@ -37,15 +41,16 @@ impl Compressed {
             return Err(Refused::Late { what: "this summary" });
         };
         let before = draft.agent.history().len();
+        let spent = self.spent;
         draft.record(match self.summary {
             Ok(summary) if summary.trim().is_empty() => {
-                Fact::CompressionFailed { message: "the summary is empty".into() }
+                Fact::CompressionFailed { message: "the summary is empty".into(), spent }
             }
             Ok(summary) => {
                 let after = before.saturating_sub(compressing.replaces).saturating_add(1);
-                Fact::CompressionFinished { summary, before, after }
+                Fact::CompressionFinished { summary, before, after, spent }
             }
-            Err(message) => Fact::CompressionFailed { message },
+            Err(message) => Fact::CompressionFailed { message, spent },
         })
     }
 }

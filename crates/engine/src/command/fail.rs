@@ -1,5 +1,7 @@
 //! A model call that failed, its retries over.
 
+use seawall_types::Amount;
+
 use super::stream::{at_model, discard};
 use crate::decide::{Draft, Refused, replaceable};
 use crate::event::{Fact, FailureClass, ModelFailure};
@@ -13,6 +15,8 @@ pub struct ModelFailed {
     pub attempt: u32,
     /// Why.
     pub failure: ModelFailure,
+    /// What it has cost all the same, where anything: an answer that broke off, or that nobody may see.
+    pub spent: Option<Amount>,
 }
 
 impl ModelFailed {
@@ -23,6 +27,6 @@ impl ModelFailed {
         if is_too_long && let Some(replaces) = replaceable(draft) {
             return draft.record(Fact::CompressionStarted { replaces, then_step: true });
         }
-        draft.record(Fact::ModelFailed { step: self.step, failure: self.failure })
+        draft.record(Fact::ModelFailed { step: self.step, failure: self.failure, spent: self.spent })
     }
 }

@@ -103,7 +103,8 @@ fn skip(draft: &mut Draft, repaired: &dyn Fn(Repaired) -> Fact) -> Result<(), Re
         }
         Phase::Compressing => {
             draft.record(repaired(Repaired::StepSkipped { step, calls: Vec::new() }))?;
-            draft.record(Fact::CompressionFailed { message: "an operator skipped the summary".into() })
+            let message = "an operator skipped the summary".into();
+            draft.record(Fact::CompressionFailed { message, spent: None })
         }
         Phase::Model => Err(draft.not_now("interrupt it to stop its model")),
         Phase::Idle | Phase::Failed | Phase::Answered | Phase::Between => {

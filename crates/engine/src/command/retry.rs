@@ -1,6 +1,6 @@
 //! A model call that failed and is worth another try.
 
-use seawall_types::Timestamp;
+use seawall_types::{Amount, Timestamp};
 
 use super::stream::{at_model, discard};
 use crate::decide::{Draft, Refused};
@@ -20,13 +20,15 @@ pub struct Retry {
     pub failure: ModelFailure,
     /// Not before then.
     pub not_before: Timestamp,
+    /// What it has cost all the same, where anything: an answer that broke off, or that nobody may see.
+    pub spent: Option<Amount>,
 }
 
 impl Retry {
     pub(super) fn run(self, draft: &mut Draft) -> Result<(), Refused> {
         at_model(draft, self.step, self.attempt)?;
         discard(draft)?;
-        let Self { step, failure, not_before, .. } = self;
-        draft.record(Fact::ModelRetried { step, failure, not_before })
+        let Self { step, failure, not_before, spent, .. } = self;
+        draft.record(Fact::ModelRetried { step, failure, not_before, spent })
     }
 }

@@ -319,6 +319,9 @@ facts! {
         step: u64,
         /// Why.
         failure: ModelFailure,
+        /// What it has cost all the same, where anything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spent: Option<Amount>,
     }
     /// The model has not answered, and is asked once more in the same step.
     ModelRetried "model.retried" {
@@ -328,6 +331,9 @@ facts! {
         failure: ModelFailure,
         /// It is not asked before then.
         not_before: Timestamp,
+        /// What it has cost all the same, where anything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spent: Option<Amount>,
     }
     /// A limit of the agent's own ends the turn before its next step.
     LimitReached "limit.reached" {
@@ -476,11 +482,17 @@ facts! {
         before: usize,
         /// Messages after.
         after: usize,
+        /// What a model has cost that was asked for it, where anything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spent: Option<Amount>,
     }
     /// There is no summary; the history stays as it is.
     CompressionFailed "compression.failed" {
         /// Why.
         message: Arc<str>,
+        /// What a model has cost that was asked for it, where anything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spent: Option<Amount>,
     }
     /// A point to fork from has a name: the state before this event.
     SnapshotTaken "snapshot.taken" {

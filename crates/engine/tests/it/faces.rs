@@ -103,7 +103,7 @@ fn every_end_of_a_turn_is_told_and_why() {
     assert_eq!(last(&stage), "interrupted");
     stage.give(send("m3", "x"));
     let failure = ModelFailure { class: FailureClass::RateLimit, message: "too many".into() };
-    stage.give(ModelFailed { step: 3, attempt: 1, failure });
+    stage.give(ModelFailed { step: 3, attempt: 1, failure, spent: None });
     assert_eq!(last(&stage), "failed");
     let told = told(&stage.log);
     let error = told.iter().rfind(|told| told["event"]["type"] == "error").unwrap();
@@ -219,7 +219,7 @@ pub(crate) fn everything() -> Vec<Event> {
     }
     stage.give(Compress);
     let id = stage.log.last().unwrap().seq;
-    stage.give(Compressed { id, summary: Ok("it was long".into()) });
+    stage.give(Compressed { id, summary: Ok("it was long".into()), spent: None });
     stage.log
 }
 

@@ -139,7 +139,7 @@ fn parked() -> Vec<Event> {
     stage.give(resolve(Resolution::Done { result }));
     let busy = ModelFailure { class: FailureClass::RateLimit, message: "busy".into() };
     let not_before = START.saturating_add(Duration::from_secs(2));
-    stage.give(Retry { step: 2, attempt: 1, failure: busy, not_before });
+    stage.give(Retry { step: 2, attempt: 1, failure: busy, not_before, spent: None });
     stage.give(answered(2, 2, vec![wish("unsafe")]));
     stage.give(judged(call(2, 1), Judgement::Ask { summary: "pays".into() }));
     let arguments = Some(Arc::new(json!({"n": 2})));
@@ -171,10 +171,10 @@ fn refused() -> Vec<Event> {
     stage.give(Wake);
     stage.give(send("m2", "go on"));
     let failure = ModelFailure { class: FailureClass::Quota, message: "nothing left".into() };
-    stage.give(ModelFailed { step: 3, attempt: 1, failure });
+    stage.give(ModelFailed { step: 3, attempt: 1, failure, spent: None });
     stage.give(Compress);
     let id = stage.log.last().unwrap().seq;
-    stage.give(Compressed { id, summary: Err("no model".into()) });
+    stage.give(Compressed { id, summary: Err("no model".into()), spent: None });
     stage.give(TakeSnapshot { id: "s1".into(), label: Some("before cron".into()) });
     let trigger = Trigger::Cron { spec: "0 9 * * 1".into() };
     stage.give(SetSchedule { id: "monday".into(), trigger, text: "report".into() });
@@ -194,7 +194,7 @@ fn repaired() -> Vec<Event> {
     stage.give(by_hand(Mend::AnswerCall { call: call(1, 1), result }));
     stage.give(by_hand(Mend::SkipStep));
     let failure = ModelFailure { class: FailureClass::Quota, message: "nothing left".into() };
-    stage.give(ModelFailed { step: 2, attempt: 1, failure });
+    stage.give(ModelFailed { step: 2, attempt: 1, failure, spent: None });
     stage.give(Repair { note: None, ..by_hand(Mend::Resume) });
     let (id, content) = (MessageId("m9".into()), [Block::text("be brief")].into());
     stage.give(by_hand(Mend::InjectMessage { id, kind: MessageKind::Reminder, content }));

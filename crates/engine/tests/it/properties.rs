@@ -300,7 +300,7 @@ impl World {
             }
             Effect::Compress { id, .. } => {
                 let summary = if how.is_multiple_of(3) { Err("no".into()) } else { Ok("sum".into()) };
-                self.command(Compressed { id, summary });
+                self.command(Compressed { id, summary, spent: None });
             }
             Effect::PlanSchedule { id, .. } => {
                 let next = (!how.is_multiple_of(4)).then(|| self.now.saturating_add(Duration::from_secs(30)));
@@ -321,7 +321,7 @@ impl World {
             let class =
                 if how.is_multiple_of(2) { FailureClass::ContextLength } else { FailureClass::Unavailable };
             let failure = ModelFailure { class, message: "no".into() };
-            return self.command(ModelFailed { step, attempt, failure });
+            return self.command(ModelFailed { step, attempt, failure, spent: None });
         }
         let mut content = Vec::new();
         // What was streamed whole has to be in the answer; how often that was is not known from outside.

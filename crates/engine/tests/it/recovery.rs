@@ -249,7 +249,7 @@ fn who_waits_for_a_time_may_be_taken_up_at_every_restart_before_it() {
     let mut stage = Stage::asked(waiting());
     let failure = ModelFailure { class: FailureClass::RateLimit, message: "later".into() };
     let not_before = stage.now.saturating_add(Duration::from_hours(1));
-    stage.give(Retry { step: 1, attempt: 1, failure, not_before });
+    stage.give(Retry { step: 1, attempt: 1, failure, not_before, spent: None });
     for attempt in 3..=30 {
         let effects = stage.claim();
         assert!(matches!(&effects[..], [Effect::CallModel { attempt: now, .. }] if *now == attempt));

@@ -19,7 +19,7 @@ fn paid() -> ToolResult {
 
 fn failed(step: u64) -> ModelFailed {
     let failure = ModelFailure { class: FailureClass::Quota, message: "nothing left".into() };
-    ModelFailed { step, attempt: 1, failure }
+    ModelFailed { step, attempt: 1, failure, spent: None }
 }
 
 fn last_result(stage: &Stage) -> String {

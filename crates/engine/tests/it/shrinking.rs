@@ -30,7 +30,7 @@ fn experienced(config: Config, turns: u64) -> Stage {
 
 /// Answers the compression that is under way.
 fn summary(stage: &Stage, words: &str) -> Compressed {
-    Compressed { id: compression(stage), summary: Ok(words.into()) }
+    Compressed { id: compression(stage), summary: Ok(words.into()), spent: None }
 }
 
 fn compression(stage: &Stage) -> u64 {
@@ -108,6 +108,7 @@ fn a_context_that_is_too_long_for_the_model_is_compressed_once() {
         step,
         attempt: 1,
         failure: ModelFailure { class: FailureClass::ContextLength, message: "too long".into() },
+        spent: None,
     };
     let effects = stage.give(too_long(5));
     assert!(matches!(&effects[..], [Effect::Compress { .. }]));
@@ -126,7 +127,8 @@ fn without_a_summary_the_history_stays_and_the_work_goes_on() {
     stage.give(send("m2", "two"));
     stage.give(answered(2, 1, vec![text("b")]));
     stage.give(send("m3", "three"));
-    let effects = stage.give(Compressed { id: compression(&stage), summary: Err("no model".into()) });
+    let effects =
+        stage.give(Compressed { id: compression(&stage), summary: Err("no model".into()), spent: None });
     assert!(matches!(&effects[..], [Effect::CallModel { messages, .. }] if messages.len() == 5));
 }
 

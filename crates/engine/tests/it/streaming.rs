@@ -145,7 +145,7 @@ fn a_model_that_is_asked_once_more_begins_its_answer_anew() {
     let mut stage = streaming();
     let failure = ModelFailure { class: FailureClass::Unavailable, message: "the stream broke off".into() };
     let not_before = stage.now.saturating_add(Duration::from_secs(3));
-    let again = |attempt| Retry { step: 1, attempt, failure: failure.clone(), not_before };
+    let again = |attempt| Retry { step: 1, attempt, failure: failure.clone(), not_before, spent: None };
     let effects = stage.give(again(1));
     assert_eq!(stage.last_kinds(2), ["stream.closed", "model.retried"]);
     assert!(matches!(

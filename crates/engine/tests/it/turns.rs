@@ -2,15 +2,16 @@
 
 use seawall_engine::{
     AgentState, Answer, Archive, Authority, Block, Breakpoint, CallState, Claim, Effect, FailureClass,
-    Interrupt, Judgement, MessageKind, ModelFailed, ModelFailure, Refused, SendMessage, ToolFinished,
-    ToolResult, decide, outstanding,
+    Interrupt, Judgement, MessageKind, ModelAnswered, ModelFailed, ModelFailure, Refused, Retry, SendMessage,
+    ToolFinished, ToolResult, decide, outstanding,
 };
-use seawall_types::{Amount, Usd};
+use seawall_types::{Amount, Usage, Usd};
 
 use crate::stage::{Stage, answered, call, config, gave, judged, send, text, wish};
 
 fn fail(class: FailureClass) -> ModelFailed {
-    ModelFailed { step: 1, attempt: 1, failure: ModelFailure { class, message: "no".into() } }
+    let failure = ModelFailure { class, message: "no".into() };
+    ModelFailed { step: 1, attempt: 1, failure, spent: None }
 }
 
 fn interrupt() -> Interrupt {
@@ -264,5 +265,31 @@ fn what_others_cost_that_work_for_an_agent_counts_for_its_limits() {
         assert_eq!((stage.agent.cost(), stage.agent.tokens()), (Usd::from_picos(1_000_000), 15), "its own");
         let whole = spent.unwrap_or_default();
         assert_eq!(stage.agent.spent().tokens, 15 + whole.tokens);
+    }
+}
+
+#[test]
+fn what_a_model_costs_that_gives_no_answer_counts_for_the_agents_limits() {
+    let spent = |tokens| Some(Amount { usd: Usd::from_picos(1_000), tokens });
+    let limited = |tokens| {
+        let mut limited = config();
+        limited.limits.tokens = Some(tokens);
+        Stage::new(limited)
+    };
+    for (most, goes_on) in [(91, true), (90, false)] {
+        let mut stage = limited(most);
+        stage.give(send("m1", "go"));
+        let failure = fail(FailureClass::Unavailable).failure;
+        let (not_before, spent) = (stage.log.last().unwrap().at, spent(40));
+        stage.give(Retry { step: 1, attempt: 1, failure, not_before, spent });
+        let nothing = ModelAnswered {
+            usage: Usage { input: 30, output: 20, ..Usage::default() },
+            ..answered(1, 2, vec![text(" ")])
+        };
+        stage.give(nothing);
+        assert_eq!(stage.last_kinds(1), ["model.failed"]);
+        assert_eq!(stage.agent.tokens(), 90, "both that gave nothing");
+        let effects = stage.give(send("m2", "again"));
+        assert_eq!(matches!(&effects[..], [Effect::CallModel { .. }]), goes_on, "{most}");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use seawall_engine::{Block, Compressed, History, Message, Role};
 use seawall_llm::dialogue::{self, Ask, Format, Hearer, Part, Turn, hear_whole};
 
+use super::bill::Bill;
 use super::model::is_json;
 use crate::Template;
 use crate::hooks::Moment;
@@ -30,25 +31,28 @@ const SHOWN: usize = 16 * 1024;
 /// Sums up the oldest messages, and tells the holder.
 pub(super) async fn compress(session: &Arc<Session>, id: u64, messages: &History, replaces: usize) {
     let oldest: Vec<_> = messages.iter().take(replaces).cloned().collect();
+    let mut bill = Bill::default();
     let summary = match &session.template {
         // Hooks are asked about turns. What they might refuse goes to no model beside them.
         Ok(_) if session.has_hooks(Moment::PreModel) || session.has_hooks(Moment::PostModel) => {
             Err("the template has hooks around its model".to_owned())
         }
-        Ok(template) => by_model(session, template, &oldest).await,
+        Ok(template) => by_model(session, template, &oldest, &mut bill).await,
         Err(why) => Err(why.clone()),
     };
     let summary = summary.unwrap_or_else(|why| {
         tracing::warn!(agent = %session.agent, %why, "no model could sum up the history; it was cut by rules");
         by_rules(&oldest)
     });
-    session.report(Compressed { id, summary: Ok(format!("{BEFORE}{summary}").into()) }).await;
+    let summary = Ok(format!("{BEFORE}{summary}").into());
+    session.report(Compressed { id, summary, spent: bill.spent() }).await;
 }
 
 async fn by_model(
     session: &Arc<Session>,
     template: &Template,
     oldest: &[Arc<Message>],
+    bill: &mut Bill,
 ) -> Result<String, String> {
     let settings = &template.model;
     let format = Format::named(&settings.provider).ok_or("the provider is not known")?;
@@ -73,9 +77,10 @@ async fn by_model(
         headers: request.headers,
         body: request.body,
     };
-    let asking =
-        tokio::time::timeout(settings.timeout.total, read(session, format, question, settings.timeout));
-    let reply = asking.await.map_err(|_| "the model took too long".to_owned())??;
+    let reading = read(session, format, question, settings.timeout, bill);
+    let reply = tokio::time::timeout(settings.timeout.total, reading).await;
+    let reply = reply.map_err(|_| "the model took too long".to_owned())??;
+    bill.consumed(&reply.usage);
     let text = reply.text();
     if text.trim().is_empty() { Err("the model's summary is empty".to_owned()) } else { Ok(text) }
 }
@@ -87,10 +92,12 @@ async fn read(
     format: Format,
     question: Question,
     limits: TimeoutSettings,
+    bill: &mut Bill,
 ) -> Result<dialogue::Reply, String> {
     let asking = tokio::time::timeout(limits.first_byte, session.shared.model.ask(question));
     let reply = asking.await.map_err(|_| "the model did not begin to answer in time".to_owned())?;
     let mut reply = reply.map_err(|error| error.to_string())?;
+    bill.begin(&reply);
     if !reply.status.is_success() {
         return Err(format!("the model's provider answered {}", reply.status));
     }

@@ -11,9 +11,10 @@ use seawall_engine::{
 use seawall_llm::dialogue::{
     self, Ask, Failure, Format, Hearer, Input, Said, Stop, Thinking, ToolDescription, Turn, hear_whole,
 };
-use seawall_types::{Timestamp, Usd};
+use seawall_types::Timestamp;
 use tokio::time::Instant;
 
+use super::bill::Bill;
 use super::conversation::Borrowed;
 use super::hooked::{self, Asked};
 use super::listen::Telling;
@@ -44,14 +45,16 @@ pub(super) async fn call(session: &Arc<Session>, call: Call) {
     wait_until(session, call.not_before).await;
     let Call { step, attempt, .. } = call;
     let began = session.shared.clock.monotonic();
-    match answer(session, &call).await {
-        Ok((reply, cost)) => {
+    let mut bill = Bill::default();
+    match answer(session, &call, &mut bill).await {
+        Ok(reply) => {
             session.shared.counters.model_calls.add();
             took(session, began);
             let (content, stop, usage) = understood(session, reply);
+            let cost = bill.cost();
             session.report(ModelAnswered { step, attempt, content, stop, usage, cost }).await;
         }
-        Err(failure) => failed(session, &call, failure).await,
+        Err(failure) => failed(session, &call, failure, &bill).await,
     }
 }
 
@@ -71,7 +74,7 @@ async fn wait_until(session: &Session, not_before: Option<Timestamp>) {
     }
 }
 
-async fn answer(session: &Arc<Session>, call: &Call) -> Result<(dialogue::Reply, Usd), Failure> {
+async fn answer(session: &Arc<Session>, call: &Call, bill: &mut Bill) -> Result<dialogue::Reply, Failure> {
     let template = session.template.as_ref();
     let template = template.map_err(|why| Failure::new(dialogue::FailureClass::Invalid, why))?;
     toolbox::reach_all(session, begins_turn(&call.messages)).await;
@@ -82,7 +85,7 @@ async fn answer(session: &Arc<Session>, call: &Call) -> Result<(dialogue::Reply,
     })?;
     let (system, messages) = match hooked::before(session, template, call).await? {
         Asked::Model { system, messages } => (system, messages),
-        Asked::Answered(reply) => return Ok((reply, Usd::ZERO)),
+        Asked::Answered(reply) => return Ok(reply),
     };
     let system = system.as_deref().unwrap_or_else(|| session.system_prompt(template));
     let messages = messages.as_ref().unwrap_or(&call.messages);
@@ -95,15 +98,16 @@ async fn answer(session: &Arc<Session>, call: &Call) -> Result<(dialogue::Reply,
         let asking = tokio::time::timeout(limits.first_byte, session.shared.model.ask(question));
         let reply = asking.await.map_err(|_| late("the model did not begin to answer", limits.first_byte))?;
         let reply = reply.map_err(|error| unreachable(&error))?;
+        bill.begin(&reply);
         // What hooks look at first is told to nobody before.
         let is_quiet = session.has_hooks(Moment::PostModel);
         let telling = Telling::new(call.step, call.attempt, template.model.expose_thinking, is_quiet);
         hear(session, format, reply, telling, limits.idle).await
     });
     let heard = total.await;
-    let (reply, cost) =
-        heard.unwrap_or_else(|_| Err(late("the model did not finish its answer", limits.total)))?;
-    Ok((hooked::after(session, call.step, reply).await?, cost))
+    let reply = heard.unwrap_or_else(|_| Err(late("the model did not finish its answer", limits.total)))?;
+    bill.consumed(&reply.usage);
+    hooked::after(session, call.step, reply).await
 }
 
 /// Whether somebody has said something since the model last did: nothing that tools gave is to be gone on with.
@@ -174,9 +178,9 @@ async fn hear(
     reply: Reply,
     mut telling: Telling,
     idle: Duration,
-) -> Result<(dialogue::Reply, Usd), Failure> {
+) -> Result<dialogue::Reply, Failure> {
     let is_whole = is_json(&reply);
-    let Reply { status, headers, mut body, cost } = reply;
+    let Reply { status, headers, mut body, .. } = reply;
     if !status.is_success() {
         let text = read_some(&mut *body, idle).await;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -184,8 +188,7 @@ async fn hear(
     }
     if is_whole {
         let text = read_all(&mut *body, idle).await?;
-        let reply = hear_whole(format, &text)?;
-        return Ok((reply, cost.get().copied().unwrap_or(Usd::ZERO)));
+        return hear_whole(format, &text);
     }
     let mut hearer = Hearer::new(format);
     loop {
@@ -215,7 +218,7 @@ async fn hear(
     }
     let reply = hearer.finish()?;
     telling.finish(session).await;
-    Ok((reply, cost.get().copied().unwrap_or(Usd::ZERO)))
+    Ok(reply)
 }
 
 /// Whether an answer is no stream, though one was asked for: some servers give it so.
@@ -283,20 +286,20 @@ fn understood(session: &Session, reply: dialogue::Reply) -> (Vec<Answer>, StopRe
 }
 
 /// Tries again later, or gives the turn up.
-async fn failed(session: &Session, call: &Call, failure: Failure) {
+async fn failed(session: &Session, call: &Call, failure: Failure, bill: &Bill) {
     let Call { step, attempt, retries, .. } = *call;
     let settings = &session.shared.settings;
-    let (retryable, retry_after) = (failure.retryable, failure.retry_after);
+    let (retryable, retry_after, spent) = (failure.retryable, failure.retry_after, bill.spent());
     let failure = ModelFailure { class: class(failure.class), message: failure.message.into() };
     if !retryable || retries >= settings.retries {
         session.shared.counters.model_failures.add();
-        session.report(ModelFailed { step, attempt, failure }).await;
+        session.report(ModelFailed { step, attempt, failure, spent }).await;
         return;
     }
     session.shared.counters.model_retries.add();
     let wait = wait(retries, retry_after, settings.retry_after);
     let not_before = session.shared.clock.now().saturating_add(wait);
-    session.report(Retry { step, attempt, failure, not_before }).await;
+    session.report(Retry { step, attempt, failure, not_before, spent }).await;
 }
 
 /// How long to wait: twice as long each time, or as long as the provider says, but never longer than the most.

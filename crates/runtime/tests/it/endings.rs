@@ -5,7 +5,7 @@ use seawall_runtime::{Completed, Status};
 use seawall_store::agents::CallQuery;
 use serde_json::{Value, json};
 
-use crate::scripted::{Does, Scripted, filtered, too_long};
+use crate::scripted::{COST, Does, Scripted, filtered, too_long};
 use crate::stage::{Counted, Stage, settings, until, within};
 use crate::wires::{WIRES, Wire};
 
@@ -168,6 +168,31 @@ async fn a_model_that_stops_in_the_middle_is_given_up_after_its_idle_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_that_goes_on_and_on_is_given_up_after_its_total_time() {
     hung(|| Does::Drips, json!({ "first_byte": "20s", "idle": "20s", "total": "100ms" }), "finish").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_break_off_cost_what_they_cost() {
+    let model = Scripted::new(|_, _| Does::Stops);
+    let stage = stage(&model);
+    let limits = json!({ "model": { "timeout": { "first_byte": "20s", "idle": "30ms", "total": "20s" } } });
+    let id = stage.agent_of("a", "anthropic", Some(limits)).await;
+    assert_eq!(class(&stage.complete(&id, "m1", "hello").await), "timeout");
+    let kept = stage.runtime.load(&id).await.unwrap();
+    assert_eq!(kept.agent().spent().usd.as_picos(), 4 * COST.as_picos(), "once, and three times more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_summary_costs_what_it_costs() {
+    let model = Scripted::new(|_, _| Does::Says("fine".to_owned()));
+    let stage = stage(&model);
+    let id =
+        stage.agent_of("a", "anthropic", Some(json!({ "context": { "compress_at": 1, "keep": 2 } }))).await;
+    for turn in 0..4 {
+        stage.complete(&id, &format!("m{turn}"), "say something").await;
+    }
+    let kept = stage.runtime.load(&id).await.unwrap();
+    assert!(model.asked() > 4, "no summary was asked for");
+    assert_eq!(kept.agent().spent().usd.as_picos(), u128::from(model.asked()) * COST.as_picos());
 }
 
 /// A model whose summaries hang: they are asked for before each turn but the first ones.

@@ -251,6 +251,8 @@ async fn a_model_is_not_heard_where_a_hook_after_it_fails() {
     let refused = stage.complete(&id, "m1", "sim:text rude").await;
     let why = refused.error.unwrap().1;
     assert!(refused.status == Status::Failed && why.contains("withheld: it did not answer within"), "{why}");
+    let kept = stage.runtime.load(&id).await.unwrap();
+    assert!(kept.agent().spent().tokens > 0, "what it withheld was consumed all the same");
     let mut feed = stage.runtime.follow(&id, &[Channel::Progress], 0);
     while let Some(told) = feed.try_next().await.unwrap() {
         assert!(!told.json.contains("rude"), "{}", told.json);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use seawall_runtime::{BoxFuture, Model, NoReply, Pieces, Question, Reply};
+use seawall_types::Usd;
 use serde_json::{Value, json};
 
 use crate::wires::Wire;
@@ -60,13 +61,20 @@ impl Scripted {
     }
 }
 
-/// Counts when it is dropped.
+/// What each request costs that is answered at all.
+pub(crate) const COST: Usd = Usd::from_picos(1_000_000);
+
+/// Counts when it is dropped, and tells then what the request has cost, as the gateway does.
 #[derive(Debug)]
-struct Ending(Arc<AtomicU64>);
+struct Ending {
+    over: Arc<AtomicU64>,
+    cost: Arc<OnceLock<Usd>>,
+}
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.over.fetch_add(1, Ordering::SeqCst);
+        let _once = self.cost.set(COST);
     }
 }
 
@@ -99,7 +107,7 @@ impl Pieces for Body {
 impl Model for Scripted {
     fn ask(&self, question: Question) -> BoxFuture<'_, Result<Reply, NoReply>> {
         Box::pin(async move {
-            let ending = Ending(Arc::clone(&self.over));
+            let ending = Ending { over: Arc::clone(&self.over), cost: Arc::default() };
             self.asked.fetch_add(1, Ordering::SeqCst);
             let wire = Wire::of(&question.path);
             let body: Value = serde_json::from_slice(&question.body).unwrap();
@@ -114,9 +122,10 @@ impl Model for Scripted {
             };
             let kind = if then.is_some() { "text/event-stream" } else { "application/json" };
             let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, kind.parse().unwrap())]);
+            let cost = Arc::clone(&ending.cost);
             let body = Body { whole: Some(whole.into()), then, _ending: ending };
             let status = StatusCode::from_u16(status).unwrap();
-            Ok(Reply { status, headers, body: Box::new(body), cost: Arc::new(OnceLock::new()) })
+            Ok(Reply { status, headers, body: Box::new(body), cost })
         })
     }
 }

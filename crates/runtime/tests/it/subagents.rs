@@ -220,7 +220,7 @@ async fn a_persons_own_turn_goes_on_though_a_summary_has_taken_the_place_of_the_
         _ => None,
     });
     let summary = Ok("somebody wants something".into());
-    written(&store, &child, epoch, Compressed { id: compression.unwrap(), summary }).await;
+    written(&store, &child, epoch, Compressed { id: compression.unwrap(), summary, spent: None }).await;
     at_work(&store, &child, epoch).await;
     store.retire(&worker.id).await.unwrap();
     let second = begun();

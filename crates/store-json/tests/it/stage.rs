@@ -191,7 +191,7 @@ impl Actor {
         self.give(store, Compress);
         let begun = |event: &&Event| matches!(event.fact, Fact::CompressionStarted { .. });
         let id = self.log.iter().rfind(begun).unwrap().seq;
-        self.give(store, Compressed { id, summary: Ok("what was said".into()) });
+        self.give(store, Compressed { id, summary: Ok("what was said".into()), spent: None });
     }
 
     pub(crate) fn snapshot(&mut self, store: &dyn AgentStore, name: &str) {

@@ -43,7 +43,7 @@ async fn cast(opened: &Opened) -> (Timestamp, Vec<Stage>) {
     working.give(send("m", "go")).await;
     failed.give(send("m", "go")).await;
     let failure = ModelFailure { class: FailureClass::Timeout, message: "late".into() };
-    failed.give(ModelFailed { step: 1, attempt: 1, failure }).await;
+    failed.give(ModelFailed { step: 1, attempt: 1, failure, spent: None }).await;
     archived.give(Archive { by: "ann".into() }).await;
     (start, stages)
 }

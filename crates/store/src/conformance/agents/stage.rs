@@ -169,7 +169,7 @@ impl Stage {
         self.give(Compress).await;
         let id = |effect| if let Effect::Compress { id, .. } = effect { Some(id) } else { None };
         let id = outstanding(self.agent()).into_iter().find_map(|(_, effect)| id(effect)).unwrap();
-        self.give(Compressed { id, summary: Ok(summary.into()) }).await;
+        self.give(Compressed { id, summary: Ok(summary.into()), spent: None }).await;
     }
 
     /// Everything that the store tells of the agent.

@@ -162,7 +162,7 @@ impl Walk {
                 Reconciled { call, attempt, found: Found::NotDone }.into()
             }
             Effect::Review { call, .. } => Reviewed { call, result: None }.into(),
-            Effect::Compress { id, .. } => Compressed { id, summary: Ok("sum".into()) }.into(),
+            Effect::Compress { id, .. } => Compressed { id, summary: Ok("sum".into()), spent: None }.into(),
             Effect::PlanSchedule { id, .. } => Plan { id, next: None }.into(),
             Effect::AskApproval { .. }
             | Effect::WakeAt { .. }
