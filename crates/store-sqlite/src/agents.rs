@@ -9,6 +9,7 @@ mod append;
 mod columns;
 mod lease;
 mod load;
+mod mover;
 mod query;
 mod threads;
 mod watch;

@@ -13,6 +13,7 @@ use futures_channel::oneshot;
 use rusqlite::{Connection, TransactionBehavior};
 use seawall_store::StoreError;
 
+use super::mover::Mover;
 use crate::{connect, failed};
 
 /// Writes that are committed together at the most.
@@ -30,7 +31,7 @@ const STATEMENTS: usize = 128;
 /// How much a connection that writes keeps in memory, in KiB as SQLite has it (negative).
 const WRITER_CACHE: i64 = -65_536;
 
-/// Pages of the write-ahead log at which it is moved into the database.
+/// Pages of the write-ahead log at which the writer itself moves into the database what was not moved beside it.
 const CHECKPOINT: u32 = 8_000;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
@@ -85,7 +86,8 @@ impl Threads {
         remember_statements(&writer);
         writer.pragma_update(None, "cache_size", WRITER_CACHE).map_err(failed)?;
         writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(failed)?;
-        ended.push(spawn("agents-write".to_owned(), move || write_all(writer, &to_write))?);
+        let mover = Mover::start(file)?;
+        ended.push(spawn("agents-write".to_owned(), move || write_all(writer, mover, &to_write))?);
         let door = Door(Arc::new(Mutex::new(Some(Channels { writer: writes, readers: reads }))));
         Ok(Self { door, ended: Mutex::new(ended) })
     }
@@ -278,12 +280,16 @@ fn alone<T>(
     written
 }
 
-fn write_all(mut connection: Connection, writes: &mpsc::Receiver<Box<dyn Write>>) {
+fn write_all(mut connection: Connection, mut mover: Mover, writes: &mpsc::Receiver<Box<dyn Write>>) {
     while let Ok(first) = writes.recv() {
         let mut group: Vec<_> = std::iter::once(first).chain(writes.try_iter().take(GROUP)).collect();
         let committed = commit(&mut connection, &mut group);
+        let count = group.len();
         group.into_iter().for_each(|write| write.answer(committed.clone()));
+        mover.wrote(count);
     }
+    drop(mover);
+    drop(connection);
 }
 
 fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> Result<(), StoreError> {
