@@ -256,6 +256,8 @@ impl Holder {
             let note = Some("the call that it worked for was given up".into());
             batch.add(Interrupt { by: "seawall".into(), note }.into(), None);
         }
+        // Whoever has woken the agent waits for one write then, and not for two.
+        self.take_what_waits(&mut batch)?;
         self.settle(batch).await.map(drop)
     }
 
@@ -311,11 +313,16 @@ impl Holder {
             }
             break;
         }
+        self.take_what_waits(&mut batch)?;
+        Ok(batch)
+    }
+
+    fn take_what_waits(&mut self, batch: &mut Batch) -> Result<(), End> {
         while batch.len() < BATCH {
             let Some(job) = self.put_by.pop_front().or_else(|| self.inbox.try_recv().ok()) else { break };
-            self.take(Some(job), &mut batch)?;
+            self.take(Some(job), batch)?;
         }
-        Ok(batch)
+        Ok(())
     }
 
     fn take(&self, job: Option<Job>, batch: &mut Batch) -> Result<(), End> {

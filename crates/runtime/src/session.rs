@@ -109,7 +109,8 @@ impl Session {
             toolbox,
             system_prompt: OnceLock::new(),
             place: OnceCell::new(),
-            was_used: OnceCell::new(),
+            // Who has not made a step has seen no file.
+            was_used: OnceCell::new_with((agent.steps() == 0).then_some(false)),
             policy: Mutex::default(),
             judged: Mutex::default(),
             todos: Mutex::new(agent.todos().into()),
