@@ -28,11 +28,13 @@ PROGRAM = HERE.parent / "target" / "release" / "agents"
 Report = dict[str, Any]
 
 TURNS = [(1, 200), (50, 40), (1000, 4)]
-STEPS = [(1, 20), (8, 10), (64, 4)]
 """Agents at the same time, and turns of each."""
 
-CALLS = 10
-"""Steps of a workflow, as the peers have them."""
+STEPS = [1, 8, 64]
+"""Workflows of ten steps at the same time, each a new agent, as each is a new one for the peers; as long as theirs, too."""
+
+SECONDS = float(os.environ.get("SEAWALL_BENCH_SECONDS", "5"))
+"""How long steps are counted, ours and those of peers."""
 
 
 class Postgres:
@@ -107,10 +109,9 @@ class Bench:
                 self.ours("turns", store, address(), "turns", "--agents", agents, "--turns", self._some(turns))
 
     def steps(self) -> None:
-        for agents, turns in STEPS:
+        for at_once in STEPS:
             for store, address in self.stores():
-                plan = ("--agents", agents, "--turns", self._some(turns), "--calls", CALLS)
-                self.ours("steps", store, address(), "turns", *plan)
+                self.ours("steps", store, address(), "steps", "--at-once", at_once, "--seconds", SECONDS)
 
     def memory(self) -> None:
         agents = 1_000 if self.arguments.quick else 10_000

@@ -32,8 +32,9 @@ def line(report: Report) -> str:
         return f"{name} p50 {report['resume_us']['p50']:,.0f} µs"
     if report["part"] == "memory":
         return f"{name} {report['agents']:>6} agents  {report['live_bytes_each'] / KIB:,.1f} KiB each"
-    figure = "steps" if report["part"] == "steps" else "turns"
-    return f"{name} {report['agents']:>6} agents  {report[f'{figure}_a_second']:>9,.0f} {figure}/s"
+    if report["part"] == "steps":
+        return f"{name} {report['at_once']:>6} at once  {report['steps_a_second']:>9,.0f} steps/s"
+    return f"{name} {report['agents']:>6} agents  {report['turns_a_second']:>9,.0f} turns/s"
 
 
 class Figures:
@@ -64,7 +65,7 @@ def steps(figures: Figures) -> str:
     names |= {peer["peer"]: {"part": "peers", "peer": peer["peer"]} for peer in figures.rounds if "steps_a_second" in peer and "peer" in peer}
     rows = []
     for name, case in names.items():
-        key = "concurrency" if case["part"] == "peers" else "agents"
+        key = "concurrency" if case["part"] == "peers" else "at_once"
         rows.append([name, *(number(figures.of("steps_a_second", **case, **{key: many})) for many in (1, 8, 64))])
     return table(["steps/s", "1 at once", "8", "64"], rows)
 

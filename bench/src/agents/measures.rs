@@ -31,8 +31,6 @@ pub struct Plan {
     pub agents: usize,
     /// One after the other.
     pub turns: usize,
-    /// Calls of a tool in each.
-    pub calls: usize,
 }
 
 /// Turns a second, and how long one takes.
@@ -51,10 +49,8 @@ pub async fn turns(runtime: &Runtime, plan: Plan) -> anyhow::Result<Value> {
     Ok(json!({
         "agents": plan.agents,
         "turns": turns,
-        "calls": plan.calls,
         "seconds": elapsed,
         "turns_a_second": a_second(turns, elapsed),
-        "steps_a_second": a_second(turns * plan.calls, elapsed),
         "turn_us": times.summary(),
     }))
 }
@@ -123,7 +119,7 @@ fn seeded(number: usize) -> anyhow::Result<AgentId> {
     Ok(format!("seeded-{number}").parse()?)
 }
 
-async fn make(runtime: &Runtime, name: &str) -> anyhow::Result<AgentId> {
+pub(super) async fn make(runtime: &Runtime, name: &str) -> anyhow::Result<AgentId> {
     let id: AgentId = name.parse()?;
     let template = "bench".to_owned();
     runtime.create(CreateAgent { id: Some(id.clone()), template, ..CreateAgent::default() }).await?;
@@ -144,7 +140,7 @@ async fn all(runtime: &Runtime, ids: &[AgentId], turns: usize) -> anyhow::Result
 }
 
 /// The turns of one agent, one after the other.
-async fn live(runtime: Runtime, id: AgentId, turns: usize) -> anyhow::Result<Vec<Duration>> {
+pub(super) async fn live(runtime: Runtime, id: AgentId, turns: usize) -> anyhow::Result<Vec<Duration>> {
     let mut times = Vec::with_capacity(turns);
     for turn in 0..turns {
         let begun = Instant::now();
@@ -158,12 +154,12 @@ async fn live(runtime: Runtime, id: AgentId, turns: usize) -> anyhow::Result<Vec
     Ok(times)
 }
 
-fn nanos(time: Duration) -> u64 {
+pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count of turns")]
-fn a_second(count: usize, seconds: f64) -> f64 {
+pub(super) fn a_second(count: usize, seconds: f64) -> f64 {
     count as f64 / seconds
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::{Parser, Subcommand};
 use seawall_base::clock::SystemClock;
-use seawall_bench::agents::{Around, Plan, around, memory, resume, seed, turns};
+use seawall_bench::agents::{Around, Plan, Workflows, around, memory, resume, seed, turns, workflows};
 use seawall_store::AgentStore;
 use seawall_store_json::JsonStore;
 use seawall_store_postgres::{Options, PostgresStore};
@@ -42,8 +42,17 @@ enum What {
         /// Turns of each
         #[arg(long, default_value_t = 100)]
         turns: usize,
-        /// Calls of a tool in a turn, one after the other
+    },
+    /// Durable steps a second: new agents, each with one turn of so many calls of a tool
+    Steps {
+        /// Agents at the same time
         #[arg(long, default_value_t = 1)]
+        at_once: usize,
+        /// What is counted, after a second that isn't
+        #[arg(long, default_value_t = 5.0)]
+        seconds: f64,
+        /// Calls in a turn, one after the other
+        #[arg(long, default_value_t = 10)]
         calls: usize,
     },
     /// Makes agents with histories, for the other two
@@ -73,12 +82,14 @@ fn main() -> anyhow::Result<()> {
     let folder = own.as_ref().map(|own| own.path().to_owned()).or(arguments.folder).context("no folder")?;
     let store = open(&arguments.store)?;
     let _entered = threads.enter();
-    let calls = if let What::Turns { calls, .. } = arguments.what { calls } else { 1 };
+    let calls = if let What::Steps { calls, .. } = arguments.what { calls } else { 1 };
     let Around { runtime, writer } = around(&folder, store, calls).map_err(|fault| anyhow!(fault))?;
     let figures = threads.block_on(async {
         match arguments.what {
-            What::Turns { agents, turns: each, calls } => {
-                turns(&runtime, Plan { agents, turns: each, calls }).await
+            What::Turns { agents, turns: each } => turns(&runtime, Plan { agents, turns: each }).await,
+            What::Steps { at_once, seconds, calls } => {
+                let span = Duration::try_from_secs_f64(seconds)?;
+                workflows(&runtime, Workflows { at_once, span, steps: calls }).await
             }
             What::Seed { agents } => seed(&runtime, agents).await,
             What::Memory { agents } => memory(&runtime, agents).await,
