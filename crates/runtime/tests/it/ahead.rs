@@ -55,6 +55,19 @@ async fn what_a_model_says_at_once_is_written_with_what_it_was_asked_about() {
     }
 }
 
+#[tokio::test]
+async fn the_message_that_wakes_an_agent_is_written_with_its_taking_up() {
+    let clock = Arc::new(SystemClock::new());
+    let store = Arc::new(Measured::new(Arc::new(MemoryAgents::new(clock.clone())), clock));
+    let model = Scripted::new(|_, _| Does::Says("done".into()));
+    let stage = Stage::between(Arc::clone(&store) as _, model, Counted::new("work", EffectClass::Pure));
+    let id = stage.agent("a").await;
+    let saves = async || store.metrics().await.unwrap().operations.saves;
+    let before = saves().await;
+    assert_eq!(stage.complete(&id, "m1", "go").await.text.as_deref(), Some("done"));
+    assert_eq!(saves().await - before, 2, "the taking up with the message; the answer");
+}
+
 /// What is ready at once, without waiting.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
