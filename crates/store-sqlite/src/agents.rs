@@ -1,4 +1,4 @@
-//! Durable agents: one thread that writes, several that read, and many who wait for them.
+//! Durable agents: one thread that writes, several that read, one that tidies up, and many who wait for them.
 //!
 //! What is to be written at the same time is written in one transaction: the disk is waited for once for all of them.
 //! Each has a savepoint of its own, so that one that is refused leaves nothing behind and the others go on. Everybody is

@@ -1,7 +1,7 @@
 //! The embedded store: SQLite in one file.
 //!
 //! [`SqliteStore`] keeps keys, limits, approvals, the ledger and runs behind one connection and a lock. [`SqliteAgents`]
-//! keeps durable agents in the same file, with one thread that writes and several that read. Both use write-ahead
+//! keeps durable agents in the same file, with one thread that writes, several that read, and one that moves the log into the file. Both use write-ahead
 //! logging and a sync at each commit, so that what a call has written survives a power failure. Several processes may
 //! have the file open; one that waits for another waits five seconds at most.
 //!

@@ -1,6 +1,7 @@
 //! Moves what was logged into the database while others write: whoever writes would stop for tens of milliseconds otherwise.
 //!
-//! It never waits for anybody and nobody waits for it. What it has not got to, the writer moves itself when the log is too long;
+//! SQLite up to 3.51.2 could lose what was logged where two moved at the same time; the one that is built in is newer. The thread
+//! never waits for anybody and nobody waits for it. What it has not got to, the writer moves itself when the log is too long;
 //! only then can the log begin anew, since somebody always writes in between.
 
 use std::path::Path;
@@ -12,7 +13,7 @@ use seawall_store::StoreError;
 
 use crate::connect;
 
-/// So many writes lie between two moves. A write is about ten pages of the log, so this is half of what the writer lets it get to.
+/// So many writes lie between two moves. A write is about ten pages of the log: half of what the writer lets it get to.
 const WRITES: usize = 400;
 
 /// The thread, for the one who writes.
@@ -28,7 +29,7 @@ impl Mover {
         let (asked, to_move) = mpsc::sync_channel(1);
         let run = move || {
             while let Ok(()) = to_move.recv() {
-                // What the disk refuses here the writer meets itself, and says so.
+                // What can't be moved stays in the log, from which it is read as well; the writer tries it once more.
                 let _later = move_all(&connection);
             }
         };
