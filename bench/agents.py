@@ -111,7 +111,7 @@ class Bench:
     def steps(self) -> None:
         for at_once in STEPS:
             for store, address in self.stores():
-                self.ours("steps", store, address(), "steps", "--at-once", at_once, "--seconds", SECONDS)
+                self.ours("steps", store, address(), "steps", "--at-once", at_once, "--seconds", 1 if self.arguments.quick else SECONDS)
 
     def memory(self) -> None:
         agents = 1_000 if self.arguments.quick else 10_000

@@ -1,6 +1,7 @@
-//! The bench of durable agents: `measures` is what is measured of a runtime whose model costs nothing (the runtime's `measure`).
+//! The bench of durable agents: `measures` is what is measured of a runtime whose model costs nothing (the runtime's `measure`),
+//! `workflows` what is set beside other engines.
 //!
-//! `workflows` what is set beside other engines. Everything but the model is real: the store, the checkpoint, the ledger, the trace.
+//! Everything but the model is real: the store, the checkpoint, the ledger, the trace.
 
 mod measures;
 mod workflows;

@@ -1,5 +1,5 @@
-//! Durable steps as the peers are measured: workflows that begin with nothing, so many at the same time, each begun when one before
-//! it has ended. A workflow of ours is an agent with one turn.
+//! Durable steps as the peers are measured: workflows that begin with nothing, so many at the same time, each begun when one
+//! before it has ended. A workflow of ours is an agent with one turn.
 
 use std::time::{Duration, Instant};
 
