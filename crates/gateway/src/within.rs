@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use seawall_llm_client::Upstream;
 use seawall_types::{RunId, Usd};
+use tokio::sync::watch;
 
 use crate::accepted::Accepted;
 use crate::{Caller, Gateway, GatewayBody, header, phase};
@@ -25,6 +26,9 @@ pub struct OwnCall {
     pub run: RunId,
     /// Who alone is asked. `None`: whom the configuration says.
     pub upstream: Option<Arc<Upstream>>,
+    /// Is told what the call has cost, when that is settled: a moment after the answer's body has ended or was dropped. Dropped
+    /// where the call was never admitted.
+    pub cost: watch::Sender<Option<Usd>>,
 }
 
 /// What is known of an own call on its way down the column.
@@ -32,7 +36,7 @@ pub struct OwnCall {
 pub(crate) struct Within {
     pub(crate) caller: Arc<Caller>,
     pub(crate) upstream: Option<Arc<Upstream>>,
-    pub(crate) cost: Arc<OnceLock<Usd>>,
+    pub(crate) cost: watch::Sender<Option<Usd>>,
 }
 
 /// The body of a request, from the network or from here.
@@ -74,24 +78,22 @@ impl Body for RequestBody {
 
 impl Gateway {
     /// Answers a request of this process's own, as [`handle`](Self::handle) answers those of others: admitted, inspected,
-    /// paid for and traced. What it has cost is known once the answer's body has ended or was dropped.
+    /// paid for and traced.
     pub async fn call(
         self: &Arc<Self>,
         worker: usize,
         own: OwnCall,
         request: Request<Bytes>,
-    ) -> (Response<GatewayBody>, Arc<OnceLock<Usd>>) {
+    ) -> Response<GatewayBody> {
         let snapshot = self.snapshot();
         let (parts, body) = request.into_parts();
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mut accepted = phase::accept(self, &snapshot, here, parts);
-        let cost: Arc<OnceLock<Usd>> = Arc::default();
         accepted.run = own.run;
-        accepted.within =
-            Some(Within { caller: own.caller, upstream: own.upstream, cost: Arc::clone(&cost) });
+        accepted.within = Some(Within { caller: own.caller, upstream: own.upstream, cost: own.cost });
         let mut response = self.serve(worker, &snapshot, accepted, RequestBody::Here(Some(body))).await;
         header::put(response.headers_mut(), header::RUN, own.run.to_string());
-        (response, cost)
+        response
     }
 }
 
@@ -109,7 +111,7 @@ impl Accepted {
     /// Tells this process what its call has cost.
     pub(crate) fn tell_cost(&self, cost: Usd) {
         if let Some(within) = &self.within {
-            let _once = within.cost.set(cost);
+            within.cost.send_replace(Some(cost));
         }
     }
 }

@@ -256,8 +256,11 @@ impl Holder {
             let note = Some("the call that it worked for was given up".into());
             batch.add(Interrupt { by: "seawall".into(), note }.into(), None);
         }
-        // Whoever has woken the agent waits for one write then, and not for two.
-        self.take_what_waits(&mut batch)?;
+        // Whoever has woken the agent waits for one write then, and not for two. Where files may have changed, they are told with
+        // the step, which must not begin with the taking up then.
+        if !self.inbox.is_empty() && self.session.place_with_files().await.is_none() {
+            self.take_what_waits(&mut batch)?;
+        }
         self.settle(batch).await.map(drop)
     }
 

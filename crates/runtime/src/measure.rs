@@ -6,7 +6,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -152,13 +152,11 @@ impl Model for Instant {
         let told = memmem::find_iter(since, b"\"role\":\"tool\"").count();
         let body = if told < self.calls { wish() } else { words() };
         Box::pin(async move {
-            let cost = Arc::new(OnceLock::new());
-            let _new = cost.set(Usd::from_picos(1_000));
+            question.cost.send_replace(Some(Usd::from_picos(1_000)));
             Ok(Reply {
                 status: StatusCode::OK,
                 headers: http::HeaderMap::new(),
                 body: Box::new(Once(Some(body))),
-                cost,
             })
         })
     }

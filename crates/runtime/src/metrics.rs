@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use seawall_engine::{Event, Fact};
-use seawall_types::Timings;
+use seawall_types::{Timings, Usd};
 
 /// Classes of the time that tools take: the guide's 0.1, 0.5, 1, 2, 5 and 10 s, and what lies below and above.
 const TOOLS: &[Duration] = &[
@@ -128,8 +128,13 @@ impl Counters {
                 Fact::ModelFinished { usage, cost, .. } => {
                     self.tokens_read.add_some(usage.input);
                     self.tokens_written.add_some(usage.output);
-                    self.cost_picos.add_some(u64::try_from(cost.as_picos()).unwrap_or(u64::MAX));
+                    self.spent(*cost);
                 }
+                Fact::ModelFailed { spent: Some(spent), .. }
+                | Fact::ModelRetried { spent: Some(spent), .. }
+                | Fact::CompressionStarted { spent: Some(spent), .. }
+                | Fact::CompressionFinished { spent: Some(spent), .. }
+                | Fact::CompressionFailed { spent: Some(spent), .. } => self.spent(spent.usd),
                 Fact::ToolCompleted { outcome } | Fact::ToolFailed { outcome } => {
                     durations.tools.note(&outcome.call.name, event.at.since(outcome.started_at));
                 }
@@ -137,6 +142,10 @@ impl Counters {
                 _ => {}
             }
         }
+    }
+
+    fn spent(&self, usd: Usd) {
+        self.cost_picos.add_some(u64::try_from(usd.as_picos()).unwrap_or(u64::MAX));
     }
 
     pub(crate) fn claimed(&self, taken_over: bool) {

@@ -5,13 +5,13 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use seawall_engine::AgentId;
 use seawall_store::agents::Owner;
 use seawall_types::{RunId, Usd};
+use tokio::sync::watch;
 
 use crate::ModelPlace;
 
@@ -44,6 +44,9 @@ pub struct Question {
     pub headers: &'static [(&'static str, &'static str)],
     /// The body.
     pub body: Bytes,
+    /// To be told what the call has cost, when that is known: also of an answer that nobody has waited for. Dropped where it has
+    /// cost nothing.
+    pub cost: watch::Sender<Option<Usd>>,
 }
 
 /// An answer, as far as its head goes.
@@ -55,8 +58,6 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body, piece by piece.
     pub body: Box<dyn Pieces>,
-    /// What the call has cost, once its body has ended or was dropped.
-    pub cost: Arc<OnceLock<Usd>>,
 }
 
 /// A body that comes piece by piece.

@@ -170,16 +170,17 @@ impl Model for Through {
     fn ask(&self, question: Question) -> BoxFuture<'_, Result<Reply, NoReply>> {
         Box::pin(async move {
             let upstream = question.place.as_ref().map(|place| self.places.upstream(place)).transpose()?;
-            let own = OwnCall { caller: self.caller(&question)?, run: question.run, upstream };
+            let caller = self.caller(&question)?;
+            let own = OwnCall { caller, run: question.run, upstream, cost: question.cost };
             let request = HttpRequest::post(&question.path).header(CONTENT_TYPE, "application/json");
             let request =
                 question.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
             let request = request.body(question.body).map_err(|error| NoReply(error.to_string()))?;
             let worker = self.turn.fetch_add(1, Ordering::Relaxed) % self.workers.max(1);
-            let (response, cost) = self.gateway.call(worker, own, request).await;
+            let response = self.gateway.call(worker, own, request).await;
             let (head, body) = response.into_parts();
             let body = Box::new(Answer(Box::pin(body)));
-            Ok(Reply { status: head.status, headers: head.headers, body, cost })
+            Ok(Reply { status: head.status, headers: head.headers, body })
         })
     }
 }

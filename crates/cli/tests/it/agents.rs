@@ -61,6 +61,25 @@ async fn a_tool_that_was_killed_is_not_run_again_and_the_agent_goes_on() {
 }
 
 #[tokio::test]
+async fn an_answer_that_an_agent_gives_up_counts_for_its_limits() {
+    let setup = setup("up").args(["--listen", "127.0.0.1:0"]);
+    let model =
+        "{ provider: openai, name: sim-small, timeout: { first_byte: 20s, idle: 300ms, total: 20s } }";
+    setup.write("templates/hasty.yaml", &format!("id: hasty\nmodel: {model}\n"));
+    let server = setup.start();
+    server.posted("/api/agents", &json!({ "id": "a", "template": "hasty" })).await;
+    let said =
+        "sim:stall after=3\nsim:text many words of which only some ever come to whoever waits for them";
+    server.posted("/api/agents/a/messages", &json!({ "content": said })).await;
+    eventually("what the first try has cost is told", async || {
+        let agent = server.got("/api/agents/a").await;
+        let cost: f64 = agent["cost_usd"].as_str().unwrap().parse().unwrap();
+        if cost > 0.0 { Ok(()) } else { Err(agent) }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_question_outlives_the_server_and_is_answered_at_the_next_one() {
     let setup = setup("up").args(["--listen", "127.0.0.1:0"]);
     let server = setup.start();

@@ -6,8 +6,8 @@
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -73,7 +73,6 @@ impl Model for Prompt {
                 status: http::StatusCode::OK,
                 headers: http::HeaderMap::from_iter([kind]),
                 body: Box::new(Whole(Some(answer.to_string().into()))),
-                cost: Arc::new(OnceLock::new()),
             })
         })
     }

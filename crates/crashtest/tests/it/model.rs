@@ -1,6 +1,6 @@
 //! The simulated provider in the child's own process, with a witness of every request that it was asked.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Request;
@@ -46,7 +46,7 @@ impl Model for Witnessed {
             let response = self.sim.call(request.body(Full::new(question.body)).unwrap()).await;
             let (head, body) = response.into_parts();
             let (status, headers) = (head.status, head.headers);
-            Ok(Reply { status, headers, body: Box::new(Body(body)), cost: Arc::new(OnceLock::new()) })
+            Ok(Reply { status, headers, body: Box::new(Body(body)) })
         })
     }
 }

@@ -83,7 +83,7 @@ impl Found {
     fn ran_out_of_tries(&self) -> bool {
         const TRIES: usize = 3;
         self.log.iter().any(|event| {
-            let Fact::ModelFailed { step, failure } = &event.fact else { return false };
+            let Fact::ModelFailed { step, failure, .. } = &event.fact else { return false };
             let is_same =
                 |event: &&Event| matches!(&event.fact, Fact::ModelRetried { step: of, .. } if of == step);
             failure.message.contains("503") && self.log.iter().filter(is_same).count() == TRIES

@@ -145,7 +145,8 @@ impl Agent {
                 self.end_turn(Phase::Idle);
                 self.turn.is_held = true;
             }
-            Fact::CompressionStarted { replaces, then_step } => {
+            Fact::CompressionStarted { replaces, then_step, spent } => {
+                self.spend(*spent);
                 let is_open = matches!(self.turn.phase, Phase::Answered | Phase::Tools | Phase::Compressing);
                 if is_open || *replaces > self.history.len() {
                     return Err(Orphan);

@@ -19,7 +19,7 @@ impl Compress {
         }
         let too_short = || Refused::Invalid("the history is as short as it gets".to_owned());
         let replaces = replaceable(draft).ok_or_else(too_short)?;
-        draft.record(Fact::CompressionStarted { replaces, then_step: false })
+        draft.record(Fact::CompressionStarted { replaces, then_step: false, spent: None })
     }
 }
 

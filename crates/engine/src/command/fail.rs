@@ -25,7 +25,7 @@ impl ModelFailed {
         discard(draft)?;
         let is_too_long = self.failure.class == FailureClass::ContextLength && !draft.turn().is_compressed;
         if is_too_long && let Some(replaces) = replaceable(draft) {
-            return draft.record(Fact::CompressionStarted { replaces, then_step: true });
+            return draft.record(Fact::CompressionStarted { replaces, then_step: true, spent: self.spent });
         }
         draft.record(Fact::ModelFailed { step: self.step, failure: self.failure, spent: self.spent })
     }

@@ -104,7 +104,7 @@ fn next_step(draft: &mut Draft) -> Result<(), Refused> {
         && !draft.turn().is_compressed
         && let Some(replaces) = replaceable(draft)
     {
-        return draft.record(Fact::CompressionStarted { replaces, then_step: true });
+        return draft.record(Fact::CompressionStarted { replaces, then_step: true, spent: None });
     }
     let along: Vec<_> = draft
         .agent

@@ -473,6 +473,9 @@ facts! {
         replaces: usize,
         /// Whether the next step waits for it.
         then_step: bool,
+        /// What a model has cost before it said that the history is too long for it, where anything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spent: Option<Amount>,
     }
     /// A summary stands in their place. They stay readable in the log: the window before this event.
     CompressionFinished "compression.finished" {

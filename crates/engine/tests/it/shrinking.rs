@@ -7,6 +7,7 @@ use seawall_engine::{
     Interrupt, Judgement, ModelFailed, ModelFailure, NewFork, Refused, SetTodos, Todo, TodoStatus, fork,
     outstanding,
 };
+use seawall_types::{Amount, Usd};
 
 use crate::stage::{START, Stage, answered, call, config, gave, judged, run, send, text, wish};
 
@@ -108,9 +109,14 @@ fn a_context_that_is_too_long_for_the_model_is_compressed_once() {
         step,
         attempt: 1,
         failure: ModelFailure { class: FailureClass::ContextLength, message: "too long".into() },
-        spent: None,
+        spent: Some(Amount { usd: Usd::from_picos(7), tokens: 9 }),
     };
+    let before = stage.agent.spent();
     let effects = stage.give(too_long(5));
+    assert_eq!(
+        (stage.agent.spent().usd, stage.agent.tokens()),
+        (before.usd.saturating_add(Usd::from_picos(7)), before.tokens + 9,)
+    );
     assert!(matches!(&effects[..], [Effect::Compress { .. }]));
     let effects = stage.give(summary(&stage, "sum"));
     assert!(matches!(&effects[..], [Effect::CallModel { step: 6, .. }]));

@@ -1,23 +1,34 @@
 //! What one call of a model has cost, also when nothing of its answer can be used.
 
-use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use seawall_types::{Amount, Tokens, Usage, Usd};
+use tokio::sync::watch;
 
-use crate::model::Reply;
+/// So long it is waited for what an answer has cost that broke off or was given up. Whoever pays reads on for a moment, for the
+/// usage that a provider tells last.
+const SETTLES: Duration = Duration::from_secs(2);
 
-/// What is known of it by now. Whoever asks a model keeps this outside of what may be given up: the money is known when the answer's
-/// body has ended, or was dropped.
-#[derive(Debug, Default)]
+/// What is known of it by now.
+#[derive(Debug)]
 pub(super) struct Bill {
-    cost: Arc<OnceLock<Usd>>,
+    told: watch::Receiver<Option<Usd>>,
     tokens: Tokens,
 }
 
+impl Default for Bill {
+    /// Of a call that is not made.
+    fn default() -> Self {
+        Self { told: watch::channel(None).1, tokens: 0 }
+    }
+}
+
 impl Bill {
-    /// The answer has begun.
-    pub(super) fn begin(&mut self, reply: &Reply) {
-        self.cost = Arc::clone(&reply.cost);
+    /// The call begins: whoever makes it is to tell this what it costs, and drops it where that is nothing.
+    pub(super) fn begin(&mut self) -> watch::Sender<Option<Usd>> {
+        let (tell, told) = watch::channel(None);
+        self.told = told;
+        tell
     }
 
     /// The answer is whole, and says what it consumed.
@@ -25,9 +36,14 @@ impl Bill {
         self.tokens = usage.total();
     }
 
-    /// The money.
+    /// Waits until the money is known. What is told later than in [`SETTLES`] is missing here, and nowhere else.
+    pub(super) async fn settle(&mut self) {
+        let _late_or_nothing = tokio::time::timeout(SETTLES, self.told.wait_for(Option::is_some)).await;
+    }
+
+    /// The money, as far as it is known.
     pub(super) fn cost(&self) -> Usd {
-        self.cost.get().copied().unwrap_or(Usd::ZERO)
+        self.told.borrow().unwrap_or(Usd::ZERO)
     }
 
     /// Both, where there is anything. Of an answer that broke off only the money is known.

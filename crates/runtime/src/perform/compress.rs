@@ -44,6 +44,7 @@ pub(super) async fn compress(session: &Arc<Session>, id: u64, messages: &History
         tracing::warn!(agent = %session.agent, %why, "no model could sum up the history; it was cut by rules");
         by_rules(&oldest)
     });
+    bill.settle().await;
     let summary = Ok(format!("{BEFORE}{summary}").into());
     session.report(Compressed { id, summary, spent: bill.spent() }).await;
 }
@@ -76,8 +77,9 @@ async fn by_model(
         path: request.path,
         headers: request.headers,
         body: request.body,
+        cost: bill.begin(),
     };
-    let reading = read(session, format, question, settings.timeout, bill);
+    let reading = read(session, format, question, settings.timeout);
     let reply = tokio::time::timeout(settings.timeout.total, reading).await;
     let reply = reply.map_err(|_| "the model took too long".to_owned())??;
     bill.consumed(&reply.usage);
@@ -92,12 +94,10 @@ async fn read(
     format: Format,
     question: Question,
     limits: TimeoutSettings,
-    bill: &mut Bill,
 ) -> Result<dialogue::Reply, String> {
     let asking = tokio::time::timeout(limits.first_byte, session.shared.model.ask(question));
     let reply = asking.await.map_err(|_| "the model did not begin to answer in time".to_owned())?;
     let mut reply = reply.map_err(|error| error.to_string())?;
-    bill.begin(&reply);
     if !reply.status.is_success() {
         return Err(format!("the model's provider answered {}", reply.status));
     }

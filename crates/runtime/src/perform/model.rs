@@ -11,7 +11,8 @@ use seawall_engine::{
 use seawall_llm::dialogue::{
     self, Ask, Failure, Format, Hearer, Input, Said, Stop, Thinking, ToolDescription, Turn, hear_whole,
 };
-use seawall_types::Timestamp;
+use seawall_types::{Timestamp, Usd};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::bill::Bill;
@@ -46,7 +47,9 @@ pub(super) async fn call(session: &Arc<Session>, call: Call) {
     let Call { step, attempt, .. } = call;
     let began = session.shared.clock.monotonic();
     let mut bill = Bill::default();
-    match answer(session, &call, &mut bill).await {
+    let answered = answer(session, &call, &mut bill).await;
+    bill.settle().await;
+    match answered {
         Ok(reply) => {
             session.shared.counters.model_calls.add();
             took(session, began);
@@ -92,13 +95,12 @@ async fn answer(session: &Arc<Session>, call: &Call, bill: &mut Bill) -> Result<
     let borrowed = Borrowed::of(messages, session).await;
     let borrowed = borrowed.map_err(|error| unreachable(&NoReply(error.to_string())))?;
     let turns = borrowed.turns(messages, template.model.retain_thinking);
-    let question = question(session, template, format, system, &turns);
+    let question = question(session, template, format, system, &turns, bill.begin());
     let limits = template.model.timeout;
     let total = tokio::time::timeout(limits.total, async {
         let asking = tokio::time::timeout(limits.first_byte, session.shared.model.ask(question));
         let reply = asking.await.map_err(|_| late("the model did not begin to answer", limits.first_byte))?;
         let reply = reply.map_err(|error| unreachable(&error))?;
-        bill.begin(&reply);
         // What hooks look at first is told to nobody before.
         let is_quiet = session.has_hooks(Moment::PostModel);
         let telling = Telling::new(call.step, call.attempt, template.model.expose_thinking, is_quiet);
@@ -133,6 +135,7 @@ fn question(
     format: Format,
     system: &str,
     turns: &[Turn<'_>],
+    cost: watch::Sender<Option<Usd>>,
 ) -> Question {
     let tools = session.tools();
     let tools: Vec<_> = tools
@@ -168,6 +171,7 @@ fn question(
         path: written.path,
         headers: written.headers,
         body: written.body,
+        cost,
     }
 }
 

@@ -1,8 +1,8 @@
 //! A model that answers as a function says, in whichever wire format it is asked.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode};
 use seawall_runtime::{BoxFuture, Model, NoReply, Pieces, Question, Reply};
 use seawall_types::Usd;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::wires::Wire;
 
@@ -64,17 +65,21 @@ impl Scripted {
 /// What each request costs that is answered at all.
 pub(crate) const COST: Usd = Usd::from_picos(1_000_000);
 
-/// Counts when it is dropped, and tells then what the request has cost, as the gateway does.
+/// Counts when it is dropped, and has somebody tell a moment later what the request has cost, as the gateway does.
 #[derive(Debug)]
 struct Ending {
     over: Arc<AtomicU64>,
-    cost: Arc<OnceLock<Usd>>,
+    cost: watch::Sender<Option<Usd>>,
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
         self.over.fetch_add(1, Ordering::SeqCst);
-        let _once = self.cost.set(COST);
+        let cost = self.cost.clone();
+        let _told = tokio::runtime::Handle::current().spawn(async move {
+            tokio::task::yield_now().await;
+            cost.send_replace(Some(COST));
+        });
     }
 }
 
@@ -107,7 +112,7 @@ impl Pieces for Body {
 impl Model for Scripted {
     fn ask(&self, question: Question) -> BoxFuture<'_, Result<Reply, NoReply>> {
         Box::pin(async move {
-            let ending = Ending { over: Arc::clone(&self.over), cost: Arc::default() };
+            let ending = Ending { over: Arc::clone(&self.over), cost: question.cost };
             self.asked.fetch_add(1, Ordering::SeqCst);
             let wire = Wire::of(&question.path);
             let body: Value = serde_json::from_slice(&question.body).unwrap();
@@ -122,10 +127,9 @@ impl Model for Scripted {
             };
             let kind = if then.is_some() { "text/event-stream" } else { "application/json" };
             let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, kind.parse().unwrap())]);
-            let cost = Arc::clone(&ending.cost);
             let body = Body { whole: Some(whole.into()), then, _ending: ending };
             let status = StatusCode::from_u16(status).unwrap();
-            Ok(Reply { status, headers, body: Box::new(body), cost })
+            Ok(Reply { status, headers, body: Box::new(body) })
         })
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -71,7 +71,7 @@ impl Model for Simulated {
             let response = self.sim.call(request.body(Full::new(question.body)).unwrap()).await;
             let (head, body) = response.into_parts();
             let (status, headers) = (head.status, head.headers);
-            Ok(Reply { status, headers, body: Box::new(Body(body)), cost: Arc::new(OnceLock::new()) })
+            Ok(Reply { status, headers, body: Box::new(Body(body)) })
         })
     }
 }

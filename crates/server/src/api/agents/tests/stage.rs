@@ -3,8 +3,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -76,7 +76,7 @@ impl Model for Simulated {
             let response = self.0.call(request.body(Full::new(question.body)).unwrap()).await;
             let (head, body) = response.into_parts();
             let (status, headers) = (head.status, head.headers);
-            Ok(Reply { status, headers, body: Box::new(Answer(body)), cost: Arc::new(OnceLock::new()) })
+            Ok(Reply { status, headers, body: Box::new(Answer(body)) })
         })
     }
 }
