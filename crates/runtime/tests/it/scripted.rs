@@ -65,7 +65,8 @@ impl Scripted {
 /// What each request costs that is answered at all.
 pub(crate) const COST: Usd = Usd::from_picos(1_000_000);
 
-/// Counts when it is dropped, and has somebody tell a moment later what the request has cost, as the gateway does.
+/// Counts when it is dropped. Where the answer was not heard to its end, what it has cost is told a moment later, as the gateway
+/// does.
 #[derive(Debug)]
 struct Ending {
     over: Arc<AtomicU64>,
@@ -76,10 +77,12 @@ impl Drop for Ending {
     fn drop(&mut self) {
         self.over.fetch_add(1, Ordering::SeqCst);
         let cost = self.cost.clone();
-        let _told = tokio::runtime::Handle::current().spawn(async move {
-            tokio::task::yield_now().await;
-            cost.send_replace(Some(COST));
-        });
+        if cost.borrow().is_none() {
+            let _told = tokio::spawn(async move {
+                tokio::task::yield_now().await;
+                cost.send_replace(Some(COST));
+            });
+        }
     }
 }
 
@@ -88,7 +91,7 @@ struct Body {
     whole: Option<Bytes>,
     /// What comes after the whole: a piece at each of these times, or nothing for ever. `None`: the end.
     then: Option<Option<Duration>>,
-    _ending: Ending,
+    ending: Ending,
 }
 
 impl Pieces for Body {
@@ -98,7 +101,10 @@ impl Pieces for Body {
                 return Some(Ok(whole));
             }
             match self.then {
-                None => None,
+                None => {
+                    self.ending.cost.send_replace(Some(COST));
+                    None
+                }
                 Some(None) => std::future::pending().await,
                 Some(Some(pause)) => {
                     tokio::time::sleep(pause).await;
@@ -127,7 +133,7 @@ impl Model for Scripted {
             };
             let kind = if then.is_some() { "text/event-stream" } else { "application/json" };
             let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, kind.parse().unwrap())]);
-            let body = Body { whole: Some(whole.into()), then, _ending: ending };
+            let body = Body { whole: Some(whole.into()), then, ending };
             let status = StatusCode::from_u16(status).unwrap();
             Ok(Reply { status, headers, body: Box::new(body) })
         })
