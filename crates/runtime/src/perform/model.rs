@@ -48,11 +48,12 @@ pub(super) async fn call(session: &Arc<Session>, call: Call) {
     let began = session.shared.clock.monotonic();
     let mut bill = Bill::default();
     let answered = answer(session, &call, &mut bill).await;
+    let took = session.shared.clock.monotonic().saturating_sub(began);
     bill.settle().await;
     match answered {
         Ok(reply) => {
             session.shared.counters.model_calls.add();
-            took(session, began);
+            note_time(session, took);
             let (content, stop, usage) = understood(session, reply);
             let cost = bill.cost();
             session.report(ModelAnswered { step, attempt, content, stop, usage, cost }).await;
@@ -62,8 +63,7 @@ pub(super) async fn call(session: &Arc<Session>, call: Call) {
 }
 
 /// Counts how long the model took. Under its provider: what is called how is the templates' and callers'.
-fn took(session: &Session, began: Duration) {
-    let took = session.shared.clock.monotonic().saturating_sub(began);
+fn note_time(session: &Session, took: Duration) {
     let provider = session.template.as_ref().map_or("other", |template| &template.model.provider);
     session.shared.durations.models.note(provider, took);
 }
@@ -184,7 +184,7 @@ async fn hear(
     idle: Duration,
 ) -> Result<dialogue::Reply, Failure> {
     let is_whole = is_json(&reply);
-    let Reply { status, headers, mut body, .. } = reply;
+    let Reply { status, headers, mut body } = reply;
     if !status.is_success() {
         let text = read_some(&mut *body, idle).await;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
