@@ -14,6 +14,7 @@ use seawall_types::{Actor, RunId, Scope};
 use serde_json::json;
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::equipment::{Equipment, Of};
 use crate::holder::{Begun, Job};
@@ -60,6 +61,8 @@ pub(crate) struct Session {
     pub(crate) state: Arc<RunState>,
     /// Cancelled when the agent is held no more.
     pub(crate) ending: CancellationToken,
+    /// What is brought to its end before the agent is let go of.
+    finishing: TaskTracker,
     holder: mpsc::Sender<Job>,
     tools_before: Arc<BTreeMap<Arc<str>, ToolSpec>>,
 }
@@ -117,6 +120,7 @@ impl Session {
             messages: AtomicU64::new(agent.message_count()),
             state: Arc::default(),
             ending: CancellationToken::new(),
+            finishing: TaskTracker::new(),
             holder,
             tools_before: Arc::clone(&agent.config().tools),
         })
@@ -237,6 +241,30 @@ impl Session {
         }
     }
 
+    /// Asks the holder for something, and does what has to follow if it was done: also where whoever asks is stopped in
+    /// between. The agent is not let go of before that. Waits for it; words where the holder refuses go into the log only.
+    pub(crate) async fn ask_and_then(
+        self: &Arc<Self>,
+        command: impl Into<Command> + Send + 'static,
+        then: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let session = Arc::clone(self);
+        let asking = async move {
+            let asked = tokio::select! {
+                // First: an answer that is there counts.
+                biased;
+                asked = session.ask(command) => asked,
+                () = session.ending.cancelled() => return,
+            };
+            match asked {
+                Ok(()) => then.await,
+                Err(why) => tracing::debug!(agent = %session.agent, why, "not now"),
+            }
+        };
+        let asking = self.finishing.track_future(asking);
+        let _panicked = self.shared.tasks.spawn("what an agent asks for", asking).await;
+    }
+
     /// Remembers how a call was judged.
     pub(crate) fn note_judged(&self, call: CallId, judged: JudgedBefore) {
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).insert(call, judged);
@@ -282,6 +310,8 @@ impl Session {
     /// Ends what the agent has started.
     pub(crate) async fn close(&self) {
         self.ending.cancel();
+        self.finishing.close();
+        self.finishing.wait().await;
         self.shared.shown.forget(self.run);
         self.end_trace();
         if let Some(Ok(place)) = self.place.get() {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher};
-use seawall_engine::{FilesChanged, Note, Tell};
-use seawall_tools::Place;
+use seawall_engine::{AgentId, FilesChanged, Note, Tell};
+use seawall_tools::{Look, Place};
 use seawall_types::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -50,6 +50,11 @@ pub(super) async fn watch(session: &Arc<Session>, watch: Watch) {
     let mut watcher = None;
     let mut complains = true;
     loop {
+        // Before the first look as well: what has woken the agent may be half written.
+        let latest = Instant::now() + SETTLED_AT_MOST;
+        while let Ok(Some(())) = timeout(SETTLED, told.recv()).await
+            && Instant::now() < latest
+        {}
         if let Err(error) = look(session, &place, &watch).await
             && std::mem::take(&mut complains)
         {
@@ -63,16 +68,12 @@ pub(super) async fn watch(session: &Arc<Session>, watch: Watch) {
             Some(()) = told.recv() => {}
             () = sleep(EVERY) => {}
         }
-        let latest = Instant::now() + SETTLED_AT_MOST;
-        while let Ok(Some(())) = timeout(SETTLED, told.recv()).await
-            && Instant::now() < latest
-        {}
     }
 }
 
 /// Has the system tell that something has happened beneath a folder. None where it can't. Links are not followed: they may
-/// lead anywhere, and the system has not many watches to give.
-async fn begin(root: &Path, tell: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+/// lead anywhere, and the system has not many watches to give. Begins at once, whether or not it is waited for.
+fn begin(root: &Path, tell: mpsc::Sender<()>) -> impl Future<Output = Option<RecommendedWatcher>> + use<> {
     let root = root.to_owned();
     let beginning = tokio::task::spawn_blocking(move || {
         let hear = move |event: notify::Result<notify::Event>| {
@@ -84,12 +85,14 @@ async fn begin(root: &Path, tell: mpsc::Sender<()>) -> Option<RecommendedWatcher
         watcher.watch(&root, RecursiveMode::Recursive)?;
         Ok::<_, notify::Error>(watcher)
     });
-    let begun = beginning.await.ok()?;
-    begun
-        .inspect_err(
-            |error| tracing::warn!(%error, "files can't be watched; they are looked at now and then"),
-        )
-        .ok()
+    async {
+        let begun = beginning.await.ok()?;
+        begun
+            .inspect_err(
+                |error| tracing::warn!(%error, "files can't be watched; they are looked at now and then"),
+            )
+            .ok()
+    }
 }
 
 /// Looks, and has the agent told of what has changed. Why nothing can be looked at, if so.
@@ -99,21 +102,24 @@ async fn look(session: &Arc<Session>, place: &Arc<Place>, watch: &Watch) -> Resu
         tokio::task::spawn_blocking(move || place.look(&wanted.id, &wanted.pattern, wanted.since, &stop));
     let Ok(looked) = looking.await else { return Ok(()) };
     let look = looked?;
-    if !look.changed.is_empty() {
-        let (id, pattern) = (Arc::clone(&watch.id), Arc::clone(&watch.pattern));
-        let text = words(&watch.text, &look.changed).into();
-        // While the last change waits to be read, this one is found again by the next look.
-        if let Err(why) = session.ask(FilesChanged { id, pattern, text }).await {
-            tracing::debug!(agent = %session.agent, why, "an agent is not told of files now");
-            return Ok(());
-        }
+    let (id, pattern) = (Arc::clone(&watch.id), Arc::clone(&watch.pattern));
+    if look.changed.is_empty() {
+        keep(look, pattern, session.agent.clone()).await;
+        return Ok(());
     }
-    let pattern = Arc::clone(&watch.pattern);
+    let text = words(&watch.text, &look.changed).into();
+    let told = FilesChanged { id, pattern: Arc::clone(&pattern), text };
+    // While the last change waits to be read, this one is refused, and found again by the next look.
+    session.ask_and_then(told, keep(look, pattern, session.agent.clone())).await;
+    Ok(())
+}
+
+/// Keeps that an agent was told of what was seen. Where the process is killed before, it is told again.
+async fn keep(look: Look, pattern: Arc<str>, agent: AgentId) {
     let keeping = tokio::task::spawn_blocking(move || look.keep(&pattern));
     if let Ok(Err(error)) = keeping.await {
-        tracing::warn!(agent = %session.agent, %error, "it is not kept which files an agent was told of");
+        tracing::warn!(%agent, %error, "it is not kept which files an agent was told of");
     }
-    Ok(())
 }
 
 fn words(text: &str, changed: &[String]) -> String {

@@ -113,6 +113,21 @@ async fn what_has_changed_while_nobody_ran_the_agent_wakes_it_afterwards() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_is_stopped_as_it_is_woken_is_told_of_a_file_once() {
+    let ground = Ground::new();
+    let first = ground.stage();
+    let id = first.agent("a").await;
+    let mut feed = first.runtime.follow(&id, &Channel::ALL, 0);
+    first.runtime.schedule(&id, waits_for("inbox/**", "sim:text on it")).await.unwrap();
+    ground.write("one.txt", "1");
+    while within(feed.next()).await.unwrap().kind != "scheduler_triggered" {}
+    assert!(first.runtime.stop(Duration::from_secs(10)).await);
+    ground.write("two.txt", "2");
+    let second = ground.stage();
+    until(|| second.last_prompt().contains("Files that have changed: inbox/two.txt")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_agent_writes_itself_does_not_wake_it_again() {
     let ground = Ground::new();
     let stage = ground.stage();
