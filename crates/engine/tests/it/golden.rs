@@ -14,24 +14,26 @@ use seawall_engine::{
     Agent, Archive, Block, Compress, Compressed, Config, Context, Decide, Event, Fact, FailureClass, Found,
     Interrupt, Judged, Judgement, Mend, MessageId, MessageKind, ModelFailed, ModelFailure, NewFork,
     OnInDoubt, Plan, Reconciled, Repair, Resolution, Resolve, Retry, Reviewed, Ruling, SetSchedule,
-    TakeSnapshot, ToolResult, Trigger, Unschedule, VERSION, Wake, fork, project,
+    TakeSnapshot, ToolFinished, ToolResult, Trigger, Unschedule, VERSION, Wake, fork, project,
 };
-use seawall_types::Code;
+use seawall_types::{Amount, Code, Usd};
 use serde_json::{Value, json};
 
 use crate::faces::everything;
+use crate::shrinking::compression;
 use crate::stage::{START, Stage, answered, call, config, gave, judged, run, said, send, text, wish};
 
 /// Makes a log.
 type Life = fn() -> Vec<Event>;
 
 /// The lives that are kept, by name.
-const LIVES: [(&str, Life); 6] = [
+const LIVES: [(&str, Life); 7] = [
     ("everything", everything),
     ("parked", parked),
     ("refused", refused),
     ("forked", forked),
     ("repaired", repaired),
+    ("spent", spent),
     ("room", crate::rooms::life),
 ];
 
@@ -201,6 +203,31 @@ fn repaired() -> Vec<Event> {
     let data = Some(Arc::new(json!({"ticket": 7})));
     stage.give(by_hand(Mend::InjectEvent { event: "looked_at".into(), data }));
     stage.give(answered(3, 1, vec![text("done")]));
+    stage.log
+}
+
+/// What costs without an answer: a try that is made again, failures, and summaries.
+fn spent() -> Vec<Event> {
+    let amount = |tokens| Some(Amount { usd: Usd::from_picos(3_000_000), tokens });
+    let failure = |class| ModelFailure { class, message: "it broke off".into() };
+    let mut stage = Stage::new(Config { context: Context { compress_at: None, keep: 1 }, ..config() });
+    stage.give(send("m1", "go"));
+    let not_before = START.saturating_add(Duration::from_secs(2));
+    let broken = failure(FailureClass::Unavailable);
+    stage.give(Retry { step: 1, attempt: 1, failure: broken.clone(), not_before, spent: amount(1) });
+    stage.give(answered(1, 2, vec![text("done")]));
+    stage.give(send("m2", "buy it"));
+    stage.give(answered(2, 1, vec![wish("pure")]));
+    stage.give(judged(call(2, 1), Judgement::Proceed));
+    stage.give(ToolFinished { spent: amount(2), ..gave(call(2, 1), 1, "bought") });
+    let long = failure(FailureClass::ContextLength);
+    stage.give(ModelFailed { step: 3, attempt: 1, failure: long, spent: amount(4) });
+    stage.give(Compressed { id: compression(&stage), summary: Ok("it was long".into()), spent: amount(8) });
+    stage.give(ModelFailed { step: 4, attempt: 1, failure: broken, spent: amount(16) });
+    stage.give(send("m3", "and then?"));
+    stage.give(answered(5, 1, vec![text("nothing")]));
+    stage.give(Compress);
+    stage.give(Compressed { id: compression(&stage), summary: Err("no model".into()), spent: amount(32) });
     stage.log
 }
 

@@ -13,6 +13,7 @@ use seawall_engine::{
     ToolFinished, ToolResult, ToolSpec, ToolUnreached, Trigger, Unschedule, Wake, create, decide, fork,
     idempotency_key, outstanding, project,
 };
+use seawall_types::{Amount, Usd};
 
 use crate::stage::{START, answered, approval, config, run, send, text};
 
@@ -135,6 +136,8 @@ impl World {
     fn command(&mut self, command: impl Into<Command>) {
         self.now = self.now.saturating_add(Duration::from_secs(1));
         let holder = Authority::Holder { epoch: self.epoch };
+        let command = command.into();
+        let spent = self.agent.spent().saturating_add(spent_by(&command));
         let decision = match decide(&self.agent, command, holder, self.now) {
             Ok(decision) => decision,
             Err(Refused::Fault(fault)) => panic!("{fault}"),
@@ -148,6 +151,7 @@ impl World {
         for event in &decision.events {
             self.agent.apply(event).unwrap();
         }
+        assert_eq!(self.agent.spent(), spent, "what answers have cost is counted, once");
         self.tell(&decision.events);
         self.acknowledge(&decision.events);
         self.log.extend(decision.events);
@@ -284,7 +288,7 @@ impl World {
                     call,
                     attempt,
                     result: result(how.is_multiple_of(5)),
-                    spent: None,
+                    spent: cost(how),
                 });
             }
             Effect::Reconcile { call, attempt, .. } => {
@@ -300,7 +304,7 @@ impl World {
             }
             Effect::Compress { id, .. } => {
                 let summary = if how.is_multiple_of(3) { Err("no".into()) } else { Ok("sum".into()) };
-                self.command(Compressed { id, summary, spent: None });
+                self.command(Compressed { id, summary, spent: cost(how) });
             }
             Effect::PlanSchedule { id, .. } => {
                 let next = (!how.is_multiple_of(4)).then(|| self.now.saturating_add(Duration::from_secs(30)));
@@ -321,7 +325,7 @@ impl World {
             let class =
                 if how.is_multiple_of(2) { FailureClass::ContextLength } else { FailureClass::Unavailable };
             let failure = ModelFailure { class, message: "no".into() };
-            return self.command(ModelFailed { step, attempt, failure, spent: None });
+            return self.command(ModelFailed { step, attempt, failure, spent: cost(how) });
         }
         let mut content = Vec::new();
         // What was streamed whole has to be in the answer; how often that was is not known from outside.
@@ -374,6 +378,22 @@ fn result(is_error: bool) -> ToolResult {
 }
 
 /// The rule of every provider: each wish has exactly one result, in the next message, and no result is without a wish.
+/// What an answer has cost, if it says.
+fn cost(how: u8) -> Option<Amount> {
+    let amount = Amount { usd: Usd::from_picos(u128::from(how)), tokens: how.into() };
+    (!how.is_multiple_of(3)).then_some(amount)
+}
+
+fn spent_by(command: &Command) -> Amount {
+    match command {
+        Command::ModelAnswered(answered) => Amount { usd: answered.cost, tokens: answered.usage.total() },
+        Command::ModelFailed(ModelFailed { spent, .. })
+        | Command::Compressed(Compressed { spent, .. })
+        | Command::ToolFinished(ToolFinished { spent, .. }) => spent.unwrap_or_default(),
+        _ => Amount::ZERO,
+    }
+}
+
 fn assert_paired(messages: &History) {
     let mut open: Vec<CallId> = Vec::new();
     let mut all = BTreeSet::new();

@@ -34,7 +34,7 @@ fn summary(stage: &Stage, words: &str) -> Compressed {
     Compressed { id: compression(stage), summary: Ok(words.into()), spent: None }
 }
 
-fn compression(stage: &Stage) -> u64 {
+pub(crate) fn compression(stage: &Stage) -> u64 {
     let id = |effect| if let Effect::Compress { id, .. } = effect { Some(id) } else { None };
     outstanding(&stage.agent).into_iter().find_map(|(_, effect)| id(effect)).unwrap_or_default()
 }
