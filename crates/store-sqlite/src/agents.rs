@@ -3,7 +3,7 @@
 //! What is to be written at the same time is written in one transaction: the disk is waited for once for all of them.
 //! Each has a savepoint of its own, so that one that is refused leaves nothing behind and the others go on. Everybody is
 //! answered after the commit. Leases go by the clock that the store was opened with; processes that share a file are on
-//! one machine, and so is their clock.
+//! one machine, and so is their clock. When the machine stops, they all do: so nobody waits for the disk to have a lease.
 
 mod append;
 mod columns;
@@ -136,17 +136,23 @@ impl AgentStore for SqliteAgents {
 
     fn renew<'a>(&'a self, worker: &'a Worker) -> Pending<'a, bool> {
         let (worker, clock) = (worker.clone(), Arc::clone(&self.clock));
-        Box::pin(self.threads.write(move |connection| lease::renew(connection, &worker, clock.now())))
+        Box::pin(
+            self.threads
+                .write_for_the_living(move |connection| lease::renew(connection, &worker, clock.now())),
+        )
     }
 
     fn retire<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, ()> {
         let worker = worker.clone();
-        Box::pin(self.threads.write(move |connection| lease::retire(connection, &worker)))
+        Box::pin(self.threads.write_for_the_living(move |connection| lease::retire(connection, &worker)))
     }
 
     fn claim<'a>(&'a self, id: &'a AgentId, worker: &'a WorkerId) -> Pending<'a, Lease> {
         let (id, worker, clock) = (id.clone(), worker.clone(), Arc::clone(&self.clock));
-        Box::pin(self.threads.write(move |connection| lease::claim(connection, &id, &worker, clock.now())))
+        Box::pin(
+            self.threads
+                .write_for_the_living(move |connection| lease::claim(connection, &id, &worker, clock.now())),
+        )
     }
 
     fn claim_due<'a>(&'a self, worker: &'a WorkerId, most: u32) -> Pending<'a, Vec<Claimed>> {
@@ -159,13 +165,13 @@ impl AgentStore for SqliteAgents {
                 return Ok(Vec::new());
             }
             let claim = move |connection: &_| lease::claim_due(connection, &worker, most, clock.now());
-            self.threads.write(claim).await
+            self.threads.write_for_the_living(claim).await
         })
     }
 
     fn release<'a>(&'a self, id: &'a AgentId, epoch: u64) -> Pending<'a, ()> {
         let id = id.clone();
-        Box::pin(self.threads.write(move |connection| lease::release(connection, &id, epoch)))
+        Box::pin(self.threads.write_for_the_living(move |connection| lease::release(connection, &id, epoch)))
     }
 
     fn next_due(&self) -> Pending<'_, Option<Duration>> {

@@ -3,7 +3,7 @@
 //! [`SqliteStore`] keeps keys, limits, approvals, the ledger and runs behind one connection and a lock. [`SqliteAgents`]
 //! keeps durable agents in the same file, with one thread that writes, several that read, and one that moves the log into
 //! the file. Both use write-ahead logging and a sync at each commit, so that what a call has written survives a power
-//! failure. Several processes may have the file open; one that waits for another waits five seconds at most.
+//! failure; but for leases, which mean nothing after one. Several processes may have the file open; one that waits for another waits five seconds at most.
 //!
 //! How things are kept, so that other tools can read them: money is exact decimal text in dollars
 //! (`0.001350`), a time is an integer of microseconds since 1970, an identifier its sixteen bytes, a list
@@ -33,6 +33,9 @@ use seawall_store::{Store, StoreError};
 use crate::column::count;
 
 pub use agents::SqliteAgents;
+
+/// SQLite's name for commits that wait for the disk.
+const DURABLE: &str = "FULL";
 
 /// How long a call waits for another connection that writes, and how often it looks whether it still does.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -147,7 +150,7 @@ fn make_private(file: &Path) -> io::Result<()> {
 fn configure(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_handler(Some(is_patient))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", DURABLE)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // A file that somebody else prepared must not run functions through its schema.
     connection.pragma_update(None, "trusted_schema", false)

@@ -14,7 +14,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use seawall_store::StoreError;
 
 use super::mover::Mover;
-use crate::{connect, failed};
+use crate::{DURABLE, connect, failed};
 
 /// Writes that are committed together at the most.
 const GROUP: usize = 1024;
@@ -33,6 +33,13 @@ const WRITER_CACHE: i64 = -65_536;
 
 /// Pages of the write-ahead log at which the writer itself moves into the database what was not moved beside it.
 const CHECKPOINT: u32 = 8_000;
+
+/// What a write is waited for: that every process sees it, or that it outlives the machine as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Until {
+    Seen,
+    Durable,
+}
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -97,8 +104,25 @@ impl Threads {
         &self,
         act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.write_until(Until::Durable, act).await
+    }
+
+    /// Writes what means nothing any more when the machine stops, such as who of its processes holds an agent. Every process
+    /// sees it when this is answered; the disk has it, at the latest, with the next thing that is to be durable.
+    pub(super) async fn write_for_the_living<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write_until(Until::Seen, act).await
+    }
+
+    async fn write_until<T: Send + 'static>(
+        &self,
+        until: Until,
+        act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let writing = Writing::boxed(act, move |written| {
+        let writing = Writing::boxed(until, act, move |written| {
             // Whoever has gone looks at what there is when it comes back.
             let _ = reply.send(written);
         });
@@ -160,7 +184,7 @@ impl Channels {
         act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = mpsc::sync_channel(1);
-        let writing = Writing::boxed(act, move |written| {
+        let writing = Writing::boxed(Until::Durable, act, move |written| {
             // It waits, as nothing but the end of the process ends it.
             let _ = reply.send(written);
         });
@@ -220,6 +244,8 @@ fn at_one_moment<T>(
 
 /// Something that is to be written.
 trait Write: Send {
+    fn until(&self) -> Until;
+
     fn write(&mut self, connection: &Connection);
 
     /// Tells whoever waits for it.
@@ -227,6 +253,7 @@ trait Write: Send {
 }
 
 struct Writing<T, F, R> {
+    until: Until,
     act: Option<F>,
     written: Option<Result<T, StoreError>>,
     reply: R,
@@ -238,8 +265,8 @@ where
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     R: FnOnce(Result<T, StoreError>) + Send + 'static,
 {
-    fn boxed(act: F, reply: R) -> Box<dyn Write> {
-        Box::new(Self { act: Some(act), written: None, reply })
+    fn boxed(until: Until, act: F, reply: R) -> Box<dyn Write> {
+        Box::new(Self { until, act: Some(act), written: None, reply })
     }
 }
 
@@ -249,6 +276,10 @@ where
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
     R: FnOnce(Result<T, StoreError>) + Send,
 {
+    fn until(&self) -> Until {
+        self.until
+    }
+
     fn write(&mut self, connection: &Connection) {
         self.written = self.act.take().map(|act| alone(connection, act));
     }
@@ -280,27 +311,83 @@ fn alone<T>(
     written
 }
 
-fn write_all(mut connection: Connection, mut mover: Mover, writes: &mpsc::Receiver<Box<dyn Write>>) {
+fn write_all(connection: Connection, mut mover: Mover, writes: &mpsc::Receiver<Box<dyn Write>>) {
+    let mut writer = Writer { connection, until: Until::Durable };
     while let Ok(first) = writes.recv() {
         let mut group: Vec<_> = std::iter::once(first).chain(writes.try_iter().take(GROUP)).collect();
-        let committed = commit(&mut connection, &mut group);
+        let committed = writer.commit(&mut group);
         let count = group.len();
         group.into_iter().for_each(|write| write.answer(committed.clone()));
         mover.wrote(count);
     }
     drop(mover);
-    drop(connection);
+    drop(writer);
 }
 
-fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> Result<(), StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    for write in group {
-        write.write(&transaction);
-        if transaction.is_autocommit() {
-            // A full disk may end the whole transaction, with everything that was written before.
-            let reason = "the disk refused what was written at the same time".to_owned();
-            return Err(StoreError::Unavailable { reason });
+/// The connection that writes.
+struct Writer {
+    connection: Connection,
+    /// What its commits wait for.
+    until: Until,
+}
+
+impl Writer {
+    fn commit(&mut self, group: &mut [Box<dyn Write>]) -> Result<(), StoreError> {
+        self.wait_until(group.iter().map(|write| write.until()).max().unwrap_or(Until::Durable))?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        for write in group {
+            write.write(&transaction);
+            if transaction.is_autocommit() {
+                // A full disk may end the whole transaction, with everything that was written before.
+                let reason = "the disk refused what was written at the same time".to_owned();
+                return Err(StoreError::Unavailable { reason });
+            }
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    fn wait_until(&mut self, until: Until) -> Result<(), StoreError> {
+        if self.until != until {
+            let level = match until {
+                Until::Seen => "NORMAL",
+                Until::Durable => DURABLE,
+            };
+            self.connection.pragma_update(None, "synchronous", level).map_err(failed)?;
+            self.until = until;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_waits_for_the_disk_where_something_in_it_is_to_be_durable() {
+        use Until::{Durable, Seen};
+        let folder = tempfile::tempdir().unwrap();
+        let connection = connect(&folder.path().join("a.db")).unwrap();
+        let mut writer = Writer { connection, until: Durable };
+        for (group, level) in
+            [(&[Durable][..], 2), (&[Seen], 1), (&[Seen, Durable, Seen], 2), (&[Seen, Seen], 1)]
+        {
+            let (tell, told) = mpsc::channel();
+            let waits = |until: &Until| {
+                let tell = tell.clone();
+                let look = |connection: &Connection| {
+                    connection
+                        .pragma_query_value(None, "synchronous", |row| row.get::<_, u8>(0))
+                        .map_err(failed)
+                };
+                Writing::boxed(*until, look, move |level| tell.send(level.unwrap()).unwrap())
+            };
+            let mut group: Vec<_> = group.iter().map(waits).collect();
+            let committed = writer.commit(&mut group);
+            let count = group.len();
+            group.into_iter().for_each(|write| write.answer(committed.clone()));
+            assert_eq!(told.try_iter().collect::<Vec<_>>(), vec![level; count]);
         }
     }
-    transaction.commit().map_err(failed)
 }

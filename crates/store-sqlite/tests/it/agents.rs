@@ -1,5 +1,6 @@
 //! Durable agents in SQLite: what every store promises, and what a file adds to that.
 
+mod closing;
 mod damage;
 mod disk_full;
 mod processes;
