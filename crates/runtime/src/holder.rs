@@ -372,6 +372,9 @@ impl Holder {
             if self.go_ahead(&mut batch, &mut decided).await {
                 continue;
             }
+            if decided.steps() > 0 {
+                self.session.prepare_place();
+            }
             match self.write(&decided).await {
                 Ok(Appended::Done) => {
                     let ended = batch.answer(decided);

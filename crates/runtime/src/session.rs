@@ -133,7 +133,8 @@ impl Session {
         Some(self.equipment.specs(&self.tools())).filter(|now| *now != self.tools_before)
     }
 
-    /// Where its files and processes are. Opened when it is first asked for: many agents never touch a file.
+    /// Where its files and processes are. Opened when it is first asked for, or before ([`Self::prepare_place`]): many agents never
+    /// touch a file.
     pub(crate) async fn place(&self) -> Result<Arc<Place>, String> {
         let opening = self.place.get_or_init(|| async {
             match &self.template {
@@ -144,6 +145,20 @@ impl Session {
             }
         });
         opening.await.clone()
+    }
+
+    /// Opens the place beside whatever else goes on, if the agent has tools: its calls are judged for the folder that they are
+    /// made in, and what is judged at once is written together with the answer that makes them.
+    pub(crate) fn prepare_place(self: &Arc<Self>) {
+        if self.has_place() || self.tools().descriptions().len() == 0 {
+            return;
+        }
+        let session = Arc::clone(self);
+        let opening = async move {
+            // Why there is none is told to the first call.
+            let _place = session.place().await;
+        };
+        drop(self.shared.tasks.spawn("place of an agent", opening));
     }
 
     /// Whether a tool has asked for it already.
