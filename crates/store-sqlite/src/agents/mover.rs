@@ -6,11 +6,12 @@
 
 use std::path::Path;
 use std::sync::mpsc::{self, SyncSender};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use seawall_store::StoreError;
 
+use super::threads;
 use crate::connect;
 
 /// So many writes lie between two moves. A write is about ten pages of the log: half of what the writer lets it get to.
@@ -33,10 +34,7 @@ impl Mover {
                 let _later = move_all(&connection);
             }
         };
-        let spawned = thread::Builder::new().name("agents-move".to_owned()).spawn(run);
-        let thread = spawned.map_err(|error| StoreError::Unavailable {
-            reason: format!("no thread can be started: {error}"),
-        })?;
+        let thread = threads::named("agents-move", run)?;
         Ok(Self { written: 0, moving: Some((asked, thread)) })
     }
 

@@ -88,13 +88,13 @@ impl Threads {
             remember_statements(&connection);
             connection.pragma_update(None, "query_only", true).map_err(failed)?;
             let to_read = Arc::clone(&to_read);
-            ended.push(spawn(format!("agents-read-{number}"), move || read_all(&connection, &to_read))?);
+            ended.push(spawn(&format!("agents-read-{number}"), move || read_all(&connection, &to_read))?);
         }
         remember_statements(&writer);
         writer.pragma_update(None, "cache_size", WRITER_CACHE).map_err(failed)?;
         writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT).map_err(failed)?;
         let mover = Mover::start(file)?;
-        ended.push(spawn("agents-write".to_owned(), move || write_all(writer, mover, &to_write))?);
+        ended.push(spawn("agents-write", move || write_all(writer, mover, &to_write))?);
         let door = Door(Arc::new(Mutex::new(Some(Channels { writer: writes, readers: reads }))));
         Ok(Self { door, ended: Mutex::new(ended) })
     }
@@ -212,16 +212,23 @@ fn remember_statements(connection: &Connection) {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
 }
 
-fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<oneshot::Receiver<()>, StoreError> {
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<oneshot::Receiver<()>, StoreError> {
     let (running, ended) = oneshot::channel();
     let run = move || {
         run();
         drop(running);
     };
-    let spawned = thread::Builder::new().name(name).spawn(run);
-    spawned
-        .map_err(|error| StoreError::Unavailable { reason: format!("no thread can be started: {error}") })?;
+    named(name, run)?;
     Ok(ended)
+}
+
+/// A thread of this name.
+pub(super) fn named(
+    name: &str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, StoreError> {
+    let refused = |error| StoreError::Unavailable { reason: format!("no thread can be started: {error}") };
+    thread::Builder::new().name(name.to_owned()).spawn(run).map_err(refused)
 }
 
 /// One after the other waits for something to read; the lock is held while waiting and not while reading.
