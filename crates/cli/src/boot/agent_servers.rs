@@ -22,6 +22,10 @@ use tokio::time::Instant;
 const BELIEVED: Duration = Duration::from_mins(1);
 /// How long a server has to tell of them, where its own time is not shorter: an agent waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// For how long a server that let somebody wait in vain is not asked by those who can go on without it.
+const HUNG: Duration = Duration::from_secs(30);
+/// From how long on that is so. One that refuses at once costs nobody any time.
+const LONG: Duration = Duration::from_secs(1);
 /// How long to wait before a server that is away is asked again, at first and at the most.
 const AGAIN: Duration = Duration::from_millis(50);
 const AGAIN_AT_MOST: Duration = Duration::from_secs(2);
@@ -36,8 +40,31 @@ const LONGEST_NAME: usize = 64;
 #[derive(Debug)]
 pub(crate) struct AgentServers {
     clients: Arc<Clients>,
-    /// What servers told, and when.
-    told: Mutex<HashMap<String, (Duration, Vec<Value>)>>,
+    told: Mutex<HashMap<String, Told>>,
+}
+
+/// What a server has told of its tools, and whether it still tells.
+#[derive(Debug, Default)]
+struct Told {
+    /// The tools, and when that was.
+    tools: Option<(Duration, Vec<Value>)>,
+    /// When it last let somebody wait in vain, and that in words.
+    hung: Option<(Duration, String)>,
+}
+
+impl Told {
+    /// What can be said without asking.
+    fn lately(&self, now: Duration, asking: Asking) -> Option<Result<Vec<Value>, String>> {
+        let tools = self.tools.as_ref();
+        let believed = tools.filter(|(at, _)| now.saturating_sub(*at) < BELIEVED);
+        if let Some((_, tools)) = believed {
+            return Some(Ok(tools.clone()));
+        }
+        let (at, words) = self.hung.as_ref().filter(|_| asking == Asking::Once)?;
+        let rests = HUNG.checked_sub(now.saturating_sub(*at)).filter(|rests| !rests.is_zero())?;
+        let away = || format!("{words}, and is asked again in {}s", rests.as_secs().saturating_add(1));
+        Some(tools.map(|(_, tools)| tools.clone()).ok_or_else(away))
+    }
 }
 
 /// The clients of agents.
@@ -120,22 +147,32 @@ impl AgentServers {
 
     /// What the server says of its tools, now or lately.
     async fn told(&self, server: &str, asking: Asking) -> Result<Vec<Value>, String> {
-        let now = self.clients.gateway.checkpoint().clock().monotonic();
-        let known = self.told.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned();
-        let before = match known {
-            Some((at, tools)) if now.saturating_sub(at) < BELIEVED => return Ok(tools),
-            other => other.map(|(_, tools)| tools),
-        };
+        let now = || self.clients.gateway.checkpoint().clock().monotonic();
+        let began = now();
+        let lately = self.note(server, |told| told.lately(began, asking));
+        if let Some(lately) = lately {
+            return lately;
+        }
         let asked = self.clients.within(server, Box::pin(self.ask(server, asking))).await;
-        match asked {
+        self.note(server, |told| match asked {
             Ok(tools) => {
-                let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-                told.insert(server.to_owned(), (now, tools.clone()));
+                *told = Told { tools: Some((began, tools.clone())), hung: None };
                 Ok(tools)
             }
-            // What is away now may be back when it is called.
-            Err(error) => before.ok_or_else(|| error.to_string()),
-        }
+            Err(error) => {
+                let words = error.to_string();
+                if asking == Asking::Once && now().saturating_sub(began) >= LONG {
+                    told.hung = Some((now(), words.clone()));
+                }
+                // What is away now may be back when it is called.
+                told.tools.as_ref().map(|(_, tools)| tools.clone()).ok_or(words)
+            }
+        })
+    }
+
+    fn note<T>(&self, server: &str, note: impl FnOnce(&mut Told) -> T) -> T {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        note(told.entry(server.to_owned()).or_default())
     }
 
     async fn ask(&self, server: &str, asking: Asking) -> Result<Vec<Value>, ClientError> {

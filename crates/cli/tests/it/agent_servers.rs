@@ -218,7 +218,7 @@ async fn a_server_that_was_never_known_is_done_without_until_it_is_there() {
 }
 
 #[tokio::test]
-async fn servers_that_hang_are_asked_at_once_and_for_a_bounded_time() {
+async fn servers_that_hang_are_asked_at_once_and_cost_one_turn_a_bounded_time() {
     const COUNT: u32 = 5;
     const TIME: Duration = Duration::from_secs(2);
     let servers: Vec<_> =
@@ -236,6 +236,11 @@ async fn servers_that_hang_are_asked_at_once_and_for_a_bounded_time() {
     let done = complete(&server, "a", "sim:text well").await;
     assert_eq!(done["text"], "well", "{done}");
     assert!(began.elapsed() < TIME * (COUNT - 1), "one after the other: {:?}", began.elapsed());
+    let began = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(complete(&server, "a", "sim:text well").await["text"], "well");
+    }
+    assert!(began.elapsed() < TIME, "each turn anew: {:?}", began.elapsed());
 }
 
 /// A server over streamable HTTP, which knows the sessions that were begun with it and no others.
