@@ -54,8 +54,8 @@ impl Equipment {
             ToolChoice::Named(names) => names.iter().cloned().partition(|name| is_served(name)),
         };
         let mut tools = shared.tools.select(own).map_err(|error| wrong(error.to_string()))?;
-        let mut served =
-            served::select(shared.servers.as_ref(), &named, Asking::Once).await.map_err(wrong)?;
+        let asking = if matches!(whose, Of::New) { Asking::Needed } else { Asking::Once };
+        let mut served = served::select(shared.servers.as_ref(), &named, asking).await.map_err(wrong)?;
         match whose {
             Of::New => served = served.whole().map_err(wrong)?,
             Of::Known(known) => served.keep_known(&named, known),

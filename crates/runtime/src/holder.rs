@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Commands that wait at the same time are decided one after the other and written in one append. Nothing is told before it is
-//! written, and nothing that changes the world is begun; what changes nothing may be ([`ahead`]). Who can't write any more,
-//! because the lease is another's, stops at once.
+//! written, and nothing that changes the world is begun; what changes nothing may be ([`ahead`]), and the agent's own folder is
+//! made. Who can't write any more, because the lease is another's, stops at once.
 
 mod ahead;
 mod batch;

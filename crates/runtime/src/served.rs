@@ -36,8 +36,10 @@ pub trait ToolServers: fmt::Debug + Send + Sync {
 /// How a server is asked that may be away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asking {
-    /// Once: whoever asks can go on without it.
+    /// Once: whoever asks can go on without it. What has hung lately need not be asked at all.
     Once,
+    /// Once, whatever has been: without it whoever asks can't go on.
+    Needed,
     /// Again and again for as long as a server may take to answer: something depends on it.
     UntilBack,
 }
@@ -189,9 +191,9 @@ impl Served {
         let of = |server: &str| self.tools.descriptions().any(|tool| server_of(&tool.name) == Some(server));
         let away = self.away.iter().map(|(server, why)| {
             let goes_on = if of(server) {
-                "its tools stay, and it is asked again when one is called, and with the next turn"
+                "its tools stay, and it is asked again when one is called, and with a later turn"
             } else {
-                "the agent goes on without its tools, and it is asked again with the next turn"
+                "the agent goes on without its tools, and it is asked again with a later turn"
             };
             format!("the server of tools {server} is away ({why}); {goes_on}")
         });

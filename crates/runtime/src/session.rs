@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use seawall_base::id;
 use seawall_checkpoint::tool::RunState;
@@ -23,6 +24,9 @@ use crate::member::Member;
 use crate::shared::Shared;
 use crate::toolbox::Toolbox;
 use crate::{Template, place};
+
+/// How long an agent that is let go of waits for a disk that hangs.
+const FINISHING: Duration = Duration::from_secs(5);
 
 /// What belongs to an agent while it is held.
 #[derive(Debug)]
@@ -45,7 +49,7 @@ pub(crate) struct Session {
     /// Its tools, those that come back among them.
     pub(crate) toolbox: Toolbox,
     system_prompt: OnceLock<String>,
-    /// Where its files and processes are, once a tool has asked; why nowhere.
+    /// Where its files and processes are, once it was opened; why nowhere.
     place: OnceCell<Result<Arc<Place>, String>>,
     /// Whether it was opened in an earlier time.
     was_used: OnceCell<bool>,
@@ -133,8 +137,8 @@ impl Session {
         Some(self.equipment.specs(&self.tools())).filter(|now| *now != self.tools_before)
     }
 
-    /// Where its files and processes are. Opened when it is first asked for, or before ([`Self::prepare_place`]): many agents never
-    /// touch a file.
+    /// Where its files and processes are. Opened when it is first asked for, or before ([`Self::prepare_place`]): many agents
+    /// never touch a file.
     pub(crate) async fn place(&self) -> Result<Arc<Place>, String> {
         let opening = self.place.get_or_init(|| async {
             match &self.template {
@@ -155,13 +159,16 @@ impl Session {
         }
         let session = Arc::clone(self);
         let opening = async move {
-            // Why there is none is told to the first call.
-            let _place = session.place().await;
+            tokio::select! {
+                // Why there is none is told to the first call.
+                _place = session.place() => {}
+                () = session.ending.cancelled() => {}
+            }
         };
-        drop(self.shared.tasks.spawn("place of an agent", opening));
+        drop(self.shared.tasks.spawn("place of an agent", self.finishing.track_future(opening)));
     }
 
-    /// Whether a tool has asked for it already.
+    /// Whether it was opened already.
     pub(crate) fn has_place(&self) -> bool {
         self.place.initialized()
     }
@@ -325,12 +332,14 @@ impl Session {
     /// Ends what the agent has started.
     pub(crate) async fn close(&self) {
         self.ending.cancel();
-        self.finishing.close();
-        self.finishing.wait().await;
         self.shared.shown.forget(self.run);
         self.end_trace();
         if let Some(Ok(place)) = self.place.get() {
             place.end_processes().await;
+        }
+        self.finishing.close();
+        if tokio::time::timeout(FINISHING, self.finishing.wait()).await.is_err() {
+            tracing::warn!(agent = %self.agent, "the disk does not keep what the agent was told; it may be told again");
         }
     }
 }

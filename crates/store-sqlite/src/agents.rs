@@ -158,7 +158,7 @@ impl AgentStore for SqliteAgents {
     fn claim_due<'a>(&'a self, worker: &'a WorkerId, most: u32) -> Pending<'a, Vec<Claimed>> {
         let (worker, clock) = (worker.clone(), Arc::clone(&self.clock));
         Box::pin(async move {
-            // Asked first, since it is asked often and a write waits for the disk.
+            // Asked first, since it is asked often and a write waits for other writes.
             let now = clock.now();
             let next = self.threads.read(move |connection| lease::next_due(connection, now)).await?;
             if next.is_none_or(|due| due > now) {

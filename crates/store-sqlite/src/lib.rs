@@ -2,8 +2,9 @@
 //!
 //! [`SqliteStore`] keeps keys, limits, approvals, the ledger and runs behind one connection and a lock. [`SqliteAgents`]
 //! keeps durable agents in the same file, with one thread that writes, several that read, and one that moves the log into
-//! the file. Both use write-ahead logging and a sync at each commit, so that what a call has written survives a power
-//! failure; but for leases, which mean nothing after one. Several processes may have the file open; one that waits for another waits five seconds at most.
+//! the file. Both use write-ahead logging and a sync at each commit, so that what a call has written survives a power failure;
+//! but for leases, which mean nothing after one. Several processes may have the file open; one that waits for another waits
+//! five seconds at most.
 //!
 //! How things are kept, so that other tools can read them: money is exact decimal text in dollars
 //! (`0.001350`), a time is an integer of microseconds since 1970, an identifier its sixteen bytes, a list

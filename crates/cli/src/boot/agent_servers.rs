@@ -24,8 +24,6 @@ const BELIEVED: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// For how long a server that let somebody wait in vain is not asked by those who can go on without it.
 const HUNG: Duration = Duration::from_secs(30);
-/// From how long on that is so. One that refuses at once costs nobody any time.
-const LONG: Duration = Duration::from_secs(1);
 /// How long to wait before a server that is away is asked again, at first and at the most.
 const AGAIN: Duration = Duration::from_millis(50);
 const AGAIN_AT_MOST: Duration = Duration::from_secs(2);
@@ -161,7 +159,9 @@ impl AgentServers {
             }
             Err(error) => {
                 let words = error.to_string();
-                if asking == Asking::Once && now().saturating_sub(began) >= LONG {
+                // One that refuses costs nobody any time.
+                let is_hanging = now().saturating_sub(began) >= self.clients.patience(server) / 2;
+                if asking != Asking::UntilBack && is_hanging {
                     told.hung = Some((now(), words.clone()));
                 }
                 // What is away now may be back when it is called.
@@ -180,7 +180,7 @@ impl AgentServers {
         let mut patience = Patience::new(self.clients.patience(server));
         loop {
             let told = client.tools().await;
-            if told.is_ok() || asking == Asking::Once || !patience.waits().await {
+            if told.is_ok() || asking != Asking::UntilBack || !patience.waits().await {
                 return told;
             }
         }

@@ -377,7 +377,6 @@ fn result(is_error: bool) -> ToolResult {
     ToolResult { content: [Block::text("gave")].into(), is_error }
 }
 
-/// The rule of every provider: each wish has exactly one result, in the next message, and no result is without a wish.
 /// What an answer has cost, if it says.
 fn cost(how: u8) -> Option<Amount> {
     let amount = Amount { usd: Usd::from_picos(u128::from(how)), tokens: how.into() };
@@ -394,6 +393,7 @@ fn spent_by(command: &Command) -> Amount {
     }
 }
 
+/// The rule of every provider: each wish has exactly one result, in the next message, and no result is without a wish.
 fn assert_paired(messages: &History) {
     let mut open: Vec<CallId> = Vec::new();
     let mut all = BTreeSet::new();

@@ -5,7 +5,7 @@ use seawall_store::conformance::agents::{life, run};
 use super::opened;
 
 #[test]
-fn a_store_that_is_closed_leaves_one_file_whatever_was_being_moved() {
+fn a_store_that_is_closed_leaves_one_file_also_where_its_log_was_moved() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("seawall.db");
     let there = file.clone();
