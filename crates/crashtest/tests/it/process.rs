@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::plan::Plan;
+use crate::witness;
 
 /// Who plays a part.
 const PART: [&str; 6] =
@@ -116,7 +117,10 @@ impl Life {
             Ok(said) => self.over(&said),
             Err(_) => {
                 self.kill();
-                panic!("it hangs: {} {:?}", self.said.recv().unwrap_or_default(), self.plan);
+                let said = self.said.recv().unwrap_or_default();
+                let lines = witness::of_life(&self.plan.folder, self.plan.life);
+                let last: Vec<_> = lines.iter().rev().take(40).rev().collect();
+                panic!("it hangs: {said} {:?}\nthe last that it wrote down: {last:#?}", self.plan);
             }
         }
     }
