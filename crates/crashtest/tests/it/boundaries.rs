@@ -1,41 +1,83 @@
 //! `kill -9` at every boundary of a story: before and after each write to the store, and between an intent and its tool.
 
+use std::collections::BTreeMap;
+
 use crate::database::Postgres;
-use crate::plan::{At, How, Place, Plan};
+use crate::doomed::numbered;
+use crate::plan::{At, How, Nth, Place, Plan};
 use crate::process::{Ended, Life};
-use crate::promises::assert_kept;
+use crate::promises::{Found, assert_kept};
 use crate::random::{Folder, fresh};
+use crate::witness::{Line, of_life};
 
-/// A boundary by its number.
-type Side = fn(u32) -> At;
-
-/// Kills a process at the first boundary of a kind, another one at a later one, and so on until a story ends before its
-/// process does. How many there were.
-fn each(side: Side, step: usize, place: &dyn Fn(&Folder) -> Place) -> u32 {
-    for number in (1..).step_by(step) {
-        let folder = fresh();
-        let plan = Plan::new(&place(&folder), folder.path(), &folder.agent());
-        let ended = Life::begin(&plan.ends(side(number), How::Killed)).ended();
-        if ended == Ended::Killed {
-            assert_eq!(Life::begin(&plan.life(2)).ended(), Ended::Well, "{:?}", side(number));
-        }
-        folder.keep_unless(|| assert_kept(&plan));
-        if ended == Ended::Well {
-            return number - 1;
-        }
+/// A story of which the first process is killed somewhere, and the second one plays the rest.
+fn killed(at: &At, place: &dyn Fn(&Folder) -> Place) -> (Ended, Found) {
+    let folder = fresh();
+    let plan = Plan::new(&place(&folder), folder.path(), &folder.agent());
+    let ended = Life::begin(&plan.ends(at.clone(), How::Killed)).ended();
+    if ended == Ended::Killed {
+        assert_eq!(Life::begin(&plan.life(2)).ended(), Ended::Well, "{at:?}");
     }
-    unreachable!("a story has an end")
+    (ended, folder.keep_unless(|| assert_kept(&plan)))
 }
 
-/// Every boundary from both sides; where there is little time, every so-manieth from one.
+/// The events of each write of a story that nobody disturbs.
+fn undisturbed(place: &dyn Fn(&Folder) -> Place) -> Vec<Vec<Nth>> {
+    let folder = fresh();
+    let plan = Plan::new(&place(&folder), folder.path(), &folder.agent());
+    assert_eq!(Life::begin(&plan).ended(), Ended::Well);
+    let mut seen = BTreeMap::new();
+    let lines = of_life(folder.path(), 1);
+    let mut writes = Vec::new();
+    for line in &lines {
+        let Line::Wrote { events, .. } = line else { continue };
+        let events = numbered(seen.clone(), events);
+        seen.extend(events.iter().map(|event| (event.kind.clone(), event.number)));
+        writes.push(events);
+    }
+    folder.keep_unless(|| assert_kept(&plan));
+    writes
+}
+
+/// Kills a process at the boundary that each of these events is. A story is another one each time, and may come to its end
+/// without one of them; then its log has none.
+fn at_each(events: &[&Nth], side: fn(Nth) -> At, place: &dyn Fn(&Folder) -> Place) -> usize {
+    let mut hit = 0;
+    for event in events {
+        let (ended, found) = killed(&side((*event).clone()), place);
+        match ended {
+            Ended::Killed => hit += 1,
+            Ended::Well => assert!(found.count(&event.kind) < event.number, "nobody was killed at {event:?}"),
+        }
+    }
+    // Else these were not the same stories.
+    assert!(hit * 2 > events.len(), "killed at {hit} of {events:?}");
+    hit
+}
+
+/// Kills a process each so-manieth time that the policy is asked. How many were killed.
+fn at_intents(step: usize, place: &dyn Fn(&Folder) -> Place) -> usize {
+    let numbers = (1..).step_by(step);
+    numbers.take_while(|number| killed(&At::Policy(*number), place).0 == Ended::Killed).count()
+}
+
+/// Every event from both sides; where there is little time, the last event of each so-manieth write from one.
 fn all(step: usize, place: &dyn Fn(&Folder) -> Place) {
-    let is_long = crate::is_long();
-    let step = if is_long { 1 } else { step };
-    let before = if is_long { each(At::Before, 1, place) } else { 0 };
-    let after = each(At::After, step, place);
-    let between = each(At::Policy, if is_long { 1 } else { 3 }, place);
-    println!("killed before {before} writes and after {after}, and at {between} intents, each {step}.");
-    assert!(after >= 20 && between >= 8, "{after} {between}");
+    // Somebody holds an agent before there is an event that says so.
+    assert_eq!(killed(&At::After(2), place).0, Ended::Killed);
+    let writes = undisturbed(place);
+    let (before, after, intents) = if crate::is_long() {
+        let all: Vec<_> = writes.iter().flatten().collect();
+        (at_each(&all, At::BeforeEvent, place), at_each(&all, At::AfterEvent, place), at_intents(1, place))
+    } else {
+        let ends: Vec<_> = writes.iter().step_by(step).filter_map(|write| write.last()).collect();
+        (0, at_each(&ends, At::AfterEvent, place), at_intents(3, place))
+    };
+    println!(
+        "killed before {before} events and after {after} in {} writes, and at {intents} intents.",
+        writes.len()
+    );
+    assert!(intents >= 4, "{intents}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A store that ends its process at a write that was chosen before, and tells a witness of those that were durable.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
@@ -14,7 +15,7 @@ use seawall_store::agents::{
 };
 use serde_json::Value;
 
-use crate::plan::{At, End, How};
+use crate::plan::{At, End, How, Nth};
 use crate::witness::{Line, Witness};
 
 /// The end that was planned.
@@ -23,15 +24,28 @@ pub(crate) struct Doom {
     end: Option<End>,
     writes: AtomicU32,
     judged: AtomicU32,
+    /// How many events of each kind were written.
+    written: Mutex<BTreeMap<String, u32>>,
+}
+
+/// A write that is about to be made.
+struct Write {
+    number: u32,
+    events: Vec<Nth>,
 }
 
 impl Doom {
     pub(crate) fn new(end: Option<End>) -> Arc<Self> {
-        Arc::new(Self { end, writes: AtomicU32::new(0), judged: AtomicU32::new(0) })
+        Arc::new(Self {
+            end,
+            writes: AtomicU32::new(0),
+            judged: AtomicU32::new(0),
+            written: Mutex::default(),
+        })
     }
 
-    fn meet(&self, at: At) {
-        let Some(end) = self.end.filter(|end| end.at == at) else { return };
+    fn meet(&self, at: &At) {
+        let Some(end) = self.end.as_ref().filter(|end| end.at == *at) else { return };
         let signal = if end.how == How::Killed { Signal::KILL } else { Signal::STOP };
         kill_process(getpid(), signal).unwrap();
         // Other threads may be told first: this one goes no further before it has heard, and then when it is woken.
@@ -40,14 +54,37 @@ impl Doom {
 
     /// The policy is asked.
     pub(crate) fn judge(&self) {
-        self.meet(At::Policy(self.judged.fetch_add(1, Ordering::SeqCst) + 1));
+        self.meet(&At::Policy(self.judged.fetch_add(1, Ordering::SeqCst) + 1));
     }
 
-    fn before(&self) -> u32 {
-        let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
-        self.meet(At::Before(write));
-        write
+    fn before(&self, events: &[Value]) -> Write {
+        let number = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        let events = numbered(self.written.lock().unwrap().clone(), events);
+        self.meet(&At::Before(number));
+        events.iter().for_each(|event| self.meet(&At::BeforeEvent(event.clone())));
+        Write { number, events }
     }
+
+    /// The store has answered, and the events are durable now, or were not written.
+    fn after(&self, write: Write, is_written: bool) {
+        if is_written {
+            let all = write.events.iter().map(|event| (event.kind.clone(), event.number));
+            self.written.lock().unwrap().extend(all);
+            write.events.into_iter().for_each(|event| self.meet(&At::AfterEvent(event)));
+        }
+        self.meet(&At::After(write.number));
+    }
+}
+
+/// Each event with its kind and its number among those of its kind.
+pub(crate) fn numbered(mut written: BTreeMap<String, u32>, events: &[Value]) -> Vec<Nth> {
+    let kinds = events.iter().map(|event| event["fact"]["kind"].as_str().unwrap());
+    let number = |kind: &str| {
+        let number = written.entry(kind.to_owned()).or_default();
+        *number += 1;
+        Nth { kind: kind.to_owned(), number: *number }
+    };
+    kinds.map(number).collect()
 }
 
 #[derive(Debug)]
@@ -61,20 +98,22 @@ impl Doomed {
     /// A write: what it came to is told to the witness, where it has come to something, before anybody else hears of it.
     fn write<'a, T: Send + 'a>(
         &'a self,
+        events: Vec<Value>,
         write: impl FnOnce(&'a dyn AgentStore) -> Pending<'a, T> + Send + 'a,
-        tell: impl FnOnce(u32, &T) -> Option<Line> + Send + 'a,
+        tell: impl FnOnce(Line, &T) -> Option<Line> + Send + 'a,
     ) -> Pending<'a, T> {
         Box::pin(async move {
-            let number = self.doom.before();
+            let this = self.doom.before(&events);
             let written = write(&*self.store).await;
             if let Err(error) = &written {
                 self.witness.tell(&Line::Refused { why: error.to_string() });
             }
             let written = written?;
-            if let Some(line) = tell(number, &written) {
-                self.witness.tell(&line);
+            let line = tell(Line::Wrote { write: this.number, events }, &written);
+            if let Some(line) = &line {
+                self.witness.tell(line);
             }
-            self.doom.meet(At::After(number));
+            self.doom.after(this, matches!(line, Some(Line::Wrote { .. })));
             Ok(written)
         })
     }
@@ -94,19 +133,19 @@ fn events(append: &Append) -> Vec<Value> {
 
 impl AgentStore for Doomed {
     fn create(&self, first: Append) -> Pending<'_, Creation> {
-        let events = events(&first);
         self.write(
+            events(&first),
             |store| store.create(first),
-            |write, made| (*made == Creation::Made).then_some(Line::Wrote { write, events }),
+            |wrote, made| (*made == Creation::Made).then_some(wrote),
         )
     }
 
     fn append(&self, append: Append) -> Pending<'_, Appended> {
-        let events = events(&append);
         self.write(
+            events(&append),
             |store| store.append(append),
-            |write, done| match done {
-                Appended::Done => Some(Line::Wrote { write, events }),
+            |wrote, done| match done {
+                Appended::Done => Some(wrote),
                 Appended::Moved => Some(Line::Moved),
                 Appended::Fenced | Appended::Gone => None,
             },
@@ -114,11 +153,11 @@ impl AgentStore for Doomed {
     }
 
     fn claim<'a>(&'a self, id: &'a AgentId, worker: &'a WorkerId) -> Pending<'a, Lease> {
-        self.write(move |store| store.claim(id, worker), |_, _| None)
+        self.write(Vec::new(), move |store| store.claim(id, worker), |_, _| None)
     }
 
     fn release<'a>(&'a self, id: &'a AgentId, epoch: u64) -> Pending<'a, ()> {
-        self.write(move |store| store.release(id, epoch), |_, ()| None)
+        self.write(Vec::new(), move |store| store.release(id, epoch), |_, ()| None)
     }
 
     /// Asked again and again: a write only where it claims.
@@ -126,8 +165,8 @@ impl AgentStore for Doomed {
         Box::pin(async move {
             let claimed = self.store.claim_due(worker, most).await?;
             if !claimed.is_empty() {
-                let write = self.doom.before();
-                self.doom.meet(At::After(write));
+                let write = self.doom.before(&[]);
+                self.doom.after(write, true);
             }
             Ok(claimed)
         })

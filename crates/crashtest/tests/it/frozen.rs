@@ -15,11 +15,11 @@ const LEASE: u64 = 1_000;
 
 /// Freezes a worker at a point of a story, lets another one play it to its end, and wakes the first. Whether the point was
 /// reached.
-fn freeze(server: &Postgres, at: At) -> bool {
+fn freeze(server: &Postgres, at: &At) -> bool {
     let folder = fresh();
     let mut plan = Plan::new(&server.place(), folder.path(), &folder.agent());
     plan.lease = LEASE;
-    let frozen = Life::begin(&plan.ends(at, How::Frozen));
+    let frozen = Life::begin(&plan.ends(at.clone(), How::Frozen));
     if !frozen.until_frozen() {
         assert_eq!(frozen.ended(), Ended::Well);
         return false;
@@ -63,7 +63,7 @@ fn points() -> Vec<At> {
 fn a_frozen_worker_changes_nothing_and_begins_no_tool_when_it_is_woken() {
     let server = Postgres::start();
     let points = points();
-    let frozen = points.iter().filter(|at| freeze(&server, **at)).count();
+    let frozen = points.iter().filter(|at| freeze(&server, at)).count();
     println!("frozen at {frozen} of {} points", points.len());
     assert!(frozen * 2 > points.len(), "{frozen} of {}", points.len());
 }

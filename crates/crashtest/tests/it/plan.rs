@@ -50,14 +50,14 @@ pub(crate) enum Place {
 }
 
 /// An end before the time.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct End {
     pub(crate) at: At,
     pub(crate) how: How,
 }
 
 /// When.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum At {
     /// Right before the n-th write to the store.
     Before(u32),
@@ -65,6 +65,18 @@ pub(crate) enum At {
     After(u32),
     /// When the policy is asked for the n-th time: between the intent of a call and the call.
     Policy(u32),
+    /// Right before the write that is to make this event durable.
+    BeforeEvent(Nth),
+    /// Right after it.
+    AfterEvent(Nth),
+}
+
+/// An event of a story by what it is: how many share a write, and so the numbers of writes, is another one each time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Nth {
+    pub(crate) kind: String,
+    /// The how-manieth of its kind that a process writes, from 1.
+    pub(crate) number: u32,
 }
 
 /// How.

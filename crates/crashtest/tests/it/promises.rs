@@ -90,6 +90,12 @@ impl Found {
         })
     }
 
+    /// How many events of a kind there are.
+    pub(crate) fn count(&self, kind: &str) -> u32 {
+        let of_kind = self.log.iter().filter(|event| event.fact.kind() == kind);
+        of_kind.count().try_into().unwrap()
+    }
+
     /// How far the call with this number has come.
     pub(crate) fn state_of(&self, number: u64) -> CallState {
         self.calls.iter().find(|call| call.arguments()["n"] == number).unwrap().state

@@ -13,7 +13,7 @@ use crate::process::{Ended, Life};
 use crate::promises::assert_kept;
 
 /// Writes of a story that nobody disturbs, roughly.
-const WRITES: u32 = 30;
+const WRITES: u32 = 20;
 
 /// A folder of one story, in memory: what survives a disk is not what these tests are about.
 pub(crate) struct Folder(TempDir);
@@ -101,9 +101,8 @@ fn one(seed: u64, place: &dyn Fn(&Folder) -> Place, tally: &mut Tally) {
             0 => Life::begin(&plan).ended(),
             1..5 => {
                 let number = random.u32(1..WRITES);
-                let at = *random
-                    .choice(&[At::Before(number), At::After(number), At::Policy(number / 3 + 1)])
-                    .unwrap();
+                let all = [At::Before(number), At::After(number), At::Policy(number / 3 + 1)];
+                let at = random.choice(all).unwrap();
                 Life::begin(&plan.ends(at, How::Killed)).ended()
             }
             _ => Life::begin(&plan).killed_after(tally.whole.mul_f64(random.f64())),
