@@ -77,7 +77,10 @@ impl Holder {
         if keys.is_empty() {
             return;
         }
-        while let Ok(job) = self.inbox.try_recv() {
+        // What was put by may have been said by them too.
+        let mut waiting = std::mem::take(&mut self.put_by);
+        waiting.extend(std::iter::from_fn(|| self.inbox.try_recv().ok()));
+        for job in waiting {
             match job {
                 Job::Command(command, None) => batch.add(*command, None),
                 other => self.put_by.push_back(other),
