@@ -54,7 +54,7 @@ fn log_of(plan: &Plan) -> Vec<seawall_engine::Event> {
 fn points() -> Vec<At> {
     let all = |at: fn(u32) -> At, most| (1..=most).map(at).collect::<Vec<_>>();
     if crate::is_long() {
-        return [all(At::Before, 34), all(At::After, 34), all(At::Policy, 16)].concat();
+        return [all(At::Before, 18), all(At::After, 18), all(At::Policy, 16)].concat();
     }
     vec![At::Policy(2), At::Policy(4), At::Policy(5), At::Before(8), At::After(9), At::After(12)]
 }
