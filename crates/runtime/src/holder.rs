@@ -505,6 +505,9 @@ impl Holder {
             for event in &events {
                 self.kept.follow(event).map_err(End::Broken)?;
             }
+            if self.kept.agent().epoch() == self.epoch {
+                batch.drop_claim();
+            }
             subagents::abandon(&self.shared, self.kept.agent().run(), &events);
             let told: Vec<_> = events.into_iter().map(Arc::new).collect();
             self.shared.hub.publish(self.kept.id(), &told);

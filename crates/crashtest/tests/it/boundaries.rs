@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::database::Postgres;
-use crate::doomed::numbered;
+use crate::doomed::{UNHEARD, numbered};
 use crate::plan::{At, How, Nth, Place, Plan};
 use crate::process::{Ended, Life};
 use crate::promises::{Found, assert_kept};
@@ -97,4 +97,44 @@ fn a_process_killed_at_any_boundary_loses_and_repeats_nothing_in_a_folder() {
 fn a_process_killed_at_any_boundary_loses_and_repeats_nothing_on_postgres() {
     let server = Postgres::start();
     all(1, &|_| server.place());
+}
+
+/// A story in which the store's answer to the write of each of these events is lost: the write is made, and its writer is told
+/// that it failed. How often that happened.
+fn unheard(step: usize, place: &dyn Fn(&Folder) -> Place) {
+    let writes = undisturbed(place);
+    let events: Vec<_> = writes.iter().flatten().step_by(if crate::is_long() { 1 } else { step }).collect();
+    let mut lost = 0;
+    for event in &events {
+        let folder = fresh();
+        let plan = Plan::new(&place(&folder), folder.path(), &folder.agent());
+        let plan = plan.ends(At::AfterEvent((*event).clone()), How::Unheard);
+        assert_eq!(Life::begin(&plan).ended(), Ended::Well, "{event:?}");
+        let told = of_life(folder.path(), 1);
+        let found = folder.keep_unless(|| assert_kept(&plan));
+        let is_it = |line: &Line| matches!(line, Line::Refused { why } if why.contains(UNHEARD));
+        if told.iter().any(is_it) {
+            lost += 1;
+        } else {
+            assert!(found.count(&event.kind) < event.number, "everybody heard of {event:?}");
+        }
+    }
+    println!("the answers to {lost} writes were lost");
+    assert!(lost * 2 > events.len(), "{lost} answers were lost of {events:?}");
+}
+
+#[test]
+fn a_write_that_was_made_and_is_said_to_have_failed_is_neither_lost_nor_repeated_on_sqlite() {
+    unheard(2, &|folder| folder.sqlite());
+}
+
+#[test]
+fn a_write_that_was_made_and_is_said_to_have_failed_is_neither_lost_nor_repeated_in_a_folder() {
+    unheard(6, &|folder| folder.json());
+}
+
+#[test]
+fn a_write_that_was_made_and_is_said_to_have_failed_is_neither_lost_nor_repeated_on_postgres() {
+    let server = Postgres::start();
+    unheard(2, &|_| server.place());
 }

@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use seawall_engine::{AgentId, Event, MessageId};
-use seawall_store::AgentStore;
 use seawall_store::agents::{
     Accepted, AgentQuery, AgentRow, Append, Appended, BlobId, Body, CallQuery, CallRow, Census, Claimed,
     Creation, Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker,
     WorkerId,
 };
+use seawall_store::{AgentStore, StoreError};
 use serde_json::Value;
 
 use crate::plan::{At, End, How, Nth};
 use crate::witness::{Line, Witness};
+
+/// What is said where an answer is lost on purpose.
+pub(crate) const UNHEARD: &str = "nobody heard its answer";
 
 /// The end that was planned.
 #[derive(Debug)]
@@ -46,7 +49,11 @@ impl Doom {
 
     fn meet(&self, at: &At) {
         let Some(end) = self.end.as_ref().filter(|end| end.at == *at) else { return };
-        let signal = if end.how == How::Killed { Signal::KILL } else { Signal::STOP };
+        let signal = match end.how {
+            How::Killed => Signal::KILL,
+            How::Frozen => Signal::STOP,
+            How::Unheard => return,
+        };
         kill_process(getpid(), signal).unwrap();
         // Other threads may be told first: this one goes no further before it has heard, and then when it is woken.
         std::thread::sleep(Duration::from_millis(100));
@@ -63,6 +70,12 @@ impl Doom {
         self.meet(&At::Before(number));
         events.iter().for_each(|event| self.meet(&At::BeforeEvent(event.clone())));
         Write { number, events }
+    }
+
+    /// Whether the store's answer to a write is to be lost.
+    fn hides(&self, write: &Write) -> bool {
+        let Some(end) = self.end.as_ref().filter(|end| end.how == How::Unheard) else { return false };
+        write.events.iter().any(|event| end.at == At::AfterEvent(event.clone()))
     }
 
     /// The store has answered, and the events are durable now, or were not written.
@@ -92,9 +105,16 @@ pub(crate) struct Doomed {
     pub(crate) store: Arc<dyn AgentStore>,
     pub(crate) doom: Arc<Doom>,
     pub(crate) witness: Arc<Witness>,
+    /// What the store was given and has refused: it may have been written all the same.
+    unheard: Mutex<Vec<Value>>,
 }
 
 impl Doomed {
+    pub(crate) fn new(store: Arc<dyn AgentStore>, doom: &Arc<Doom>, witness: &Arc<Witness>) -> Arc<Self> {
+        let (doom, witness) = (Arc::clone(doom), Arc::clone(witness));
+        Arc::new(Self { store, doom, witness, unheard: Mutex::default() })
+    }
+
     /// A write: what it came to is told to the witness, where it has come to something, before anybody else hears of it.
     fn write<'a, T: Send + 'a>(
         &'a self,
@@ -104,18 +124,41 @@ impl Doomed {
     ) -> Pending<'a, T> {
         Box::pin(async move {
             let this = self.doom.before(&events);
-            let written = write(&*self.store).await;
-            if let Err(error) = &written {
-                self.witness.tell(&Line::Refused { why: error.to_string() });
+            let written = match write(&*self.store).await {
+                Ok(written) => written,
+                Err(error) => return Err(self.refuse(events, error)),
+            };
+            let line = tell(Line::Wrote { write: this.number, events: events.clone() }, &written);
+            let is_written = matches!(line, Some(Line::Wrote { .. }));
+            let is_hidden = is_written && self.doom.hides(&this);
+            if let Some(line) = line.filter(|_| !is_hidden) {
+                self.witness.tell(&line);
             }
-            let written = written?;
-            let line = tell(Line::Wrote { write: this.number, events }, &written);
-            if let Some(line) = &line {
-                self.witness.tell(line);
+            self.doom.after(this, is_written);
+            if is_hidden {
+                return Err(self.refuse(events, StoreError::Unavailable { reason: UNHEARD.to_owned() }));
             }
-            self.doom.after(this, matches!(line, Some(Line::Wrote { .. })));
             Ok(written)
         })
+    }
+
+    fn refuse(&self, events: Vec<Value>, error: StoreError) -> StoreError {
+        self.unheard.lock().unwrap().extend(events);
+        self.witness.tell(&Line::Refused { why: error.to_string() });
+        error
+    }
+
+    /// Somebody reads these, and knows from now on that they are durable.
+    fn find(&self, read: &[Event]) {
+        let mut unheard = self.unheard.lock().unwrap();
+        if unheard.is_empty() {
+            return;
+        }
+        let read: Vec<_> = read.iter().map(|event| serde_json::to_value(event).unwrap()).collect();
+        let events: Vec<_> = unheard.extract_if(.., |event| read.contains(event)).collect();
+        if !events.is_empty() {
+            self.witness.tell(&Line::Found { events });
+        }
     }
 }
 
@@ -185,7 +228,11 @@ impl AgentStore for Doomed {
     }
 
     fn events<'a>(&'a self, id: &'a AgentId, after: u64, most: u32) -> Pending<'a, Vec<Event>> {
-        self.store.events(id, after, most)
+        Box::pin(async move {
+            let events = self.store.events(id, after, most).await?;
+            self.find(&events);
+            Ok(events)
+        })
     }
 
     fn accepted<'a>(&'a self, id: &'a AgentId, message: &'a MessageId) -> Pending<'a, Option<Accepted>> {

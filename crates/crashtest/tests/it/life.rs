@@ -34,7 +34,7 @@ pub(crate) fn live(plan: &Plan) {
         }
         let witness = Arc::new(Witness::open(&plan.folder, plan.life));
         let doom = Doom::new(plan.end.clone());
-        let doomed = Arc::new(Doomed { store, doom: Arc::clone(&doom), witness: Arc::clone(&witness) });
+        let doomed = Doomed::new(store, &doom, &witness);
         let (runtime, writer) = stage::runtime(plan, doomed, &clock, &doom, &witness);
         let id = plan.agent.parse().unwrap();
         let client = Client { plan, runtime: runtime.clone(), id, witness };

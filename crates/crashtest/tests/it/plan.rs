@@ -85,6 +85,8 @@ pub(crate) enum How {
     Killed,
     /// Until somebody wakes it.
     Frozen,
+    /// It lives on, and is told that the write has failed, which was made.
+    Unheard,
 }
 
 impl Plan {

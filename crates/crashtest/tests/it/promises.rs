@@ -130,7 +130,7 @@ impl Found {
             self.log.iter().map(|event| (event.seq, serde_json::to_value(event).unwrap())).collect();
         for line in self.lines() {
             match line {
-                Line::Wrote { events, .. } => {
+                Line::Wrote { events, .. } | Line::Found { events } => {
                     for event in events {
                         let seq = event["seq"].as_u64().unwrap();
                         assert_eq!(log.get(&seq), Some(event), "what was written under {seq} is lost");
@@ -266,7 +266,7 @@ impl Found {
             let mut begun = BTreeSet::new();
             for line in life {
                 match line {
-                    Line::Wrote { events, .. } => {
+                    Line::Wrote { events, .. } | Line::Found { events } => {
                         for event in events.iter().filter(|event| event["fact"]["kind"] == "tool.started") {
                             let data = &event["fact"]["data"];
                             begun.insert((data["call"]["id"].to_string(), data["attempt"].as_u64()));

@@ -16,6 +16,8 @@ use serde_json::Value;
 pub(crate) enum Line {
     /// The store has said that these events are durable, as its n-th write in this life.
     Wrote { write: u32, events: Vec<Value> },
+    /// The store refused these events, and has shown them to a reader after all.
+    Found { events: Vec<Value> },
     /// Whoever sent a message was told that it is accepted.
     Accepted { message: String, seq: u64 },
     /// Whoever decided on a call was told that it is written down.

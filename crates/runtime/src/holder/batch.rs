@@ -90,6 +90,11 @@ impl Batch {
             .retain(|(command, _)| command.answers().is_none_or(|effect| !effects.contains(&effect)));
     }
 
+    /// The agent was claimed by a write that was said to have failed. A second claim would be taken for another holder's.
+    pub(super) fn drop_claim(&mut self) {
+        self.commands.retain(|(command, _)| !matches!(command, Command::Claim(_)));
+    }
+
     /// Each command for itself, and nothing with it.
     pub(super) fn apart(self) -> impl Iterator<Item = Self> {
         let has_looked = self.has_looked;
