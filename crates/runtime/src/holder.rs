@@ -218,9 +218,13 @@ async fn begin(
 ) -> Result<(Kept, u64), End> {
     let epoch = match claimed {
         Some(epoch) => epoch,
-        None => match shared.store.claim(id, member.id()).await.map_err(End::Broken)? {
-            Lease::Held { epoch } => epoch,
-            Lease::Elsewhere(_) | Lease::Gone | Lease::Lapsed => return Err(End::Lost),
+        None => match shared.store.claim(id, member.id()).await {
+            Ok(Lease::Held { epoch }) => epoch,
+            Ok(Lease::Elsewhere(_) | Lease::Gone | Lease::Lapsed) => return Err(End::Lost),
+            Err(error) => {
+                shared.doubt.raise(shared.settings.lease);
+                return Err(End::Broken(error));
+            }
         },
     };
     match shared.store.load(id).await.map_err(End::Broken)? {

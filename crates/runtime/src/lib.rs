@@ -20,6 +20,7 @@
 //! ([`Model`], given by whoever puts everything together), HTTP.
 
 mod census;
+mod doubt;
 mod equipment;
 mod error;
 mod feed;

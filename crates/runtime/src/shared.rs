@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Templates;
 use crate::census::Counted;
+use crate::doubt::Doubt;
 use crate::hooks::Hook;
 use crate::hub::Hub;
 use crate::live::Live;
@@ -151,6 +152,8 @@ pub(crate) struct Shared {
     pub(crate) opening: Semaphore,
     /// There may be agents that are due.
     pub(crate) due: Notify,
+    /// Whether the store may have given us more than we know of.
+    pub(crate) doubt: Doubt,
     /// Agents are let go of.
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: Group,
@@ -202,6 +205,7 @@ impl Shared {
             census,
             member,
             due,
+            doubt: Doubt::default(),
             opening: Semaphore::new(OPENING),
             stopping,
             tasks,

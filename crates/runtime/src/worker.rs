@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use seawall_engine::AgentId;
 use seawall_store::agents::{Claimed, Hint};
 use tokio::sync::mpsc;
 
+use crate::doubt;
 use crate::holder::{Job, hold};
 use crate::live::Place;
 use crate::member::Member;
@@ -57,6 +59,7 @@ pub(crate) async fn take_up(shared: Arc<Shared>) {
             Ok(_) => next_due(&shared).await,
             Err(error) => {
                 tracing::warn!(%error, "agents that are due can't be looked for; trying again");
+                shared.doubt.raise(shared.settings.lease);
                 LOOK_EVERY
             }
         };
@@ -75,6 +78,8 @@ async fn next_due(shared: &Shared) -> Duration {
 
 /// Claims what there is room for. How many that were.
 async fn claim(shared: &Arc<Shared>) -> Result<usize, seawall_store::StoreError> {
+    let member = shared.member();
+    doubt::settle(shared, &member).await;
     let room = shared.live.room().min(AT_ONCE);
     if room == 0 {
         // The one that was used least lately makes room for the next time.
@@ -83,7 +88,6 @@ async fn claim(shared: &Arc<Shared>) -> Result<usize, seawall_store::StoreError>
         }
         return Ok(0);
     }
-    let member = shared.member();
     let most = u32::try_from(room).unwrap_or(u32::MAX);
     let claimed = shared.store.claim_due(member.id(), most).await?;
     let count = claimed.len();
@@ -101,12 +105,17 @@ async fn begin(shared: &Arc<Shared>, member: &Arc<Member>, claimed: Claimed) {
         // It is about to be held, and then by the same claim; or was until just now, and then it is given up.
         Place::Held(inbox) => {
             if inbox.send(Job::Claimed(epoch)).await.is_err() {
-                let _kept_until_the_lease_lapses = shared.store.release(&agent, epoch).await;
+                release(shared, &agent, epoch).await;
             }
         }
-        Place::Full(_) => {
-            let _kept_until_the_lease_lapses = shared.store.release(&agent, epoch).await;
-        }
+        Place::Full(_) => release(shared, &agent, epoch).await,
+    }
+}
+
+async fn release(shared: &Shared, agent: &AgentId, epoch: u64) {
+    if let Err(error) = shared.store.release(agent, epoch).await {
+        tracing::warn!(%agent, %error, "the agent could not be given up; trying again");
+        shared.doubt.raise(shared.settings.lease);
     }
 }
 
@@ -114,7 +123,7 @@ async fn begin(shared: &Arc<Shared>, member: &Arc<Member>, claimed: Claimed) {
 pub(crate) fn start(
     shared: &Arc<Shared>,
     member: Arc<Member>,
-    agent: seawall_engine::AgentId,
+    agent: AgentId,
     claimed: Option<u64>,
     me: mpsc::Sender<Job>,
     jobs: mpsc::Receiver<Job>,

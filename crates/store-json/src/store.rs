@@ -7,7 +7,7 @@ use std::time::Duration;
 use seawall_engine::{AgentId, Event, MessageId};
 use seawall_store::agents::{
     Accepted, AgentQuery, AgentRow, Append, Appended, BlobId, CallQuery, CallRow, Census, Claimed, Creation,
-    Health, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker, WorkerId,
+    Health, Held, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker, WorkerId,
 };
 use seawall_store::{AgentStore, StoreError};
 
@@ -281,6 +281,13 @@ impl AgentStore for JsonStore {
         Box::pin(async {
             self.shared.check_open()?;
             Ok(self.shared.index().census(self.shared.clock.now(), self.elapsed()))
+        })
+    }
+
+    fn held<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, Vec<Held>> {
+        Box::pin(async {
+            self.shared.check_open()?;
+            Ok(self.shared.index().held_by(worker))
         })
     }
 

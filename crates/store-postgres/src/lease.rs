@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use seawall_engine::AgentId;
 use seawall_store::StoreError;
-use seawall_store::agents::{Holder, Lease, Worker, WorkerId};
+use seawall_store::agents::{Held, Holder, Lease, Worker, WorkerId};
 use tokio_postgres::Row;
 
 use crate::append::queued;
@@ -226,6 +226,17 @@ async fn claim(database: &Database, id: &AgentId, worker: &WorkerId) -> Result<L
         // Given up between the two looks.
     }
     Err(unavailable(format!("the agent {id} is claimed and given up all the time")))
+}
+
+/// What a worker holds.
+pub(crate) async fn held_by(database: &Database, worker: &WorkerId) -> Result<Vec<Held>, StoreError> {
+    let held = Statement::new("select name, epoch from seawall_agent where holder = $1");
+    let rows = database.one(Begin::Read, held.with(Text::new(&worker.0))).await?;
+    let read = |row: &Row| {
+        let agent = get::<&str>(row, 0)?.parse().map_err(damaged)?;
+        Ok(Held { agent, epoch: get::<Number>(row, 1)?.0 })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// Workers that are alive.

@@ -36,7 +36,8 @@ use std::time::Duration;
 use seawall_engine::{AgentId, Event, MessageId};
 use seawall_store::agents::{
     Accepted, AgentQuery, AgentRow, Append, Appended, BlobId, CallQuery, CallRow, Census, Claimed, Creation,
-    Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker, WorkerId,
+    Health, Held, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker,
+    WorkerId,
 };
 use seawall_store::{AgentStore, StoreError};
 
@@ -213,6 +214,11 @@ impl AgentStore for PostgresStore {
 
     fn release<'a>(&'a self, id: &'a AgentId, epoch: u64) -> Pending<'a, ()> {
         Box::pin(self.releases.want(&self.room, Release { agent: id.clone(), epoch }))
+    }
+
+    fn held<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, Vec<Held>> {
+        let worker = worker.clone();
+        self.on(move |database| async move { lease::held_by(&database, &worker).await })
     }
 
     fn next_due(&self) -> Pending<'_, Option<Duration>> {

@@ -22,8 +22,8 @@ use seawall_engine::{AgentId, Event, MessageId};
 use seawall_store::StoreError;
 use seawall_store::agents::{
     Accepted, AgentQuery, AgentRow, AgentStore, Append, Appended, BlobId, CallQuery, CallRow, Census,
-    Claimed, Creation, Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats,
-    Worker, WorkerId,
+    Claimed, Creation, Health, Held, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow,
+    Stats, Worker, WorkerId,
 };
 use seawall_types::Clock;
 
@@ -172,6 +172,11 @@ impl AgentStore for SqliteAgents {
     fn release<'a>(&'a self, id: &'a AgentId, epoch: u64) -> Pending<'a, ()> {
         let id = id.clone();
         Box::pin(self.threads.write_for_the_living(move |connection| lease::release(connection, &id, epoch)))
+    }
+
+    fn held<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, Vec<Held>> {
+        let worker = worker.clone();
+        Box::pin(self.threads.read(move |connection| lease::held_by(connection, &worker)))
     }
 
     fn next_due(&self) -> Pending<'_, Option<Duration>> {

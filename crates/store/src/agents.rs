@@ -39,7 +39,7 @@ pub use copying::{Copied, copy, copy_agent, everybody};
 pub use due::due;
 pub use forking::{ForkError, Forks, agent_at, batch_fork};
 pub use kept::Kept;
-pub use lease::{Claimed, Holder, Lease, Worker, WorkerId};
+pub use lease::{Claimed, Held, Holder, Lease, Worker, WorkerId};
 pub use measured::{Latency, Measured, Metrics, Operations};
 pub use query::{AgentOrder, AgentQuery, CallQuery, MessageQuery, Stats};
 pub use row::{Accepted, AgentRow, CallRow, Health, MessageRow, Owner, SnapshotRow};
@@ -119,6 +119,10 @@ pub trait AgentStore: Debug + Send + Sync {
     /// Gives an agent up that is held under this epoch; nothing where it is not. What is appended under the epoch after
     /// that is refused.
     fn release<'a>(&'a self, id: &'a AgentId, epoch: u64) -> Pending<'a, ()>;
+
+    /// What a worker holds, in no order, alive or not: where a claim was made whose answer was lost, nobody but the store knows
+    /// of it.
+    fn held<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, Vec<Held>>;
 
     /// When the next agent that nobody holds who is alive is due, by the store's clock from now. `None`: none is.
     fn next_due(&self) -> Pending<'_, Option<std::time::Duration>>;

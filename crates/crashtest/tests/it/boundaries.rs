@@ -1,9 +1,11 @@
 //! `kill -9` at every boundary of a story: before and after each event is durable, and between an intent and its tool.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use crate::database::Postgres;
 use crate::doomed::{UNHEARD, numbered};
+use crate::outages::until_told;
 use crate::plan::{At, How, Nth, Place, Plan};
 use crate::process::{Ended, Life};
 use crate::promises::{Found, assert_kept};
@@ -99,6 +101,10 @@ fn a_process_killed_at_any_boundary_loses_and_repeats_nothing_on_postgres() {
     all(1, &|_| server.place());
 }
 
+fn is_unheard(line: &Line) -> bool {
+    matches!(line, Line::Refused { why } if why.contains(UNHEARD))
+}
+
 /// A story in which the store's answer to the write of each of these events is lost: the write is made, and its writer is told
 /// that it failed. How often that happened.
 fn unheard(step: usize, place: &dyn Fn(&Folder) -> Place) {
@@ -112,8 +118,7 @@ fn unheard(step: usize, place: &dyn Fn(&Folder) -> Place) {
         assert_eq!(Life::begin(&plan).ended(), Ended::Well, "{event:?}");
         let told = of_life(folder.path(), 1);
         let found = folder.keep_unless(|| assert_kept(&plan));
-        let is_it = |line: &Line| matches!(line, Line::Refused { why } if why.contains(UNHEARD));
-        if told.iter().any(is_it) {
+        if told.iter().any(is_unheard) {
             lost += 1;
         } else {
             assert!(found.count(&event.kind) < event.number, "everybody heard of {event:?}");
@@ -137,4 +142,35 @@ fn a_write_that_was_made_and_is_said_to_have_failed_is_neither_lost_nor_repeated
 fn a_write_that_was_made_and_is_said_to_have_failed_is_neither_lost_nor_repeated_on_postgres() {
     let server = Postgres::start();
     unheard(2, &|_| server.place());
+}
+
+fn is_taken_up(line: &Line) -> bool {
+    let Line::Wrote { events, .. } = line else { return false };
+    events.iter().any(|event| event["fact"]["kind"] == "agent.claimed")
+}
+
+/// Without a client who would have it looked for: whoever has claimed it finds out alone.
+fn unheard_claim(place: &dyn Fn(&Folder) -> Place) {
+    let folder = fresh();
+    let plan = Plan::new(&place(&folder), folder.path(), &folder.agent());
+    let first = At::AfterEvent(Nth { kind: "tool.started".to_owned(), number: 1 });
+    assert_eq!(Life::begin(&plan.ends(first, How::Killed)).ended(), Ended::Killed);
+    let second = Plan { waits: true, ..plan.life(2).ends(At::Claim, How::Unheard) };
+    let life = Life::begin(&second);
+    assert!(until_told(&life, &second, |told| told.iter().any(is_taken_up)));
+    let told = of_life(folder.path(), 2);
+    assert!(told.iter().any(is_unheard), "{told:?}");
+    for gate in ["go", "leave"] {
+        fs::write(folder.path().join(gate), "").unwrap();
+    }
+    assert_eq!(life.ended(), Ended::Well);
+    folder.keep_unless(|| assert_kept(&plan));
+}
+
+#[test]
+fn an_agent_whose_claim_nobody_heard_of_is_taken_up_all_the_same() {
+    let server = Postgres::start();
+    unheard_claim(&|folder| folder.sqlite());
+    unheard_claim(&|folder| folder.json());
+    unheard_claim(&|_| server.place());
 }

@@ -1,7 +1,7 @@
 //! A store that ends its process at a write that was chosen before, and tells a witness of those that were durable.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use rustix::process::{Signal, getpid, kill_process};
 use seawall_engine::{AgentId, Event, MessageId};
 use seawall_store::agents::{
     Accepted, AgentQuery, AgentRow, Append, Appended, BlobId, Body, CallQuery, CallRow, Census, Claimed,
-    Creation, Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker,
-    WorkerId,
+    Creation, Health, Held, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats,
+    Worker, WorkerId,
 };
 use seawall_store::{AgentStore, StoreError};
 use serde_json::Value;
@@ -21,12 +21,17 @@ use crate::witness::{Line, Witness};
 /// What is said where an answer is lost on purpose.
 pub(crate) const UNHEARD: &str = "nobody heard its answer";
 
+fn unheard() -> StoreError {
+    StoreError::Unavailable { reason: UNHEARD.to_owned() }
+}
+
 /// The end that was planned.
 #[derive(Debug)]
 pub(crate) struct Doom {
     end: Option<End>,
     writes: AtomicU32,
     judged: AtomicU32,
+    has_claimed: AtomicBool,
     /// How many events of each kind were written.
     written: Mutex<BTreeMap<String, u32>>,
 }
@@ -43,6 +48,7 @@ impl Doom {
             end,
             writes: AtomicU32::new(0),
             judged: AtomicU32::new(0),
+            has_claimed: AtomicBool::new(false),
             written: Mutex::default(),
         })
     }
@@ -76,6 +82,12 @@ impl Doom {
     fn hides(&self, write: &Write) -> bool {
         let Some(end) = self.end.as_ref().filter(|end| end.how == How::Unheard) else { return false };
         write.events.iter().any(|event| end.at == At::AfterEvent(event.clone()))
+    }
+
+    /// Whether the store's answer to a claim is to be lost: to the first one.
+    fn hides_claim(&self) -> bool {
+        let is_planned = self.end.as_ref().is_some_and(|end| end.at == At::Claim);
+        is_planned && !self.has_claimed.swap(true, Ordering::SeqCst)
     }
 
     /// The store has answered, and the events are durable now, or were not written.
@@ -136,7 +148,7 @@ impl Doomed {
             }
             self.doom.after(this, is_written);
             if is_hidden {
-                return Err(self.refuse(events, StoreError::Unavailable { reason: UNHEARD.to_owned() }));
+                return Err(self.refuse(events, unheard()));
             }
             Ok(written)
         })
@@ -210,6 +222,9 @@ impl AgentStore for Doomed {
             if !claimed.is_empty() {
                 let write = self.doom.before(&[]);
                 self.doom.after(write, true);
+                if self.doom.hides_claim() {
+                    return Err(self.refuse(Vec::new(), unheard()));
+                }
             }
             Ok(claimed)
         })
@@ -281,6 +296,10 @@ impl AgentStore for Doomed {
 
     fn retire<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, ()> {
         self.store.retire(worker)
+    }
+
+    fn held<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, Vec<Held>> {
+        self.store.held(worker)
     }
 
     fn next_due(&self) -> Pending<'_, Option<Duration>> {

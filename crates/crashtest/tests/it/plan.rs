@@ -63,6 +63,8 @@ pub(crate) enum At {
     Before(u32),
     /// Right after it, when it is durable and nobody has heard of it.
     After(u32),
+    /// When the first agent is claimed because it is due, and nobody has heard of it.
+    Claim,
     /// When the policy is asked for the n-th time: between the intent of a call and the call.
     Policy(u32),
     /// Right before the write that is to make this event durable.

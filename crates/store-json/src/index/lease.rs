@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use seawall_engine::AgentId;
-use seawall_store::agents::{Candidate, Census, Claimed, Holder, Lease, Worker, WorkerId, in_turn};
+use seawall_store::agents::{Candidate, Census, Claimed, Held, Holder, Lease, Worker, WorkerId, in_turn};
 use seawall_types::Timestamp;
 
 use super::{Condition, Due, Entry, Index};
@@ -105,6 +105,11 @@ impl Index {
         let usable = self.agents.values().filter(|entry| !matches!(entry.condition, Condition::Damaged(_)));
         usable.for_each(|entry| census.add(&entry.row, self.is_held(entry, elapsed), now));
         census
+    }
+
+    pub(crate) fn held_by(&self, worker: &WorkerId) -> Vec<Held> {
+        let own = self.agents.iter().filter(|(_, entry)| entry.holder.as_ref() == Some(worker));
+        own.map(|(id, entry)| Held { agent: id.clone(), epoch: entry.epoch }).collect()
     }
 
     pub(crate) fn release(&mut self, id: &AgentId, epoch: u64) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Params, Result as SqlResult, Row, params};
 use seawall_engine::AgentId;
 use seawall_store::StoreError;
-use seawall_store::agents::{Candidate, Census, Claimed, Holder, Lease, Worker, WorkerId, in_turn};
+use seawall_store::agents::{Candidate, Census, Claimed, Held, Holder, Lease, Worker, WorkerId, in_turn};
 use seawall_types::Timestamp;
 
 use super::columns::AgentColumns;
@@ -122,6 +122,11 @@ pub(super) fn workers(connection: &Connection, now: Timestamp) -> Result<Vec<Wor
         Ok(Worker { id, lease, max_agents: row.get("max_agents")? })
     };
     rows(connection, ALIVE, [micros(now)], read)
+}
+
+pub(super) fn held_by(connection: &Connection, worker: &WorkerId) -> Result<Vec<Held>, StoreError> {
+    let read = |row: &Row<'_>| Ok(Held { agent: row.agent("id")?, epoch: row.count("lease_epoch")? });
+    rows(connection, "SELECT id, lease_epoch FROM agent WHERE holder = ?1", [&*worker.0], read)
 }
 
 pub(super) fn claim(

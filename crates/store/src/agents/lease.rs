@@ -64,6 +64,15 @@ pub struct Holder {
     pub epoch: u64,
 }
 
+/// An agent that a worker holds, as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The agent.
+    pub agent: AgentId,
+    /// The epoch.
+    pub epoch: u64,
+}
+
 /// An agent that was claimed because it is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {

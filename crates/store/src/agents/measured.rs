@@ -9,8 +9,8 @@ use seawall_types::{Clock, Timed, Timings};
 
 use super::{
     Accepted, AgentQuery, AgentRow, AgentStore, Append, Appended, BlobId, CallQuery, CallRow, Census,
-    Claimed, Creation, Health, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats,
-    Worker, WorkerId,
+    Claimed, Creation, Health, Held, Hints, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow,
+    Stats, Worker, WorkerId,
 };
 use crate::StoreError;
 
@@ -309,6 +309,10 @@ impl<S: AgentStore + ?Sized> AgentStore for Measured<S> {
 
     fn census(&self) -> Pending<'_, Census> {
         self.timed(Kind::Query, |store| store.census())
+    }
+
+    fn held<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, Vec<Held>> {
+        self.timed(Kind::Lease, |store| store.held(worker))
     }
 
     fn workers(&self) -> Pending<'_, Vec<Worker>> {

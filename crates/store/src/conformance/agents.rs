@@ -135,6 +135,7 @@ macro_rules! agent_conformance {
             who_has_lapsed_writes_on_until_another_one_claims
             what_was_given_up_is_free
             what_a_worker_held_is_free_when_it_ends
+            what_a_worker_holds_is_listed
             workers_that_are_alive_are_listed
             a_blob_is_its_agents_own
             nothing_is_left_of_who_was_purged

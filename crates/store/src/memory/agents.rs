@@ -15,8 +15,8 @@ use self::rows::Rows;
 use crate::StoreError;
 use crate::agents::{
     Accepted, AgentQuery, AgentRow, AgentStore, Append, Appended, BlobId, CallQuery, CallRow, Census,
-    Claimed, Creation, Health, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats, Worker,
-    WorkerId,
+    Claimed, Creation, Health, Held, Kept, Lease, MessageQuery, MessageRow, Pending, SnapshotRow, Stats,
+    Worker, WorkerId,
 };
 
 /// Agents in memory.
@@ -206,6 +206,10 @@ impl AgentStore for MemoryAgents {
             }
             Ok(())
         })
+    }
+
+    fn held<'a>(&'a self, worker: &'a WorkerId) -> Pending<'a, Vec<Held>> {
+        self.now(|tables| Ok(tables.held_by(worker)))
     }
 
     fn next_due(&self) -> Pending<'_, Option<Duration>> {

@@ -109,6 +109,32 @@ pub async fn what_a_worker_held_is_free_when_it_ends(opened: &Opened) {
     }
 }
 
+/// What it has claimed in any way, under which epoch, and no longer than it has it.
+pub async fn what_a_worker_holds_is_listed(opened: &Opened) {
+    let mut stages = Vec::new();
+    for name in ["a", "b", "c", "d"] {
+        stages.push(Stage::new(opened, name).await);
+    }
+    let held = async |name: &str| {
+        let mut held = opened.other.held(&worker(name).id).await.unwrap();
+        held.sort_by(|one, other| one.agent.cmp(&other.agent));
+        held.into_iter().map(|held| (held.agent.to_string(), held.epoch)).collect::<Vec<_>>()
+    };
+    let own = |held: &[&str]| held.iter().map(|name| ((*name).to_owned(), 1)).collect::<Vec<_>>();
+    assert_eq!(held("w").await, own(&["a", "b", "c", "d"]));
+    assert_eq!(held("v").await, []);
+    opened.store.release(stages[1].id(), stages[1].epoch).await.unwrap();
+    assert_eq!(held("w").await, own(&["a", "c", "d"]));
+    opened.store.purge(stages[2].id()).await.unwrap();
+    assert_eq!(held("w").await, own(&["a", "d"]));
+    // Those whose lease has lapsed too: it is theirs until somebody else claims it.
+    opened.time.pass(LEASE * 2).await;
+    assert!(renew(opened, "v").await);
+    assert_eq!(held("w").await, own(&["a", "d"]));
+    assert!(matches!(claim(opened, "a", "v").await, Lease::Held { epoch: 2 }));
+    assert_eq!((held("w").await, held("v").await), (own(&["d"]), vec![("a".to_owned(), 2)]));
+}
+
 /// With what they said last.
 pub async fn workers_that_are_alive_are_listed(opened: &Opened) {
     let short = Worker { lease: LEASE / 2, max_agents: 3, ..worker("short") };

@@ -8,7 +8,7 @@ use seawall_types::Timestamp;
 
 use super::Tables;
 use super::rows::Rows;
-use crate::agents::{Candidate, Census, Claimed, Holder, Lease, Worker, WorkerId, in_turn};
+use crate::agents::{Candidate, Census, Claimed, Held, Holder, Lease, Worker, WorkerId, in_turn};
 
 /// An agent's entry: under which epoch it may be written, and by whom.
 #[derive(Debug)]
@@ -104,6 +104,12 @@ impl Tables {
             Some(Claimed { agent, epoch: hold.give(worker), taken_over })
         };
         chosen.into_iter().filter_map(claim).collect()
+    }
+
+    pub(super) fn held_by(&self, worker: &WorkerId) -> Vec<Held> {
+        let holds = self.agents.values().map(|rows| (rows, rows.held()));
+        let own = holds.filter(|(_, hold)| hold.worker.as_ref() == Some(worker));
+        own.map(|(rows, hold)| Held { agent: rows.row().id.clone(), epoch: hold.epoch }).collect()
     }
 
     pub(super) fn next_due(&self, now: Timestamp) -> Option<Duration> {
