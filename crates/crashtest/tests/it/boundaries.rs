@@ -144,6 +144,27 @@ fn a_write_that_was_made_and_is_said_to_have_failed_is_neither_lost_nor_repeated
     unheard(2, &|_| server.place());
 }
 
+/// Writes, claims and releases, each so-manieth in one story.
+fn unheard_again_and_again(place: &dyn Fn(&Folder) -> Place) {
+    for nth in if crate::is_long() { 2..12 } else { 2..5 } {
+        let folder = fresh();
+        let plan = Plan::new(&place(&folder), folder.path(), &folder.agent());
+        let plan = plan.ends(At::Each(nth), How::Unheard);
+        assert_eq!(Life::begin(&plan).ended(), Ended::Well, "each {nth}");
+        let lost = of_life(folder.path(), 1).iter().filter(|line| is_unheard(line)).count();
+        folder.keep_unless(|| assert_kept(&plan));
+        assert!(lost > 0, "each {nth}");
+    }
+}
+
+#[test]
+fn a_store_whose_answers_are_lost_again_and_again_loses_and_repeats_nothing() {
+    let server = Postgres::start();
+    unheard_again_and_again(&|folder| folder.sqlite());
+    unheard_again_and_again(&|folder| folder.json());
+    unheard_again_and_again(&|_| server.place());
+}
+
 fn is_taken_up(line: &Line) -> bool {
     let Line::Wrote { events, .. } = line else { return false };
     events.iter().any(|event| event["fact"]["kind"] == "agent.claimed")

@@ -79,9 +79,12 @@ impl Doom {
     }
 
     /// Whether the store's answer to a write is to be lost.
-    fn hides(&self, write: &Write) -> bool {
-        let Some(end) = self.end.as_ref().filter(|end| end.how == How::Unheard) else { return false };
-        write.events.iter().any(|event| end.at == At::AfterEvent(event.clone()))
+    fn hides(&self, write: &Write, is_written: bool) -> bool {
+        match self.end.as_ref().filter(|end| end.how == How::Unheard).map(|end| &end.at) {
+            Some(At::AfterEvent(event)) => is_written && write.events.contains(event),
+            Some(At::Each(nth)) => write.number.is_multiple_of(*nth),
+            _ => false,
+        }
     }
 
     /// Whether the store's answer to a claim is to be lost: to the first one.
@@ -142,7 +145,7 @@ impl Doomed {
             };
             let line = tell(Line::Wrote { write: this.number, events: events.clone() }, &written);
             let is_written = matches!(line, Some(Line::Wrote { .. }));
-            let is_hidden = is_written && self.doom.hides(&this);
+            let is_hidden = self.doom.hides(&this, is_written);
             if let Some(line) = line.filter(|_| !is_hidden) {
                 self.witness.tell(&line);
             }
@@ -221,8 +224,9 @@ impl AgentStore for Doomed {
             let claimed = self.store.claim_due(worker, most).await?;
             if !claimed.is_empty() {
                 let write = self.doom.before(&[]);
+                let is_hidden = self.doom.hides(&write, false) || self.doom.hides_claim();
                 self.doom.after(write, true);
-                if self.doom.hides_claim() {
+                if is_hidden {
                     return Err(self.refuse(Vec::new(), unheard()));
                 }
             }

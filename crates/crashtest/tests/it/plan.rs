@@ -65,6 +65,8 @@ pub(crate) enum At {
     After(u32),
     /// When the first agent is claimed because it is due, and nobody has heard of it.
     Claim,
+    /// At each so-manieth write, claims and releases too.
+    Each(u32),
     /// When the policy is asked for the n-th time: between the intent of a call and the call.
     Policy(u32),
     /// Right before the write that is to make this event durable.
