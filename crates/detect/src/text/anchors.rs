@@ -189,3 +189,45 @@ fn long_enough(window: &Window<'_>, cursor: &mut Cursor, numbers: &Free) -> u64 
     }
     stops
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::text::TextDetector;
+
+    fn piece() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => "[0-9]{1,4}",
+            2 => "[0-9]{5,21}",
+            4 => "[-. ()+/,]",
+            1 => prop::sample::select(vec![
+                "4111 1111 1111 1111", "3782-822463-10005", "078-05-1121", "ssn 219 09 9998", "tel 415 555 2671",
+                "1-415-555-2671", "138 0013 8000", "11010519491231002X", "2026-11-22 15:32:02.123", "10.24.0.7",
+                "DE89370400440532013000", "0306 9990041", "\\n", "%3D", "x", "tel ",
+            ]).prop_map(str::to_owned),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_number_is_passed_over_that_a_validator_takes(pieces in prop::collection::vec(piece(), 1..40)) {
+            let text = pieces.concat();
+            let pii = PiiKind::ALL.iter().copied().filter(|kind| *kind != PiiKind::Email).collect();
+            let detector = TextDetector::new(Selection { secrets: false, pii, injection: false });
+            let window = Window { bytes: text.as_bytes(), floor: 0, complete: true };
+            let mut cursor = Cursor::at(0);
+            let stops: BTreeSet<_> =
+                std::iter::from_fn(|| detector.anchors.next(&window, &mut cursor)).collect();
+            for (at, byte) in text.bytes().enumerate() {
+                let takes = byte.is_ascii_digit() && matches!(detector.judge_number(&window, at), Ok(Some(_)));
+                prop_assert!(!takes || stops.contains(&at), "{text:?} at {at}");
+            }
+        }
+    }
+}
