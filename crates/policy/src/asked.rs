@@ -67,22 +67,30 @@ pub enum Meaning {
 /// What a tool does to a path that is given to it, when nobody said: by the words of its name, else it writes. What stands before
 /// the last dot names the tool's family or server, and says nothing about what one tool does.
 pub(crate) fn file_effect(tool: &str) -> Effect {
-    const READ: [&str; 18] = [
-        "read", "get", "list", "ls", "cat", "open", "view", "show", "stat", "search", "find", "grep", "glob",
-        "load", "head", "tail", "fetch", "diff",
-    ];
-    const DELETE: [&str; 7] = ["delete", "remove", "rm", "unlink", "rmdir", "erase", "purge"];
     let name = tool.rsplit('.').next().unwrap_or(tool);
-    let is_one = |words: &[&str]| {
-        crate::parameters::words(name).any(|word| words.iter().any(|known| word.eq_ignore_ascii_case(known)))
-    };
-    if is_one(&DELETE) {
-        Effect::FsDelete
-    } else if is_one(&READ)
-        && !is_one(&["write", "edit", "save", "move", "mv", "copy", "cp", "create", "append"])
-    {
-        Effect::FsRead
-    } else {
-        Effect::FsWrite
-    }
+    let effects = crate::parameters::words(name).filter_map(word_effect);
+    // A word that removes counts more than one that writes, and that more than one that reads.
+    effects
+        .max_by_key(|effect| (*effect == Effect::FsDelete, *effect == Effect::FsWrite))
+        .unwrap_or(Effect::FsWrite)
+}
+
+/// What a word in the name of a tool says that it does to paths.
+fn word_effect(word: &str) -> Option<Effect> {
+    // None of them is longer.
+    let mut letters = [0; 6];
+    let letters = letters.get_mut(..word.len())?;
+    letters.copy_from_slice(word.as_bytes());
+    letters.make_ascii_lowercase();
+    Some(match &*letters {
+        b"delete" | b"remove" | b"rm" | b"unlink" | b"rmdir" | b"erase" | b"purge" => Effect::FsDelete,
+        b"write" | b"edit" | b"save" | b"move" | b"mv" | b"copy" | b"cp" | b"create" | b"append" => {
+            Effect::FsWrite
+        }
+        b"read" | b"get" | b"list" | b"ls" | b"cat" | b"open" | b"view" | b"show" | b"stat" => Effect::FsRead,
+        b"search" | b"find" | b"grep" | b"glob" | b"load" | b"head" | b"tail" | b"fetch" | b"diff" => {
+            Effect::FsRead
+        }
+        _ => return None,
+    })
 }
