@@ -12,6 +12,7 @@ mod digest;
 mod document;
 mod object;
 mod scan;
+mod strings;
 mod text;
 mod value;
 mod walk;
@@ -19,7 +20,7 @@ mod walk;
 pub use digest::{Digest, digest};
 pub use document::Document;
 pub use object::Object;
-use scan::Scanner;
+use scan::{Scanner, Source};
 pub(crate) use text::quote;
 pub use value::{Elements, Kind, Value};
 pub(crate) use walk::Walk;
@@ -99,7 +100,7 @@ fn check_utf8(text: &[u8]) -> Result<&[u8], JsonError> {
 }
 
 fn nothing_after(text: &[u8], end: usize) -> Result<(), JsonError> {
-    let mut scanner = Scanner::new(text, end);
+    let mut scanner = Scanner::new(Source::new(text), end);
     scanner.space();
     match scanner.peek() {
         None => Ok(()),

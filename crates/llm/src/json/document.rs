@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::object::Outline;
+use super::object::{Limits, Outline};
+use super::scan::Source;
+use super::strings::{Long, Noting};
 use super::{JsonError, Object};
 
 /// A text that is one JSON object: read and checked once, looked into as often as needed.
@@ -10,6 +12,7 @@ use super::{JsonError, Object};
 pub struct Document {
     text: Bytes,
     outline: Outline,
+    strings: Vec<Long>,
 }
 
 impl Document {
@@ -18,8 +21,9 @@ impl Document {
     /// # Errors
     /// As [`Object::parse`].
     pub fn parse(text: Bytes, max_depth: usize) -> Result<Self, JsonError> {
-        let outline = Object::parse(&text, max_depth)?.into_outline();
-        Ok(Self { text, outline })
+        let limits = Limits { depth: max_depth, unique_keys: true };
+        let (outline, Noting(strings)) = Outline::of_text(&text, limits, Noting::default())?;
+        Ok(Self { text, outline, strings })
     }
 
     /// The text as it came.
@@ -31,6 +35,7 @@ impl Document {
     /// Its members. Nothing is read again.
     #[must_use]
     pub fn object(&self) -> Object<'_> {
-        Object::within(&self.text, self.outline.clone())
+        let source = Source { text: &self.text, strings: &self.strings };
+        Object::within(source, self.outline.clone())
     }
 }

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::scan::{Fault, Scanner};
+use super::scan::{Fault, Scanner, Source};
+use super::strings::{Known, Strings};
 use super::{JsonError, JsonErrorKind, Kind, Value, check_utf8, nothing_after, text};
 
 /// How many members an object may have whose keys are compared with each other. The comparison is quadratic; real
@@ -23,6 +24,13 @@ struct Member {
     value_end: usize,
 }
 
+impl Member {
+    /// The key as it is written between its quotes.
+    fn key<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        text.get(self.key_start..self.key_end).unwrap_or_default()
+    }
+}
+
 /// What to insist on while the members of an object are collected.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
@@ -35,7 +43,7 @@ pub(super) struct Limits {
 /// Positions are those of the whole text, also for an object inside another.
 #[derive(Debug, Clone)]
 pub struct Object<'a> {
-    text: &'a [u8],
+    source: Source<'a>,
     outline: Outline,
 }
 
@@ -44,6 +52,64 @@ pub struct Object<'a> {
 pub(super) struct Outline {
     members: SmallVec<[Member; 16]>,
     close: usize,
+}
+
+impl Outline {
+    /// The outline of a text that is one object and nothing else, and what was learned of its strings.
+    pub(super) fn of_text<S: Strings>(
+        text: &[u8],
+        limits: Limits,
+        strings: S,
+    ) -> Result<(Self, S), JsonError> {
+        let mut scanner = Scanner::with(check_utf8(text)?, 0, strings);
+        scanner.space();
+        let value = Value { source: Source::new(text), start: scanner.at, end: text.len() };
+        match value.kind() {
+            Kind::Object => {}
+            Kind::Invalid => return Err(scanner.unexpected().in_text(text)),
+            _ => return Err(JsonError::at(JsonErrorKind::NotAnObject, text, value.start)),
+        }
+        let outline = Self::read(&mut scanner, limits).map_err(|fault| fault.in_text(text))?;
+        nothing_after(text, outline.close + 1)?;
+        Ok((outline, scanner.into_strings()))
+    }
+
+    /// Reads the object whose `{` is here.
+    fn read<S: Strings>(scanner: &mut Scanner<'_, S>, limits: Limits) -> Result<Self, Fault> {
+        let start = scanner.at;
+        let inner = limits.depth.checked_sub(1).ok_or(Fault { kind: JsonErrorKind::Depth, offset: start })?;
+        let mut outline = Self { members: SmallVec::new(), close: start };
+        scanner.expect(b'{')?;
+        scanner.space();
+        while scanner.peek() != Some(b'}') {
+            if !outline.members.is_empty() {
+                scanner.expect(b',')?;
+                scanner.space();
+            }
+            let (key_start, key_end) = scanner.key()?;
+            let value_start = scanner.at;
+            scanner.value(inner)?;
+            let member = Member { key_start, key_end, value_start, value_end: scanner.at };
+            if limits.unique_keys {
+                outline.refuse_repeated(scanner.text(), member)?;
+            }
+            outline.members.push(member);
+            scanner.space();
+        }
+        outline.close = scanner.at;
+        Ok(outline)
+    }
+
+    fn refuse_repeated(&self, text: &[u8], member: Member) -> Result<(), Fault> {
+        if self.members.len() >= MAX_UNIQUE_KEYS {
+            return Err(Fault { kind: JsonErrorKind::TooManyKeys, offset: member.key_start });
+        }
+        let key = text::decode_bytes(member.key(text));
+        if self.members.iter().any(|other| text::reads_as(other.key(text), &key)) {
+            return Err(Fault { kind: JsonErrorKind::DuplicateKey, offset: member.key_start });
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Object<'a> {
@@ -65,71 +131,28 @@ impl<'a> Object<'a> {
     }
 
     fn parse_within(text: &'a [u8], limits: Limits) -> Result<Self, JsonError> {
-        let value = Value::unchecked(check_utf8(text)?);
-        match value.kind() {
-            Kind::Object => {}
-            Kind::Invalid => return Err(Scanner::new(text, value.start).unexpected().in_text(text)),
-            _ => return Err(JsonError::at(JsonErrorKind::NotAnObject, text, value.start)),
-        }
-        let object = Self::collect(text, value.start, limits).map_err(|fault| fault.in_text(text))?;
-        nothing_after(text, object.outline.close + 1)?;
-        Ok(object)
+        let source = Source::new(text);
+        let (outline, _) = Outline::of_text(text, limits, Known::from(source.strings, 0))?;
+        Ok(Self { source, outline })
     }
 
     /// The object that was read of this very text before.
-    pub(super) const fn within(text: &'a [u8], outline: Outline) -> Self {
-        Self { text, outline }
-    }
-
-    /// What is to be known to find the members in the same text again.
-    pub(super) fn into_outline(self) -> Outline {
-        self.outline
+    pub(super) const fn within(source: Source<'a>, outline: Outline) -> Self {
+        Self { source, outline }
     }
 
     /// Notes the members of the object whose `{` is at `start`.
-    pub(super) fn collect(text: &'a [u8], start: usize, limits: Limits) -> Result<Self, Fault> {
-        let inner = limits.depth.checked_sub(1).ok_or(Fault { kind: JsonErrorKind::Depth, offset: start })?;
-        let mut scanner = Scanner::new(text, start);
-        let outline = Outline { members: SmallVec::new(), close: start };
-        let mut object = Self { text, outline };
-        scanner.expect(b'{')?;
-        scanner.space();
-        while scanner.peek() != Some(b'}') {
-            if !object.outline.members.is_empty() {
-                scanner.expect(b',')?;
-                scanner.space();
-            }
-            let (key_start, key_end) = scanner.key()?;
-            let value_start = scanner.at;
-            scanner.value(inner)?;
-            let member = Member { key_start, key_end, value_start, value_end: scanner.at };
-            if limits.unique_keys {
-                object.refuse_repeated(member)?;
-            }
-            object.outline.members.push(member);
-            scanner.space();
-        }
-        object.outline.close = scanner.at;
-        Ok(object)
-    }
-
-    fn refuse_repeated(&self, member: Member) -> Result<(), Fault> {
-        if self.outline.members.len() >= MAX_UNIQUE_KEYS {
-            return Err(Fault { kind: JsonErrorKind::TooManyKeys, offset: member.key_start });
-        }
-        let key = text::decode_bytes(self.raw_key(member));
-        if self.outline.members.iter().any(|other| text::reads_as(self.raw_key(*other), &key)) {
-            return Err(Fault { kind: JsonErrorKind::DuplicateKey, offset: member.key_start });
-        }
-        Ok(())
+    pub(super) fn collect(source: Source<'a>, start: usize, limits: Limits) -> Result<Self, Fault> {
+        let outline = Outline::read(&mut Scanner::new(source, start), limits)?;
+        Ok(Self { source, outline })
     }
 
     fn raw_key(&self, member: Member) -> &'a [u8] {
-        self.text.get(member.key_start..member.key_end).unwrap_or_default()
+        member.key(self.source.text)
     }
 
     fn value_of(&self, member: Member) -> Value<'a> {
-        Value { text: self.text, start: member.value_start, end: member.value_end }
+        Value { source: self.source, start: member.value_start, end: member.value_end }
     }
 
     fn member(&self, key: &str) -> Option<Member> {

@@ -4,6 +4,7 @@
 
 use smallvec::SmallVec;
 
+use super::strings::{Known, Long, Strings};
 use super::{JsonError, JsonErrorKind};
 
 /// Why and where scanning stopped.
@@ -22,20 +23,51 @@ impl Fault {
 /// The closing brackets that are still owed, the innermost last.
 type Open = SmallVec<[u8; 64]>;
 
+/// A text that is UTF-8, and what is known of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) text: &'a [u8],
+    /// Its long strings, where it was read before.
+    pub(super) strings: &'a [Long],
+}
+
+impl<'a> Source<'a> {
+    /// A text of which nothing is known.
+    pub(super) const fn new(text: &'a [u8]) -> Self {
+        Self { text, strings: &[] }
+    }
+}
+
 /// A position in a text that is UTF-8.
 #[derive(Debug)]
-pub(super) struct Scanner<'a> {
+pub(super) struct Scanner<'a, S = Known<'a>> {
     text: &'a [u8],
     pub(super) at: usize,
+    strings: S,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) const fn new(text: &'a [u8], at: usize) -> Self {
-        Self { text, at }
+    pub(super) fn new(source: Source<'a>, at: usize) -> Self {
+        Self { text: source.text, at, strings: Known::from(source.strings, at) }
+    }
+
+    pub(super) const fn source(&self) -> Source<'a> {
+        Source { text: self.text, strings: self.strings.all() }
+    }
+}
+
+impl<'a, S: Strings> Scanner<'a, S> {
+    pub(super) const fn with(text: &'a [u8], at: usize, strings: S) -> Self {
+        Self { text, at, strings }
     }
 
     pub(super) const fn text(&self) -> &'a [u8] {
         self.text
+    }
+
+    /// What it knows, or has learned, of the strings.
+    pub(super) fn into_strings(self) -> S {
+        self.strings
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -184,14 +216,22 @@ impl<'a> Scanner<'a> {
     }
 
     pub(super) fn string(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        if let Some(end) = self.strings.end_of(start) {
+            self.at = end;
+            return Ok(());
+        }
         self.expect(b'"')?;
         loop {
             self.at += plain_length(self.rest());
             if self.peek() != Some(b'\\') {
-                return self.expect(b'"');
+                break;
             }
             self.escape()?;
         }
+        self.expect(b'"')?;
+        self.strings.passed(start, self.at);
+        Ok(())
     }
 
     fn escape(&mut self) -> Result<(), Fault> {

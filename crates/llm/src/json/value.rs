@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::object::Limits;
-use super::scan::Scanner;
+use super::scan::{Scanner, Source};
 use super::{JsonError, Object, check_utf8, nothing_after, text};
 
 /// What a value is.
@@ -30,7 +30,7 @@ pub enum Kind {
 /// One value: where it lies in the text. Reading it costs when it is read.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
-    pub(super) text: &'a [u8],
+    pub(super) source: Source<'a>,
     pub(super) start: usize,
     pub(super) end: usize,
 }
@@ -42,7 +42,7 @@ impl<'a> Value<'a> {
     /// As [`Object::parse`], but keys are not compared.
     pub fn parse(text: &'a [u8], max_depth: usize) -> Result<Self, JsonError> {
         let mut value = Self::unchecked(check_utf8(text)?);
-        let mut scanner = Scanner::new(text, value.start);
+        let mut scanner = Scanner::new(value.source, value.start);
         scanner.value(max_depth).map_err(|fault| fault.in_text(text))?;
         value.end = scanner.at;
         nothing_after(text, value.end)?;
@@ -51,15 +51,16 @@ impl<'a> Value<'a> {
 
     /// The whole text without the space before it, not validated.
     pub(super) fn unchecked(text: &'a [u8]) -> Self {
-        let mut scanner = Scanner::new(text, 0);
+        let source = Source::new(text);
+        let mut scanner = Scanner::new(source, 0);
         scanner.space();
-        Self { text, start: scanner.at, end: text.len() }
+        Self { source, start: scanner.at, end: text.len() }
     }
 
     /// The bytes as they stand in the text.
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
-        self.text.get(self.start..self.end).unwrap_or_default()
+        self.source.text.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Where it lies in the text.
@@ -71,7 +72,7 @@ impl<'a> Value<'a> {
     /// What it is, by its first byte.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match self.text.get(self.start) {
+        match self.source.text.get(self.start) {
             Some(b'{') => Kind::Object,
             Some(b'[') => Kind::Array,
             Some(b'"') => Kind::String,
@@ -96,7 +97,8 @@ impl<'a> Value<'a> {
 
     /// A string's bytes between its quotes, still escaped.
     pub(super) fn quoted(&self) -> Option<&'a [u8]> {
-        (self.kind() == Kind::String).then(|| self.text.get(self.start + 1..self.end.checked_sub(1)?))?
+        (self.kind() == Kind::String)
+            .then(|| self.source.text.get(self.start + 1..self.end.checked_sub(1)?))?
     }
 
     /// A string, unescaped; borrowed when it has no escapes.
@@ -140,7 +142,7 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn as_object(&self) -> Option<Object<'a>> {
         let limits = Limits { depth: usize::MAX, unique_keys: false };
-        (self.kind() == Kind::Object).then(|| Object::collect(self.text, self.start, limits).ok())?
+        (self.kind() == Kind::Object).then(|| Object::collect(self.source, self.start, limits).ok())?
     }
 
     /// The members of an object in which no key may stand twice: for objects that decide about money.
@@ -152,7 +154,9 @@ impl<'a> Value<'a> {
             return Ok(None);
         }
         let limits = Limits { depth: usize::MAX, unique_keys: true };
-        Object::collect(self.text, self.start, limits).map(Some).map_err(|fault| fault.in_text(self.text))
+        Object::collect(self.source, self.start, limits)
+            .map(Some)
+            .map_err(|fault| fault.in_text(self.source.text))
     }
 
     /// Those elements of an array that are objects. Finding where one ends and finding its members is one walk over it.
@@ -184,7 +188,7 @@ pub struct Elements<'a> {
 
 impl<'a> Elements<'a> {
     fn new(array: Value<'a>) -> Self {
-        let mut scanner = Scanner::new(array.text, array.start + 1);
+        let mut scanner = Scanner::new(array.source, array.start + 1);
         scanner.space();
         let ended = array.kind() != Kind::Array || scanner.peek() == Some(b']');
         Self { scanner, ended }
@@ -200,7 +204,7 @@ impl<'a> Elements<'a> {
                 continue;
             }
             let limits = Limits { depth: usize::MAX, unique_keys: false };
-            let object = Object::collect(self.scanner.text(), self.scanner.at, limits).ok();
+            let object = Object::collect(self.scanner.source(), self.scanner.at, limits).ok();
             self.ended = object.is_none();
             self.scanner.at = object.as_ref().map_or(self.scanner.at, |object| object.close_offset() + 1);
             self.step();
@@ -228,7 +232,7 @@ impl<'a> Iterator for Elements<'a> {
         }
         let start = self.scanner.at;
         self.ended = self.scanner.value(usize::MAX).is_err();
-        let value = Value { text: self.scanner.text(), start, end: self.scanner.at };
+        let value = Value { source: self.scanner.source(), start, end: self.scanner.at };
         self.step();
         Some(value)
     }

@@ -13,8 +13,8 @@ pub(crate) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk through `value`.
-    pub(crate) const fn over(value: Value<'a>) -> Self {
-        Self { scanner: Scanner::new(value.text, value.start) }
+    pub(crate) fn over(value: Value<'a>) -> Self {
+        Self { scanner: Scanner::new(value.source, value.start) }
     }
 
     /// Where in the text this is.
@@ -24,14 +24,14 @@ impl<'a> Walk<'a> {
 
     /// What stands here.
     pub(crate) fn kind(&self) -> Kind {
-        Value { text: self.scanner.text(), start: self.scanner.at, end: self.scanner.at }.kind()
+        Value { source: self.scanner.source(), start: self.scanner.at, end: self.scanner.at }.kind()
     }
 
     /// Reads the value here as one piece.
     pub(crate) fn value(&mut self) -> Value<'a> {
         let start = self.scanner.at;
         self.skip();
-        Value { text: self.scanner.text(), start, end: self.scanner.at }
+        Value { source: self.scanner.source(), start, end: self.scanner.at }
     }
 
     fn skip(&mut self) {

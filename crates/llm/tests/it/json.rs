@@ -1,7 +1,8 @@
 //! The scanner accepts what RFC 8259 accepts, and reads what serde_json reads.
 
+use bytes::Bytes;
 use proptest::prelude::*;
-use seawall_llm::json::{JsonErrorKind, Kind, Object, Value};
+use seawall_llm::json::{Document, JsonErrorKind, Kind, Object, Value};
 use serde_json::value::RawValue;
 
 fn kind_of(text: &[u8]) -> Option<JsonErrorKind> {
@@ -195,11 +196,12 @@ pub(crate) fn any_json() -> impl Strategy<Value = serde_json::Value> {
         any::<i64>().prop_map(Into::into),
         "\\PC{0,12}".prop_map(Into::into),
         "[\"\\\\\u{0}-\u{1f}é😀a]{0,8}".prop_map(Into::into),
+        "([a-zé ]{0,30}[\"\\\\\u{0}-\u{1f}]){3,9}".prop_map(Into::into),
     ];
     leaf.prop_recursive(5, 64, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
-            prop::collection::btree_map("[a-c\"\\\\é]{0,3}", inner, 0..6)
+            prop::collection::btree_map("[a-c\"\\\\é]{0,3}|[ab\"]{125,130}", inner, 0..6)
                 .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
         ]
     })
@@ -223,6 +225,19 @@ proptest! {
         let value = Value::parse(text.as_bytes(), usize::MAX).unwrap();
         prop_assert!(same(&value, &json));
         prop_assert_eq!(value.raw(), text.as_bytes());
+    }
+
+    #[test]
+    fn what_is_known_of_a_document_changes_nothing_of_what_it_reads_as(json in any_json(), pretty in any::<bool>()) {
+        let json = serde_json::json!({ "first": json, "second": { "again": json } });
+        let text = if pretty { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) }.unwrap();
+        let document = Document::parse(Bytes::from(text), usize::MAX).unwrap();
+        for key in ["second", "first"] {
+            let value = document.object().get(key).unwrap();
+            prop_assert!(same(&value, &json[key]));
+            let plain = Object::parse(document.text(), usize::MAX).unwrap();
+            prop_assert_eq!(value.span(), plain.get(key).unwrap().span());
+        }
     }
 
     #[test]
