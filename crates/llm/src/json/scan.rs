@@ -3,6 +3,7 @@
 //! It never recurses: open containers are one byte each on a small stack of its own, so depth costs no thread stack.
 
 use smallvec::SmallVec;
+use wide::u8x16;
 
 use super::strings::{Known, Long, Strings};
 use super::{JsonError, JsonErrorKind};
@@ -257,52 +258,31 @@ impl<'a, S: Strings> Scanner<'a, S> {
 }
 
 /// How many bytes at the start of `rest` are neither a quote, a backslash nor a control character.
-///
-/// Strings full of escapes have short plain stretches, so the first words are looked at one by one; a stretch that is
-/// longer is passed over in chunks, of which no byte is looked at apart until one of them ends it.
 pub(super) fn plain_length(rest: &[u8]) -> usize {
-    const NEAR: usize = 64;
-    const CHUNK: usize = 32;
-    let (near, far) = rest.split_at(rest.len().min(NEAR));
-    if let Some(end) = first_special(near) {
-        return end;
+    let (lanes, tail) = rest.as_chunks::<LANES>();
+    let mut at = 0;
+    for bytes in lanes {
+        let special = special_places(*bytes);
+        if special != 0 {
+            return at + special.trailing_zeros() as usize;
+        }
+        at += LANES;
     }
-    let (chunks, _) = far.as_chunks::<CHUNK>();
-    // The fold has no early exit, so that all bytes of a chunk are compared at once.
-    let is_plain = |chunk: &&[u8; CHUNK]| !chunk.iter().fold(false, |found, byte| found | is_special(*byte));
-    let plain = near.len() + chunks.iter().take_while(is_plain).count() * CHUNK;
-    let tail = rest.get(plain..).unwrap_or_default();
-    plain + first_special(tail).unwrap_or(tail.len())
+    at + tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len())
 }
 
-/// Where the first byte is that ends a plain stretch.
-fn first_special(bytes: &[u8]) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut at = 0;
-    for word in words {
-        let special = special_bytes(u64::from_le_bytes(*word));
-        if special != 0 {
-            return Some(at + special.trailing_zeros() as usize / 8);
-        }
-        at += word.len();
-    }
-    rest.iter().position(|byte| is_special(*byte)).map(|after| at + after)
-}
+pub(super) const LANES: usize = 16;
 
 /// Whether a byte ends a plain stretch.
 const fn is_special(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
-/// Marks, with the high bit, the first byte of `word` (the lowest) that ends a plain stretch; bytes above it may be
-/// marked wrongly. The arithmetic is that of <https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>: a byte
-/// borrows from its high bit when it is below what is subtracted, and had none itself. What is sought is ASCII, so the
-/// high bits are those of `word` in all three.
-const fn special_bytes(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let control = word.wrapping_sub(0x20 * ONES);
-    let quote = (word ^ (b'"' as u64 * ONES)).wrapping_sub(ONES);
-    let backslash = (word ^ (b'\\' as u64 * ONES)).wrapping_sub(ONES);
-    (control | quote | backslash) & !word & HIGH
+/// The places of the bytes that end a plain stretch, a bit each.
+#[inline]
+fn special_places(bytes: [u8; LANES]) -> u32 {
+    let bytes = u8x16::new(bytes);
+    let is = |byte| bytes.simd_eq(u8x16::splat(byte));
+    let is_control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+    (is_control | is(b'"') | is(b'\\')).to_bitmask()
 }

@@ -5,7 +5,9 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::scan::plain_length;
+use wide::u8x16;
+
+use super::scan::{LANES, plain_length};
 
 /// Writes a string.
 ///
@@ -114,16 +116,47 @@ pub(super) fn decode_bytes(quoted: &[u8]) -> Cow<'_, [u8]> {
     if !quoted.contains(&b'\\') {
         return Cow::Borrowed(quoted);
     }
-    let mut bytes = Vec::with_capacity(quoted.len());
-    for piece in (Pieces { rest: quoted }) {
-        match piece {
-            Piece::Plain(plain) => bytes.extend_from_slice(plain),
-            Piece::Escaped(character) => {
-                bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-        }
-    }
+    let mut bytes = Vec::new();
+    unescape(quoted, &mut bytes);
     Cow::Owned(bytes)
+}
+
+/// Puts the unescaped bytes behind what is in `out`.
+///
+/// Listings have an escape in every twenty bytes, so a search from one to the next would cost more than it finds: words are
+/// copied as they come, and what was copied of an escape is taken back.
+fn unescape(quoted: &[u8], out: &mut Vec<u8>) {
+    out.reserve(quoted.len());
+    let mut rest = quoted;
+    while let Some(first) = rest.first() {
+        if let Some((word, behind)) = rest.split_first_chunk::<LANES>() {
+            let plain = plain_bytes(*word);
+            out.extend_from_slice(word);
+            if plain == word.len() {
+                rest = behind;
+                continue;
+            }
+            out.truncate(out.len() - (word.len() - plain));
+            rest = rest.get(plain..).unwrap_or_default();
+        } else if *first != b'\\' {
+            out.push(*first);
+            rest = rest.get(1..).unwrap_or_default();
+            continue;
+        }
+        let Some((character, length)) = escape(rest) else { return };
+        match u8::try_from(character) {
+            Ok(ascii) if ascii.is_ascii() => out.push(ascii),
+            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+        rest = rest.get(length..).unwrap_or_default();
+    }
+}
+
+/// How many of the bytes stand before the first backslash; all of them where there is none.
+#[inline]
+fn plain_bytes(bytes: [u8; LANES]) -> usize {
+    let backslashes = u8x16::new(bytes).simd_eq(u8x16::splat(b'\\')).to_bitmask();
+    (backslashes | 1 << LANES).trailing_zeros() as usize
 }
 
 /// Whether there is an escape of half a surrogate pair, which stands for no character.
@@ -173,14 +206,10 @@ pub(super) fn read_into<'r>(quoted: &'r [u8], room: &'r mut String) -> Option<&'
     if memchr::memchr(b'\\', quoted).is_none() {
         return std::str::from_utf8(quoted).ok();
     }
-    room.clear();
-    room.reserve(quoted.len());
-    for piece in (Pieces { rest: quoted }) {
-        match piece {
-            Piece::Plain(plain) => room.push_str(std::str::from_utf8(plain).ok()?),
-            Piece::Escaped(character) => room.push(character),
-        }
-    }
+    let mut bytes = std::mem::take(room).into_bytes();
+    bytes.clear();
+    unescape(quoted, &mut bytes);
+    *room = String::from_utf8(bytes).ok()?;
     Some(room)
 }
 
