@@ -14,7 +14,7 @@ use seawall_store::StoreError;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Row;
 
-use crate::failure::{failed, no_connection, spoils, unavailable};
+use crate::failure::{answered, failed, no_connection, spoils, unavailable};
 use crate::options::Options;
 use crate::statement::Statement;
 
@@ -111,7 +111,7 @@ impl Database {
             .create_timeout(Some(patience))
             .runtime(Runtime::Tokio1);
         let pool = pool.build().map_err(|error| unavailable(error.to_string()))?;
-        let facts = Facts::ask(&pool).await?;
+        let facts = Facts::ask(&pool, patience).await?;
         Ok(Self { pool, prepared: is_direct, schema: facts.schema, durably: facts.durably })
     }
 
@@ -198,11 +198,11 @@ struct Facts {
 }
 
 impl Facts {
-    async fn ask(pool: &Pool) -> Result<Self, StoreError> {
+    async fn ask(pool: &Pool, patience: Duration) -> Result<Self, StoreError> {
         const SETTINGS: &str = "select current_setting('server_version_num')::int, current_setting('server_encoding'), \
             current_setting('synchronous_commit') = 'off', coalesce(current_schema()::text, ''), current_setting('fsync') = 'off'";
         let client = pool.get().await.map_err(|error| no_connection(&error))?;
-        let row = client.query_typed_one(SETTINGS, &[]).await.map_err(|error| failed(&error))?;
+        let row = answered(patience, client.query_typed_one(SETTINGS, &[])).await?;
         let read = |error: tokio_postgres::Error| failed(&error);
         let (version, encoding): (i32, String) =
             (row.try_get(0).map_err(read)?, row.try_get(1).map_err(read)?);

@@ -1,12 +1,25 @@
 //! What the server, the connection and the pool say, in the words of stores.
 
+use std::future::Future;
+use std::time::Duration;
+
 use deadpool_postgres::{PoolError, TimeoutType};
 use seawall_store::StoreError;
+use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 
 /// The store can't do it now.
 pub(crate) fn unavailable(reason: impl Into<String>) -> StoreError {
     StoreError::Unavailable { reason: reason.into() }
+}
+
+/// What the server says, unless it says nothing for longer than that.
+pub(crate) async fn answered<T>(
+    patience: Duration,
+    asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, StoreError> {
+    let answer = timeout(patience, asked).await.map_err(|_| unavailable("PostgreSQL does not answer"))?;
+    answer.map_err(|error| failed(&error))
 }
 
 /// What was read can't have been written.

@@ -19,15 +19,18 @@ use seawall_store::agents::{Hint, Hints};
 use tokio::sync::{Notify, broadcast};
 use tokio::time::sleep;
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::database::Connector;
-use crate::failure::failed;
+use crate::failure::answered;
 
 pub(crate) use listen::{Hearing, Listener};
 
 /// How long hints are gathered.
 const GATHER: Duration = Duration::from_millis(10);
+
+/// How long the server may take to pass something on.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long nothing is tried after a failure.
 const REST: Duration = Duration::from_secs(1);
@@ -132,8 +135,8 @@ impl Notices {
 /// One statement, one transaction, however many payloads. A hint may be lost: no disk is waited for.
 async fn notify(client: &Client, channel: &str, payloads: &[String]) -> Result<(), StoreError> {
     const TELL: &str = "select pg_notify($1, payload), set_config('synchronous_commit', 'off', true) from unnest($2) as payload";
-    let told = client.query_typed(TELL, &[(&channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)]).await;
-    told.map(drop).map_err(|error| failed(&error))
+    let values: [(&(dyn ToSql + Sync), Type); 2] = [(&channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)];
+    answered(PATIENCE, client.query_typed(TELL, &values)).await.map(drop)
 }
 
 /// Channels are identifiers, of which the server keeps 63 bytes.

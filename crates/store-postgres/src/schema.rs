@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use seawall_store::StoreError;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::types::FromSql;
 
-use crate::database::Database;
-use crate::failure::{failed, unavailable};
+use crate::database::{Begin, Database};
+use crate::failure::{damaged, failed, unavailable};
+use crate::row::get;
+use crate::statement::Statement;
 
 /// What makes each version of the one before, oldest first. Each may be done twice.
 const SCRIPTS: [&str; 1] = [include_str!("schema/0001_agents.sql")];
@@ -19,13 +22,17 @@ const LOCK: i64 = 0x0073_6561_7761_6c6c;
 /// How long another program's changes are waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long changing the tables may take: longer than the server lets a statement take.
+const LONGEST: Duration = Duration::from_secs(90);
+
 const VERSION: &str = "select coalesce(max(version), 0) from seawall_agent_schema";
 
 /// Brings the tables up to date. Where they are, nothing is asked for but reading.
 pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
     let until = Instant::now() + PATIENCE;
     while !is_current(database).await? {
-        if !advance(database).await? {
+        let advanced = timeout(LONGEST, advance(database)).await;
+        if !advanced.map_err(|_| unavailable("PostgreSQL does not answer while its tables are changed"))?? {
             if Instant::now() > until {
                 return Err(unavailable("another program has been changing its tables for a minute"));
             }
@@ -37,19 +44,20 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
 
 /// Whether there are tables of ours, of whichever version.
 pub(crate) async fn is_there(database: &Database) -> Result<bool, StoreError> {
-    let client = database.client().await?;
-    let exists = "select to_regclass('seawall_agent_schema') is not null";
-    let row = client.query_typed_one(exists, &[]).await.map_err(|error| failed(&error))?;
-    row.try_get(0).map_err(|error| failed(&error))
+    asked(database, "select to_regclass('seawall_agent_schema') is not null").await
+}
+
+/// The one value that a question has for an answer.
+async fn asked<T: for<'a> FromSql<'a>>(database: &Database, question: &'static str) -> Result<T, StoreError> {
+    let rows = database.one(Begin::Read, Statement::new(question)).await?;
+    get(rows.first().ok_or_else(|| damaged("a question without an answer"))?, 0)
 }
 
 async fn is_current(database: &Database) -> Result<bool, StoreError> {
     if !is_there(database).await? {
         return Ok(false);
     }
-    let client = database.client().await?;
-    let row = client.query_typed_one(VERSION, &[]).await.map_err(|error| failed(&error))?;
-    let found: i32 = row.try_get(0).map_err(|error| failed(&error))?;
+    let found: i32 = asked(database, VERSION).await?;
     let (found, known) = (u32::try_from(found).unwrap_or(0), newest());
     if found > known { Err(StoreError::Newer { found, known }) } else { Ok(found == known) }
 }

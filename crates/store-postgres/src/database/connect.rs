@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::failure::{failed, unavailable};
+use crate::failure::{answered, failed, unavailable};
 use crate::options::Options;
 use crate::tls;
 
@@ -42,10 +42,8 @@ impl Connector {
         &self,
         heard: impl FnMut(AsyncMessage) + Send + 'static,
     ) -> Result<Client, StoreError> {
-        let connected = timeout(self.patience(), self.server.connect(self.tls.clone())).await;
-        let (client, connection) = connected
-            .map_err(|_| unavailable("PostgreSQL does not answer"))?
-            .map_err(|error| failed(&error))?;
+        let connecting = self.server.connect(self.tls.clone());
+        let (client, connection) = answered(self.patience(), connecting).await?;
         drop(self.group.spawn("PostgreSQL's voice", hear(connection, heard)));
         Ok(client)
     }
@@ -65,8 +63,9 @@ impl Connector {
             Ok(Err(error)) => return Err(failed(&error)),
             Err(_) => return Err(unavailable("PostgreSQL does not answer")),
         };
-        let asked = client.query_typed_one("select current_setting('seawall.direct', true)", &[]).await;
-        let sign: Option<String> = asked.and_then(|row| row.try_get(0)).map_err(|error| failed(&error))?;
+        let asked = client.query_typed_one("select current_setting('seawall.direct', true)", &[]);
+        let sign: Option<String> =
+            answered(self.patience(), asked).await?.try_get(0).map_err(|error| failed(&error))?;
         Ok(sign.as_deref() == Some("yes"))
     }
 

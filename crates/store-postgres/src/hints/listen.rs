@@ -10,9 +10,9 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{AsyncMessage, Client};
 
-use super::{Ear, Notices, hints, notify};
+use super::{Ear, Notices, PATIENCE, hints, notify};
 use crate::database::{Begin, Connector, Database};
-use crate::failure::failed;
+use crate::failure::answered;
 use crate::room::Room;
 use crate::row::get;
 use crate::statement::Statement;
@@ -124,7 +124,7 @@ impl Hearing {
         });
         let client: Client = client.await?;
         let listen = format!("listen {}", self.notices.channel);
-        client.batch_execute(&listen).await.map_err(|error| failed(&error))?;
+        answered(PATIENCE, client.batch_execute(&listen)).await?;
         // Words that no agent is called by; of nobody's origin, so that all who hear them look.
         let test = format!("test-{:016x}:{}?", fastrand::u64(..), self.notices.origin);
         let other = self.connector.own(drop).await?;

@@ -1,5 +1,7 @@
 //! Connections: how many, for how long, and with whom between.
 
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use seawall_store::agents::Hint;
@@ -69,6 +71,35 @@ fn a_call_that_nobody_waits_for_ends_by_itself_and_leaves_the_connection_whole()
         }
         assert_eq!(store.events(stage.kept.id(), 0, 100).await.unwrap(), stage.log);
     });
+}
+
+/// A server that hangs once somebody is let in: no real one does so when it is told to.
+fn silent_server() -> u16 {
+    const LET_IN: [u8; 15] = *b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut callers = Vec::new();
+        for caller in listener.incoming() {
+            let mut caller = caller.unwrap();
+            caller.write_all(&LET_IN).unwrap();
+            callers.push(caller);
+        }
+    });
+    port
+}
+
+/// Unlimited, the program would hang while it starts, and say nothing.
+#[test]
+fn a_server_that_lets_in_and_then_says_nothing_is_given_up() {
+    let port = silent_server();
+    for prepared in ["auto", "off"] {
+        let url = format!(
+            "postgres://u:p@127.0.0.1:{port}/d?connect_timeout=1&sslmode=disable&prepared={prepared}"
+        );
+        let opened = PostgresStore::open(&Options::parse(&url).unwrap());
+        assert_eq!(unavailable(opened.map(drop)), "PostgreSQL does not answer", "{prepared}");
+    }
 }
 
 /// Over TCP and over the socket alike.
