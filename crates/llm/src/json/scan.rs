@@ -28,7 +28,7 @@ type Open = SmallVec<[u8; 64]>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) text: &'a [u8],
-    /// Its long strings, where it was read before.
+    /// Its long strings, where it was read before; at least those from the place on that is looked at.
     pub(super) strings: &'a [Long],
 }
 
@@ -52,8 +52,9 @@ impl<'a> Scanner<'a> {
         Self { text: source.text, at, strings: Known::from(source.strings, at) }
     }
 
+    /// The text, for whoever reads on from here.
     pub(super) const fn source(&self) -> Source<'a> {
-        Source { text: self.text, strings: self.strings.all() }
+        Source { text: self.text, strings: self.strings.ahead() }
     }
 }
 

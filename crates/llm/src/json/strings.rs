@@ -39,27 +39,25 @@ impl Strings for Noting {
 
 /// Knows those that were noted, from a place in the text on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known<'a> {
-    all: &'a [Long],
-    ahead: &'a [Long],
-}
+pub(super) struct Known<'a>(&'a [Long]);
 
 impl<'a> Known<'a> {
-    pub(super) fn from(all: &'a [Long], at: usize) -> Self {
-        let (_, ahead) = all.split_at(all.partition_point(|long| long.start < at));
-        Self { all, ahead }
+    /// Knows `strings`; looks for those from `at` on.
+    pub(super) fn from(strings: &'a [Long], at: usize) -> Self {
+        let (_, ahead) = strings.split_at(strings.partition_point(|long| long.start < at));
+        Self(ahead)
     }
 
-    /// Those of the whole text.
-    pub(super) const fn all(&self) -> &'a [Long] {
-        self.all
+    /// Those that are ahead.
+    pub(super) const fn ahead(self) -> &'a [Long] {
+        self.0
     }
 }
 
 impl Strings for Known<'_> {
     fn end_of(&mut self, start: usize) -> Option<usize> {
-        while let Some((next, behind)) = self.ahead.split_first().filter(|(next, _)| next.start <= start) {
-            self.ahead = behind;
+        while let Some((next, behind)) = self.0.split_first().filter(|(next, _)| next.start <= start) {
+            self.0 = behind;
             if next.start == start {
                 return Some(next.end);
             }

@@ -230,9 +230,9 @@ impl<'a> Iterator for Elements<'a> {
         if self.ended {
             return None;
         }
-        let start = self.scanner.at;
+        let (source, start) = (self.scanner.source(), self.scanner.at);
         self.ended = self.scanner.value(usize::MAX).is_err();
-        let value = Value { source: self.scanner.source(), start, end: self.scanner.at };
+        let value = Value { source, start, end: self.scanner.at };
         self.step();
         Some(value)
     }

@@ -29,9 +29,9 @@ impl<'a> Walk<'a> {
 
     /// Reads the value here as one piece.
     pub(crate) fn value(&mut self) -> Value<'a> {
-        let start = self.scanner.at;
+        let (source, start) = (self.scanner.source(), self.scanner.at);
         self.skip();
-        Value { source: self.scanner.source(), start, end: self.scanner.at }
+        Value { source, start, end: self.scanner.at }
     }
 
     fn skip(&mut self) {
