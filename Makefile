@@ -49,4 +49,4 @@ fuzz: ## fuzzes every target for SECONDS each (default: an hour)
 -include tests/Makefile.inc
 
 .PHONY: bench
-bench: bench-gateway bench-guard bench-detect bench-redactor bench-agents ## all benches
+bench: bench-gateway bench-ledger bench-guard bench-detect bench-redactor bench-agents ## all benches
