@@ -103,7 +103,7 @@ def tables(results: Report) -> list[str]:
     made = ["| reserved and settled a second | in memory | journalled |", "| --- | ---: | ---: |"]
     for clients in CLIENTS:
         rates = (figure(results, "per_second", part="ledger", kept=kept, clients=clients) for kept in ("memory", "journal"))
-        made.append(f"| {clients} clients | {' | '.join(f'{rate:,.0f}' for rate in rates)} |")
+        made.append(f"| {clients} client{'s' * (clients > 1)} | {' | '.join(f'{rate:,.0f}' for rate in rates)} |")
     kept = ["| trace | written, events/s | MB/s | verified, events/s | MB/s |", "| --- | ---: | ---: | ---: | ---: |"]
     for producers in PRODUCERS:
         cells = (f"{figure(results, key, part=part, producers=producers):,.0f}"
