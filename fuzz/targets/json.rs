@@ -1,7 +1,9 @@
 //! The JSON scanner takes and refuses what serde_json does, and reads the same values in it.
 #![no_main]
 
+use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
+use seawall_llm::json::Document;
 use seawall_llm::{JsonErrorKind, Object, Value};
 use serde::de::IgnoredAny;
 use serde_json::Value as Theirs;
@@ -25,6 +27,7 @@ fn agrees_on_objects(data: &[u8], valid: bool) {
         Ok(object) => {
             assert!(valid);
             keeps_an_object_without_each_key(data, &object);
+            reads_the_same_when_its_strings_are_known(data, &object);
         }
         Err(error) if valid => assert!(
             matches!(
@@ -34,6 +37,19 @@ fn agrees_on_objects(data: &[u8], valid: bool) {
             "valid JSON was refused: {error}"
         ),
         Err(error) => assert!(error.offset <= data.len() && error.line > 0 && error.column > 0),
+    }
+}
+
+fn reads_the_same_when_its_strings_are_known(data: &[u8], object: &Object<'_>) {
+    let Ok(document) = Document::parse(Bytes::copy_from_slice(data), usize::MAX) else { panic!("no document") };
+    for ((key, known), (same_key, unknown)) in document.object().iter().zip(object.iter()) {
+        assert_eq!(key, same_key);
+        let spans = |value: &Value<'_>| value.elements().map(|element| element.span()).collect::<Vec<_>>();
+        assert_eq!((known.span(), spans(&known)), (unknown.span(), spans(&unknown)));
+        if let (Ok(ours), Ok(theirs)) = (Value::parse(unknown.raw(), DEPTH), serde_json::from_slice::<Theirs>(unknown.raw())) {
+            same(&ours, &theirs);
+            same(&known, &theirs);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A text together with the object that it was read as, for readers one after another.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::object::{Limits, Outline};
@@ -12,7 +14,7 @@ use super::{JsonError, Object};
 pub struct Document {
     text: Bytes,
     outline: Outline,
-    strings: Vec<Long>,
+    strings: Arc<[Long]>,
 }
 
 impl Document {
@@ -23,7 +25,7 @@ impl Document {
     pub fn parse(text: Bytes, max_depth: usize) -> Result<Self, JsonError> {
         let limits = Limits { depth: max_depth, unique_keys: true };
         let (outline, Noting(strings)) = Outline::of_text(&text, limits, Noting::default())?;
-        Ok(Self { text, outline, strings })
+        Ok(Self { text, outline, strings: strings.into() })
     }
 
     /// The text as it came.

@@ -131,9 +131,8 @@ impl<'a> Object<'a> {
     }
 
     fn parse_within(text: &'a [u8], limits: Limits) -> Result<Self, JsonError> {
-        let source = Source::new(text);
-        let (outline, _) = Outline::of_text(text, limits, Known::from(source.strings, 0))?;
-        Ok(Self { source, outline })
+        let (outline, _nothing) = Outline::of_text(text, limits, Known::default())?;
+        Ok(Self { source: Source::new(text), outline })
     }
 
     /// The object that was read of this very text before.

@@ -258,6 +258,9 @@ impl<'a, S: Strings> Scanner<'a, S> {
     }
 }
 
+/// How many bytes are looked at together.
+pub(super) const LANES: usize = 16;
+
 /// How many bytes at the start of `rest` are neither a quote, a backslash nor a control character.
 pub(super) fn plain_length(rest: &[u8]) -> usize {
     let (lanes, tail) = rest.as_chunks::<LANES>();
@@ -271,8 +274,6 @@ pub(super) fn plain_length(rest: &[u8]) -> usize {
     }
     at + tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len())
 }
-
-pub(super) const LANES: usize = 16;
 
 /// Whether a byte ends a plain stretch.
 const fn is_special(byte: u8) -> bool {

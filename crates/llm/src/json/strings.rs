@@ -1,8 +1,8 @@
 //! Where the long strings of a text end. That is found when the text is checked; who reads the text again passes over them
 //! in one step instead of looking at each of their bytes.
 
-/// From how many bytes on a string is noted, with its quotes. A shorter one is passed over as quickly, and what is noted of
-/// a text takes an eighth of its length at most.
+/// From how many bytes on a string is noted, with its quotes. A shorter one is passed over as quickly, and what is kept of a
+/// text takes an eighth of its length at most.
 const LONG: usize = 128;
 
 /// One string: from its first quote to behind its last.
@@ -38,7 +38,7 @@ impl Strings for Noting {
 }
 
 /// Knows those that were noted, from a place in the text on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Known<'a>(&'a [Long]);
 
 impl<'a> Known<'a> {

@@ -11,7 +11,8 @@ use super::scan::{LANES, plain_length};
 
 /// Writes a string.
 ///
-/// The same bytes as `serde_json` writes, which looks at each byte by itself: here what needs no escape is passed over in words.
+/// The same bytes as `serde_json` writes, which looks at each byte by itself: here what needs no escape is passed over by
+/// sixteen.
 pub(crate) fn quote(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
@@ -123,20 +124,20 @@ pub(super) fn decode_bytes(quoted: &[u8]) -> Cow<'_, [u8]> {
 
 /// Puts the unescaped bytes behind what is in `out`.
 ///
-/// Listings have an escape in every twenty bytes, so a search from one to the next would cost more than it finds: words are
-/// copied as they come, and what was copied of an escape is taken back.
+/// Listings have an escape in every twenty bytes, so a search from one to the next would cost more than it finds: sixteen
+/// bytes are copied as they come, and what was copied of an escape is taken back.
 fn unescape(quoted: &[u8], out: &mut Vec<u8>) {
     out.reserve(quoted.len());
     let mut rest = quoted;
     while let Some(first) = rest.first() {
-        if let Some((word, behind)) = rest.split_first_chunk::<LANES>() {
-            let plain = plain_bytes(*word);
-            out.extend_from_slice(word);
-            if plain == word.len() {
+        if let Some((bytes, behind)) = rest.split_first_chunk::<LANES>() {
+            let plain = plain_bytes(*bytes);
+            out.extend_from_slice(bytes);
+            if plain == LANES {
                 rest = behind;
                 continue;
             }
-            out.truncate(out.len() - (word.len() - plain));
+            out.truncate(out.len() - (LANES - plain));
             rest = rest.get(plain..).unwrap_or_default();
         } else if *first != b'\\' {
             out.push(*first);

@@ -1,8 +1,12 @@
 //! The scanner accepts what RFC 8259 accepts, and reads what serde_json reads.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use proptest::prelude::*;
+use seawall_llm::Wire;
 use seawall_llm::json::{Document, JsonErrorKind, Kind, Object, Value};
+use seawall_llm::screen::prompt::screen_prompt;
 use serde_json::value::RawValue;
 
 fn kind_of(text: &[u8]) -> Option<JsonErrorKind> {
@@ -207,6 +211,44 @@ pub(crate) fn any_json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// A character or a few as they may stand in a string: by themselves, or escaped in any way that there is.
+fn written() -> impl Strategy<Value = String> {
+    let escaped =
+        |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+    prop_oneof![
+        "[a-zé😀]{0,20}",
+        any::<char>().prop_map(escaped),
+        prop::sample::select(vec!["\\\\", "\\\"", "\\/", "\\b", "\\f", "\\n", "\\r", "\\t"])
+            .prop_map(str::to_owned),
+    ]
+}
+
+/// Where a value and all that is in it lie, objects of lists found both ways.
+fn spans(value: &Value<'_>) -> Vec<Range<usize>> {
+    let mut found = vec![value.span()];
+    for element in value.elements() {
+        found.extend(spans(&element));
+    }
+    for object in value.objects() {
+        found.extend(object.iter().map(|(_, member)| member.span()));
+    }
+    for (_, member) in value.as_object().iter().flat_map(Object::iter) {
+        found.extend(spans(&member));
+    }
+    found
+}
+
+/// The strings of a value that are not empty, and its numbers that are long.
+fn strings(json: &serde_json::Value, found: &mut Vec<String>) {
+    match json {
+        serde_json::Value::String(text) if !text.is_empty() => found.push(text.clone()),
+        serde_json::Value::Number(number) if number.to_string().len() >= 13 => found.push(number.to_string()),
+        serde_json::Value::Array(elements) => elements.iter().for_each(|element| strings(element, found)),
+        serde_json::Value::Object(members) => members.values().for_each(|member| strings(member, found)),
+        _ => {}
+    }
+}
+
 /// `text` with one byte changed, taken out or put in.
 fn mutated(mut text: Vec<u8>, at: usize, byte: u8, how: u8) -> Vec<u8> {
     let at = at % (text.len() + 1);
@@ -232,12 +274,39 @@ proptest! {
         let json = serde_json::json!({ "first": json, "second": { "again": json } });
         let text = if pretty { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) }.unwrap();
         let document = Document::parse(Bytes::from(text), usize::MAX).unwrap();
+        let plain = Object::parse(document.text(), usize::MAX).unwrap();
         for key in ["second", "first"] {
-            let value = document.object().get(key).unwrap();
-            prop_assert!(same(&value, &json[key]));
-            let plain = Object::parse(document.text(), usize::MAX).unwrap();
-            prop_assert_eq!(value.span(), plain.get(key).unwrap().span());
+            let (known, unknown) = (document.object().get(key).unwrap(), plain.get(key).unwrap());
+            prop_assert!(same(&known, &json[key]));
+            prop_assert_eq!(spans(&known), spans(&unknown));
         }
+    }
+
+    /// Of the arguments of a tool every string is a text, and every number that may be an account.
+    #[test]
+    fn the_texts_of_a_document_are_its_strings(json in any_json()) {
+        let mut expected = Vec::new();
+        strings(&json, &mut expected);
+        let body = serde_json::json!({ "messages": { "arguments": json } }).to_string();
+        let document = Document::parse(Bytes::from(body), usize::MAX).unwrap();
+        let mut found = Vec::new();
+        screen_prompt(Wire::Other, &document, |text| {
+            found.push(text.text.to_owned());
+            None
+        });
+        found.sort();
+        expected.sort();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn escapes_stand_for_what_serde_json_says(pieces in prop::collection::vec(written(), 0..40)) {
+        let text = format!("\"{}\"", pieces.concat());
+        let ours = Value::parse(text.as_bytes(), 1).unwrap();
+        let theirs: String = serde_json::from_str(&text).unwrap();
+        let read = ours.as_str().unwrap();
+        prop_assert_eq!(&*read, theirs.as_str());
+        prop_assert_eq!(ours.text_len(), theirs.len() as u64);
     }
 
     #[test]
