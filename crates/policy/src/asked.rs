@@ -94,3 +94,42 @@ fn word_effect(word: &str) -> Option<Effect> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_tools_name_say_what_it_does_to_paths() {
+        let words: [(Effect, &str); 3] = [
+            (Effect::FsDelete, "delete remove rm unlink rmdir erase purge"),
+            (Effect::FsWrite, "write edit save move mv copy cp create append"),
+            (
+                Effect::FsRead,
+                "read get list ls cat open view show stat search find grep glob load head tail fetch diff",
+            ),
+        ];
+        for (effect, words) in words {
+            for word in words.split(' ') {
+                assert_eq!(word_effect(word), Some(effect), "{word}");
+                assert_eq!(file_effect(&format!("fs.{}_it", word.to_uppercase())), effect, "{word}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_several_words_the_gravest_counts_and_without_any_it_is_a_write() {
+        for (tool, effect) in [
+            ("readOrDelete", Effect::FsDelete),
+            ("write_and_remove", Effect::FsDelete),
+            ("read_write", Effect::FsWrite),
+            ("list_files", Effect::FsRead),
+            ("delete.read_file", Effect::FsRead),
+            ("frobnicate", Effect::FsWrite),
+            ("readable", Effect::FsWrite),
+            ("", Effect::FsWrite),
+        ] {
+            assert_eq!(file_effect(tool), effect, "{tool}");
+        }
+    }
+}

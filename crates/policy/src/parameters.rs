@@ -182,11 +182,35 @@ mod tests {
         }
     }
 
+    /// A pattern that is longer than the room for letters would be dead.
     #[test]
-    fn the_longest_name_is_found_in_the_plural_too() {
-        assert_eq!(class("WorkingDirectorys"), Some(Class::Path));
-        assert_eq!(class("working_directories"), None);
-        assert_eq!(class("workingdirectoryss"), None);
+    fn every_name_is_known_also_in_the_plural_and_as_the_end_of_another_where_it_means_the_same() {
+        use Class::{Command, Path, Place, Url};
+        let ending: [(Class, &[&str]); 4] = [
+            (Path, &["path", "file", "filename", "filepath", "dir", "directory", "folder"]),
+            (Url, &["url", "endpoint", "host", "hostname"]),
+            (Place, &["uri", "href"]),
+            (Command, &["command", "cmd"]),
+        ];
+        let whole: [(Class, &[&str]); 4] = [
+            (Path, &["pathname", "cwd", "workdir", "working_directory"]),
+            (Url, &["webhook"]),
+            (Place, &["dest", "destination", "dst", "target", "output", "source", "src", "link"]),
+            (Command, &["argv", "bash", "code", "command_line", "executable", "program", "script"]),
+        ];
+        let each = |table: [(Class, &'static [&'static str]); 4]| {
+            table.into_iter().flat_map(|(class, names)| names.iter().map(move |name| (*name, class)))
+        };
+        for (name, class) in each(ending).chain(each(whole)) {
+            assert_eq!(self::class(name), Some(class), "{name}");
+            assert_eq!(self::class(&format!("{name}s")), Some(class), "{name}");
+        }
+        for (name, class) in each(ending) {
+            assert_eq!(self::class(&format!("my_{name}")), Some(class), "{name}");
+        }
+        for name in ["webhook", "dest", "target", "source", "link", "code", "script", "program", "cwd"] {
+            assert_eq!(class(&format!("my_{name}")), None, "{name}");
+        }
     }
 
     #[test]
