@@ -14,12 +14,12 @@ use seawall_store::StoreError;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Row;
 
-use crate::failure::{answered, failed, no_connection, spoils, unavailable};
+use crate::failure::{answered, failed, no_connection, silent, spoils, unavailable};
 use crate::options::Options;
 use crate::statement::Statement;
 
 pub(crate) use crate::failure::Undone;
-pub(crate) use connect::Connector;
+pub(crate) use connect::{ANSWER, Connector, Own};
 
 /// How often idle connections are looked for.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
@@ -52,6 +52,16 @@ impl Begin {
     /// How long an answer is waited for: longer than that, so that it is the server that says no where it can.
     const fn patience(self) -> Duration {
         self.limit().saturating_add(Duration::from_secs(10))
+    }
+
+    /// What it means that no answer came.
+    fn unanswered(self) -> StoreError {
+        match self {
+            Self::Read => silent(),
+            Self::Write | Self::Together | Self::WriteLoosely | Self::WriteMuch => {
+                unavailable("PostgreSQL gave no answer; whether the last write was done is not known")
+            }
+        }
     }
 
     /// As SQL. `durably`: the server would not wait for its disk by itself.
@@ -111,7 +121,7 @@ impl Database {
             .create_timeout(Some(patience))
             .runtime(Runtime::Tokio1);
         let pool = pool.build().map_err(|error| unavailable(error.to_string()))?;
-        let facts = Facts::ask(&pool, patience).await?;
+        let facts = Facts::ask(&pool).await?;
         Ok(Self { pool, prepared: is_direct, schema: facts.schema, durably: facts.durably })
     }
 
@@ -141,10 +151,10 @@ impl Database {
         begin: Begin,
         statements: &[Statement<'_>],
     ) -> Result<Vec<Vec<Row>>, Undone> {
-        let patience = begin.patience();
-        let begin = begin.sql(self.durably);
+        let beginning = begin.sql(self.durably);
         let client = self.client().await?;
-        match timeout(patience, in_one_trip(&client, self.prepared, &begin, statements)).await {
+        let trip = in_one_trip(&client, self.prepared, &beginning, statements);
+        match timeout(begin.patience(), trip).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 if spoils(&error) {
@@ -154,8 +164,7 @@ impl Database {
             }
             Err(_) => {
                 drop(Object::take(client));
-                let reason = "PostgreSQL gave no answer; whether the last write was done is not known";
-                Err(unavailable(reason).into())
+                Err(begin.unanswered().into())
             }
         }
     }
@@ -198,11 +207,11 @@ struct Facts {
 }
 
 impl Facts {
-    async fn ask(pool: &Pool, patience: Duration) -> Result<Self, StoreError> {
+    async fn ask(pool: &Pool) -> Result<Self, StoreError> {
         const SETTINGS: &str = "select current_setting('server_version_num')::int, current_setting('server_encoding'), \
             current_setting('synchronous_commit') = 'off', coalesce(current_schema()::text, ''), current_setting('fsync') = 'off'";
         let client = pool.get().await.map_err(|error| no_connection(&error))?;
-        let row = answered(patience, client.query_typed_one(SETTINGS, &[])).await?;
+        let row = answered(ANSWER, client.query_typed_one(SETTINGS, &[])).await?;
         let read = |error: tokio_postgres::Error| failed(&error);
         let (version, encoding): (i32, String) =
             (row.try_get(0).map_err(read)?, row.try_get(1).map_err(read)?);

@@ -18,8 +18,12 @@ pub(crate) async fn answered<T>(
     patience: Duration,
     asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, StoreError> {
-    let answer = timeout(patience, asked).await.map_err(|_| unavailable("PostgreSQL does not answer"))?;
-    answer.map_err(|error| failed(&error))
+    timeout(patience, asked).await.map_err(|_| silent())?.map_err(|error| failed(&error))
+}
+
+/// The server says nothing, and nothing is in doubt for that.
+pub(crate) fn silent() -> StoreError {
+    unavailable("PostgreSQL does not answer")
 }
 
 /// What was read can't have been written.

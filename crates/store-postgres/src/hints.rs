@@ -18,19 +18,14 @@ use seawall_store::StoreError;
 use seawall_store::agents::{Hint, Hints};
 use tokio::sync::{Notify, broadcast};
 use tokio::time::sleep;
-use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::database::Connector;
-use crate::failure::answered;
+use crate::database::{ANSWER, Connector, Own};
 
 pub(crate) use listen::{Hearing, Listener};
 
 /// How long hints are gathered.
 const GATHER: Duration = Duration::from_millis(10);
-
-/// How long the server may take to pass something on.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long nothing is tried after a failure.
 const REST: Duration = Duration::from_secs(1);
@@ -117,26 +112,26 @@ impl Notices {
 
     async fn say(
         &self,
-        voice: &mut Option<Client>,
+        voice: &mut Option<Own>,
         connector: &Connector,
         payloads: &[String],
     ) -> Result<(), StoreError> {
         if payloads.is_empty() {
             return Ok(());
         }
-        let client = match voice {
-            Some(client) => client,
+        let voice = match voice {
+            Some(voice) => voice,
             None => voice.insert(connector.own(drop).await?),
         };
-        notify(client, &self.channel, payloads).await
+        notify(voice, &self.channel, payloads).await
     }
 }
 
 /// One statement, one transaction, however many payloads. A hint may be lost: no disk is waited for.
-async fn notify(client: &Client, channel: &str, payloads: &[String]) -> Result<(), StoreError> {
+async fn notify(voice: &Own, channel: &str, payloads: &[String]) -> Result<(), StoreError> {
     const TELL: &str = "select pg_notify($1, payload), set_config('synchronous_commit', 'off', true) from unnest($2) as payload";
     let values: [(&(dyn ToSql + Sync), Type); 2] = [(&channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)];
-    answered(PATIENCE, client.query_typed(TELL, &values)).await.map(drop)
+    voice.ask(ANSWER, |client| client.query_typed(TELL, &values)).await.map(drop)
 }
 
 /// Channels are identifiers, of which the server keeps 63 bytes.

@@ -27,7 +27,9 @@ enum Missing {
 impl PostgresStore {
     /// Connects to a server, and brings its tables up to date where they are not.
     ///
-    /// Blocks until that is done: for as long as connecting takes, and up to a minute while another program changes tables.
+    /// Blocks until that is done: for as long as connecting takes, then some milliseconds, and up to a minute while another
+    /// program changes tables. A server that hangs is given up at the first question that it leaves unanswered for ten seconds,
+    /// or for forty once transactions have begun.
     ///
     /// # Errors
     /// [`StoreError::Newer`] where a newer program has changed the tables; [`StoreError::Unavailable`] otherwise.

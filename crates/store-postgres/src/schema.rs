@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use seawall_store::StoreError;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::types::FromSql;
 
 use crate::database::{Begin, Database};
-use crate::failure::{damaged, failed, unavailable};
+use crate::failure::{answered, damaged, unavailable};
 use crate::row::get;
 use crate::statement::Statement;
 
@@ -22,8 +22,8 @@ const LOCK: i64 = 0x0073_6561_7761_6c6c;
 /// How long another program's changes are waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long changing the tables may take: longer than the server lets a statement take.
-const LONGEST: Duration = Duration::from_secs(90);
+/// How long the answer to one statement that changes tables is waited for: longer than the server lets it take.
+const LONGEST: Duration = Duration::from_secs(70);
 
 const VERSION: &str = "select coalesce(max(version), 0) from seawall_agent_schema";
 
@@ -31,8 +31,7 @@ const VERSION: &str = "select coalesce(max(version), 0) from seawall_agent_schem
 pub(crate) async fn migrate(database: &Database) -> Result<(), StoreError> {
     let until = Instant::now() + PATIENCE;
     while !is_current(database).await? {
-        let advanced = timeout(LONGEST, advance(database)).await;
-        if !advanced.map_err(|_| unavailable("PostgreSQL does not answer while its tables are changed"))?? {
+        if !advance(database).await? {
             if Instant::now() > until {
                 return Err(unavailable("another program has been changing its tables for a minute"));
             }
@@ -69,27 +68,28 @@ fn newest() -> u32 {
 /// Runs the scripts that are missing, in one transaction. `false`: another program does.
 async fn advance(database: &Database) -> Result<bool, StoreError> {
     let mut client = database.client().await?;
-    let changes = client.transaction().await.map_err(|error| failed(&error))?;
+    let changes = answered(LONGEST, client.transaction()).await?;
     let lock = format!(
         "set local statement_timeout = '60s'; set local lock_timeout = '5s'; \
          set local idle_in_transaction_session_timeout = '10s'; select pg_try_advisory_xact_lock({LOCK})"
     );
-    let said = changes.simple_query(&lock).await.map_err(|error| failed(&error))?;
+    let said = answered(LONGEST, changes.simple_query(&lock)).await?;
     if first_word(&said) != Some("t") {
         return Ok(false);
     }
     let table = "create table if not exists seawall_agent_schema \
                  (version integer primary key, applied_at timestamptz not null default now())";
-    changes.batch_execute(table).await.map_err(|error| failed(&error))?;
-    let said = changes.simple_query(VERSION).await.map_err(|error| failed(&error))?;
+    answered(LONGEST, changes.batch_execute(table)).await?;
+    let said = answered(LONGEST, changes.simple_query(VERSION)).await?;
     let found: usize = first_word(&said).and_then(|word| word.parse().ok()).unwrap_or(0);
     for (version, script) in (1..).zip(SCRIPTS).skip(found) {
         let record =
             format!("insert into seawall_agent_schema (version) values ({version}) on conflict do nothing");
-        changes.batch_execute(script).await.map_err(|error| failed(&error))?;
-        changes.batch_execute(&record).await.map_err(|error| failed(&error))?;
+        let statements = u32::try_from(script.matches(';').count()).unwrap_or(u32::MAX);
+        answered(LONGEST.saturating_mul(statements), changes.batch_execute(script)).await?;
+        answered(LONGEST, changes.batch_execute(&record)).await?;
     }
-    changes.commit().await.map_err(|error| failed(&error))?;
+    answered(LONGEST, changes.commit()).await?;
     Ok(true)
 }
 

@@ -1,17 +1,20 @@
 //! A store for a while: in a schema of its own, so that nobody's agents are in it and nobody sees its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use seawall_store::StoreError;
-use tokio_postgres::Client;
 
-use crate::database::Connector;
+use crate::database::{ANSWER, Connector, Own};
 use crate::failure::{failed, unavailable};
 use crate::open::{entered, wait};
 use crate::{Options, PostgresStore};
 
 /// The beginning of such a schema's name. When it was made follows, in seconds since 1970 by the server's clock.
 const PREFIX: &str = "seawall_capacity_";
+
+/// How long removing a schema may take: longer than it may wait for who still uses it.
+const DROPPED: Duration = Duration::from_secs(60);
 
 /// Schemas that were left by programs that were killed.
 const LEFT: &str = "select nspname::text from pg_namespace where nspname ~ '^seawall_capacity_[0-9]{1,12}_[0-9]+$' \
@@ -42,7 +45,7 @@ impl Scratch {
                 return Err(unavailable("a pooler stands between: name the server itself"));
             }
             let client = connector.own(|_| {}).await?;
-            for left in client.query_typed(LEFT, &[]).await.map_err(|error| failed(&error))? {
+            for left in client.ask(ANSWER, |client| client.query_typed(LEFT, &[])).await? {
                 let left: String = left.try_get(0).map_err(|error| failed(&error))?;
                 if let Err(error) = drop_schema(&client, &left).await {
                     tracing::debug!(schema = left, %error, "a schema that was left can't be removed");
@@ -87,16 +90,17 @@ fn removed(options: &Options, schema: String) -> Result<(), StoreError> {
     })
 }
 
-async fn make_schema(client: &Client) -> Result<String, StoreError> {
+async fn make_schema(client: &Own) -> Result<String, StoreError> {
     let name = format!("select '{PREFIX}' || extract(epoch from now())::bigint || '_' || pg_backend_pid()");
-    let row = client.query_typed_one(&name, &[]).await.map_err(|error| failed(&error))?;
+    let row = client.ask(ANSWER, |client| client.query_typed_one(&name, &[])).await?;
     let name: String = row.try_get(0).map_err(|error| failed(&error))?;
-    client.batch_execute(&format!("create schema {name}")).await.map_err(|error| failed(&error))?;
+    let create = format!("create schema {name}");
+    client.ask(ANSWER, |client| client.batch_execute(&create)).await?;
     Ok(name)
 }
 
 /// The name is one of ours: letters, digits and lines.
-async fn drop_schema(client: &Client, name: &str) -> Result<(), StoreError> {
+async fn drop_schema(client: &Own, name: &str) -> Result<(), StoreError> {
     let drop = format!("set lock_timeout = '30s'; drop schema if exists {name} cascade");
-    client.batch_execute(&drop).await.map_err(|error| failed(&error))
+    client.ask(DROPPED, |client| client.batch_execute(&drop)).await
 }

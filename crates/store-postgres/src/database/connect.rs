@@ -13,9 +13,12 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::failure::{answered, failed, unavailable};
+use crate::failure::{answered, failed, silent};
 use crate::options::Options;
 use crate::tls;
+
+/// How long the server may take to answer a question that is no transaction of a store.
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
 /// Makes connections whose tasks belong to the store.
 #[derive(Clone)]
@@ -41,31 +44,30 @@ impl Connector {
     pub(crate) async fn own(
         &self,
         heard: impl FnMut(AsyncMessage) + Send + 'static,
-    ) -> Result<Client, StoreError> {
+    ) -> Result<Own, StoreError> {
         let connecting = self.server.connect(self.tls.clone());
         let (client, connection) = answered(self.patience(), connecting).await?;
-        drop(self.group.spawn("PostgreSQL's voice", hear(connection, heard)));
-        Ok(client)
+        let task = self.group.spawn("PostgreSQL's voice", hear(connection, heard));
+        Ok(Own { client, task, tls: self.tls.clone() })
     }
 
     /// Whether connections reach the server itself. A pooler that hands connections on to others can't pass on a setting
     /// of a session that is not its own: it refuses or forgets what is asked for at the start.
     pub(crate) async fn is_direct(&self) -> Result<bool, StoreError> {
         const SIGN: &str = "seawall.direct";
+        const ASK: &str = "select current_setting('seawall.direct', true)";
         let mut server = self.server.clone();
         let options = self.server.get_options().unwrap_or_default();
         server.options(format!("{options} -c {SIGN}=yes"));
-        let probe = Self { server, ..self.clone() };
-        let client = match timeout(probe.patience(), probe.connect_with(&probe.server)).await {
-            Ok(Ok((client, _))) => client,
+        let probe = match timeout(self.patience(), self.connect_with(&server)).await {
+            Ok(Ok((client, task))) => Own { client, task, tls: self.tls.clone() },
             // What PgBouncer says to a parameter that it was not told to ignore.
             Ok(Err(error)) if error.code() == Some(&SqlState::PROTOCOL_VIOLATION) => return Ok(false),
             Ok(Err(error)) => return Err(failed(&error)),
-            Err(_) => return Err(unavailable("PostgreSQL does not answer")),
+            Err(_) => return Err(silent()),
         };
-        let asked = client.query_typed_one("select current_setting('seawall.direct', true)", &[]);
-        let sign: Option<String> =
-            answered(self.patience(), asked).await?.try_get(0).map_err(|error| failed(&error))?;
+        let row = probe.ask(ANSWER, |client| client.query_typed_one(ASK, &[])).await?;
+        let sign: Option<String> = row.try_get(0).map_err(|error| failed(&error))?;
         Ok(sign.as_deref() == Some("yes"))
     }
 
@@ -74,6 +76,46 @@ impl Connector {
         // What breaks a connection is told to whoever uses it.
         let task = self.group.spawn("a connection to PostgreSQL", hear(connection, |_| {}));
         Ok((client, task))
+    }
+}
+
+/// A connection that is not the pool's. It ends with this, also where the server owes it an answer.
+pub(crate) struct Own {
+    client: Client,
+    task: JoinHandle<()>,
+    tls: MakeRustlsConnect,
+}
+
+impl Own {
+    /// What the server says to a question. If it says nothing for that long it is told to leave it: what waits there would go
+    /// on waiting after its connection is gone, and who asks anew would add to it.
+    pub(crate) async fn ask<'a, T, F>(
+        &'a self,
+        patience: Duration,
+        question: impl FnOnce(&'a Client) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        match timeout(patience, question(&self.client)).await {
+            Ok(answer) => answer.map_err(|error| failed(&error)),
+            Err(_) => {
+                let leaving = self.client.cancel_token();
+                drop(timeout(ANSWER, leaving.cancel_query(self.tls.clone())).await);
+                Err(silent())
+            }
+        }
+    }
+
+    /// Whether the connection is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

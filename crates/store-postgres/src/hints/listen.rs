@@ -8,11 +8,10 @@ use seawall_store::StoreError;
 use seawall_store::agents::Hint;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::AsyncMessage;
 
-use super::{Ear, Notices, PATIENCE, hints, notify};
-use crate::database::{Begin, Connector, Database};
-use crate::failure::answered;
+use super::{Ear, Notices, hints, notify};
+use crate::database::{ANSWER, Begin, Connector, Database};
 use crate::room::Room;
 use crate::row::get;
 use crate::statement::Statement;
@@ -117,14 +116,14 @@ impl Hearing {
     /// word and never hands on what is heard. Whoever waits is told then that it may have missed something.
     async fn listen(&self, heard: &broadcast::Sender<Hint>) -> Result<Ended, StoreError> {
         let (sender, mut said) = mpsc::unbounded_channel();
-        let client = self.connector.own(move |message| {
+        let ear = self.connector.own(move |message| {
             if let AsyncMessage::Notification(notification) = message {
                 drop(sender.send(notification.payload().to_owned()));
             }
         });
-        let client: Client = client.await?;
+        let ear = ear.await?;
         let listen = format!("listen {}", self.notices.channel);
-        answered(PATIENCE, client.batch_execute(&listen)).await?;
+        ear.ask(ANSWER, |client| client.batch_execute(&listen)).await?;
         // Words that no agent is called by; of nobody's origin, so that all who hear them look.
         let test = format!("test-{:016x}:{}?", fastrand::u64(..), self.notices.origin);
         let other = self.connector.own(drop).await?;
@@ -138,7 +137,7 @@ impl Hearing {
             false
         };
         if !timeout(TEST, is_heard).await.unwrap_or(false) {
-            return Ok(if client.is_closed() { Ended::Lost } else { Ended::Deaf });
+            return Ok(if ear.is_closed() { Ended::Lost } else { Ended::Deaf });
         }
         drop(other);
         drop(heard.send(Hint::All));

@@ -90,16 +90,20 @@ fn silent_server() -> u16 {
 }
 
 /// Unlimited, the program would hang while it starts, and say nothing.
+fn gives_a_silent_server_up(prepared: &str) {
+    let url = format!("postgres://u:p@127.0.0.1:{}/d?sslmode=disable&prepared={prepared}", silent_server());
+    let opened = PostgresStore::open(&Options::parse(&url).unwrap());
+    assert_eq!(unavailable(opened.map(drop)), "PostgreSQL does not answer");
+}
+
 #[test]
-fn a_server_that_lets_in_and_then_says_nothing_is_given_up() {
-    let port = silent_server();
-    for prepared in ["auto", "off"] {
-        let url = format!(
-            "postgres://u:p@127.0.0.1:{port}/d?connect_timeout=1&sslmode=disable&prepared={prepared}"
-        );
-        let opened = PostgresStore::open(&Options::parse(&url).unwrap());
-        assert_eq!(unavailable(opened.map(drop)), "PostgreSQL does not answer", "{prepared}");
-    }
+fn a_server_that_does_not_say_whether_a_pooler_stands_between_is_given_up() {
+    gives_a_silent_server_up("auto");
+}
+
+#[test]
+fn a_server_that_does_not_say_what_it_is_like_is_given_up() {
+    gives_a_silent_server_up("off");
 }
 
 /// Over TCP and over the socket alike.
