@@ -164,3 +164,33 @@ fn a_recorded_run_is_compared_and_judged_by_what_its_tools_were_given_and_gave()
     assert_eq!((&judged["actions"], &judged["changed"][0]["to"]), (&json!(2), &json!("deny")), "{judged}");
     assert_eq!(judged["not_held"]["arguments"], 0, "{judged}");
 }
+
+#[test]
+fn ten_thousand_recorded_actions_are_judged_alike_each_time_by_a_stricter_policy() {
+    const CALLS: u32 = 10_000;
+    let setup = Setup::simulated("");
+    let run = guarded(&setup, |options| options);
+    for number in 0..CALLS {
+        let program = if number.is_multiple_of(4) { "rm" } else { "ls" };
+        call(&run, "bash", json!({ "command": format!("{program} {number}") }), json!("done")).unwrap();
+        if number.is_multiple_of(1_000) {
+            // Everything is written for it: of calls that come faster than they are written down, payloads are cut.
+            run.report(seawall_guard::ReportFormat::Json).unwrap();
+        }
+    }
+    run.finish();
+    let policy = setup.write("stricter.yaml", "version: 1\nmode: strict\ncommands: { deny: ['rm *'] }\n");
+    let id = run.id().to_string();
+    let replay =
+        || setup.cli_json(&["policy", "replay", "--trace", &id, "--policy", policy.to_str().unwrap()]);
+    let replayed = replay();
+    assert_eq!((&replayed["actions"], &replayed["not_held"]["cut"]), (&json!(CALLS), &json!(0)));
+    let changed = replayed["changed"].as_array().unwrap();
+    assert_eq!(changed.len(), 2_500);
+    let is_denied = |change: &Value| {
+        (&change["from"], &change["to"], &change["findings"][0]["code"])
+            == (&json!("allow"), &json!("deny"), &json!("CMD_FORBIDDEN"))
+    };
+    assert!(changed.iter().all(is_denied), "{}", changed[0]);
+    assert_eq!(replay(), replayed);
+}
