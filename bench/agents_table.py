@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from table import DOCUMENT, middle
+from page import put_down
+from table import middle
 from table import show as number
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "agents.json"
-BEGIN, END = "<!-- made by bench/agents_table.py: begin -->", "<!-- made by bench/agents_table.py: end -->"
 Report = dict[str, Any]
 
 STORES = {"sqlite": "SQLite", "json": "folder of JSON", "postgres": "PostgreSQL"}
@@ -101,15 +101,9 @@ def tables(results: Report) -> str:
     return "\n\n".join(parts)
 
 
-def main() -> None:
-    text = DOCUMENT.read_text()
-    before, _, rest_of = text.partition(BEGIN)
-    _, _, after = rest_of.partition(END)
-    made = f"{before}{BEGIN}\n\n{tables(json.loads(RESULTS.read_text()))}\n\n{END}{after}"
-    if "--check" in sys.argv:
-        sys.exit(0 if made == text else "docs/performance.md is not made of bench/results/agents.json: run bench/agents_table.py")
-    DOCUMENT.write_text(made)
+def main() -> int:
+    return put_down("agents_table.py", [tables(json.loads(RESULTS.read_text()))], check="--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,11 +9,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from table import DOCUMENT, middle, show
+from page import put_down
+from table import middle, show
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "guard.json"
-BEGIN, END = "<!-- made by bench/guard_table.py: begin -->", "<!-- made by bench/guard_table.py: end -->"
 Report = dict[str, Any]
 Rows = list[list[str]]
 
@@ -164,20 +164,7 @@ def markdown(results: Report) -> str:
 
 
 def main() -> int:
-    made = f"{BEGIN}\n\n{markdown(json.loads(RESULTS.read_text()))}\n\n{END}"
-    document = DOCUMENT.read_text()
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        print(f"{DOCUMENT.name} has no place for the tables", file=sys.stderr)
-        return 1
-    wanted = before + made + after
-    if "--check" in sys.argv[1:]:
-        if wanted != document:
-            print(f"{DOCUMENT.name} is not what the results say: run bench/guard_table.py", file=sys.stderr)
-        return int(wanted != document)
-    DOCUMENT.write_text(wanted)
-    return 0
+    return put_down("guard_table.py", [markdown(json.loads(RESULTS.read_text()))], check="--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":

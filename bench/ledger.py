@@ -18,12 +18,11 @@ from statistics import median
 from typing import Any
 
 import machine
-from table import DOCUMENT
+from page import conditions, put_down
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parent / "target" / "release" / "examples"
 RESULTS = HERE / "results" / "ledger.json"
-BEGIN, END = "<!-- made by bench/ledger.py: begin -->", "<!-- made by bench/ledger.py: end -->"
 Report = dict[str, Any]
 
 CLIENTS = (1, 2, 64)
@@ -112,23 +111,6 @@ def tables(results: Report) -> list[str]:
     return ["\n".join(goals), "\n".join(made), "\n".join(kept)]
 
 
-def conditions(results: Report) -> str:
-    facts, commit = results["machine"], results["commit"]
-    return (
-        f"{results['at']}, commit {commit['id'][:12]}{' with changes' if commit['changed'] else ''}. {facts['processors']} processors "
-        f"({facts['processor']}), {facts['system']}, Linux {facts['kernel']}; medians of {results['rounds_each']} rounds; others used "
-        f"{results['others_busy']:.0%} of the processors before them."
-    )
-
-
-def write_down(results: Report) -> None:
-    before, found, rest = DOCUMENT.read_text().partition(BEGIN)
-    _, ends, after = rest.partition(END)
-    if not found or not ends:
-        sys.exit(f"{DOCUMENT.name} has no place for the tables of the ledger")
-    DOCUMENT.write_text(before + "\n\n".join([BEGIN, conditions(results), *tables(results), END]) + after)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=5)
@@ -140,8 +122,7 @@ def main() -> int:
     if not chosen.tables:
         RESULTS.write_text(json.dumps(measured(chosen), indent=1) + "\n")
     results = json.loads(RESULTS.read_text())
-    write_down(results)
-    return 1 if overspent(results) else 0
+    return put_down("ledger.py", [conditions(results), *tables(results)]) or int(overspent(results) > 0)
 
 
 if __name__ == "__main__":

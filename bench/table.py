@@ -10,10 +10,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from page import put_down
+
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "gateway.json"
-DOCUMENT = HERE.parent / "docs" / "performance.md"
-BEGIN, END = "<!-- made by bench/table.py: begin -->", "<!-- made by bench/table.py: end -->"
 SERVERS = ("direct", "nginx", "haproxy", "seawall", "seawall-bare", "litellm", "portkey")
 OVERLOADED_US = 1_000_000
 """A queue that has grown to a second goes on growing: how long it is says only how long the round was."""
@@ -238,20 +238,7 @@ def markdown(results: Report) -> str:
 
 
 def main() -> int:
-    made = f"{BEGIN}\n\n{markdown(json.loads(RESULTS.read_text()))}\n\n{END}"
-    document = DOCUMENT.read_text()
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        print(f"{DOCUMENT.name} has no place for the tables", file=sys.stderr)
-        return 1
-    wanted = before + made + after
-    if "--check" in sys.argv[1:]:
-        if wanted != document:
-            print(f"{DOCUMENT.name} is not what the results say: run bench/table.py", file=sys.stderr)
-        return int(wanted != document)
-    DOCUMENT.write_text(wanted)
-    return 0
+    return put_down("table.py", [markdown(json.loads(RESULTS.read_text()))], check="--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ from typing import Any
 
 import machine
 import stream
+from page import conditions, put_down
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 WORK = HERE / ".work" / "texts"
 RELEASE = ROOT / "target" / "release"
-DOCUMENT = ROOT / "docs" / "performance.md"
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "corpora")]
 
 import peers  # noqa: E402
@@ -196,25 +196,6 @@ def redactor_tables(results: Report) -> list[str]:
     return ["MB/s of one processor by the length of the pieces, medians:", "\n".join(lines), "\n".join(seen)]
 
 
-def conditions(results: Report) -> str:
-    facts, commit = results["machine"], results["commit"]
-    return (
-        f"{results['at']}, commit {commit['id'][:12]}{' with changes' if commit['changed'] else ''}. {facts['processors']} processors "
-        f"({facts['processor']}), {facts['system']}, Linux {facts['kernel']}; {results['rounds_each']} rounds; others used "
-        f"{results['others_busy']:.0%} of the processors before them."
-    )
-
-
-def write_down(name: str, results: Report, tables: Callable[[Report], list[str]]) -> None:
-    begin, end = (f"<!-- made by bench/texts.py {name}: {edge} -->" for edge in ("begin", "end"))
-    before, found, rest = DOCUMENT.read_text().partition(begin)
-    _, ends, after = rest.partition(end)
-    if not found or not ends:
-        sys.exit(f"{DOCUMENT.name} has no place for the tables of {name}")
-    made = "\n\n".join([begin, conditions(results), *tables(results), end])
-    DOCUMENT.write_text(before + made + after)
-
-
 BENCHES = {"detect": (detect, detect_tables), "redactor": (redactor, redactor_tables)}
 
 
@@ -235,7 +216,8 @@ def main() -> None:
                  "rounds_each": chosen.rounds, "others_busy": machine.wait_until_quiet(0.15, chosen.patience)}  # fmt: skip
         machine.prefer(os.getpid())
         kept.write_text(json.dumps(about | run(paths, chosen.rounds), indent=1) + "\n")
-    write_down(chosen.bench, json.loads(kept.read_text()), tables)
+    results = json.loads(kept.read_text())
+    sys.exit(put_down(f"texts.py {chosen.bench}", [conditions(results), *tables(results)]))
 
 
 if __name__ == "__main__":
