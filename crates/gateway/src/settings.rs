@@ -121,8 +121,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 impl Settings {
     /// Reads the keys. Errors are collected by the reader.
     pub fn declare(reader: &mut Reader<'_>) -> Self {
-        let (listen, mode, limits, timeouts, trusted_proxies, tool_denied, websockets, passthrough) =
-            reader.section("gateway", "The proxy.", gateway);
+        let gateway = reader.section("gateway", "The proxy.", gateway);
         let (auth, jwt) = reader.section("auth", "Who may call.", |auth| {
             let modes = [("auto", AuthMode::Auto), ("required", AuthMode::Required)];
             let doc = "Whether callers need a key of ours or a token: required, or auto (not on loopback).";
@@ -148,14 +147,14 @@ impl Settings {
         let rate_limits = reader.list("rate_limits", "Requests and tokens a minute.", rate_limit);
         let policy = policy(reader);
         Self {
-            listen,
-            mode,
-            limits,
-            timeouts,
-            trusted_proxies,
-            passthrough,
-            tool_denied,
-            websockets,
+            listen: gateway.listen,
+            mode: gateway.mode,
+            limits: gateway.limits,
+            timeouts: gateway.timeouts,
+            trusted_proxies: gateway.trusted_proxies,
+            passthrough: gateway.passthrough,
+            tool_denied: gateway.tool_denied,
+            websockets: gateway.websockets,
             cache,
             auth,
             jwt,
@@ -174,8 +173,17 @@ impl Settings {
     }
 }
 
-type GatewaySection =
-    (String, Mode, Limits, RequestTimeouts, Vec<IpNet>, ToolDenied, bool, Option<Vec<Pattern>>);
+/// `gateway`.
+struct GatewaySection {
+    listen: String,
+    mode: Mode,
+    limits: Limits,
+    timeouts: RequestTimeouts,
+    trusted_proxies: Vec<IpNet>,
+    tool_denied: ToolDenied,
+    websockets: bool,
+    passthrough: Option<Vec<Pattern>>,
+}
 
 fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
     let listen = gateway.text("listen", "Address and port; port 0 takes a free one.", "127.0.0.1:8000");
@@ -218,7 +226,7 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
         });
     let doc = "Addresses and address ranges whose X-Forwarded-For is believed.";
     let trusted = gateway.parsed_list::<Network>("trusted_proxies", doc);
-    let trusted = trusted.into_iter().map(|Network(network)| network).collect();
+    let trusted_proxies = trusted.into_iter().map(|Network(network)| network).collect();
     let doc = "What becomes of a call of a tool that policy denies in an answer: a text in its place, or the end of the answer.";
     let denied = [("refuse", ToolDenied::Refuse), ("error", ToolDenied::Error)];
     let tool_denied = gateway.choice("tool_denied", doc, ToolDenied::Refuse, &denied);
@@ -227,7 +235,7 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
     let doc = "Provider's paths that pass though no wire format claims them; one `*` stands for any text. Default: all, \
                but for callers with a tenant only what holds nothing of the whole account.";
     let passthrough = gateway.optional_parsed_list("passthrough", doc);
-    (listen, mode, limits, timeouts, trusted, tool_denied, websockets, passthrough)
+    GatewaySection { listen, mode, limits, timeouts, trusted_proxies, tool_denied, websockets, passthrough }
 }
 
 fn limits(reader: &mut Reader<'_>) -> Limits {
