@@ -194,6 +194,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         &ServerSettings {
             listen: plan.settings.gateway.listen.clone(),
             workers: request.workers,
+            busy_poll: plan.settings.gateway.busy_poll,
             metrics: plan.settings.metrics.clone(),
         },
     )?;

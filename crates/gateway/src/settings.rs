@@ -76,6 +76,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `gateway.timeouts`.
     pub timeouts: RequestTimeouts,
+    /// `gateway.busy_poll`.
+    pub busy_poll: Duration,
     /// `gateway.trusted_proxies`.
     pub trusted_proxies: Vec<IpNet>,
     /// `gateway.passthrough`; `None`: everything, and for tenants what holds nothing of the account.
@@ -151,6 +153,7 @@ impl Settings {
             mode: gateway.mode,
             limits: gateway.limits,
             timeouts: gateway.timeouts,
+            busy_poll: gateway.busy_poll,
             trusted_proxies: gateway.trusted_proxies,
             passthrough: gateway.passthrough,
             tool_denied: gateway.tool_denied,
@@ -179,6 +182,7 @@ struct GatewaySection {
     mode: Mode,
     limits: Limits,
     timeouts: RequestTimeouts,
+    busy_poll: Duration,
     trusted_proxies: Vec<IpNet>,
     tool_denied: ToolDenied,
     websockets: bool,
@@ -224,6 +228,8 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
                 Duration::ZERO..=HOUR,
             ),
         });
+    let doc = "How long a worker that was busy asks for more before it sleeps: less latency for processor time; 0s: not at all.";
+    let busy_poll = gateway.duration("busy_poll", doc, Duration::ZERO, Duration::ZERO..=SECOND);
     let doc = "Addresses and address ranges whose X-Forwarded-For is believed.";
     let trusted = gateway.parsed_list::<Network>("trusted_proxies", doc);
     let trusted_proxies = trusted.into_iter().map(|Network(network)| network).collect();
@@ -235,7 +241,17 @@ fn gateway(gateway: &mut Reader<'_>) -> GatewaySection {
     let doc = "Provider's paths that pass though no wire format claims them; one `*` stands for any text. Default: all, \
                but for callers with a tenant only what holds nothing of the whole account.";
     let passthrough = gateway.optional_parsed_list("passthrough", doc);
-    GatewaySection { listen, mode, limits, timeouts, trusted_proxies, tool_denied, websockets, passthrough }
+    GatewaySection {
+        listen,
+        mode,
+        limits,
+        timeouts,
+        busy_poll,
+        trusted_proxies,
+        tool_denied,
+        websockets,
+        passthrough,
+    }
 }
 
 fn limits(reader: &mut Reader<'_>) -> Limits {

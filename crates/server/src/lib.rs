@@ -8,6 +8,7 @@ mod access;
 mod agent_metrics;
 mod api;
 mod app;
+mod busy_poll;
 mod connection;
 mod drain;
 mod listener;

@@ -29,6 +29,8 @@ pub struct ServerSettings {
     pub listen: String,
     /// Worker threads.
     pub workers: usize,
+    /// How long a worker that was busy asks for more before it sleeps; zero: not at all.
+    pub busy_poll: Duration,
     /// Where the metrics are.
     pub metrics: MetricsPlace,
 }
@@ -111,7 +113,7 @@ impl Server {
         };
         let _set_once = app.metrics_here.set(settings.metrics == MetricsPlace::Here);
         let workers = (0..settings.workers.max(1))
-            .map(|index| Worker::start(Arc::clone(&app), index))
+            .map(|index| Worker::start(Arc::clone(&app), index, settings.busy_poll))
             .collect::<Result<_, _>>()
             .map_err(BindError::Worker)?;
         let _set_once = app.address.set(address);

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tower_service::Service as _;
 
 use crate::App;
+use crate::busy_poll::BusyPoll;
 use crate::socket::Begun;
 
 /// What one worker needs to answer requests.
@@ -26,6 +27,8 @@ pub(crate) struct Service {
     pub(crate) app: Arc<App>,
     pub(crate) routes: Router,
     pub(crate) worker: usize,
+    /// What is told of bytes that come and go; `None`: nobody asks.
+    pub(crate) busy_poll: Option<BusyPoll>,
 }
 
 /// The body of an answer.

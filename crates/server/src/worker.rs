@@ -9,6 +9,7 @@ use std::time::Duration;
 use seawall_base::tasks::{Group, Held};
 use tokio::sync::mpsc;
 
+use crate::busy_poll::BusyPoll;
 use crate::service::Service;
 use crate::{App, api, connection};
 
@@ -35,8 +36,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts the `index`-th worker.
-    pub(crate) fn start(app: Arc<App>, index: usize) -> std::io::Result<Self> {
+    /// Starts the `index`-th worker, which polls busily for so long.
+    pub(crate) fn start(app: Arc<App>, index: usize, busy_poll: Duration) -> std::io::Result<Self> {
         // Unbounded, since the accepting thread lets in no more than the limit of open connections.
         let (sender, receiver) = mpsc::unbounded_channel();
         let open = Arc::new(AtomicUsize::new(0));
@@ -44,8 +45,10 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread =
             std::thread::Builder::new().name(format!("seawall-worker-{index}")).spawn(move || {
-                let service = Service { routes: api::routes(&app), app, worker: index };
-                runtime.block_on(run(receiver, service, counted));
+                let busy_poll = BusyPoll::new(busy_poll);
+                let service =
+                    Service { routes: api::routes(&app), app, worker: index, busy_poll: busy_poll.clone() };
+                runtime.block_on(beside(busy_poll, run(receiver, service, counted)));
                 // A disk that hangs must not keep the process from ending.
                 runtime.shutdown_timeout(LAST_WORK);
             })?;
@@ -90,6 +93,15 @@ async fn run(mut receiver: mpsc::UnboundedReceiver<Dealt>, service: Service, ope
             drop(closed);
         });
         drop(held);
+    }
+}
+
+/// Runs `work` to its end, and busy polling as long as it runs.
+async fn beside(busy_poll: Option<BusyPoll>, work: impl Future<Output = ()>) {
+    let Some(busy_poll) = busy_poll else { return work.await };
+    tokio::select! {
+        () = work => {}
+        () = busy_poll.run() => {}
     }
 }
 

@@ -17,8 +17,9 @@ use super::{KeyPolicies, Plan, Request, Watching, callers, directory, key_requir
 use crate::settings::Settings;
 
 /// Keys whose change holds after a restart only.
-const NEEDS_RESTART: [&str; 10] = [
+const NEEDS_RESTART: [&str; 11] = [
     "gateway.listen",
+    "gateway.busy_poll",
     "trace.durability",
     "trace.group_every",
     "trace.retention",
@@ -150,6 +151,7 @@ impl Reloading {
         let mut settings = plan.settings.gateway.clone();
         // What needs a restart stays as it is, or the next reload would take it for what is in force.
         settings.listen.clone_from(&old.settings.listen);
+        settings.busy_poll = old.settings.busy_poll;
         settings.trace_before_sending = old.settings.trace_before_sending;
         let directory = directory::build(&settings, &self.sim, self.request.workers, Some(&old.directory))?;
         if let (Some(tokens), Some(earlier)) = (&plan.tokens, &old.tokens) {

@@ -19,6 +19,7 @@ mod bad_heads;
 mod bodies;
 mod breaker;
 mod budgets;
+mod busy_polling;
 mod cache;
 mod callers;
 mod cassettes;

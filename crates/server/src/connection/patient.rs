@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::exchange::Exchange;
 use super::turned_away;
 use crate::App;
+use crate::busy_poll::BusyPoll;
 use crate::service::Service;
 
 /// How long an idle connection is kept: longer than the pools of clients and balancers keep theirs, so that they are the
@@ -30,6 +31,7 @@ const LAST_REQUEST: Duration = Duration::from_secs(2);
 pub(super) struct Patient {
     stream: TcpStream,
     app: Arc<App>,
+    busy_poll: Option<BusyPoll>,
     timeouts: RequestTimeouts,
     exchange: Arc<Exchange>,
     /// The server stops.
@@ -102,6 +104,7 @@ impl Patient {
         Self {
             stream,
             app: Arc::clone(&service.app),
+            busy_poll: service.busy_poll.clone(),
             timeouts,
             exchange,
             stopping,
@@ -118,6 +121,12 @@ impl Patient {
     /// The connection itself, for what is no HTTP any more.
     pub(super) fn into_stream(self) -> TcpStream {
         self.stream
+    }
+
+    fn moved(&self) {
+        if let Some(busy_poll) = &self.busy_poll {
+            busy_poll.moved();
+        }
     }
 
     /// Whether the client has had the last word of ours and may not have read it yet.
@@ -203,6 +212,7 @@ impl AsyncRead for Patient {
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
             Poll::Pending => self.poll_patience(context),
             Poll::Ready(read) => {
+                self.moved();
                 if self.exchange.is_waiting() && !self.begun && buffer.filled().len() > before {
                     self.begun = true;
                     self.first_line = FirstLine::of(buffer.filled().get(before..).unwrap_or_default());
@@ -272,6 +282,7 @@ impl Patient {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
+            self.moved();
             self.stalled = None;
             return written;
         }
