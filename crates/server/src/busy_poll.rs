@@ -43,11 +43,14 @@ impl BusyPoll {
         let Movement { count, awaited, next } = &*self.movement;
         count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         if awaited.load(Ordering::Relaxed) {
+            // Told once: what is told again before anybody has heard it would be kept for the next rest.
+            awaited.store(false, Ordering::Relaxed);
             next.notify_one();
         }
     }
 
-    /// Keeps the runtime that it runs on from sleeping while there is movement. Never ends.
+    /// Keeps the runtime that it runs on from sleeping while there is movement. Never ends; a task of its own, so that
+    /// its turn comes behind those that the kernel's news have woken.
     pub(crate) async fn run(self) {
         loop {
             self.next_movement().await;
@@ -58,7 +61,6 @@ impl BusyPoll {
     async fn next_movement(&self) {
         self.movement.awaited.store(true, Ordering::Relaxed);
         self.movement.next.notified().await;
-        self.movement.awaited.store(false, Ordering::Relaxed);
     }
 
     /// A task that yields is one that the runtime has to come back to, so it looks for events without waiting for any.
@@ -123,6 +125,8 @@ mod tests {
         let task = Group::new().spawn("polling", polling);
         assert_eq!(polled(&polls).await, 0, "nothing has moved");
 
+        // A request that is read and answered before the poller has its turn.
+        busy_poll.moved();
         busy_poll.moved();
         assert_eq!(polled(&polls).await, 10);
         for _ in 0..3 {

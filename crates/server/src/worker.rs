@@ -48,7 +48,9 @@ impl Worker {
                 let busy_poll = BusyPoll::new(busy_poll);
                 let service =
                     Service { routes: api::routes(&app), app, worker: index, busy_poll: busy_poll.clone() };
-                runtime.block_on(beside(busy_poll, run(receiver, service, counted)));
+                // It ends with the runtime, and has nothing that it could leave undone.
+                let _polling = busy_poll.map(|busy_poll| runtime.spawn(busy_poll.run()));
+                runtime.block_on(run(receiver, service, counted));
                 // A disk that hangs must not keep the process from ending.
                 runtime.shutdown_timeout(LAST_WORK);
             })?;
@@ -93,15 +95,6 @@ async fn run(mut receiver: mpsc::UnboundedReceiver<Dealt>, service: Service, ope
             drop(closed);
         });
         drop(held);
-    }
-}
-
-/// Runs `work` to its end, and busy polling as long as it runs.
-async fn beside(busy_poll: Option<BusyPoll>, work: impl Future<Output = ()>) {
-    let Some(busy_poll) = busy_poll else { return work.await };
-    tokio::select! {
-        () = work => {}
-        () = busy_poll.run() => {}
     }
 }
 

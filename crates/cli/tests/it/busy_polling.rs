@@ -1,6 +1,8 @@
 //! `gateway.busy_poll`: workers that ask for more instead of sleeping, and sleep when there is nothing.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -8,23 +10,27 @@ use crate::support::eventually;
 use crate::support::format::Format;
 use crate::support::program::{Program, Setup};
 
-/// Processor time that the workers have used, in nanoseconds.
-fn workers_ran(server: &Program) -> u64 {
+/// The folders of the workers' threads.
+fn workers(server: &Program) -> Vec<PathBuf> {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.pid)).unwrap();
     let folders = tasks.map(|task| task.unwrap().path());
-    let is_worker = |folder: &std::path::PathBuf| {
+    let is_worker = |folder: &PathBuf| {
         fs::read_to_string(folder.join("comm")).is_ok_and(|name| name.starts_with("seawall-worker"))
     };
-    let ran = folders.filter(is_worker).map(|folder| {
-        let text = fs::read_to_string(folder.join("schedstat")).unwrap();
-        text.split(' ').next().unwrap().parse::<u64>().unwrap()
-    });
-    ran.sum()
+    folders.filter(is_worker).collect()
+}
+
+/// Whether a thread sleeps. One that polls never does: it runs, or it is ready to.
+fn sleeps(worker: &Path) -> bool {
+    let stat = fs::read_to_string(worker.join("stat")).unwrap();
+    stat.rsplit_once(") ").unwrap().1.starts_with('S')
 }
 
 #[tokio::test]
 async fn a_worker_that_polls_busily_serves_comes_to_rest_and_ends() {
-    let server = Setup::simulated("gateway: { busy_poll: 1s }").start();
+    let server = Setup::simulated("gateway: { busy_poll: 1s }").args(["--workers", "1"]).start();
+    let workers = workers(&server);
+    assert_eq!(workers.len(), 1, "{workers:?}");
     for format in Format::ALL {
         for streamed in [false, true] {
             let answer = server.ask(format.request("sim:repeat 20 word", streamed)).await;
@@ -32,19 +38,23 @@ async fn a_worker_that_polls_busily_serves_comes_to_rest_and_ends() {
             assert!(answer.complete && answer.text().contains("word"), "{answer:?}");
         }
     }
-    // Six short answers take a few milliseconds, and nothing is asked any more.
-    eventually("the workers poll", async || {
-        let ran = workers_ran(&server);
-        if ran >= 50_000_000 { Ok(()) } else { Err(ran) }
+    eventually("the worker polls", async || {
+        assert_eq!(server.get("/health").await.status, 200);
+        for look in 0..20 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            if workers.iter().any(|worker| sleeps(worker)) {
+                return Err(look);
+            }
+        }
+        Ok(())
     })
     .await;
-    let mut before = workers_ran(&server);
-    eventually("the workers rest", async || {
-        let (ran, earlier) = (workers_ran(&server), before);
-        before = ran;
-        if ran == earlier { Ok(()) } else { Err(ran - earlier) }
+    eventually("the worker rests", async || {
+        if workers.iter().all(|worker| sleeps(worker)) { Ok(()) } else { Err("it polls") }
     })
     .await;
+
+    assert_eq!(server.get("/health").await.status, 200);
     server.signal(Signal::TERM);
-    assert!(server.wait().success());
+    assert!(server.wait().success(), "it ends although it polls");
 }

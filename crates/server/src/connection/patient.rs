@@ -212,7 +212,9 @@ impl AsyncRead for Patient {
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
             Poll::Pending => self.poll_patience(context),
             Poll::Ready(read) => {
-                self.moved();
+                if buffer.filled().len() > before {
+                    self.moved();
+                }
                 if self.exchange.is_waiting() && !self.begun && buffer.filled().len() > before {
                     self.begun = true;
                     self.first_line = FirstLine::of(buffer.filled().get(before..).unwrap_or_default());
@@ -282,7 +284,9 @@ impl Patient {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.moved();
+            if matches!(written, Poll::Ready(Ok(1..))) {
+                self.moved();
+            }
             self.stalled = None;
             return written;
         }
