@@ -171,7 +171,7 @@ async fn a_call_that_a_process_died_over_waits_for_its_server_and_is_run_again()
 async fn a_call_that_a_process_died_over_is_in_doubt_where_its_server_stays_away() {
     let named = "tools: ['mcp__here__*']\n";
     let parking = format!("{named}on_in_doubt: park\n");
-    let setup = with_server("1s", "", &[("sealed", named), ("parked", &parking)]);
+    let setup = with_server("3s", "", &[("sealed", named), ("parked", &parking)]);
     killed_within(&setup, &["sealed", "parked"]).await;
     let server = setup.start();
     eventually("nobody knows", async || {
