@@ -12,9 +12,16 @@ help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 .PHONY: run
-run: ## builds and starts everything on 127.0.0.1:8000, on an embedded default
-	$(CARGO) build --release --locked --bin seawall
+run: release ## builds and starts everything on 127.0.0.1:8000, on an embedded default
 	exec $(BIN) up
+
+.PHONY: release
+release: ## builds what people run: target/release/seawall
+	CARGO='$(CARGO)' bash scripts/release.sh
+
+.PHONY: profile
+profile: ## learns anew which paths are hot, for the release build: a quarter of an hour
+	bash scripts/profile.sh
 
 .PHONY: build
 build: ## builds what the tests run

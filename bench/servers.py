@@ -207,6 +207,7 @@ http {{
 
 class Haproxy(Server):
     name = "haproxy"
+    tuning = ""
 
     @classmethod
     def version(cls) -> str:
@@ -218,6 +219,7 @@ class Haproxy(Server):
 global
     nbthread {len(self.cores)}
     maxconn 9000
+    {self.tuning}
 defaults
     mode http
     option http-no-delay
@@ -232,6 +234,13 @@ backend back
     server provider 127.0.0.1:{self.upstream}
 """)
         return spawn(["/usr/sbin/haproxy", "-db", "-f", str(config)], self.cores, self.folder)
+
+
+class HaproxyPolling(Haproxy):
+    """Never sleeps: each of its threads asks the kernel for events without an end."""
+
+    name = "haproxy-polling"
+    tuning = "busy-polling"
 
 
 class Seawall(Server):
@@ -249,6 +258,7 @@ class Seawall(Server):
         "pii": {"in": "warn", "out": "redact"},
     }
     content = "redacted"
+    gateway: dict[str, Any] = {}
 
     @classmethod
     def version(cls) -> str:
@@ -257,17 +267,9 @@ class Seawall(Server):
     def prepare(self) -> None:
         limits = {"body": "32M", "in_flight": 20000, "buffer": "4G"}
         config = {
-            "gateway": {"mode": "strict", "listen": f"127.0.0.1:{self.port}", "limits": limits},
+            "gateway": {"mode": "strict", "listen": f"127.0.0.1:{self.port}", "limits": limits} | self.gateway,
             "auth": {"mode": "required"},
-            "upstreams": [
-                {
-                    "name": "provider",
-                    "kind": "openai",
-                    "base_url": f"http://127.0.0.1:{self.upstream}/v1",
-                    "api_key": "sk-bench",
-                    "max_in_flight": 20000,
-                }
-            ],
+            "upstreams": self.providers(),
             "budgets": [
                 {"scope": scope, "window": "total", "usd": "1000000", "tokens": 10**15}
                 for scope in ("global", "key:bench", "tenant:bench")
@@ -279,6 +281,17 @@ class Seawall(Server):
         (self.folder / "seawall.json").write_text(json.dumps(config, indent=1))
         made = self.command("keys", "create", "--name", "bench", "--tenant", "bench")
         self.headers = (f"authorization: Bearer {json.loads(made)['key']}",)
+
+    def providers(self) -> list[dict[str, Any]]:
+        """Where calls go."""
+        provider = {
+            "name": "provider",
+            "kind": "openai",
+            "base_url": f"http://127.0.0.1:{self.upstream}/v1",
+            "api_key": "sk-bench",
+            "max_in_flight": 20000,
+        }
+        return [provider]
 
     def launch(self) -> subprocess.Popen[bytes]:
         return spawn([str(self.binary), "proxy", *self.flags()], self.cores, self.folder)
@@ -305,6 +318,13 @@ class SeawallBare(Seawall):
     name = "seawall-bare"
     policy = "off"
     content = "none"
+
+
+class SeawallPolling(Seawall):
+    """Everything on, and its workers sleep only after 10 ms of silence: for who has processors to spare."""
+
+    name = "seawall-polling"
+    gateway = {"busy_poll": "10ms"}
 
 
 class LiteLLM(Server):
@@ -364,7 +384,7 @@ class Portkey(Server):
         )
 
 
-GATEWAYS: tuple[type[Server], ...] = (Nginx, Haproxy, Seawall, SeawallBare, LiteLLM, Portkey)
+GATEWAYS: tuple[type[Server], ...] = (Nginx, Haproxy, HaproxyPolling, Seawall, SeawallPolling, SeawallBare, LiteLLM, Portkey)
 
 
 def output(*argv: str) -> str:
