@@ -20,7 +20,7 @@ release: ## builds what people run: target/release/seawall
 	CARGO='$(CARGO)' bash scripts/release.sh
 
 .PHONY: profile
-profile: ## learns anew which paths are hot, for the release build: a quarter of an hour
+profile: ## learns anew which paths are hot, for the release build: half an hour
 	bash scripts/profile.sh
 
 .PHONY: build

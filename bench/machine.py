@@ -24,7 +24,7 @@ def facts() -> dict[str, object]:
 
 def commit() -> dict[str, object]:
     """Of which source the figures are, and whether there were changes that are in no commit."""
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "crates", "Cargo.toml", "Cargo.lock")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "crates", "profile", "Cargo.toml", "Cargo.lock")
     return {"id": _git("rev-parse", "HEAD"), "changed": bool(changed)}
 
 

@@ -129,6 +129,8 @@ def resources_of(figures: Figures) -> list[list[str]]:
     rows = [head]
     for server in SERVERS[1:]:
         seconds, idle = figures.start(server, "seconds"), figures.start(server, "resident_kib")
+        if seconds is None:
+            continue  # It was not asked for, or could not be run: then that is said below.
         rows.append(
             [
                 server,

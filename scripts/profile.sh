@@ -4,6 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# They would go before the flags that count.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+
 built=$PWD/target/profile
 raw=$built/raw
 host=$(rustc -vV | sed -n 's/^host: //p')
