@@ -1,7 +1,7 @@
 //! Busy polling: a worker whose connections have just moved asks the kernel for more, for a while, before it sleeps.
 //!
 //! Waking a thread that sleeps on an idle processor takes tens of microseconds in a virtual machine, at each hop of a call
-//! and at each event of a stream: more than everything else that the gateway adds to it. Who has processors to spare can
+//! and at each event of a stream: often more than everything else that the gateway adds. Who has processors to spare can
 //! buy that back (`gateway.busy_poll`). What sets it apart from asking for ever, as `busy-polling` of HAProxy does: with
 //! nothing to do for that long, the worker sleeps as any other.
 //!
