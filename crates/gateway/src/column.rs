@@ -45,6 +45,9 @@ impl Gateway {
 
     /// The column: read it from top to bottom. Until `reserve` has given a meter nothing was promised to anybody and a
     /// refusal costs nothing; from there on the meter settles, whatever happens.
+    ///
+    /// What is handed from phase to phase is in boxes, and so is what is seldom done: the future holds each of them once for
+    /// every phase, and all of it is moved and kept for every request.
     pub(crate) async fn serve(
         self: &Arc<Self>,
         worker: usize,
@@ -63,7 +66,8 @@ impl Gateway {
             }
         };
         if let Some(server) = accepted.server_of_tools.take() {
-            return self.serve_tools((worker, server), snapshot, accepted, &caller, body).await;
+            let answer = self.serve_tools((worker, server), snapshot, accepted, &caller, body);
+            return Box::pin(answer).await;
         }
         if let Err(refusal) = phase::pass(snapshot, &accepted, &caller) {
             phase::discard(body, &snapshot.settings, &accepted).await;
@@ -161,5 +165,21 @@ impl Gateway {
         let mut response = refusal.response(Dialect::OpenAi).map(GatewayBody::full);
         header::put(response.headers_mut(), header::REQUEST_ID, request.to_string());
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the future of a request takes. Nothing is called.
+    fn room<'g, F: Future>(_handle: impl FnOnce(&'g Arc<Gateway>, Request<Incoming>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_request_is_moved_and_kept_in_six_kilobytes_at_most() {
+        let room = room(|gateway, request| gateway.handle(0, IpAddr::from([127, 0, 0, 1]), request));
+        assert!(room <= 6 * 1024, "{room} bytes");
     }
 }

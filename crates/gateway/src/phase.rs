@@ -51,8 +51,8 @@ pub(crate) async fn perform(
     gateway: &Gateway,
     snapshot: &Arc<Snapshot>,
     worker: usize,
-    payload: Payload,
-    reserved: Reserved,
+    payload: Box<Payload>,
+    reserved: Box<Reserved>,
 ) -> Result<Response<GatewayBody>, Refusal> {
     if snapshot.settings.trace_before_sending
         && let Some(recorded) = reserved.meter.permit().map(seawall_checkpoint::Permit::recorded)

@@ -1,6 +1,7 @@
 //! A place that answers model calls.
 
 use std::fmt;
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -220,7 +221,9 @@ impl Upstream {
         self.prepare(dialect, &mut request);
         match &self.carrier {
             Carrier::Sim(sim) => self.simulated(sim, request, until, dispatch).await,
-            Carrier::Http(network) => self.in_time(until, network.send(worker, request, dispatch)).await,
+            Carrier::Http(network) => {
+                self.in_time(until, pin!(network.send(worker, request, dispatch))).await
+            }
         }
     }
 
@@ -239,7 +242,9 @@ impl Upstream {
         self.prepare(dialect, &mut request);
         match &self.carrier {
             Carrier::Sim(sim) => self.simulated(sim, request, until, dispatch).await,
-            Carrier::Http(network) => self.in_time(until, network.send_upgrade(request, dispatch)).await,
+            Carrier::Http(network) => {
+                self.in_time(until, Box::pin(network.send_upgrade(request, dispatch))).await
+            }
         }
     }
 
@@ -258,10 +263,11 @@ impl Upstream {
     }
 
     /// What comes first: the answer, or the end of the time for its first byte or for the whole call. One timer for both.
+    /// The call stays where it is: moved in here it would take its room twice.
     async fn in_time<T>(
         &self,
         until: Instant,
-        call: impl Future<Output = Result<T, SendError>>,
+        call: impl Future<Output = Result<T, SendError>> + Unpin,
     ) -> Result<T, SendError> {
         let Timeouts { first_byte, total, .. } = self.settings.timeouts;
         let (end, allowed) = match Instant::now() + first_byte {

@@ -70,7 +70,7 @@ pub(crate) async fn read(
     snapshot: &Snapshot,
     accepted: &Accepted,
     body: RequestBody,
-) -> Result<Payload, Refusal> {
+) -> Result<Box<Payload>, Refusal> {
     let settings = &snapshot.settings;
     let mut memory = gateway.memory().share();
     if let Some(length) = declared_length(accepted).filter(|&length| length > settings.limits.body as u64) {
@@ -96,7 +96,7 @@ pub(super) async fn replace(
     accepted.headers.remove(CONTENT_ENCODING);
     let memory = std::mem::replace(&mut payload.memory, gateway.memory().share());
     let named_elsewhere = payload.request.model.take();
-    *payload = understand(accepted, limits, text, memory).await?;
+    *payload = *understand(accepted, limits, text, memory).await?;
     payload.request.model = payload.request.model.take().or(named_elsewhere);
     Ok(())
 }
@@ -118,7 +118,7 @@ async fn understand(
     limits: Limits,
     raw: Bytes,
     memory: Share,
-) -> Result<Payload, Refusal> {
+) -> Result<Box<Payload>, Refusal> {
     let (wire, calls_a_model) = (accepted.wire, accepted.calls_a_model());
     let encoding = accepted.headers.get(CONTENT_ENCODING);
     // Of two types another reader may take the other one.
@@ -150,10 +150,10 @@ impl Form<'_> {
         self.content_type.and_then(|value| value.to_str().ok()).unwrap_or("")
     }
 
-    fn understand(&self, raw: Bytes, mut memory: Share) -> Result<Payload, Refusal> {
+    fn understand(&self, raw: Bytes, mut memory: Share) -> Result<Box<Payload>, Refusal> {
         let (text, compressed) = inflate(&raw, self, &mut memory)?;
         let (document, request) = parse(self, &text)?;
-        Ok(Payload { raw, text, compressed, document, request, memory })
+        Ok(Box::new(Payload { raw, text, compressed, document, request, memory }))
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn reserve(
     accepted: Box<Accepted>,
     found: Judgement,
     recalled: Recalled,
-) -> Result<Reserved, Box<(Accepted, Refusal)>> {
+) -> Result<Box<Reserved>, Box<(Accepted, Refusal)>> {
     let bid = match &recalled {
         Recalled::Answer(_) => Bid::for_nothing(asked, &accepted, &found),
         Recalled::Nothing(_) => Bid::make(asked, &accepted, &found),
@@ -127,7 +127,7 @@ impl Bid {
         accepted: Box<Accepted>,
         found: Judgement,
         recalled: Recalled,
-    ) -> Reserved {
+    ) -> Box<Reserved> {
         let Asked { gateway, snapshot, caller, payload } = asked;
         let (kept, ticket) = match recalled {
             Recalled::Answer(kept) => (Some(kept), None),
@@ -145,7 +145,7 @@ impl Bid {
             .with_most(self.most)
             .with_ticket(ticket.map(|ticket| ticket.limited(limited)));
         meter.findings = found.into_findings();
-        Reserved {
+        Box::new(Reserved {
             meter,
             plan: self.plan,
             edits: Edits { include_usage, max_output: self.output.edit, ..Edits::default() },
@@ -155,7 +155,7 @@ impl Bid {
             verdict,
             kept,
             total: self.total,
-        }
+        })
     }
 }
 

@@ -30,7 +30,7 @@ struct Sending<'a> {
     gateway: &'a Gateway,
     snapshot: &'a Arc<Snapshot>,
     worker: usize,
-    payload: Payload,
+    payload: Box<Payload>,
     policy: Arc<Policy>,
     actor: Arc<Actor>,
     edits: Edits<'static>,
@@ -52,10 +52,10 @@ pub(super) async fn send(
     gateway: &Gateway,
     snapshot: &Arc<Snapshot>,
     worker: usize,
-    payload: Payload,
-    reserved: Reserved,
+    payload: Box<Payload>,
+    reserved: Box<Reserved>,
 ) -> Result<Response<GatewayBody>, Refusal> {
-    let Reserved { mut meter, plan, policy, actor, edits, total, .. } = reserved;
+    let Reserved { mut meter, plan, policy, actor, edits, total, .. } = *reserved;
     let mut sending =
         Sending { gateway, snapshot, worker, payload, policy, actor, edits, end: Instant::now() + total };
     let mut last = None;
