@@ -21,7 +21,7 @@ use seawall_policy::{Judgement, Policy};
 use crate::{Denial, Permit, ToolReturn};
 
 /// A model call that is about to be made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ModelCall<'a> {
     /// In which run.
     pub run: RunId,
@@ -48,9 +48,9 @@ pub struct ModelCall<'a> {
     /// What was found in the request.
     pub found: &'a Judgement,
     /// The results of tools that it brings to the model for the first time.
-    pub returned: &'a [ToolReturn<'a>],
+    pub returned: Vec<ToolReturn<'a>>,
     /// What is new in its prompt, where payloads are kept.
-    pub prompt: Option<&'a Payload>,
+    pub prompt: Option<Payload>,
 }
 
 /// Joins policy, ledger and trace. Shared by everything that acts.
@@ -133,14 +133,14 @@ impl Checkpoint {
     /// # Errors
     /// When the trace can't be written, the policy refuses, or a budget has not enough left. The refusal is written
     /// down as `action.denied`.
-    pub fn admit(self: &Arc<Self>, action: ActionId, call: &ModelCall<'_>) -> Result<Permit, Denial> {
+    pub fn admit(self: &Arc<Self>, action: ActionId, call: ModelCall<'_>) -> Result<Permit, Denial> {
         let would = call.found.would();
         let verdict = call.policy.in_mode(would);
-        let decided = self.decide(action, call, verdict);
+        let decided = self.decide(action, &call, verdict);
         let (place, hold) = match decided {
             Ok(decided) => decided,
             Err(denial) => {
-                let prompt = call.prompt.cloned().into_iter().collect();
+                let prompt = call.prompt.into_iter().collect();
                 let call_of = (ActionKind::ModelCall, action);
                 self.record_denial(call_of, call.run, call.actor, (call.model, &denial), prompt);
                 return Err(denial);
@@ -160,11 +160,11 @@ impl Checkpoint {
             findings: call.found.findings(),
         };
         let event = Event::new(call.now, call.run, EventKind::ActionAdmitted, &data);
-        let prompt = call.prompt.cloned().into_iter().collect();
+        let prompt = call.prompt.into_iter().collect();
         let ticket = self.trace.record_with(event.about(action, Arc::clone(call.actor)), prompt);
-        for returned in call.returned {
-            let event = Event::new(call.now, call.run, EventKind::ToolReturned, returned);
-            let output = returned.output.cloned().into_iter().collect();
+        for mut returned in call.returned {
+            let output = returned.output.take().into_iter().collect();
+            let event = Event::new(call.now, call.run, EventKind::ToolReturned, &returned);
             self.trace.record_with(event.about(action, Arc::clone(call.actor)), output);
         }
         self.counts.admitted.fetch_add(1, Ordering::Relaxed);

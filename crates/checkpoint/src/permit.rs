@@ -49,7 +49,7 @@ pub struct ToolRequest {
 }
 
 /// The result of a tool, as seen in what the caller tells the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ToolReturn<'a> {
     /// The tool, where it can be told.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub struct ToolReturn<'a> {
     pub is_error: bool,
     /// What the tool gave, where payloads are kept.
     #[serde(skip)]
-    pub output: Option<&'a Payload>,
+    pub output: Option<Payload>,
 }
 
 /// What went through a websocket: bytes as they came, frames and all, since nobody looks into them.
@@ -170,7 +170,7 @@ impl Permit {
     }
 
     /// The action ended: its real cost takes the reservation's place, exactly once.
-    pub fn settle(mut self, outcome: &Outcome) {
+    pub fn settle(mut self, outcome: Outcome) {
         let Some(admission) = self.admission.take() else { return };
         let checkpoint = &self.checkpoint;
         let now = checkpoint.clock().now();
@@ -178,10 +178,11 @@ impl Permit {
             let tokens = outcome.usage.map_or(0, |usage| usage.total());
             checkpoint.ledger().settle(hold, Amount { usd: outcome.cost, tokens }, now);
         }
-        for tool in &outcome.tools {
-            let event = Event::new(now, admission.run, EventKind::ToolCalled, tool);
+        for mut tool in outcome.tools {
+            let arguments = tool.arguments.take().into_iter().collect();
+            let event = Event::new(now, admission.run, EventKind::ToolCalled, &tool);
             let event = event.about(admission.action, Arc::clone(&admission.actor));
-            checkpoint.trace().record_with(event, tool.arguments.iter().cloned().collect());
+            checkpoint.trace().record_with(event, arguments);
         }
         let elapsed = checkpoint.clock().monotonic().saturating_sub(admission.since);
         let data = record::Settled {
@@ -201,7 +202,7 @@ impl Permit {
         };
         let event = Event::new(now, admission.run, EventKind::ActionSettled, &data).charging(outcome.cost);
         let event = event.about(admission.action, admission.actor);
-        checkpoint.trace().record_with(event, outcome.payloads.clone());
+        checkpoint.trace().record_with(event, outcome.payloads);
         checkpoint.counts().settled.fetch_add(1, Ordering::Relaxed);
         checkpoint.counts().open.fetch_sub(1, Ordering::Relaxed);
     }

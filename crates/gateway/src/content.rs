@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use seawall_llm::transcript::{Channel, Taken, Transcript};
+use seawall_llm::transcript::{Channel, Part, Taken, Transcript};
 use seawall_trace::content::Payload;
 
 use crate::Gateway;
@@ -57,25 +57,22 @@ fn copy(field: &'static str, body: &[u8], place: &Range<usize>, room: &mut usize
     };
     let text = match (is_list, cut) {
         (false, _) => kept.into_owned(),
-        (true, 0) => format!("[{kept}]"),
-        (true, _) => format!("[{kept}"),
+        (true, 0) => ["[", &kept, "]"].concat(),
+        (true, _) => ["[", &kept].concat(),
     };
     let bytes = if cut == 0 { text.len() } else { whole.len().max(text.len() + 1) };
     Payload::json(field, text, u64::try_from(bytes).unwrap_or(u64::MAX))
 }
 
 /// What a model answered: its texts, in the order in which they began.
-pub(crate) fn answer(transcript: &Transcript) -> Vec<Payload> {
-    let parts = transcript.parts().iter();
-    parts
-        .map(|part| {
-            let Taken { text, bytes } = part.taken.clone();
-            Payload::text("answer", text, bytes).as_element(match part.channel {
-                Channel::Text => "text",
-                Channel::Reasoning => "reasoning",
-            })
+pub(crate) fn answer(transcript: Transcript) -> Vec<Payload> {
+    let payload = |Part { channel, taken: Taken { text, bytes }, .. }| {
+        Payload::text("answer", text, bytes).as_element(match channel {
+            Channel::Text => "text",
+            Channel::Reasoning => "reasoning",
         })
-        .collect()
+    };
+    transcript.into_parts().into_iter().map(payload).collect()
 }
 
 /// The arguments of a tool call.

@@ -302,8 +302,13 @@ impl Meter {
     }
 
     /// What is known of the answer so far; settling uses it.
-    pub(crate) fn saw(&mut self, answer: &Answer) {
-        self.answer.clone_from(answer);
+    pub(crate) fn saw(&mut self, answer: Answer) {
+        self.answer = answer;
+    }
+
+    /// What was seen of the answer.
+    pub(crate) fn answer(&self) -> &Answer {
+        &self.answer
     }
 
     /// Takes note of what was found in the answer, and of what was done about it.
@@ -374,8 +379,8 @@ impl Meter {
         self.gateway.rates().correct(&self.rates, self.usage.total());
         self.accepted().tell_cost(self.cost);
         let transcript = self.answer.transcript.take();
-        let payloads = transcript.as_deref().map(content::answer).unwrap_or_default();
-        permit.settle(&Outcome {
+        let tools = tool::asked_for(std::mem::take(&mut self.answer.tool_calls), transcript.as_deref());
+        permit.settle(Outcome {
             usage: (self.usage != Usage::default()).then_some(self.usage),
             cost: self.cost,
             status,
@@ -383,10 +388,10 @@ impl Meter {
             findings: std::mem::take(&mut self.findings),
             verdict: self.verdict,
             attempts: std::mem::take(&mut self.attempts),
-            tools: tool::asked_for(std::mem::take(&mut self.answer.tool_calls), transcript.as_deref()),
+            tools,
             cached: self.cached,
             websocket: self.passed,
-            payloads,
+            payloads: transcript.map(|transcript| content::answer(*transcript)).unwrap_or_default(),
             error: None,
         });
         self.observe_request(status, now);

@@ -142,7 +142,7 @@ impl Through {
         if answer.usage.is_none() {
             answer.output_bytes = answer.output_bytes.max(self.bytes);
         }
-        meter.saw(&answer);
+        meter.saw(answer);
         meter.finish(self.status, ending);
     }
 }

@@ -6,7 +6,6 @@ use seawall_llm::answer::ToolCall;
 use seawall_llm::request::{Request, ToolResult};
 use seawall_llm::transcript::Transcript;
 use seawall_trace::content::Payload;
-use smallvec::SmallVec;
 
 use crate::content;
 
@@ -30,12 +29,13 @@ pub(crate) fn asked_for(calls: Vec<ToolCall>, transcript: Option<&Transcript>) -
 }
 
 /// The results that a request brings to the model for the first time. `outputs` are what those tools gave, where that is kept.
-pub(crate) fn returned<'r>(request: &'r Request, outputs: &'r [Payload]) -> SmallVec<[ToolReturn<'r>; 4]> {
-    let results = request.new_results().iter().take(MAX_TOOLS).enumerate();
-    results.map(|(place, result)| as_returned(result, outputs.get(place))).collect()
+pub(crate) fn returned(request: &Request, outputs: Vec<Payload>) -> Vec<ToolReturn<'_>> {
+    let mut outputs = outputs.into_iter();
+    let results = request.new_results().iter().take(MAX_TOOLS);
+    results.map(|result| as_returned(result, outputs.next())).collect()
 }
 
-fn as_returned<'r>(result: &'r ToolResult, output: Option<&'r Payload>) -> ToolReturn<'r> {
+fn as_returned(result: &ToolResult, output: Option<Payload>) -> ToolReturn<'_> {
     ToolReturn {
         name: result.name.as_deref().map(beginning),
         call_id: result.call_id.as_deref().map(beginning),

@@ -93,6 +93,12 @@ impl Transcript {
         &self.parts
     }
 
+    /// The texts, to be kept.
+    #[must_use]
+    pub fn into_parts(self) -> Vec<Part> {
+        self.parts
+    }
+
     /// The arguments of the answer's `call`-th tool call, as JSON where the model wrote JSON.
     #[must_use]
     pub fn arguments(&self, call: usize) -> Option<&Taken> {

@@ -188,7 +188,7 @@ impl ToolPermit {
                 (Outcome { status: 504, ended: Some("timeout"), ..outcome }, Ok(Settled::default()))
             }
         };
-        self.permit.settle(&outcome);
+        self.permit.settle(outcome);
         result
     }
 

@@ -195,7 +195,7 @@ impl Answering<'_> {
             Ok(read) => read,
             Err(refusal) => return Err((None, settle_cut(meter, refusal))),
         };
-        meter.saw(&answer);
+        meter.saw(answer);
         let asker = self.asker(&meter);
         let (text, verdict) = match seen_of(&mut meter, text, judge.as_mut(), asker).await {
             Ok(seen) => seen,
@@ -205,10 +205,11 @@ impl Answering<'_> {
         let is_to_be_kept = !judge.is_some_and(|judge| judge.has_asked());
         if let (Some(content_type), Some(ticket)) = (kept_type(&parts), meter.take_ticket())
             && is_to_be_kept
-            && ticket.is_for(&answer)
+            && ticket.is_for(meter.answer())
         {
             let body = Bytes::copy_from_slice(&text);
-            ticket.keep(Kept { content_type, body, tools: answer.tool_calls });
+            let tools = meter.answer().tool_calls.clone();
+            ticket.keep(Kept { content_type, body, tools });
         }
         let mut headers = header::towards_client(parts.headers, false);
         header::put(&mut headers, header::COST, meter.cost_so_far(Ending::Complete).to_string());

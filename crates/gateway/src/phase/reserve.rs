@@ -178,7 +178,6 @@ fn admit(
     let Asked { gateway, snapshot, caller, payload } = asked;
     let now = gateway.clock().now();
     let told = content::Told::of(gateway, payload);
-    let returned = tool::returned(&payload.request, &told.outputs);
     let call = ModelCall {
         run: accepted.run,
         actor: &caller.actor,
@@ -192,10 +191,10 @@ fn admit(
         deadline: now.saturating_add(terms.total).saturating_add(snapshot.settings.hold_grace),
         policy: asked.policy(),
         found: terms.found,
-        returned: &returned,
-        prompt: told.prompt.as_ref(),
+        returned: tool::returned(&payload.request, told.outputs),
+        prompt: told.prompt,
     };
-    match gateway.checkpoint().admit(accepted.action, &call) {
+    match gateway.checkpoint().admit(accepted.action, call) {
         Ok(permit) => Ok((permit, rates)),
         Err(denial) => {
             gateway.rates().correct(&rates, 0);

@@ -94,6 +94,7 @@ impl<J: Judge> Core<J> {
         let at = self.position(&piece.channel, text.is_empty())?;
         let is_hidden = match at.and_then(|at| self.open.get_mut(at)) {
             Some(open) => {
+                screened.reserve(text.len());
                 let held_before = open.holding.is_some();
                 self.judge.push(&mut open.filter, text, &mut screened);
                 if is_last {
@@ -171,6 +172,7 @@ impl<J: Judge> Core<J> {
         screened.clear();
         let mut changed = false;
         if let Some(text) = value.read_into(&mut decoded).filter(|text| !text.is_empty()) {
+            screened.reserve(text.len());
             self.judge.whole(field, text, &mut screened);
             changed = screened != text;
         }
