@@ -21,7 +21,7 @@ use seawall_policy::{Judgement, Policy};
 use crate::{Denial, Permit, ToolReturn};
 
 /// A model call that is about to be made.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ModelCall<'a> {
     /// In which run.
     pub run: RunId,

@@ -49,7 +49,7 @@ pub struct ToolRequest {
 }
 
 /// The result of a tool, as seen in what the caller tells the model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct ToolReturn<'a> {
     /// The tool, where it can be told.
     #[serde(skip_serializing_if = "Option::is_none")]

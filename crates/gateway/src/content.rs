@@ -1,12 +1,13 @@
-//! Copies of what a call says, for the trace: what is new in its prompt, what tools gave, what the model answered.
+//! What a call says, for the trace: what is new in its prompt, what tools gave, what the model answered.
 //!
-//! A copy is all that happens here, and only where the trace keeps payloads; bounded, so that a large body costs no more than
-//! its beginning. Redacting and writing is the trace's own thread's.
+//! A request's is copied, an answer's was taken down as it was read; that is all that happens here, only where the trace keeps
+//! payloads, and bounded, so that a large body costs no more than its beginning. Redacting and writing is the trace's own
+//! thread's.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use seawall_llm::transcript::{Channel, Part, Taken, Transcript};
+use seawall_llm::transcript::{Channel, Part, Taken};
 use seawall_trace::content::Payload;
 
 use crate::Gateway;
@@ -65,17 +66,17 @@ fn copy(field: &'static str, body: &[u8], place: &Range<usize>, room: &mut usize
 }
 
 /// What a model answered: its texts, in the order in which they began.
-pub(crate) fn answer(transcript: Transcript) -> Vec<Payload> {
+pub(crate) fn answer(texts: Vec<Part>) -> Vec<Payload> {
     let payload = |Part { channel, taken: Taken { text, bytes }, .. }| {
         Payload::text("answer", text, bytes).as_element(match channel {
             Channel::Text => "text",
             Channel::Reasoning => "reasoning",
         })
     };
-    transcript.into_parts().into_iter().map(payload).collect()
+    texts.into_iter().map(payload).collect()
 }
 
-/// The arguments of a tool call.
-pub(crate) fn arguments(taken: &Taken) -> Payload {
-    Payload::json("arguments", taken.text.clone(), taken.bytes)
+/// The arguments of a tool call, where it has any.
+pub(crate) fn arguments(Taken { text, bytes }: Taken) -> Option<Payload> {
+    (bytes > 0).then(|| Payload::json("arguments", text, bytes))
 }

@@ -378,8 +378,8 @@ impl Meter {
         }
         self.gateway.rates().correct(&self.rates, self.usage.total());
         self.accepted().tell_cost(self.cost);
-        let transcript = self.answer.transcript.take();
-        let tools = tool::asked_for(std::mem::take(&mut self.answer.tool_calls), transcript.as_deref());
+        let taken = self.answer.transcript.take().map(|transcript| transcript.into_taken());
+        let (texts, arguments) = taken.unwrap_or_default();
         permit.settle(Outcome {
             usage: (self.usage != Usage::default()).then_some(self.usage),
             cost: self.cost,
@@ -388,10 +388,10 @@ impl Meter {
             findings: std::mem::take(&mut self.findings),
             verdict: self.verdict,
             attempts: std::mem::take(&mut self.attempts),
-            tools,
+            tools: tool::asked_for(std::mem::take(&mut self.answer.tool_calls), arguments),
             cached: self.cached,
             websocket: self.passed,
-            payloads: transcript.map(|transcript| content::answer(*transcript)).unwrap_or_default(),
+            payloads: content::answer(texts),
             error: None,
         });
         self.observe_request(status, now);

@@ -132,7 +132,7 @@ impl Pump {
                 if self.is_stopped
                     && let Some(mut meter) = self.meter.take()
                 {
-                    meter.saw(self.reader.answer().clone());
+                    meter.saw(self.reader.take_answer());
                     self.judged(&mut meter);
                     meter.finish(refusal.status().as_u16(), Ending::Cut);
                 }
@@ -375,7 +375,7 @@ impl Pump {
 
     fn settle(&mut self, ending: Ending) {
         if let Some(mut meter) = self.meter.take() {
-            meter.saw(self.reader.answer().clone());
+            meter.saw(self.reader.take_answer());
             self.judged(&mut meter);
             meter.finish(200, ending);
         }
@@ -476,7 +476,7 @@ impl Drop for Pump {
             let complete = self.reader.is_complete() && !self.left_early;
             let ending = if complete { Ending::Complete } else { Ending::Cancelled };
             if let Some(mut meter) = self.meter.take() {
-                meter.saw(self.reader.answer().clone());
+                meter.saw(self.reader.take_answer());
                 self.judged(&mut meter);
                 meter.finish(if ending == Ending::Complete { 200 } else { 499 }, ending);
             }

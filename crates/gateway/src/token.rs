@@ -62,7 +62,7 @@ struct InForce {
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// It can't be read.
-    #[error("auth.jwt.keys[{index}].public_key: {path}: {source}")]
+    #[error("auth.jwt.keys[{index}].public_key: {}: {source}", path.escape_debug())]
     File {
         /// Which key.
         index: usize,
@@ -72,7 +72,7 @@ pub enum TokensError {
         source: std::io::Error,
     },
     /// There is no usable key in it.
-    #[error("auth.jwt.keys[{index}].public_key: {path}: {source}")]
+    #[error("auth.jwt.keys[{index}].public_key: {}: {source}", path.escape_debug())]
     Key {
         /// Which key.
         index: usize,
@@ -83,7 +83,8 @@ pub enum TokensError {
     },
     /// The key in it is for another algorithm.
     #[error(
-        "auth.jwt.keys[{index}].public_key: {path}: the key is for {algorithm}; add it to auth.jwt.algorithms"
+        "auth.jwt.keys[{index}].public_key: {}: the key is for {algorithm}; add it to auth.jwt.algorithms",
+        path.escape_debug()
     )]
     Algorithm {
         /// Which key.

@@ -4,7 +4,7 @@
 use seawall_checkpoint::{ToolRequest, ToolReturn};
 use seawall_llm::answer::ToolCall;
 use seawall_llm::request::{Request, ToolResult};
-use seawall_llm::transcript::Transcript;
+use seawall_llm::transcript::Taken;
 use seawall_trace::content::Payload;
 
 use crate::content;
@@ -14,18 +14,19 @@ const MAX_NAME: usize = 256;
 /// The most tools of one call.
 pub(crate) const MAX_TOOLS: usize = 128;
 
-/// The tools that an answer asks for, with their arguments where its words were taken down.
-pub(crate) fn asked_for(calls: Vec<ToolCall>, transcript: Option<&Transcript>) -> Vec<ToolRequest> {
+/// The tools that an answer asks for, with the arguments of each where its words were taken down.
+pub(crate) fn asked_for(calls: Vec<ToolCall>, arguments: Vec<Taken>) -> Vec<ToolRequest> {
+    let mut arguments = arguments.into_iter();
     let bounded = |mut text: String| {
         text.truncate(text.floor_char_boundary(MAX_NAME));
         text
     };
-    let request = |(place, call): (usize, ToolCall)| ToolRequest {
+    let request = |call: ToolCall| ToolRequest {
         name: bounded(call.name),
         call_id: call.id.map(bounded),
-        arguments: transcript.and_then(|transcript| transcript.arguments(place)).map(content::arguments),
+        arguments: arguments.next().and_then(content::arguments),
     };
-    calls.into_iter().take(MAX_TOOLS).enumerate().map(request).collect()
+    calls.into_iter().take(MAX_TOOLS).map(request).collect()
 }
 
 /// The results that a request brings to the model for the first time. `outputs` are what those tools gave, where that is kept.

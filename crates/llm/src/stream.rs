@@ -170,6 +170,12 @@ impl StreamReader {
         &self.progress.answer
     }
 
+    /// What the answer says, for whoever reads no further: nothing of it is left here.
+    #[must_use]
+    pub fn take_answer(&mut self) -> Answer {
+        std::mem::take(&mut self.progress.answer)
+    }
+
     /// The answer is whole, or ended in an error that the client has seen. By wire format: `[DONE]` or a finish reason
     /// on every choice (some servers send no `[DONE]`); `message_stop`; `response.completed`, `failed` or
     /// `incomplete`; a `finishReason` of every candidate. Usage may still follow. Other formats have no end, so they are

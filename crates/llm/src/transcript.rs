@@ -93,10 +93,10 @@ impl Transcript {
         &self.parts
     }
 
-    /// The texts, to be kept.
+    /// All of it, to be kept: the texts, and each tool call's arguments, empty where it has none.
     #[must_use]
-    pub fn into_parts(self) -> Vec<Part> {
-        self.parts
+    pub fn into_taken(self) -> (Vec<Part>, Vec<Taken>) {
+        (self.parts, self.arguments)
     }
 
     /// The arguments of the answer's `call`-th tool call, as JSON where the model wrote JSON.
