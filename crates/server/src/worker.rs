@@ -49,7 +49,10 @@ impl Worker {
                 let service =
                     Service { routes: api::routes(&app), app, worker: index, busy_poll: busy_poll.clone() };
                 // It ends with the runtime, and has nothing that it could leave undone.
-                let _polling = busy_poll.map(|busy_poll| runtime.spawn(busy_poll.run()));
+                let _polling = busy_poll.map(|busy_poll| {
+                    let _inside = runtime.enter();
+                    Group::new().spawn("busy poll", busy_poll.run())
+                });
                 runtime.block_on(run(receiver, service, counted));
                 // A disk that hangs must not keep the process from ending.
                 runtime.shutdown_timeout(LAST_WORK);
