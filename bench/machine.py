@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+# What decides what is built, from the root of the checkout.
+DECIDE = [":/" + part for part in ("crates", "profile", "scripts/release.sh", ".cargo", "Cargo.toml", "Cargo.lock")]
 
 
 def facts() -> dict[str, object]:
@@ -24,7 +26,7 @@ def facts() -> dict[str, object]:
 
 def commit() -> dict[str, object]:
     """Of which source the figures are, and whether there were changes that are in no commit."""
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "crates", "profile", "Cargo.toml", "Cargo.lock")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *DECIDE)
     return {"id": _git("rev-parse", "HEAD"), "changed": bool(changed)}
 
 

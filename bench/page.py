@@ -31,6 +31,6 @@ def conditions(results: dict[str, Any]) -> str:
     facts, commit = results["machine"], results["commit"]
     return (
         f"{results['at']}, commit {commit['id'][:12]}{' with changes' if commit['changed'] else ''}. {facts['processors']} processors "
-        f"({facts['processor']}), {facts['system']}, Linux {facts['kernel']}; {results['rounds_each']} rounds; others used "
+        f"({facts['processor']}), {facts['system']}, Linux {facts['kernel']}; medians of {results['rounds_each']} rounds; others used "
         f"{results['others_busy']:.0%} of the processors before them."
     )

@@ -77,7 +77,7 @@ def play_formats(server: Seawall) -> None:
 
 
 def play_commands(server: Seawall) -> None:
-    """The commands of a day, on what the server left behind."""
+    """The commands of a day, beside the server."""
     for command in (("trace", "list"), ("trace", "verify"), ("budget", "show"), ("keys", "list")):
         server.command(*command)
 

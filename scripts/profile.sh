@@ -4,9 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# They would go before the flags that count.
-unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
-
 built=$PWD/target/profile
 raw=$built/raw
 host=$(rustc -vV | sed -n 's/^host: //p')
@@ -15,8 +12,12 @@ merge=$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata
 if [[ ! -x $merge ]]; then
     rustup component add llvm-tools || { echo "profile: needs the compiler's llvm-profdata (rustup component add llvm-tools)" >&2; exit 2; }
 fi
-cargo build --release --locked --bin seawall --target-dir "$built" --config "build.rustflags=['-C', 'profile-generate=$raw']"
-cargo build --release --locked -p seawall-bench
+# This variable ranks above all others of cargo's flags, so that it is an instrumented build whatever the caller has.
+CARGO_ENCODED_RUSTFLAGS="-Cprofile-generate=$raw" cargo build --release --locked --bin seawall --target-dir "$built"
+rm -rf "$raw"
+"$built/release/seawall" --version
+compgen -G "$raw/*.profraw" >/dev/null || { echo "profile: the build counts nothing" >&2; exit 2; }
+env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo build --release --locked -p seawall-bench --bin load --bin upstream
 # The compiler's own helpers are instrumented too, and have left what they saw.
 rm -rf "$raw"
 python3 bench/train.py "$built/release/seawall"

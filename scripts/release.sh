@@ -4,12 +4,21 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-flags=()
+cargo=${CARGO:-cargo}
+
+# Cargo may be told to take another compiler than the one that is asked (`cargo +nightly`), and is of the same release as it.
+is_the_one_that_counted() {
+    [[ "$(${RUSTC:-rustc} -vV)" == "$(cat profile/rustc.txt)" ]] &&
+        [[ "$($cargo -V | cut -d' ' -f2)" == "$(sed -n 's/^release: //p' profile/rustc.txt)" ]]
+}
+
 if [[ -n "${RUSTFLAGS:-}${CARGO_ENCODED_RUSTFLAGS:-}" ]]; then
-    echo "release: built with your RUSTFLAGS, without the profile of hot paths" >&2
-elif [[ "$(rustc -vV)" != "$(cat profile/rustc.txt)" ]]; then
-    echo "release: built without the profile of hot paths, which is of another compiler; make profile takes it anew" >&2
+    echo "release: building with your RUSTFLAGS, so without the profile of hot paths (a little slower)" >&2
+elif ! is_the_one_that_counted; then
+    echo "release: building without the profile of hot paths, which is of another compiler (a little slower)" >&2
 else
-    flags=(--config "build.rustflags=['-C', 'profile-use=$PWD/profile/seawall.profdata', '-C', 'llvm-args=-no-pgo-warn-mismatch']")
+    # This variable ranks above all of cargo's files and its other variables, so none of them takes the profile away unseen.
+    export CARGO_ENCODED_RUSTFLAGS="-Cprofile-use=$PWD/profile/seawall.profdata"$'\x1f'"-Cllvm-args=-no-pgo-warn-mismatch"
 fi
-exec ${CARGO:-cargo} build --release --locked --bin seawall "${flags[@]}"
+# Not quoted: it may be more than one word.
+exec $cargo build --release --locked --bin seawall

@@ -6,8 +6,7 @@ use seawall_detect::{Kind, PiiKind, PiiKinds, Selection, TextDetector};
 
 use crate::samples::{drawn, jwt, near_misses, pem, positives};
 
-/// Cases of the property, each with four selections and two splits; and of its long form, which is for changes of the
-/// redactor or of a validator: `cargo nextest run -p seawall-detect --run-ignored only`.
+/// Cases of the property, each with four selections and two splits.
 const CASES: u32 = 10_000;
 
 /// The redactor's output for a text that comes in these pieces; checks after each piece that nothing left too early.

@@ -12,4 +12,6 @@ mod fuzz_lock;
 #[cfg(test)]
 mod house_rules;
 #[cfg(test)]
+mod release;
+#[cfg(test)]
 mod workspace;
