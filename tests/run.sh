@@ -16,8 +16,8 @@ with_pytest() { # ENVIRONMENT TESTS…
     (cd "$here" && "$tools/$1/bin/python" -m pytest -q -ra "${@:2}")
 }
 
-with_node() { # NODE
-    (cd "$here" && "$1" --test --test-reporter=spec --test-timeout=60000 node/*.test.mjs)
+with_node() { # NODE MAJORS
+    (cd "$here" && CLIENT_MAJORS=$2 "$1" --test --test-reporter=spec --test-timeout=60000 node/*.test.mjs)
 }
 
 # The detectors behind a line protocol; unless $SEAWALL_JUDGE names one.
@@ -39,8 +39,8 @@ run_part() {
         sdk) with_pytest venv sdk --ignore=sdk/test_litellm.py --ignore=sdk/test_comply.py ;;
         litellm) with_pytest venv-litellm sdk/test_litellm.py sdk/test_openai_{chat,endpoints,responses}.py ;;
         comply) with_pytest venv sdk/test_comply.py ;;
-        node) with_node node ;;
-        node24) with_node "$tools/node24/bin/node" ;;
+        node) with_node node older ;;
+        node24) with_node "$tools/node24/bin/node" newer ;;
         model) with_pytest venv model ;;
         guard) install_guard guard && with_pytest guard guard ;;
         crewai) install_guard crewai && with_pytest crewai crewai ;;

@@ -1,4 +1,7 @@
-"""Real coding agents, unmodified, at work through the gateway: each writes a file with a tool call of the model."""
+"""Real coding agents, unmodified, at work through the gateway: each writes a file with a tool call of the model.
+
+They and the servers have a network with nothing but loopback: an agent that needs anybody but the gateway fails.
+"""
 
 import json
 import shutil
@@ -11,6 +14,7 @@ import pytest
 
 from harness import prompts
 from harness.gateway import Gateway
+from harness.network import keep_loopback_only
 from harness.places import TOOLS, clean_environment
 from harness.simulator import Simulator
 
@@ -47,6 +51,12 @@ class Workplace:
         """What the agent wrote."""
         file = self.repository / "out.txt"
         return file.read_text() if file.exists() else None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loopback_only() -> None:
+    """Before the servers, which must be in the same network. Where there can be none of our own, no agent runs."""
+    keep_loopback_only()
 
 
 @pytest.fixture
@@ -111,6 +121,12 @@ AGENTS = {
     "pi": (run_pi, prompts.tool_call("bash", {"command": WRITE})),
 }
 every_agent = pytest.mark.parametrize("agent", AGENTS)
+
+
+def test_an_agent_has_no_way_but_loopback(workplace: Workplace) -> None:
+    ways = workplace.run("cat", "/proc/net/route").stdout.splitlines()[1:]
+    ways_v6 = workplace.run("cat", "/proc/net/ipv6_route").stdout.splitlines()
+    assert {way.split()[0] for way in ways} | {way.split()[-1] for way in ways_v6} <= {"lo"}
 
 
 @every_agent

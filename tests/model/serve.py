@@ -23,6 +23,8 @@ def main() -> None:
     parameters.n_parallel = 2
     parameters.cpuparams.n_threads = 2
     parameters.use_jinja = True
+    parameters.chat_template = Path(__file__).with_name("chat.jinja").read_text()
+    parameters.endpoint_metrics = True
     parameters.offline = True
     server = xllamacpp.Server(parameters)
     print(f"ready listen={server.listening_address}", flush=True)

@@ -4,7 +4,10 @@ Nothing is asserted about what it says, and few tokens are asked for: it runs on
 """
 
 import json
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -12,14 +15,17 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
-from harness.gateway import Gateway, assert_told, gating
+from harness.gateway import Call, Gateway, assert_told, gating
 from harness.places import TOOLS
 from harness.process import running
+from harness.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
 MODEL = "smollm2"
 FEW = 24
+LONG = 1000
+"""Many times what the model says before it hears that nobody listens."""
 QUESTION = [{"role": "user", "content": "Tell me about the sea."}]
 SCHEMA = {
     "type": "object",
@@ -29,20 +35,50 @@ SCHEMA = {
 }
 
 
+@dataclass(frozen=True)
+class Model:
+    url: str
+
+    def steps(self) -> int:
+        """How often it has computed a next token in all its life, once it computes nothing any more."""
+
+        def at_rest() -> dict[str, str] | None:
+            counters = self._counters()
+            return counters if counters["llamacpp:requests_processing"] == "0" else None
+
+        # Long enough for an answer of LONG tokens: what was computed is judged by its number, not by the clock.
+        return int(until("the model is at rest", at_rest, 150)["llamacpp:n_decode_total"])
+
+    @contextmanager
+    def cutting_short(self) -> Iterator[None]:
+        """In this block an answer of LONG tokens is begun, and the model itself must stop well before its end."""
+        before = self.steps()
+        yield
+        assert 0 < self.steps() - before < LONG // 2
+
+    def _counters(self) -> dict[str, str]:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        return dict(line.split(" ", 1) for line in lines if not line.startswith("#") and line)
+
+
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    server = [str(TOOLS / "model/bin/python"), str(Path(__file__).with_name("serve.py"))]
+    with running(server, folder=tmp_path_factory.mktemp("model"), log="model.log", ready="ready ") as facts:
+        yield Model(facts["listen"])
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Iterator[Gateway]:
     """A gateway in front of the model, which is said not to reason out of sight: what a stream that is left has cost is
     then what was seen of it, however long the machine took."""
-    folder = tmp_path_factory.mktemp("model")
+    folder = tmp_path_factory.mktemp("gateway")
     prices = {"models": {MODEL: {"in": 0.1, "out": 0.2, "reasons": False}}}
     (folder / "prices.json").write_text(json.dumps(prices))
     config = folder / "seawall.json"
     config.write_text(json.dumps({"prices": {"file": str(folder / "prices.json")}}))
-    server = [str(TOOLS / "model/bin/python"), str(Path(__file__).with_name("serve.py"))]
-    with (
-        running(server, folder=folder, log="model.log", ready="ready ") as facts,
-        gating(folder, facts["listen"], "--config", str(config)) as gateway,
-    ):
+    with gating(folder, model.url, "--config", str(config)) as gateway:
         yield gateway
         assert json.loads(gateway.seawall("trace", "verify", gateway.run))["ok"] is True
 
@@ -109,23 +145,21 @@ def test_a_structured_answer_keeps_to_its_schema(openai: OpenAI) -> None:
         seed=1,
         response_format={"type": "json_schema", "json_schema": {"name": "colour", "schema": SCHEMA, "strict": True}},
     )
-    said = json.loads(answer.choices[0].message.content)
-    assert said["colour"] in {"red", "green", "blue"}
-    assert isinstance(said["certain"], bool)
+    assert_fits(json.loads(answer.choices[0].message.content))
 
 
-def test_a_cancelled_generation_is_settled_from_what_was_seen(openai: OpenAI, gateway: Gateway) -> None:
+def test_a_cancelled_generation_stops_at_the_model_and_is_settled_from_what_was_seen(
+    openai: OpenAI, gateway: Gateway, model: Model
+) -> None:
     record = gateway.from_now()
-    with openai.chat.completions.create(
-        model=MODEL, messages=QUESTION, max_tokens=400, stream=True, extra_body={"ignore_eos": True}
-    ) as stream:
+    with (
+        model.cutting_short(),
+        openai.chat.completions.create(
+            model=MODEL, messages=QUESTION, max_tokens=LONG, stream=True, extra_body={"ignore_eos": True}
+        ) as stream,
+    ):
         list(islice(stream, 4))
-    call = record.one()
-    assert call.ended["ended"] == "cancelled"
-    assert call.is_estimated
-    assert 0 < call.tokens[1] < 400
-    # The model must be free again: the next short answer does not wait for the rest of the long one.
-    assert openai.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=2).usage.completion_tokens <= 2
+    assert_cancelled(record.one())
 
 
 def test_a_response_is_metered_as_the_model_counted(openai: OpenAI, gateway: Gateway) -> None:
@@ -155,12 +189,53 @@ def test_a_streamed_message_is_settled_exactly(anthropic: Anthropic, gateway: Ga
     assert not call.is_estimated
 
 
-def test_a_cancelled_message_is_settled_from_what_was_seen(anthropic: Anthropic, gateway: Gateway) -> None:
+def test_a_forced_tool_is_called_in_the_shape_of_its_schema(anthropic: Anthropic, gateway: Gateway) -> None:
+    # Its other way to structure, `output_config`, is of no use here: the model's server drops that member unread.
     record = gateway.from_now()
-    with anthropic.messages.stream(
-        model=MODEL, max_tokens=400, messages=QUESTION, extra_body={"ignore_eos": True}
-    ) as stream:
-        list(islice(stream.text_stream, 3))
-    call = record.one()
+    message = anthropic.messages.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Which colour has the sky?"}],
+        max_tokens=256,
+        tools=[{"name": "answer", "description": "Says which colour.", "input_schema": SCHEMA}],
+        tool_choice={"type": "tool", "name": "answer"},
+        extra_body={"temperature": 0},
+    )
+    assert message.stop_reason == "tool_use"
+    (wanted,) = message.content
+    assert (wanted.type, wanted.name) == ("tool_use", "answer")
+    assert_fits(wanted.input)
+    assert record.one().tokens[1] == message.usage.output_tokens
+
+
+def test_a_cancelled_message_stops_at_the_model_and_is_settled_from_what_was_seen(
+    anthropic: Anthropic, gateway: Gateway, model: Model
+) -> None:
+    record = gateway.from_now()
+    # Here the model's server takes no `ignore_eos`: a tool with many words to give is what keeps the model from ending.
+    words = {"type": "array", "items": {"const": "word"}, "minItems": LONG // 4}
+    many = {"type": "object", "properties": {"words": words}, "required": ["words"], "additionalProperties": False}
+    with (
+        model.cutting_short(),
+        anthropic.messages.stream(
+            model=MODEL,
+            max_tokens=LONG,
+            messages=QUESTION,
+            tools=[{"name": "write", "description": "Writes words.", "input_schema": many}],
+            tool_choice={"type": "tool", "name": "write"},
+        ) as stream,
+    ):
+        list(islice((event for event in stream if event.type == "input_json"), 4))
+    assert_cancelled(record.one())
+
+
+def assert_fits(said: dict) -> None:
+    """It keeps to the schema."""
+    assert said.keys() == {"colour", "certain"}
+    assert said["colour"] in {"red", "green", "blue"}
+    assert isinstance(said["certain"], bool)
+
+
+def assert_cancelled(call: Call) -> None:
+    assert call.ended["ended"] == "cancelled"
     assert call.is_estimated
-    assert 0 < call.tokens[1] < 400
+    assert 0 < call.tokens[1] < LONG // 2

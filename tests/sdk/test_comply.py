@@ -28,8 +28,14 @@ def verdicts(wire: str, url: str, home: Path) -> dict[str, dict]:
     return {result["id"]: result for result in json.loads(done.stdout)["results"]}
 
 
-def failures(results: dict[str, dict]) -> dict[str, list[str]]:
-    return {name: result["errors"] for name, result in results.items() if result["status"] == "failed"}
+def worse(direct: dict[str, dict], gated: dict[str, dict]) -> dict[str, dict]:
+    """What ended worse through the gateway than directly."""
+    order = ["failed", "skipped", "passed"]
+    return {
+        name: result
+        for name, result in gated.items()
+        if order.index(result["status"]) < order.index(direct[name]["status"])
+    }
 
 
 def counts(results: dict[str, dict]) -> str:
@@ -38,18 +44,18 @@ def counts(results: dict[str, dict]) -> str:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("wire", ["openai-chat", "open-responses", "anthropic"])
-def test_nothing_fails_through_the_gateway_that_does_not_fail_directly(
-    gateway: Gateway, tmp_path: Path, capsys: pytest.CaptureFixture[str], wire: str
+@pytest.mark.parametrize(("wire", "passing"), [("openai-chat", 8), ("open-responses", 12), ("anthropic", 8)])
+def test_no_check_ends_worse_through_the_gateway_than_directly(
+    gateway: Gateway, tmp_path: Path, capsys: pytest.CaptureFixture[str], wire: str, passing: int
 ) -> None:
     with simulating(tmp_path / "direct") as upstream:  # Not the gateway's, whose counters are compared with its books.
         direct = verdicts(wire, upstream.url, tmp_path)
     gated = verdicts(wire, gateway.url, tmp_path)
     with capsys.disabled():
         print(f"\nllm-comply {wire}: direct {counts(direct)}; through the gateway {counts(gated)}")
-        for name, errors in failures(direct).items():
-            print(f"  direct {name}: {errors}")
-    assert len(direct) == len(gated) >= 9
-    assert [result["status"] for result in gated.values()].count("passed") > 0
-    only_gated = {name: errors for name, errors in failures(gated).items() if name not in failures(direct)}
-    assert only_gated == {}
+        for name, result in direct.items():
+            if result["status"] == "failed":
+                print(f"  direct {name}: {result['errors']}")
+    assert gated.keys() == direct.keys()
+    assert worse(direct, gated) == {}
+    assert [result["status"] for result in gated.values()].count("passed") >= passing

@@ -34,6 +34,9 @@ def connect(gateway: Gateway, **options: object) -> ChatOpenAI:
     return ChatOpenAI(**(settings | options))
 
 
+every_endpoint = pytest.mark.parametrize("use_responses_api", [False, True], ids=["chat", "responses"])
+
+
 @pytest.fixture(scope="module")
 def model(gateway: Gateway) -> ChatOpenAI:
     return connect(gateway, include_response_headers=True)
@@ -58,7 +61,7 @@ def test_a_stream_is_settled_exactly(model: ChatOpenAI, gateway: Gateway) -> Non
     assert record.one().tokens == (usage["input_tokens"], usage["output_tokens"])
 
 
-@pytest.mark.parametrize("use_responses_api", [False, True])
+@every_endpoint
 def test_a_tool_is_called_and_its_result_answered(gateway: Gateway, use_responses_api: bool) -> None:
     record = gateway.from_now()
     model = connect(gateway, use_responses_api=use_responses_api).bind_tools([get_weather])
@@ -111,19 +114,25 @@ def test_a_spent_budget_is_refused(poor_gateway: Gateway) -> None:
     assert raised.value.body["seawall"]["code"] == "BUDGET_EXCEEDED"
 
 
-def test_a_client_that_gives_up_waiting_is_settled(gateway: Gateway) -> None:
+@every_endpoint
+def test_a_client_that_gives_up_waiting_is_settled(gateway: Gateway, use_responses_api: bool) -> None:
     record = gateway.from_now()
     with pytest.raises(openai.APITimeoutError):
-        connect(gateway, timeout=0.5).invoke(prompts.HANG)
+        connect(gateway, timeout=0.5, use_responses_api=use_responses_api).invoke(prompts.HANG)
     assert record.one().is_estimated
 
 
-def test_a_cancelled_stream_is_cut_upstream_and_settled_from_what_was_seen(gateway: Gateway, sim: Simulator) -> None:
+@every_endpoint
+def test_a_cancelled_stream_is_cut_upstream_and_settled_from_what_was_seen(
+    gateway: Gateway, sim: Simulator, use_responses_api: bool
+) -> None:
     record, cancelled = gateway.from_now(), sim.stats()["cancelled"]
 
     async def read_a_little() -> None:
-        stream = connect(gateway).astream(prompts.LONG)
-        await anext(stream)
+        stream = connect(gateway, use_responses_api=use_responses_api).astream(prompts.LONG)
+        async for chunk in stream:
+            if chunk.text:
+                break
         await stream.aclose()
 
     asyncio.run(read_a_little())

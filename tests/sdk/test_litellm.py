@@ -125,17 +125,21 @@ def test_a_client_that_gives_up_waiting_is_settled(gateway: Gateway, wire: str) 
     assert record.one().is_estimated
 
 
-def test_a_cancelled_stream_is_cut_upstream_and_settled_from_what_was_seen(gateway: Gateway, sim: Simulator) -> None:
+@every_format
+def test_a_cancelled_stream_is_cut_upstream_and_settled_from_what_was_seen(
+    gateway: Gateway, sim: Simulator, wire: str
+) -> None:
     record, cancelled = gateway.from_now(), sim.stats()["cancelled"]
 
     async def read_until_cancelled() -> None:
         seen = asyncio.Event()
 
         async def read() -> None:
-            async for _ in await litellm.acompletion(
-                **settings(gateway, "openai"), messages=ask(prompts.LONG), stream=True
+            async for chunk in await litellm.acompletion(
+                **settings(gateway, wire), messages=ask(prompts.LONG), stream=True
             ):
-                seen.set()
+                if chunk.choices[0].delta.content:
+                    seen.set()
 
         reading = asyncio.create_task(read())
         await asyncio.wait([reading, asyncio.create_task(seen.wait())], return_when=asyncio.FIRST_COMPLETED)
