@@ -4,6 +4,8 @@ mod agents;
 mod approvals;
 mod otlp;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

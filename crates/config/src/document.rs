@@ -107,6 +107,24 @@ impl Document {
         &self.empty
     }
 
+    /// A text that quotes values of this document, without those that came by reference.
+    #[must_use]
+    pub fn keep_back(&self, text: String) -> String {
+        self.root.keep_back(text)
+    }
+
+    /// Where the value of a key (with dots and indices) was written, if it was.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        let steps = key.split(['.', '[']).map(|step| step.strip_suffix(']').unwrap_or(step));
+        let found = steps.into_iter().try_fold(&self.root, |node, step| match &node.content {
+            Content::Table(table) => table.get(step),
+            Content::List(items) => items.get(step.parse::<usize>().ok()?),
+            _ => None,
+        });
+        found.map(|node| &*node.origin)
+    }
+
     fn resolved(mut root: Node, files: Vec<PathBuf>, environment: &Environment) -> Self {
         let mut unresolved = Vec::new();
         reference::resolve(&mut root, "", environment, &mut unresolved);

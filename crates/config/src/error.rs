@@ -59,11 +59,12 @@ impl fmt::Display for ConfigError {
             Origin::Default => f.write_str("configuration: ")?,
             Origin::File(_) | Origin::Env(_) | Origin::Flag => write!(f, "{}: ", self.origin)?,
         }
+        // Faults of others, which are made elsewhere, may quote anything too.
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", shown(&self.key))?;
         }
-        f.write_str(&self.message)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+        f.write_str(&shown(&self.message))?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {}", shown(hint)))
     }
 }
 

@@ -194,6 +194,22 @@ impl Node {
         Ok(Some(Self::from_value(&value, &self.origin, self.spelling)))
     }
 
+    /// A text that quotes values from here, without those that came by reference.
+    pub(crate) fn keep_back(&self, text: String) -> String {
+        match &self.content {
+            Content::Text(value) if self.spelling == Spelling::Reference && !value.is_empty() => {
+                text.replace(&format!("{value:?}"), &format!("{HIDDEN:?}"))
+            }
+            Content::List(items) => items.iter().fold(text, |text, item| item.keep_back(text)),
+            Content::Table(table) => table.values().fold(text, |text, value| value.keep_back(text)),
+            Content::Null
+            | Content::Unresolved
+            | Content::Boolean(_)
+            | Content::Number(_)
+            | Content::Text(_) => text,
+        }
+    }
+
     /// A text that was written where this was.
     pub(crate) fn part(&self, text: &str) -> Self {
         Self::new(&self.origin, self.spelling, Content::Text(text.to_owned()))

@@ -9,8 +9,10 @@ use super::error::{ConfigError, Errors};
 use super::node::Origin;
 use super::reader::{Mode, Reader};
 
-/// The message of a key that nobody asked for, by which hints are found.
+/// The message of a key that nobody asked for.
 pub(crate) const UNKNOWN_KEY: &str = "unknown key";
+/// How its hint begins where none of its neighbours looks like it.
+pub(crate) const KNOWN_HERE: &str = "known here: ";
 
 /// One effective value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,9 +90,13 @@ fn describe<T>(read: impl FnOnce(&mut Reader<'_>) -> T) -> Vec<Field> {
 fn suggest_elsewhere(errors: &mut [ConfigError], fields: &[Field]) {
     let mut known = Vec::new();
     declaration::list(fields, "", &mut known);
-    for error in errors.iter_mut().filter(|error| error.message == UNKNOWN_KEY && error.hint.is_none()) {
+    let is_far = |error: &&mut ConfigError| {
+        error.message == UNKNOWN_KEY && error.hint.as_ref().is_some_and(|hint| hint.starts_with(KNOWN_HERE))
+    };
+    for error in errors.iter_mut().filter(is_far) {
         let name = error.key.rsplit('.').next().unwrap_or(&error.key);
-        let elsewhere = known.iter().find(|known| known.key.rsplit('.').next() == Some(name));
-        error.hint = elsewhere.map(|known| format!("did you mean {}?", known.key));
+        if let Some(known) = known.iter().find(|known| known.key.rsplit('.').next() == Some(name)) {
+            error.hint = Some(format!("did you mean {}?", known.key));
+        }
     }
 }

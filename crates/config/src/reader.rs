@@ -15,7 +15,7 @@ use super::error::ConfigError;
 use super::hint;
 use super::kind::{Fault, Kind};
 use super::node::{Content, Node, Origin};
-use super::outcome::Entry;
+use super::outcome::{Entry, KNOWN_HERE, UNKNOWN_KEY};
 use seawall_types::mask;
 
 /// Why the reading code runs.
@@ -155,6 +155,10 @@ impl<'d> Reader<'d> {
     /// means none; an empty `key` means this table. Ignored while describing.
     pub fn error(&mut self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
         let origin = self.child(key).or(self.table).map_or(Origin::Default, |node| (*node.origin).clone());
+        let mut message = message.into();
+        if let Some(table) = self.table {
+            message = table.keep_back(message);
+        }
         self.record(origin, key, &Fault::new(message, hint));
     }
 
@@ -206,10 +210,12 @@ impl<'d> Reader<'d> {
         let Some(Content::Table(table)) = self.table.map(|node| &node.content) else { return };
         for (key, node) in table {
             if self.fields.iter().all(|field| field.key != *key) {
-                let known = hint::nearest(key, self.fields.iter().map(|field| field.key.as_str()));
-                let hint =
-                    known.map(|known| format!("did you mean {}?", self.path_of(known))).unwrap_or_default();
-                self.record((*node.origin).clone(), key, &Fault::new(super::outcome::UNKNOWN_KEY, hint));
+                let known = || self.fields.iter().map(|field| field.key.as_str());
+                let hint = match hint::nearest(key, known()) {
+                    Some(known) => format!("did you mean {}?", self.path_of(known)),
+                    None => format!("{KNOWN_HERE}{}", known().collect::<Vec<_>>().join(", ")),
+                };
+                self.record((*node.origin).clone(), key, &Fault::new(UNKNOWN_KEY, hint));
             }
         }
     }

@@ -62,9 +62,11 @@ fn connect(route: &RouteSettings, upstreams: &[Arc<Upstream>]) -> anyhow::Result
 pub(crate) fn prices(settings: &Settings) -> Result<Prices, String> {
     let mut prices = Prices::embedded().map_err(|error| error.to_string())?;
     if let Some(file) = &settings.price_file {
+        // In an error it stays on one line.
+        let name = file.escape_debug().to_string();
         let text = std::fs::read_to_string(file)
-            .map_err(|error| format!("prices.file: {file} can't be read: {error}; check the path"))?;
-        prices.overlay(Prices::parse(&text, file).map_err(|error| format!("prices.file: {error}"))?);
+            .map_err(|error| format!("prices.file: {name} can't be read: {error}; check the path"))?;
+        prices.overlay(Prices::parse(&text, &name).map_err(|error| format!("prices.file: {error}"))?);
     }
     Ok(prices)
 }

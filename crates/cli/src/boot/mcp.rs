@@ -102,6 +102,8 @@ fn launch(
 /// Where a folder really is.
 fn real(name: &str, folder: &Path) -> Result<PathBuf, String> {
     folder.canonicalize().map_err(|error| {
-        format!("mcp.servers.{name}.sandbox: {} can't be used: {error}; make the folder", folder.display())
+        let folder = folder.display().to_string();
+        let folder = folder.escape_debug();
+        format!("mcp.servers.{name}.sandbox: {folder} can't be used: {error}; make the folder")
     })
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use seawall_config::{Document, Environment, Errors};
+use seawall_config::{Document, Environment, Errors, Origin};
 use seawall_gateway::{AuthMode, Tokens, TokensError};
 use seawall_llm::price::Prices;
 use seawall_mcp::ServerPlan;
@@ -13,7 +13,7 @@ use seawall_server::Server;
 use seawall_store::Keys;
 use seawall_store_sqlite::SqliteStore;
 use seawall_trace::OnUnavailable;
-use seawall_types::{Mode, Usd};
+use seawall_types::{Mode, Usd, mask};
 use serde_json::Value;
 
 use super::{directory, mcp};
@@ -65,12 +65,12 @@ impl Request {
         let mut files: Vec<PathBuf> = document.files().to_vec();
         files.extend(gateway.price_file.as_ref().map(PathBuf::from));
         let policy::Named { policy, files: policy_files } = policy::configured(gateway, &self.environment);
-        let policy = faults.keep(policy.map_err(|errors| policy::faults(&errors)));
-        let prices = faults.keep(directory::prices(gateway));
-        let tokens = faults.keep(tokens(gateway, &mut files));
-        let mcp = faults.keep(mcp::plans(&settings, &self.environment, &mut files));
+        let policy = faults.keep_of(&document, policy.map_err(|errors| policy::faults(&errors)));
+        let prices = faults.keep_of(&document, directory::prices(gateway));
+        let tokens = faults.keep_of(&document, tokens(gateway, &mut files));
+        let mcp = faults.keep_of(&document, mcp::plans(&settings, &self.environment, &mut files));
         if self.listens {
-            faults.keep(self.check_listening(&settings));
+            faults.keep_of(&document, self.check_listening(&settings));
         }
         let (Some(policy), Some(prices), Some(tokens), Some(mcp)) = (policy, prices, tokens, mcp) else {
             return Err(faults.into());
@@ -87,7 +87,9 @@ impl Request {
             settings::attempt(&settings::sources(&self.global, &self.environment, flags.to_vec()))
         };
         let read = attempt(&flags)?;
-        if !read.1.gateway.upstreams.is_empty() {
+        // Upstreams that can't be read are a fault to tell, not none at all.
+        let are_faulty = |errors: &Errors| errors.0.iter().any(|error| error.key.starts_with("upstreams"));
+        if !read.1.gateway.upstreams.is_empty() || read.2.as_ref().is_err_and(are_faulty) {
             return Ok(read);
         }
         flags.push(("upstreams".to_owned(), settings::default_upstreams(&self.environment)));
@@ -120,7 +122,23 @@ struct Faults(Vec<String>);
 impl Faults {
     /// The value, or nothing when there is a fault to remember instead.
     fn keep<T>(&mut self, found: Result<T, impl ToString>) -> Option<T> {
-        found.map_err(|fault| self.0.push(fault.to_string())).ok()
+        found.map_err(|fault| self.0.push(mask(&fault.to_string()).into_owned())).ok()
+    }
+
+    /// The same for what is wrong with keys of a document, one a line: each is told where it was written.
+    fn keep_of<T>(&mut self, document: &Document, found: Result<T, impl ToString>) -> Option<T> {
+        let placed = |line: &str| {
+            let key = line.split_once(": ").map_or(line, |(key, _)| key);
+            match document.origin(key) {
+                None | Some(Origin::Default) => line.to_owned(),
+                Some(origin) => format!("{origin}: {line}"),
+            }
+        };
+        let all = |fault: String| {
+            let kept_back = document.keep_back(fault);
+            kept_back.lines().map(placed).collect::<Vec<_>>().join("\n")
+        };
+        self.keep(found.map_err(|fault| all(fault.to_string())))
     }
 
     /// The value when there is no fault at all.

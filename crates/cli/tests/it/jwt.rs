@@ -346,6 +346,6 @@ auth:
     config.yaml: auth.jwt.keys[3].public_key: there is no PEM with `-----BEGIN PUBLIC KEY-----` in it; write the issuer's public key, or the path of its file
     config.yaml: auth.jwt.keys[4].jwks_url: a key set is read over https, or over http from this machine itself; for example https://id.example/.well-known/jwks.json
     config.yaml: auth.jwt.keys[5]: a key has one of secret, public_key and jwks_url; write each as a key of its own
-    auth.jwt.keys[1].public_key: nowhere.pem: No such file or directory (os error 2)
+    config.yaml: auth.jwt.keys[1].public_key: nowhere.pem: No such file or directory (os error 2)
     "#);
 }

@@ -57,9 +57,9 @@ colour: blue
     config.yaml: budgets[2]: a budget needs usd or tokens; add usd: "10" or tokens: 1000000
     config.yaml: rate_limits[0]: a rate limit needs rpm or tpm; add rpm: 600 or tpm: 1000000
     config.yaml: logging.level: "loud" is no level; write trace, debug, info, warn or error, or parts like info,seawall_gateway=debug
-    config.yaml: colour: unknown key
-    policy: "nowhere.yaml" is no preset, and there is no file nowhere.yaml; presets: off, fs_safe, net_safe, safe, strict, readonly
-    prices.file: prices.json can't be used: a: in is negative; a price is zero or more; a: out is not a price like 2.5; b: out is missing
+    config.yaml: colour: unknown key; known here: gateway, auth, upstreams, routes, prices, budgets, ledger, cache, rate_limits, policy, trace, approvals, store, logging, metrics, otlp, mcp, agents
+    config.yaml: policy: "nowhere.yaml" is no preset, and there is no file nowhere.yaml; presets: off, fs_safe, net_safe, safe, strict, readonly
+    config.yaml: prices.file: prices.json can't be used: a: in is negative; a price is zero or more; a: out is not a price like 2.5; b: out is missing (dollars for a million tokens)
     "#);
 }
 
@@ -68,14 +68,14 @@ fn a_negative_price_is_named_with_its_model() {
     let setup = proxy("prices: { file: prices.json }");
     setup.write("prices.json", r#"{"models":{"gpt-x":{"in":-1,"out":2}}}"#);
     assert_snapshot!(refusal(&setup), @r#"
-    seawall: prices.file: prices.json can't be used: gpt-x: in is negative; a price is zero or more
+    seawall: config.yaml: prices.file: prices.json can't be used: gpt-x: in is negative; a price is zero or more
     "#);
 }
 
 #[test]
 fn a_price_file_that_is_not_there_is_named() {
     assert_snapshot!(refusal(&proxy("prices: { file: nowhere.json }")), @r#"
-    seawall: prices.file: nowhere.json can't be read: No such file or directory (os error 2); check the path
+    seawall: config.yaml: prices.file: nowhere.json can't be read: No such file or directory (os error 2); check the path
     "#);
 }
 
@@ -95,7 +95,7 @@ fn flags_are_checked_like_files() {
     assert_snapshot!(refusal(&proxy("").args(["--budget=lots", "--mode=lax", "--policy=nowhere"])), @r#"
     seawall: --budget: "lots" is not an amount of dollars like 10 or 0.25
     command line: gateway.mode: "lax" is not one of warn, strict
-    policy: "nowhere" is no preset, and there is no file nowhere; presets: off, fs_safe, net_safe, safe, strict, readonly
+    command line: policy: "nowhere" is no preset, and there is no file nowhere; presets: off, fs_safe, net_safe, safe, strict, readonly
     "#);
 }
 
@@ -103,10 +103,16 @@ fn flags_are_checked_like_files() {
 fn listening_beyond_loopback_without_authentication_is_refused() {
     let setup = Setup::new("proxy").config("").args(["--listen", "0.0.0.0:0"]);
     assert_snapshot!(refusal(&setup), @r#"
-    seawall: gateway.listen: 0.0.0.0:0 can be reached from elsewhere, and there is no authentication: make a key (`seawall keys create --name NAME`), configure auth.jwt, set auth.mode: required, listen on 127.0.0.1, or give --insecure
+    seawall: command line: gateway.listen: 0.0.0.0:0 can be reached from elsewhere, and there is no authentication: make a key (`seawall keys create --name NAME`), configure auth.jwt, set auth.mode: required, listen on 127.0.0.1, or give --insecure
     "#);
-    let setup = Setup::new("proxy").config("gateway: { listen: \"[::]:0\" }\nauth: { mode: auto }");
-    assert!(refusal(&setup).contains("gateway.listen"));
+    let setup =
+        Setup::new("proxy").config("gateway: { listen: \"[::]:0\" }\nauth: { mode: auto }\npolicy: nowhere");
+    let said = refusal(&setup);
+    let begins = |line: Option<&str>, start: &str| line.is_some_and(|line| line.starts_with(start));
+    let mut lines = said.lines();
+    assert!(begins(lines.next(), "seawall: config.yaml: policy: \"nowhere\""), "both at once: {said}");
+    assert!(begins(lines.next(), "config.yaml: gateway.listen: [::]:0 can be reached"), "{said}");
+    assert_eq!(lines.next(), None);
 }
 
 #[test]

@@ -13,7 +13,10 @@ use crate::sample::{declare, folder, read_text, sources};
 fn every_fault_has_its_line() {
     let cases: &[(&str, &[&str])] = &[
         ("gateway: { lisen: x }", &["c.yaml: gateway.lisen: unknown key; did you mean gateway.listen?"]),
-        ("colour: blue", &["c.yaml: colour: unknown key"]),
+        (
+            "colour: blue",
+            &["c.yaml: colour: unknown key; known here: gateway, upstreams, servers, jwt, policy"],
+        ),
         ("listen: x", &["c.yaml: listen: unknown key; did you mean gateway.listen?"]),
         ("gateway: 7", &["c.yaml: gateway: expected a table, found a number"]),
         ("gateway: [1]", &["c.yaml: gateway: expected a table, found a list"]),
@@ -123,7 +126,7 @@ fn every_fault_has_its_line() {
                 "c.yaml: gateway.in_flight: out of range; give 1 to 100000",
                 "c.yaml: gateway.drain: a duration needs a unit; write it like 250ms, 10s, 5m, 2h or 30d",
                 "c.yaml: gateway.lisen: unknown key; did you mean gateway.listen?",
-                "c.yaml: up: unknown key",
+                "c.yaml: up: unknown key; known here: gateway, upstreams, servers, jwt, policy",
             ],
         ),
         ("[1]", &["c.yaml: the file must hold a table of sections"]),

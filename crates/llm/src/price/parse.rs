@@ -43,7 +43,7 @@ pub(super) fn table(json: &str, origin: &str) -> Result<Prices, PriceError> {
         }
     }
     if table.get("models").is_none() {
-        reader.problem("", "models", "is missing");
+        reader.problem("", "models", "is missing (a table of models)");
     }
     if reader.problems.is_empty() {
         return Ok(prices);
@@ -161,7 +161,7 @@ impl Reader {
     fn price(&mut self, id: &Arc<str>, rates: &Rates<'_>, plain: Option<&Price>) -> Option<Price> {
         for (key, rate) in [("in", rates.input), ("out", rates.output)] {
             if rate.is_none() && !rates.faulty {
-                self.problem(id, key, "is missing");
+                self.problem(id, key, "is missing (dollars for a million tokens)");
             }
         }
         let (input, output) = (rates.input?, rates.output?);
@@ -190,7 +190,7 @@ impl Reader {
     fn tier(&mut self, id: &str, object: &Object<'_>, base: &Price) -> Option<Tier> {
         let rates = self.rates(id, object, &["above", "in", "out", "cached", "write", "write_1h"]);
         let Some(above) = rates.above else {
-            self.problem(id, "long.above", "is missing");
+            self.problem(id, "long.above", "is missing (the tokens above which it holds)");
             return None;
         };
         let input = rates.input.unwrap_or(base.input);

@@ -153,12 +153,12 @@ fn all_that_is_wrong_is_said_at_once() {
     for part in [
         "prices.json can't be used",
         "a: in is negative",
-        "b: out is missing",
+        "b: out is missing (dollars for a million tokens)",
         "c: inn is no key; known are in, out",
         "d: in is not a price",
         "e: prices are not an object",
         "f: model is named twice",
-        "g: long.above is missing",
+        "g: long.above is missing (the tokens above which it holds)",
         "extra is not",
     ] {
         assert!(text.contains(part), "{part:?} in {text}");
