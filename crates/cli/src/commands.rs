@@ -24,7 +24,7 @@ use seawall_config::Environment;
 
 use crate::args::{Cli, Command, Global};
 use crate::exit::Outcome;
-use crate::{logging, settings};
+use crate::{logging, output, settings};
 
 /// What every command sees of the world.
 pub(crate) struct World<'a> {
@@ -47,7 +47,10 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
         Command::Worker(args) => return serve::run(&world, serve::of_a_worker(args)),
         Command::Sim(args) => return simulate::run(&world, &args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "seawall", &mut std::io::stdout());
+            // By way of memory: what makes it panics where nobody reads any more (`| head`).
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "seawall", &mut script);
+            let _reader_gone = output::bytes(&script);
             return Ok(ExitCode::SUCCESS);
         }
         _ => logging::quietly(&cli.global)?,

@@ -170,6 +170,10 @@ fn keys(world: &World<'_>) -> Row {
 fn disk(data_dir: &Path) -> Row {
     let existing = data_dir.ancestors().find(|folder| folder.exists() || folder.as_os_str().is_empty());
     let folder = existing.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    if !folder.is_dir() {
+        let evidence = format!("{} is no folder", folder.display());
+        return row("disk", State::Fail, evidence, "choose another with --data-dir");
+    }
     let Ok(space) = rustix::fs::statvfs(folder) else {
         return row(
             "disk",

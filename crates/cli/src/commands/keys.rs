@@ -175,7 +175,8 @@ fn rotate(
 ) -> Result<(), Failure> {
     let now = clock.now();
     let until = after(now, "--overlap", overlap)?;
-    let old = store.by_name(name)?.with_context(|| format!("there is no key {name:?}"))?;
+    let unknown = || Failure::usage(format!("there is no key {name:?}; `seawall keys list` shows all"));
+    let old = store.by_name(name)?.ok_or_else(unknown)?;
     let (key, hash) = new_key()?;
     let prefix = key.chars().take(KEY_PREFIX.len() + 4).collect();
     let next = KeyRow {

@@ -149,8 +149,8 @@ async fn attend(
 ) {
     // Kept from one turn to the next: what has been noticed must not be forgotten because something else came first.
     let mut change = pin!(boot::changed(changes));
-    let mut alive =
-        tokio::time::interval(Notifier.watchdog_period().unwrap_or(std::time::Duration::from_secs(3_600)));
+    let watchdog = Notifier.watchdog_period();
+    let mut alive = tokio::time::interval(watchdog.unwrap_or(std::time::Duration::from_secs(3_600)));
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => {}
@@ -167,7 +167,7 @@ async fn attend(
                 reload(app).await;
                 continue;
             }
-            _ = alive.tick() => {
+            _ = alive.tick(), if watchdog.is_some() => {
                 Notifier.alive();
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,14 +29,21 @@ pub(crate) fn run(world: &World<'_>, wanted: &str, lines: usize, follow: bool) -
         last.push(line?.raw);
     }
     if let Some(current) = &mut current {
-        current.whole_lines(|line| last.push(line.to_vec()))?;
+        current.whole_lines(|line| {
+            last.push(line.to_vec());
+            Ok(())
+        })?;
     }
-    last.lines.iter().for_each(|line| print(line));
-    if follow { go_on(&path, current) } else { Ok(ExitCode::SUCCESS) }
+    let printed = last.lines.iter().try_for_each(|line| print(line));
+    match printed.and_then(|()| if follow { go_on(&path, current) } else { Ok(()) }) {
+        // The reader went away.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        done => Ok(done.map(|()| ExitCode::SUCCESS)?),
+    }
 }
 
-fn print(line: &[u8]) {
-    output::line(String::from_utf8_lossy(line));
+fn print(line: &[u8]) -> io::Result<()> {
+    output::bytes(&[line, b"\n"].concat())
 }
 
 /// The last lines, as many as are wanted.
@@ -75,17 +82,17 @@ impl Following {
     }
 
     /// Gives the lines that have become whole since it was last asked.
-    fn whole_lines(&mut self, mut take: impl FnMut(&[u8])) -> std::io::Result<()> {
+    fn whole_lines(&mut self, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         while self.reader.read_until(b'\n', &mut self.partial)? > 0 && self.partial.ends_with(b"\n") {
-            take(self.partial.trim_ascii_end());
+            take(self.partial.trim_ascii_end())?;
             self.partial.clear();
         }
         Ok(())
     }
 }
 
-/// Prints whole lines as they appear, over rotations of the file, until it is interrupted.
-fn go_on(path: &Path, mut current: Option<Following>) -> Outcome {
+/// Prints whole lines as they appear, over rotations of the file, until it is interrupted or nobody reads them.
+fn go_on(path: &Path, mut current: Option<Following>) -> io::Result<()> {
     loop {
         // Looked at before the lines are read: nothing more is written to a file that another has replaced.
         let there = std::fs::metadata(path).ok().map(|data| data.ino());
@@ -108,7 +115,11 @@ mod tests {
 
     fn taken(following: &mut Following) -> Vec<String> {
         let mut lines = Vec::new();
-        following.whole_lines(|line| lines.push(String::from_utf8_lossy(line).into_owned())).unwrap();
+        let take = |line: &[u8]| {
+            lines.push(String::from_utf8_lossy(line).into_owned());
+            Ok(())
+        };
+        following.whole_lines(take).unwrap();
         lines
     }
 
