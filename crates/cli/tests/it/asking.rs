@@ -100,7 +100,7 @@ async fn what_was_allowed_once_lets_the_call_through_once() {
     assert!(desk.proxy.stop().success());
     let trace = Trace::of(&desk.setup);
     let asked: Vec<_> = trace.of_kind("approval.asked").collect();
-    assert_eq!((asked.len(), trace.count("approval.decided")), (12, 12));
+    assert_eq!((asked.len(), trace.count("approval.decided")), (16, 16));
     for event in asked {
         let action = event.action.as_deref().unwrap();
         assert!(trace.about(action, "action.settled").is_some(), "{event:?}");

@@ -96,7 +96,7 @@ async fn deep_nesting_is_a_400_and_what_people_write_is_not() {
         let unclosed = format!("{{\"x\":{}", "[".repeat(1_000_000));
         refused(format, &server.ask(raw::post(format.path(false), unclosed)).await, 400, "BAD_REQUEST");
     }
-    assert_eq!(upstream.seen().len(), 6);
+    assert_eq!(upstream.seen().len(), 8);
     is_alive(&server).await;
 }
 

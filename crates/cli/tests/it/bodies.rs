@@ -38,6 +38,9 @@ fn odd(format: Format, stream: bool) -> String {
         Format::Chat => format!(
             "\n{{ {flag}\"stream_options\":{{\"include_usage\": true,\"x\":1}},{odd},\"messages\" : [ {{\"role\":\"user\", \"content\":\"{text}\",\"x\":0.10}} ],\"model\":\"sim-c\"}}\n "
         ),
+        Format::Responses => format!(
+            "\t{{{odd},\"input\" :[ {{\"content\":\"{text}\",\"role\" : \"user\",\"x\":0.10}} ] ,{flag}\"model\":\"sim-c\"}}"
+        ),
         Format::Messages => format!(
             "{{{odd},{flag}\"max_tokens\":  7,\"model\":\"sim-m\",\"messages\":[{{\"content\":\"{text}\",\"role\":\"user\"}}]}}  "
         ),

@@ -10,7 +10,7 @@ use crate::support::raw::{self, Answer};
 fn with_key(format: Format, key: &str) -> Vec<u8> {
     let bearer = format!("Bearer {key}");
     let header = match format {
-        Format::Chat => ("authorization", bearer.as_str()),
+        Format::Chat | Format::Responses => ("authorization", bearer.as_str()),
         Format::Messages => ("x-api-key", key),
         Format::Gemini => ("x-goog-api-key", key),
     };

@@ -148,12 +148,12 @@ async fn each_format_is_kept_as_far_as_the_configuration_says() {
         };
         let called: Vec<_> =
             trace.of_kind("tool.called").map(|event| &event.data["arguments"]["to"]).collect();
-        assert_eq!(called.len(), 6, "{content}");
+        assert_eq!(called.len(), 8, "{content}");
         assert!(called.iter().all(|to| *to == kept), "{content}: {called:?}");
         let answered = trace
             .of_kind("action.settled")
             .filter(|event| event.data["answer"][0]["text"].as_str().is_some_and(|text| text.contains(kept)));
-        assert_eq!(answered.count(), 6, "{content}");
+        assert_eq!(answered.count(), 8, "{content}");
         assert!(
             trace.of_kind("action.admitted").all(|event| event.data["prompt"].to_string().contains(kept))
         );

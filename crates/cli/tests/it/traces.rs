@@ -92,7 +92,7 @@ async fn each_of_ten_thousand_calls_is_admitted_or_denied_once_and_ends_once() {
             let mut connection = Connection::open(address).await;
             for turn in 0..CALLS_EACH {
                 let fate = Fate::ALL[(client + turn) % Fate::ALL.len()];
-                fate.happen(&mut connection, Format::ALL[turn % 3], &poor).await;
+                fate.happen(&mut connection, Format::ALL[turn % Format::ALL.len()], &poor).await;
             }
         });
     }

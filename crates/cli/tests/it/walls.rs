@@ -301,6 +301,11 @@ fn text_of(format: Format, answer: &Answer, stream: bool) -> String {
         let parts = match format {
             Format::Chat if stream => vec![&value["choices"][0]["delta"]["content"]],
             Format::Chat => vec![&value["choices"][0]["message"]["content"]],
+            Format::Responses if stream => vec![&value["delta"]],
+            Format::Responses => {
+                let contents = value["output"].as_array().into_iter().flatten().map(|item| &item["content"]);
+                contents.filter_map(Value::as_array).flatten().map(|part| &part["text"]).collect()
+            }
             Format::Messages if stream => vec![&value["delta"]["text"]],
             Format::Messages => {
                 value["content"].as_array().into_iter().flatten().map(|part| &part["text"]).collect()

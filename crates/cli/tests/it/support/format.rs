@@ -8,16 +8,18 @@ use super::raw;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Chat,
+    Responses,
     Messages,
     Gemini,
 }
 
 impl Format {
-    pub(crate) const ALL: [Self; 3] = [Self::Chat, Self::Messages, Self::Gemini];
+    pub(crate) const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Gemini];
 
     pub(crate) fn path(self, stream: bool) -> &'static str {
         match (self, stream) {
             (Self::Chat, _) => "/v1/chat/completions",
+            (Self::Responses, _) => "/v1/responses",
             (Self::Messages, _) => "/v1/messages",
             (Self::Gemini, false) => "/v1beta/models/sim-g:generateContent",
             (Self::Gemini, true) => "/v1beta/models/sim-g:streamGenerateContent?alt=sse",
@@ -34,6 +36,7 @@ impl Format {
         let messages = json!([{ "role": "user", "content": text }]);
         let mut body = match self {
             Self::Chat => json!({ "model": "sim-c", "messages": messages, "max_tokens": limit }),
+            Self::Responses => json!({ "model": "sim-c", "input": messages, "max_output_tokens": limit }),
             Self::Messages => json!({ "model": "sim-m", "max_tokens": limit, "messages": messages }),
             Self::Gemini => json!({
                 "contents": [{ "role": "user", "parts": [{ "text": text }] }],
@@ -59,6 +62,7 @@ impl Format {
                 "choices": [{ "index": 0, "message": { "role": "assistant", "content": "hello you" }, "finish_reason": "stop" }],
                 "usage": { "prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5 },
             }),
+            Self::Responses => response("completed"),
             Self::Messages => json!({
                 "id": "m1", "type": "message", "role": "assistant", "model": "sim-m",
                 "content": [{ "type": "text", "text": "hello you" }], "stop_reason": "end_turn",
@@ -78,6 +82,7 @@ impl Format {
     pub(crate) fn events(self, usage: bool) -> Vec<String> {
         match self {
             Self::Chat => chat_events(usage),
+            Self::Responses => responses_events(),
             Self::Messages => messages_events(),
             Self::Gemini => ["hello", " you"]
                 .into_iter()
@@ -109,7 +114,7 @@ impl Format {
         let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
         assert!(is_text(&error["error"]["message"]), "{error}");
         let part = match self {
-            Self::Chat => {
+            Self::Chat | Self::Responses => {
                 assert!(is_text(&error["error"]["type"]), "{error}");
                 assert!(is_text(&error["error"]["code"]), "{error}");
                 assert!(error["error"]["param"].is_null(), "{error}");
@@ -134,8 +139,10 @@ impl Format {
         let text = &answer.text().replace('\r', "");
         let last = text.trim_end().rsplit("\n\n").next().unwrap();
         assert!(answer.complete && text.ends_with("\n\n"), "{answer:?}");
-        assert!(!text.contains("[DONE]") && !text.contains("message_stop"), "{text}");
-        if self == Self::Messages {
+        for end in ["[DONE]", "response.completed", "message_stop"] {
+            assert!(!text.contains(end), "{text}");
+        }
+        if matches!(self, Self::Responses | Self::Messages) {
             assert!(last.starts_with("event: error\n"), "{text}");
         }
         let data = last.lines().find_map(|line| line.strip_prefix("data: ")).expect("an event with data");
@@ -167,11 +174,54 @@ fn chat_events(usage: bool) -> Vec<String> {
     events
 }
 
-fn messages_events() -> Vec<String> {
-    let event = |name: &str, mut data: Value| {
-        data["type"] = name.into();
-        format!("event: {name}\ndata: {data}\n\n")
+/// The whole of a response, as it is told when it begins and when it is complete.
+fn response(status: &str) -> Value {
+    let is_complete = status == "completed";
+    let usage = json!({ "input_tokens": 3, "output_tokens": 2, "total_tokens": 5 });
+    json!({
+        "id": "resp_1", "object": "response", "created_at": 1, "status": status, "model": "sim-c", "error": null,
+        "output": if is_complete { json!([response_message("hello you")]) } else { json!([]) },
+        "usage": if is_complete { usage } else { Value::Null },
+    })
+}
+
+fn response_message(text: &str) -> Value {
+    let status = if text.is_empty() { "in_progress" } else { "completed" };
+    let content = if text.is_empty() { json!([]) } else { json!([response_text(text)]) };
+    json!({ "id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": content })
+}
+
+fn response_text(text: &str) -> Value {
+    json!({ "type": "output_text", "text": text, "annotations": [] })
+}
+
+fn responses_events() -> Vec<String> {
+    let place = |member: &str, value: Value| json!({ "item_id": "msg_1", "output_index": 0, "content_index": 0, member: value });
+    let events = [
+        ("response.created", json!({ "response": response("in_progress") })),
+        ("response.output_item.added", json!({ "output_index": 0, "item": response_message("") })),
+        ("response.content_part.added", place("part", response_text(""))),
+        ("response.output_text.delta", place("delta", "hello".into())),
+        ("response.output_text.delta", place("delta", " you".into())),
+        ("response.output_text.done", place("text", "hello you".into())),
+        ("response.content_part.done", place("part", response_text("hello you"))),
+        ("response.output_item.done", json!({ "output_index": 0, "item": response_message("hello you") })),
+        ("response.completed", json!({ "response": response("completed") })),
+    ];
+    let numbered = |(number, (name, mut data)): (usize, (&str, Value))| {
+        data["sequence_number"] = number.into();
+        named_event(name, data)
     };
+    events.into_iter().enumerate().map(numbered).collect()
+}
+
+fn named_event(name: &str, mut data: Value) -> String {
+    data["type"] = name.into();
+    format!("event: {name}\ndata: {data}\n\n")
+}
+
+fn messages_events() -> Vec<String> {
+    let event = named_event;
     let delta = |text: &str| json!({ "index": 0, "delta": { "type": "text_delta", "text": text } });
     let message = json!({
         "id": "m1", "type": "message", "role": "assistant", "model": "sim-m", "content": [],
