@@ -143,21 +143,54 @@ impl Ending {
         }
     }
 
-    /// Makes a call that ends so; its status, `None` when there was none.
-    async fn happen(self, proxy: std::net::SocketAddr, format: Format, stream: bool) -> Option<u16> {
+    /// Makes a call that ends so, unless it is refused for want of money; whether it was.
+    async fn happen(self, proxy: std::net::SocketAddr, format: Format, stream: bool) -> bool {
         let call = Call::say_within(format, self.says(stream), stream, 500);
+        let beginning = client::begin(proxy, call);
+        let mut answering = if matches!(self, Self::HangUp) && !stream {
+            match tokio::time::timeout(std::time::Duration::from_millis(50), beginning).await {
+                Ok(answering) => answering,
+                Err(_hung_up) => return false,
+            }
+        } else {
+            beginning.await
+        };
+        if matches!(self, Self::HangUp) && answering.status == 200 {
+            let read = answering.read_at_least(1_000).await;
+            assert!(stream && read >= 1_000, "it was to go on: {read}");
+            return false;
+        }
+        let answer = answering.rest().await;
+        if answer.status == 402 {
+            assert_eq!(format.error(&answer)["code"], "BUDGET_EXCEEDED");
+            return true;
+        }
+        self.assert_ended(format, stream, &answer);
+        false
+    }
+
+    /// Asserts that a call which was not refused ended as it was to, and by nobody else's doing.
+    fn assert_ended(self, format: Format, stream: bool, answer: &Answer) {
         match (self, stream) {
-            (Self::HangUp, true) => {
-                let mut answering = client::begin(proxy, call).await;
-                answering.read_at_least(1_000).await;
-                Some(answering.status)
+            (Self::Answer | Self::NoUsage, _) => {
+                assert!(answer.status == 200 && answer.complete, "{self:?}: {answer:?}");
+                // One of the formats says everything again when it ends.
+                assert!(answer.text().matches("word").count() >= 400, "{self:?}: {answer:?}");
             }
-            (Self::HangUp, false) => {
-                let waiting = client::try_begin(proxy, call);
-                let answered = tokio::time::timeout(std::time::Duration::from_millis(50), waiting).await;
-                answered.ok().map(|answer| answer.unwrap().status)
+            (Self::Cut, true) => {
+                assert_eq!(answer.status, 200, "{answer:?}");
+                assert_eq!(format.stream_error(answer)["code"], "UPSTREAM_BROKEN");
             }
-            _ => Some(client::send(proxy, call).await.status),
+            (Self::Cut, false) => {
+                assert_eq!(answer.status, 502, "{answer:?}");
+                assert_eq!(format.error(answer)["code"], "UPSTREAM_BROKEN");
+            }
+            // The provider's own: nothing in it is ours.
+            (Self::Error, _) => {
+                assert!(answer.status == 500 && answer.complete, "{answer:?}");
+                assert!(!answer.text().contains("\"seawall\""), "{answer:?}");
+            }
+            (Self::HangUp, _) => panic!("nobody waited for an answer: {answer:?}"),
         }
     }
 }
@@ -173,12 +206,12 @@ async fn spend_is_at_least_the_truth_and_never_over_the_limit_whatever_the_endin
     for client in 0..CLIENTS {
         let address = proxy.address;
         callers.spawn(async move {
-            let format = Format::ALL[usize::try_from(client % 3).unwrap()];
-            let stream = client / 3 % 2 == 0;
+            let format = Format::ALL[usize::try_from(client).unwrap() % Format::ALL.len()];
+            let stream = client / 4 % 2 == 0;
             let mut refused = 0;
             for turn in 0..8 {
                 let ending = Ending::ALL[usize::try_from((client + turn) % 5).unwrap()];
-                refused += u64::from(ending.happen(address, format, stream).await == Some(402));
+                refused += u64::from(ending.happen(address, format, stream).await);
             }
             refused
         });

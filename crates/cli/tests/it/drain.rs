@@ -8,14 +8,17 @@ use crate::support::eventually;
 use crate::support::format::Format;
 use crate::support::program::{Program, Setup, one_upstream};
 use crate::support::raw::{self, Connection};
+use crate::support::sim::Sim;
 use crate::support::trace::Trace;
 use crate::support::upstream::{Reply, Upstream};
+
+const DRAIN: &str = "gateway: { timeouts: { drain: 25s } }";
 
 /// Streams that have begun.
 async fn streams(server: &Program, count: usize, text: &str, sign: &str) -> Vec<(Format, Connection)> {
     let mut streams = Vec::new();
     for number in 0..count {
-        let format = Format::ALL[number % 3];
+        let format = Format::ALL[number % Format::ALL.len()];
         let mut client = server.connect().await;
         client.send(format.request(text, true)).await;
         streams.push((format, client));
@@ -34,14 +37,13 @@ async fn wait_until_draining(server: &Program) -> raw::Answer {
     .await
 }
 
-#[tokio::test]
-async fn fifty_streams_finish_and_the_process_ends_well() {
-    let server = Setup::simulated("gateway: { timeouts: { drain: 25s } }").start();
-    let streams = streams(&server, 50, "sim:pace 40\nsim:repeat 50 word", "word").await;
+/// Fifty streams are under way when it is told to end: all finish, nothing new begins.
+async fn assert_fifty_streams_finish(server: &Program) {
+    let streams = streams(server, 50, "sim:pace 40\nsim:repeat 50 word", "word").await;
     let begun = Instant::now();
     server.signal(Signal::TERM);
 
-    let ready = wait_until_draining(&server).await;
+    let ready = wait_until_draining(server).await;
     assert_eq!((&ready.json()["status"], &ready.json()["ready"]), (&"draining".into(), &false.into()));
     for format in Format::ALL {
         let answer = server.ask(format.request("hi", false)).await;
@@ -53,21 +55,37 @@ async fn fifty_streams_finish_and_the_process_ends_well() {
     for (format, mut client) in streams {
         let answer = client.answer().await;
         assert!(answer.complete, "{answer:?}");
-        assert_eq!(answer.text().matches("word").count(), 50, "{answer:?}");
-        let end = match format {
-            Format::Chat => "data: [DONE]\n\n",
-            Format::Messages => "message_stop",
-            Format::Gemini => "\"finishReason\":\"STOP\"",
+        // How it ends, and how often it says everything until then.
+        let (end, times) = match format {
+            Format::Chat => ("data: [DONE]\n\n", 1),
+            Format::Responses => ("response.completed", 5),
+            Format::Messages => ("message_stop", 1),
+            Format::Gemini => ("\"finishReason\":\"STOP\"", 1),
         };
+        assert_eq!(answer.text().matches("word").count(), 50 * times, "{answer:?}");
         assert!(answer.text().contains(end), "{answer:?}");
     }
     let status = server.wait();
     assert!(status.success(), "{status}");
     assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
     let trace = Trace::of(&server.setup);
-    assert_eq!(trace.assert_complete(), (50, 3));
+    assert_eq!(trace.assert_complete(), (50, Format::ALL.len()));
     assert!(trace.of_kind("action.settled").all(|event| event.data["ended"].is_null()), "none was cut off");
     assert!(server.setup.cli(&["trace", "verify"]).status.success());
+}
+
+#[tokio::test]
+async fn fifty_streams_finish_and_the_process_ends_well() {
+    assert_fifty_streams_finish(&Setup::simulated(DRAIN).start()).await;
+}
+
+#[tokio::test]
+async fn fifty_streams_from_a_real_socket_finish_and_the_process_ends_well() {
+    let sim = Sim::start();
+    let server = Setup::proxy(&format!("{DRAIN}\n{}", sim.as_upstream(""))).start();
+    assert_fifty_streams_finish(&server).await;
+    let seen = sim.at_rest().await;
+    assert_eq!((seen.requests, seen.completed), (50, 50), "{seen:?}");
 }
 
 #[tokio::test]
@@ -140,6 +158,7 @@ async fn stalled(drain: &str) -> (Program, Upstream, Vec<(Format, Connection)>) 
     let upstream = Upstream::start(|seen, _| {
         let format = match seen.line() {
             line if line.contains("/chat/") => Format::Chat,
+            line if line.contains("/responses") => Format::Responses,
             line if line.contains("/messages") => Format::Messages,
             _ => Format::Gemini,
         };

@@ -141,11 +141,23 @@ async fn what_is_counted_is_what_happened() {
     assert!(metrics.sum("process_resident_memory_bytes", &[]) > 1e6);
 }
 
+/// What a stranger's request fails with at the simulated provider, if it is one that fails there: some of them, since each
+/// waits a little before it is tried again.
+fn failure(number: usize) -> Option<u16> {
+    match number % 100 {
+        48 => Some(503),
+        98 => Some(429),
+        _ => None,
+    }
+}
+
 /// A request that nobody has made before, on one of many kinds of paths.
 fn stranger(number: usize) -> Vec<u8> {
     let name = format!("n{}", number.wrapping_mul(2_654_435_761) % 1_000_003);
     let chat = format!(r#"{{"model":"{name}","messages":[],"max_tokens":1}}"#);
-    match number % 8 {
+    let said = failure(number).map_or_else(|| "hi".to_owned(), |status| format!("sim:error {status}"));
+    let stream = Format::Chat.body(&said, true).replace("sim-c", &name);
+    match number % 10 {
         0 => raw::get(&format!("/{name}")),
         1 => raw::get(&format!("/v1/{name}/{name}")),
         2 => raw::post("/v1/chat/completions", chat),
@@ -155,6 +167,11 @@ fn stranger(number: usize) -> Vec<u8> {
         6 => {
             raw::request("POST", "/v1/messages", &[("authorization", &format!("Bearer sk-sw-{name}"))], "{}")
         }
+        7 => raw::post(
+            &format!("/v1beta/models/{name}:streamGenerateContent?alt=sse"),
+            Format::Gemini.body("hi", true),
+        ),
+        8 => raw::post("/v1/chat/completions", stream),
         _ => raw::post(
             "/v1/messages",
             chat.replace("\"max_tokens\":1", &format!("\"max_tokens\":1,\"{name}\":1")),
@@ -172,7 +189,10 @@ async fn strangers(server: &Program, numbers: std::ops::Range<usize>) {
             for number in mine {
                 connection.send(stranger(number)).await;
                 let answer = connection.answer().await;
-                assert!(answer.status < 500, "{answer:?}");
+                match failure(number) {
+                    Some(status) => assert_eq!(answer.status, status, "{answer:?}"),
+                    None => assert!(answer.status < 500 && answer.complete, "{answer:?}"),
+                }
             }
         });
     }
@@ -187,15 +207,23 @@ fn series(metrics: &Metrics) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn ten_thousand_strange_paths_and_models_add_no_series() {
-    let server = Setup::simulated("").start();
+    let server = Setup::proxy(&one_upstream("sim:").replace("attempts: 0", "attempts: 1")).start();
     strangers(&server, 0..400).await;
     let before = series(&server.metrics().await);
     strangers(&server, 400..10_400).await;
-    let after = server.metrics().await;
+    let page = server.get("/metrics").await;
+    let after = Metrics::read(page.text());
     let new: Vec<_> = series(&after).difference(&before).cloned().collect();
     assert!(new.is_empty(), "{new:#?}");
     assert!(before.len() < 700, "{} series", before.len());
     assert!(after.sum("seawall_requests_total", &[]) >= 7_000.0);
+    // Of every hundred twenty are streams, and two of those fail instead, each in its way.
+    assert_eq!(after.sum("seawall_time_to_first_token_seconds_count", &[]), 104.0 * 18.0);
+    for cause in ["5xx", "429"] {
+        assert_eq!(after.sum("seawall_retries_total", &[("cause", cause)]), 104.0, "{cause}");
+    }
+    let (is_clean, said) = promtool(page.text());
+    assert!(is_clean && said.trim().is_empty(), "{said}");
 }
 
 #[tokio::test]

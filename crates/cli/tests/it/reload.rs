@@ -10,6 +10,7 @@ use crate::support::eventually;
 use crate::support::format::Format;
 use crate::support::program::{Program, Setup, one_upstream};
 use crate::support::raw;
+use crate::support::sim::Sim;
 use crate::support::upstream::{Reply, Upstream};
 
 /// The simulated provider under this name.
@@ -30,7 +31,7 @@ impl Load {
         for number in 0..8 {
             let mut connection = server.connect().await;
             let (stop, served) = (Arc::clone(&load.stop), Arc::clone(&load.served));
-            let format = Format::ALL[number % 3];
+            let format = Format::ALL[number % Format::ALL.len()];
             load.clients.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     let stream = number >= 4;
@@ -107,6 +108,44 @@ async fn a_changed_file_a_signal_and_a_request_each_reload_under_load() {
 
     load.end().await;
     assert_eq!(server.metrics().await.sum("seawall_config_reload_failures_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn connections_to_real_upstreams_are_swapped_under_load_and_no_request_is_lost() {
+    const SWAPS: usize = 12;
+    let sims = [Sim::start(), Sim::start()];
+    let name = |turn: usize| format!("turn-{turn}");
+    let config = |turn: usize| sims[turn % 2].as_upstream("").replace("witness", &name(turn));
+    let setup = Setup::proxy(&config(0));
+    let server = setup.start();
+    let load = Load::on(&server).await;
+    let mut streams = Vec::new();
+    for turn in 0..SWAPS {
+        // One that began with each of them, and outlives it.
+        let mut stream = server.connect().await;
+        let format = Format::ALL[turn % Format::ALL.len()];
+        stream.send(format.request("sim:pace 50ms\nsim:repeat 20 word", true)).await;
+        stream.read_until("word").await;
+        streams.push((name(turn), stream));
+        load.goes_on().await;
+        setup.replace("config.yaml", &config(turn + 1));
+        let answer = server.ask(raw::request("POST", "/admin/reload", &[], "")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let answer = server.ask(Format::Chat.request("hi", false)).await;
+        assert_eq!(answer.header("x-seawall-upstream"), Some(name(turn + 1).as_str()), "{answer:?}");
+    }
+    load.goes_on().await;
+    load.end().await;
+    for (upstream, mut stream) in streams {
+        let answer = stream.answer().await;
+        assert_eq!(answer.header("x-seawall-upstream"), Some(upstream.as_str()), "{answer:?}");
+        // One of the formats says everything again when it ends.
+        assert!(answer.complete && answer.text().matches("word").count() >= 20, "{answer:?}");
+    }
+    for sim in &sims {
+        let seen = sim.at_rest().await;
+        assert!(seen.requests > 0 && seen.completed == seen.requests, "{seen:?}");
+    }
 }
 
 #[tokio::test]
