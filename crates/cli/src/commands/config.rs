@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use seawall_config::{Document, schema, show};
+use seawall_config::{Document, Entry, read, schema, show};
 use serde_json::json;
 
 use super::{World, import};
@@ -30,14 +30,17 @@ fn show_values(world: &World<'_>) -> Outcome {
     let entries = show(&document, Settings::declare);
     if world.global.json {
         output::json(&json!({ "values": entries }));
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        output::table(&["KEY", "VALUE", "FROM"], &rows(&entries));
     }
-    let rows: Vec<Vec<String>> = entries
-        .iter()
-        .map(|entry| vec![entry.key.clone(), entry.value.to_string(), entry.origin.to_string()])
-        .collect();
-    output::table(&["KEY", "VALUE", "FROM"], &rows);
+    // In the place of a value that is faulty stands its default, and that is not in force.
+    read(&document, Settings::declare).map_err(Failure::usage)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn rows(entries: &[Entry]) -> Vec<Vec<String>> {
+    let row = |entry: &Entry| vec![entry.key.clone(), entry.value.to_string(), entry.origin.to_string()];
+    entries.iter().map(row).collect()
 }
 
 /// Everything that a start checks before it opens a port.

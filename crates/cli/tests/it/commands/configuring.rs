@@ -232,6 +232,18 @@ fn no_secret_is_shown_wherever_it_stands_and_however_it_came() {
 }
 
 #[test]
+fn a_default_is_not_passed_off_as_in_force_where_the_value_is_faulty() {
+    let setup = Setup::new("config").config("gateway: { mode: lax }");
+    for form in [&["show"][..], &["show", "--json"]] {
+        let output = setup.clone().args(form.iter().copied()).run();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("config.yaml: gateway.mode: \"lax\" is not one of warn, strict"), "{said}");
+        assert!(!output.stdout.is_empty(), "the others are shown all the same");
+    }
+}
+
+#[test]
 fn a_check_tells_programs_every_fault_and_people_that_there_is_none() {
     let good = setup(&example());
     let output = good.run();
