@@ -62,6 +62,22 @@ async fn it_opens_after_so_many_failures_and_says_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_fails_more_often_than_not_is_left_out_though_no_row_of_failures_is_long() {
+    let upstream = Upstream::start(|_, number| match number % 3 {
+        0 => Reply::json(Format::Chat.answer()),
+        _ => failure(),
+    });
+    let server = proxy(&upstream.url(), 5, "30s");
+    for number in 0..20 {
+        let expected = if number % 3 == 0 { 200 } else { 500 };
+        assert_eq!(server.ask(Format::Chat.request("hi", false)).await.status, expected, "call {number}");
+    }
+    let answer = server.ask(Format::Chat.request("hi", false)).await;
+    assert_eq!(Format::Chat.error(&answer)["code"], "UPSTREAM_UNAVAILABLE", "{answer:?}");
+    assert_eq!(upstream.seen().len(), 20, "twenty calls are enough to judge by");
+}
+
+#[tokio::test]
 async fn one_probe_at_a_time_decides_and_a_good_one_closes_it() {
     let slow = Reply::nothing()
         .pause(Duration::from_millis(700))

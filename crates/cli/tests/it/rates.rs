@@ -133,6 +133,21 @@ async fn each_model_has_its_own_limit() {
 }
 
 #[tokio::test]
+async fn each_model_has_tokens_of_its_own() {
+    // Models are told apart by the names that have prices.
+    let server = simulated("{ scope: model, tpm: 100 }");
+    let ask =
+        |model| raw::post("/v1/chat/completions", Format::Chat.body("hi", false).replace("sim-c", model));
+    assert_eq!(server.ask(ask("gpt-4o")).await.status, 200);
+    let mut refused = None;
+    for _ in 0..40 {
+        refused = Some(server.ask(ask("gpt-4o")).await).filter(|answer| answer.status == 429).or(refused);
+    }
+    limited(Format::Chat, &refused.expect("a minute has a hundred tokens, and a call some dozens"));
+    assert_eq!(server.ask(ask("gpt-4o-mini")).await.status, 200, "another model has its own");
+}
+
+#[tokio::test]
 async fn a_limit_counts_on_its_routes_only() {
     let server = simulated("{ scope: ip, rpm: 1, routes: [\"/v1/messages\"] }");
     for (format, expected) in [
