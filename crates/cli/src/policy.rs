@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use seawall_config::{Environment, Errors};
+use seawall_config::{ConfigError, Environment, Errors, Origin};
 use seawall_gateway::{PolicySource, Settings};
 use seawall_policy::load::{self, Files, Loaded};
 use seawall_policy::{Policy, PolicyFile, Setting};
@@ -62,11 +62,15 @@ pub(crate) fn working_folder() -> PathBuf {
     std::env::current_dir().unwrap_or_else(|_gone| PathBuf::from("/nowhere"))
 }
 
-/// Faults of a policy, one a line, each saying that it is the policy's.
-pub(crate) fn faults(errors: &Errors) -> String {
-    let line = |error: &seawall_config::ConfigError| {
-        let line = error.to_string();
-        format!("policy: {}", line.strip_prefix("configuration: ").unwrap_or(&line))
+/// Faults of the policy that stands at this key, one a line: with a key below it, or with the file that it names.
+pub(crate) fn faults(key: &str, errors: &Errors) -> String {
+    let line = |error: &ConfigError| match error.origin {
+        Origin::Default if !error.key.is_empty() => {
+            let line = error.to_string();
+            format!("{key}.{}", line.strip_prefix("configuration: ").unwrap_or(&line))
+        }
+        Origin::Default => format!("{key}: {}", error.to_string().trim_start_matches("configuration: ")),
+        Origin::File(_) | Origin::Env(_) | Origin::Flag => format!("{key}: {error}"),
     };
     errors.0.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use seawall_base::telemetry;
 use seawall_checkpoint::PayloadRedactor;
-use seawall_config::{Document, Environment, Errors, Reader, Sources, attempt as attempt_keys, read};
+use seawall_config::{Document, Environment, Errors, Reader, Sources, attempt as attempt_keys};
 use seawall_gateway::Settings as GatewaySettings;
 use seawall_mcp::ServerSettings;
 use seawall_server::{MetricsPlace, Server};
@@ -219,11 +219,24 @@ pub(crate) fn sources(global: &Global, environment: &Environment, flags: Vec<(St
     }
 }
 
-/// Loads the configuration as far as it can be read, with what is wrong with it.
+/// Loads the configuration as far as it can be read, with what is wrong with it. Where it names no upstream, it has those of
+/// [`default_upstreams`].
 ///
 /// # Errors
 /// When a file can't be read at all.
 pub(crate) fn attempt(sources: &Sources) -> Result<(Document, Settings, Result<(), Errors>), Errors> {
+    let read = attempt_as_written(sources)?;
+    // Upstreams that can't be read are a fault to tell, not none at all.
+    let are_faulty = |errors: &Errors| errors.0.iter().any(|error| error.key.starts_with("upstreams"));
+    if !read.1.gateway.upstreams.is_empty() || read.2.as_ref().is_err_and(are_faulty) {
+        return Ok(read);
+    }
+    let mut sources = sources.clone();
+    sources.flags.push(("upstreams".to_owned(), default_upstreams(&sources.environment)));
+    attempt_as_written(&sources)
+}
+
+fn attempt_as_written(sources: &Sources) -> Result<(Document, Settings, Result<(), Errors>), Errors> {
     let document = Document::load(sources)?;
     let (settings, outcome) = attempt_keys(&document, Settings::declare);
     Ok((document, settings, outcome))
@@ -234,9 +247,8 @@ pub(crate) fn attempt(sources: &Sources) -> Result<(Document, Settings, Result<(
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn load(sources: &Sources) -> Result<(Document, Settings), Errors> {
-    let document = Document::load(sources)?;
-    let settings = read(&document, Settings::declare)?;
-    Ok((document, settings))
+    let (document, settings, outcome) = attempt(sources)?;
+    outcome.map(|()| (document, settings))
 }
 
 /// The flags of `up` and `proxy` as configuration keys.
@@ -283,7 +295,7 @@ fn upstream(url: &str, environment: &Environment) -> Value {
 
 /// Where calls go when nothing is configured: to the providers whose keys are in the environment, else to the simulated
 /// one.
-pub(crate) fn default_upstreams(environment: &Environment) -> Value {
+fn default_upstreams(environment: &Environment) -> Value {
     let providers = [
         ("openai", "openai", "OPENAI_API_KEY", "https://api.openai.com/v1"),
         ("anthropic", "anthropic", "ANTHROPIC_API_KEY", "https://api.anthropic.com"),

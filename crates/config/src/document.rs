@@ -11,6 +11,7 @@ use super::error::{ConfigError, Errors};
 use super::layer;
 use super::node::{Content, Node, Origin, Spelling};
 use super::reference;
+use super::withhold;
 
 /// Where a configuration comes from, lowest layer first.
 #[derive(Clone, Default)]
@@ -91,7 +92,7 @@ impl Document {
     /// The document of a value that was not written anywhere. References in it are not resolved.
     #[must_use]
     pub fn from_value(value: &Value) -> Self {
-        let root = Node::from_value(value, &Arc::default(), Spelling::Literal);
+        let root = Node::from_value(value, &Arc::default(), &Spelling::Literal);
         Self { root, unresolved: Vec::new(), files: Vec::new(), empty: Vec::new() }
     }
 
@@ -107,22 +108,18 @@ impl Document {
         &self.empty
     }
 
-    /// A text that quotes values of this document, without those that came by reference.
+    /// What is said about the value of a key (with dots and indices), in which values that came by reference stand as they
+    /// were written (`${NAME}`).
     #[must_use]
-    pub fn keep_back(&self, text: String) -> String {
-        self.root.keep_back(text)
+    pub fn keep_back(&self, key: &str, text: &str) -> String {
+        withhold::from(text, self.root.reach(key))
     }
 
-    /// Where the value of a key (with dots and indices) was written, if it was.
+    /// Where the value of a key (with dots and indices) was written, or the table that it would stand in. `None`: neither.
     #[must_use]
     pub fn origin(&self, key: &str) -> Option<&Origin> {
-        let steps = key.split(['.', '[']).map(|step| step.strip_suffix(']').unwrap_or(step));
-        let found = steps.into_iter().try_fold(&self.root, |node, step| match &node.content {
-            Content::Table(table) => table.get(step),
-            Content::List(items) => items.get(step.parse::<usize>().ok()?),
-            _ => None,
-        });
-        found.map(|node| &*node.origin)
+        let reached = self.root.reach(key);
+        (!std::ptr::eq(reached, &raw const self.root)).then_some(&*reached.origin)
     }
 
     fn resolved(mut root: Node, files: Vec<PathBuf>, environment: &Environment) -> Self {
@@ -152,7 +149,7 @@ fn overlay_flags(root: &mut Node, flags: &[(String, Value)], errors: &mut Vec<Co
 }
 
 fn overlay(root: &mut Node, path: &[String], value: &Value, origin: Origin, errors: &mut Vec<ConfigError>) {
-    let node = Node::from_value(value, &Arc::new(origin.clone()), Spelling::Outside);
+    let node = Node::from_value(value, &Arc::new(origin.clone()), &Spelling::Outside);
     if let Err(message) = root.insert(path, node) {
         errors.push(ConfigError::new(origin, &path.join("."), &message, ""));
     }

@@ -68,7 +68,7 @@ impl Fault {
     /// The text can't be read; `reason` may quote it, and so is left out when it came by reference.
     fn unreadable(expected: &str, node: &Node, reason: impl Display, hint: &str) -> Self {
         match node.spelling {
-            Spelling::Reference => {
+            Spelling::Reference(_) => {
                 Self::new(format!("what the reference stands for is not {expected}"), hint)
             }
             Spelling::Literal | Spelling::Outside => Self::new(reason.to_string(), hint),

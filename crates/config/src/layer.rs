@@ -106,7 +106,7 @@ pub(crate) fn from_text(path: &Path, text: &str) -> Result<Node, ConfigError> {
     if !matches!(value, Value::Object(_)) {
         return Err(fault(path, "the file must hold a table of sections", ""));
     }
-    Ok(Node::from_value(&value, &Arc::new(Origin::File(path.to_owned())), Spelling::Literal))
+    Ok(Node::from_value(&value, &Arc::new(Origin::File(path.to_owned())), &Spelling::Literal))
 }
 
 fn fault(path: &Path, message: &str, hint: &str) -> ConfigError {

@@ -39,6 +39,7 @@ mod parse;
 mod reader;
 mod reference;
 pub mod units;
+mod withhold;
 
 pub use declaration::KeyDoc;
 pub use document::{Document, Sources};

@@ -38,13 +38,13 @@ impl fmt::Display for Origin {
 }
 
 /// How a value came to be, which decides how strictly its type is taken and whether it may be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Spelling {
     /// Written in a file: it has the type it was written with.
     Literal,
-    /// Written in a file as `${…}`: it is text, read as its key demands. Where from is known, what it is, not: it is
-    /// never shown in an error.
-    Reference,
+    /// Written in a file like this, with `${…}` in it: it is text, read as its key demands. Where from is known, what it
+    /// is, not: errors show it as it was written.
+    Reference(Arc<str>),
     /// From a variable or a flag: it is text, read as its key demands.
     Outside,
 }
@@ -81,7 +81,7 @@ impl Node {
     }
 
     /// The tree of a value, all of it written at `origin`.
-    pub(crate) fn from_value(value: &Value, origin: &Arc<Origin>, spelling: Spelling) -> Self {
+    pub(crate) fn from_value(value: &Value, origin: &Arc<Origin>, spelling: &Spelling) -> Self {
         let inner = |value| Self::from_value(value, origin, spelling);
         let content = match value {
             Value::Null => Content::Null,
@@ -93,7 +93,7 @@ impl Node {
                 Content::Table(map.iter().map(|(key, value)| (key.clone(), inner(value))).collect())
             }
         };
-        Self::new(origin, spelling, content)
+        Self::new(origin, spelling.clone(), content)
     }
 
     /// The value as it was written, references resolved.
@@ -104,17 +104,17 @@ impl Node {
     /// The value as people may see it: texts that came by reference are hidden, the others masked.
     pub(crate) fn to_guarded_value(&self) -> Value {
         self.convert(&|text, spelling| match spelling {
-            Spelling::Reference => HIDDEN.to_owned(),
+            Spelling::Reference(_) => HIDDEN.to_owned(),
             Spelling::Literal | Spelling::Outside => seawall_types::mask(text).into_owned(),
         })
     }
 
-    fn convert(&self, show: &impl Fn(&str, Spelling) -> String) -> Value {
+    fn convert(&self, show: &impl Fn(&str, &Spelling) -> String) -> Value {
         match &self.content {
             Content::Null | Content::Unresolved => Value::Null,
             Content::Boolean(value) => Value::Bool(*value),
             Content::Number(number) => Value::Number(number.clone()),
-            Content::Text(text) => Value::String(show(text, self.spelling)),
+            Content::Text(text) => Value::String(show(text, &self.spelling)),
             Content::List(items) => Value::Array(items.iter().map(|item| item.convert(show)).collect()),
             Content::Table(table) => {
                 Value::Object(table.iter().map(|(key, value)| (key.clone(), value.convert(show))).collect())
@@ -179,8 +179,8 @@ impl Node {
 
     /// The text, when it is one whose type the key decides.
     pub(crate) fn untyped_text(&self) -> Option<&str> {
-        match (&self.content, self.spelling) {
-            (Content::Text(text), Spelling::Reference | Spelling::Outside) => Some(text),
+        match (&self.content, &self.spelling) {
+            (Content::Text(text), Spelling::Reference(_) | Spelling::Outside) => Some(text),
             _ => None,
         }
     }
@@ -191,28 +191,43 @@ impl Node {
             return Ok(None);
         };
         let value = parse_json(text).map_err(|_| "this begins like JSON and is none".to_owned())?;
-        Ok(Some(Self::from_value(&value, &self.origin, self.spelling)))
+        Ok(Some(Self::from_value(&value, &self.origin, &self.spelling)))
     }
 
-    /// A text that quotes values from here, without those that came by reference.
-    pub(crate) fn keep_back(&self, text: String) -> String {
-        match &self.content {
-            Content::Text(value) if self.spelling == Spelling::Reference && !value.is_empty() => {
-                text.replace(&format!("{value:?}"), &format!("{HIDDEN:?}"))
+    /// The value at a path with dots and indices (`upstreams[0].name`), or the last one on the way there.
+    pub(crate) fn reach(&self, path: &str) -> &Self {
+        let mut reached = self;
+        for step in path.split(['.', '[']).map(|step| step.strip_suffix(']').unwrap_or(step)) {
+            let next = match &reached.content {
+                Content::Table(table) => table.get(step),
+                Content::List(items) => step.parse().ok().and_then(|index: usize| items.get(index)),
+                _ => None,
+            };
+            match next {
+                Some(node) => reached = node,
+                None => break,
             }
-            Content::List(items) => items.iter().fold(text, |text, item| item.keep_back(text)),
-            Content::Table(table) => table.values().fold(text, |text, value| value.keep_back(text)),
-            Content::Null
-            | Content::Unresolved
-            | Content::Boolean(_)
-            | Content::Number(_)
-            | Content::Text(_) => text,
+        }
+        reached
+    }
+
+    /// The values from here on that came by reference, each with how it was written.
+    pub(crate) fn referred<'n>(&'n self, found: &mut Vec<(&'n str, &'n str)>) {
+        match &self.content {
+            Content::Text(value) => {
+                if let Spelling::Reference(written) = &self.spelling {
+                    found.push((value, written));
+                }
+            }
+            Content::List(items) => items.iter().for_each(|item| item.referred(found)),
+            Content::Table(table) => table.values().for_each(|value| value.referred(found)),
+            Content::Null | Content::Unresolved | Content::Boolean(_) | Content::Number(_) => {}
         }
     }
 
     /// A text that was written where this was.
     pub(crate) fn part(&self, text: &str) -> Self {
-        Self::new(&self.origin, self.spelling, Content::Text(text.to_owned()))
+        Self::new(&self.origin, self.spelling.clone(), Content::Text(text.to_owned()))
     }
 
     /// What kind of value this is, in the words of errors.
@@ -251,7 +266,7 @@ mod tests {
     use super::*;
 
     fn node(value: &Value) -> Node {
-        Node::from_value(value, &Arc::default(), Spelling::Literal)
+        Node::from_value(value, &Arc::default(), &Spelling::Literal)
     }
 
     fn merged(below: &Value, above: &Value) -> Value {

@@ -16,6 +16,7 @@ use super::hint;
 use super::kind::{Fault, Kind};
 use super::node::{Content, Node, Origin};
 use super::outcome::{Entry, KNOWN_HERE, UNKNOWN_KEY};
+use super::withhold;
 use seawall_types::mask;
 
 /// Why the reading code runs.
@@ -154,12 +155,18 @@ impl<'d> Reader<'d> {
     /// Records an error that no single getter can see, such as two keys that exclude each other. An empty `hint`
     /// means none; an empty `key` means this table. Ignored while describing.
     pub fn error(&mut self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
-        let origin = self.child(key).or(self.table).map_or(Origin::Default, |node| (*node.origin).clone());
+        let about = self.table.map(|table| if key.is_empty() { table } else { table.reach(key) });
+        let origin = about.map_or(Origin::Default, |node| (*node.origin).clone());
         let mut message = message.into();
-        if let Some(table) = self.table {
-            message = table.keep_back(message);
+        if let Some(about) = about {
+            message = withhold::from(&message, about);
         }
         self.record(origin, key, &Fault::new(message, hint));
+    }
+
+    /// The keys of the values in this table with which something was wrong so far.
+    pub fn faulty(&self) -> impl Iterator<Item = &str> {
+        self.errors.iter().map(|error| error.key.as_str())
     }
 
     /// Reads one leaf: declares it, parses it where it is set, and enters its effective value.

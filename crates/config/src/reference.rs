@@ -32,8 +32,7 @@ pub(crate) fn resolve(node: &mut Node, key: &str, environment: &Environment, err
             match resolve_text(text, environment) {
                 Ok(Resolved::Plain(plain)) => *text = plain,
                 Ok(Resolved::Referring(value)) => {
-                    *text = value;
-                    node.spelling = Spelling::Reference;
+                    node.spelling = Spelling::Reference(std::mem::replace(text, value).into());
                 }
                 Err(fault) => {
                     errors.push(fault.describe(node, key));

@@ -356,7 +356,7 @@ fn rate_limit(reader: &mut Reader<'_>) -> RateRule {
 }
 
 fn policy(reader: &mut Reader<'_>) -> PolicySource {
-    let doc = "A preset's name, a policy file's path, or a policy written here.";
+    let doc = "A preset's name, a policy file's path, or a policy written here; default: off, which looks for nothing.";
     match reader.raw("policy", doc) {
         None => PolicySource::Named("off".to_owned()),
         Some(Value::String(name)) => PolicySource::Named(name),
@@ -394,6 +394,12 @@ fn check_kinds(reader: &mut Reader<'_>, upstreams: &[UpstreamEntry], routes: &[R
 /// Names must be unique, and routes lead somewhere.
 fn check_names(reader: &mut Reader<'_>, upstreams: &[UpstreamEntry], routes: &[RouteSettings]) {
     let names: Vec<&str> = upstreams.iter().map(|upstream| upstream.settings.name.as_str()).collect();
+    // Of one that can't be read nobody knows the name.
+    let is_name = |key: &str| {
+        let below = key.strip_prefix("upstreams");
+        below.is_some_and(|below| below.ends_with(".name") || !below.contains('.'))
+    };
+    let all_are_known = !names.contains(&"") && !reader.faulty().any(is_name);
     for (index, name) in names.iter().enumerate() {
         if names.iter().take(index).any(|earlier| earlier == name) {
             reader.error(
@@ -402,6 +408,9 @@ fn check_names(reader: &mut Reader<'_>, upstreams: &[UpstreamEntry], routes: &[R
                 "give each its own name",
             );
         }
+    }
+    if !all_are_known {
+        return;
     }
     for (index, route) in routes.iter().enumerate() {
         for target in route.to.iter().chain(&route.fallback) {

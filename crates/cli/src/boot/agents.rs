@@ -259,7 +259,7 @@ impl Policies for RulesOf {
             policy::configured_in(&snapshot.settings, &self.environment, Some(folder));
         policy.map_or_else(
             |errors| {
-                tracing::error!(error = %policy::faults(&errors), "the policy can't be read any more; the one in force holds");
+                tracing::error!(error = %policy::faults("policy", &errors), "the policy can't be read any more; the one in force holds");
                 Arc::clone(&snapshot.policy)
             },
             Arc::new,

@@ -31,7 +31,7 @@ impl KeyPolicies {
         for name in rows.iter().filter_map(|row| row.policy.as_ref()) {
             policies.entry(name.clone()).or_insert_with(|| {
                 let policy::Named { policy, files } = policy::named(name, mode, environment);
-                let policy = policy.map(Arc::new).map_err(|errors| policy::faults(&errors));
+                let policy = policy.map(Arc::new).map_err(|errors| policy::faults("policy", &errors));
                 if let Err(error) = &policy {
                     tracing::error!(%error, "keys with this policy can't be used");
                 }

@@ -62,15 +62,19 @@ fn policy_of(
     sandbox: Option<&Path>,
     files: &mut Vec<PathBuf>,
 ) -> Result<Option<Arc<Policy>>, String> {
-    let loaded = match (&server.policy, sandbox) {
-        (Some(policy), _) => policy::named_in(policy, settings.gateway.mode, environment, sandbox),
-        (None, Some(_)) => policy::configured_in(&settings.gateway, environment, sandbox),
+    let (key, loaded) = match (&server.policy, sandbox) {
+        (Some(policy), _) => {
+            let key = format!("mcp.servers.{name}.policy");
+            (key, policy::named_in(policy, settings.gateway.mode, environment, sandbox))
+        }
+        (None, Some(_)) => {
+            ("policy".to_owned(), policy::configured_in(&settings.gateway, environment, sandbox))
+        }
         (None, None) => return Ok(None),
     };
     let Named { policy, files: read } = loaded;
     files.extend(read);
-    let fault = |errors: seawall_config::Errors| format!("mcp.servers.{name}: {}", policy::faults(&errors));
-    Ok(Some(Arc::new(policy.map_err(fault)?)))
+    Ok(Some(Arc::new(policy.map_err(|errors| policy::faults(&key, &errors))?)))
 }
 
 fn launch(

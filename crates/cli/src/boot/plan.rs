@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use seawall_config::{Document, Environment, Errors, Origin};
+use seawall_config::{Document, Environment, Origin};
 use seawall_gateway::{AuthMode, Tokens, TokensError};
 use seawall_llm::price::Prices;
 use seawall_mcp::ServerPlan;
@@ -14,7 +14,6 @@ use seawall_store::Keys;
 use seawall_store_sqlite::SqliteStore;
 use seawall_trace::OnUnavailable;
 use seawall_types::{Mode, Usd, mask};
-use serde_json::Value;
 
 use super::{directory, mcp};
 use crate::args::{Global, ServeArgs};
@@ -58,20 +57,19 @@ impl Request {
         let mut faults = Faults::default();
         let budget = self.args.budget.as_deref().map(str::parse::<Usd>).transpose();
         let budget = faults.keep(budget.map_err(|error| format!("--budget: {error}"))).flatten();
-        let read = faults.keep(self.read());
+        let flags = settings::flags(&self.args, &self.environment);
+        let read = faults.keep(settings::attempt(&settings::sources(&self.global, &self.environment, flags)));
         let Some((document, settings, outcome)) = read else { return Err(faults.into()) };
         faults.keep(outcome);
         let gateway = &settings.gateway;
         let mut files: Vec<PathBuf> = document.files().to_vec();
         files.extend(gateway.price_file.as_ref().map(PathBuf::from));
         let policy::Named { policy, files: policy_files } = policy::configured(gateway, &self.environment);
-        let policy = faults.keep_of(&document, policy.map_err(|errors| policy::faults(&errors)));
+        let policy = faults.keep_of(&document, policy.map_err(|errors| policy::faults("policy", &errors)));
         let prices = faults.keep_of(&document, directory::prices(gateway));
         let tokens = faults.keep_of(&document, tokens(gateway, &mut files));
         let mcp = faults.keep_of(&document, mcp::plans(&settings, &self.environment, &mut files));
-        if self.listens {
-            faults.keep_of(&document, self.check_listening(&settings));
-        }
+        faults.keep_of(&document, self.check_listening(&settings));
         let (Some(policy), Some(prices), Some(tokens), Some(mcp)) = (policy, prices, tokens, mcp) else {
             return Err(faults.into());
         };
@@ -80,27 +78,12 @@ impl Request {
         faults.none(Plan { document, settings, policy, prices, budget, tokens, mcp, files })
     }
 
-    /// The keys of the configuration, as far as they can be read, and what is wrong with them.
-    fn read(&self) -> Result<(Document, Settings, Result<(), Errors>), Errors> {
-        let mut flags = settings::flags(&self.args, &self.environment);
-        let attempt = |flags: &[(String, Value)]| {
-            settings::attempt(&settings::sources(&self.global, &self.environment, flags.to_vec()))
-        };
-        let read = attempt(&flags)?;
-        // Upstreams that can't be read are a fault to tell, not none at all.
-        let are_faulty = |errors: &Errors| errors.0.iter().any(|error| error.key.starts_with("upstreams"));
-        if !read.1.gateway.upstreams.is_empty() || read.2.as_ref().is_err_and(are_faulty) {
-            return Ok(read);
-        }
-        flags.push(("upstreams".to_owned(), settings::default_upstreams(&self.environment)));
-        attempt(&flags)
-    }
-
-    /// The address must be one, and who can't be told apart must not be let in from everywhere.
+    /// The address must be one, and where it is going to be listened on who can't be told apart must not be let in from
+    /// everywhere.
     fn check_listening(&self, settings: &Settings) -> Result<(), String> {
         let address = Server::address_of(&settings.gateway.listen)
             .map_err(|error| format!("gateway.listen: {error}"))?;
-        refuse_open_listening(self, settings, address)
+        if self.listens { refuse_open_listening(self, settings, address) } else { Ok(()) }
     }
 }
 
@@ -125,26 +108,36 @@ impl Faults {
         found.map_err(|fault| self.0.push(mask(&fault.to_string()).into_owned())).ok()
     }
 
-    /// The same for what is wrong with keys of a document, one a line: each is told where it was written.
+    /// The same for what is wrong with keys of a document, one a line: each is told where it was written, and once.
     fn keep_of<T>(&mut self, document: &Document, found: Result<T, impl ToString>) -> Option<T> {
-        let placed = |line: &str| {
-            let key = line.split_once(": ").map_or(line, |(key, _)| key);
-            match document.origin(key) {
-                None | Some(Origin::Default) => line.to_owned(),
-                Some(origin) => format!("{origin}: {line}"),
+        let fault = match found {
+            Ok(value) => return Some(value),
+            Err(fault) => fault.to_string(),
+        };
+        for line in fault.lines().map(|line| placed(document, line)) {
+            if !self.0.contains(&line) {
+                self.0.push(line);
             }
-        };
-        let all = |fault: String| {
-            let kept_back = document.keep_back(fault);
-            kept_back.lines().map(placed).collect::<Vec<_>>().join("\n")
-        };
-        self.keep(found.map_err(|fault| all(fault.to_string())))
+        }
+        None
     }
 
     /// The value when there is no fault at all.
     fn none<T>(self, value: T) -> Result<T, Failure> {
         if self.0.is_empty() { Ok(value) } else { Err(self.into()) }
     }
+}
+
+/// A fault (`key: what is wrong`) with where the key was written, and without what came there by reference.
+fn placed(document: &Document, line: &str) -> String {
+    let (key, fault) = line.split_once(": ").unwrap_or(("", line));
+    let fault = document.keep_back(key, fault);
+    let line = if key.is_empty() { fault } else { format!("{key}: {fault}") };
+    let line = match document.origin(key) {
+        None | Some(Origin::Default) => line,
+        Some(origin) => format!("{origin}: {line}"),
+    };
+    mask(&line).into_owned()
 }
 
 impl From<Faults> for Failure {

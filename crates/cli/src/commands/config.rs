@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use seawall_config::{Document, Entry, read, schema, show};
+use seawall_config::{Document, Entry, schema, show};
 use serde_json::json;
 
 use super::{World, import};
@@ -34,7 +34,7 @@ fn show_values(world: &World<'_>) -> Outcome {
         output::table(&["KEY", "VALUE", "FROM"], &rows(&entries));
     }
     // In the place of a value that is faulty stands its default, and that is not in force.
-    read(&document, Settings::declare).map_err(Failure::usage)?;
+    settings::load(&sources).map_err(Failure::usage)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -118,7 +118,7 @@ fn row(wanted: NewKey, key: &str, hash: [u8; 32], clock: &dyn Clock) -> Result<K
 fn known_policy(world: &World<'_>, name: &str) -> Result<String, Failure> {
     let wrong = |error: String| Failure::usage(format!("--policy: {error}"));
     let policy::Named { policy, files } = policy::named(name, Mode::Warn, world.environment);
-    policy.map_err(|errors| wrong(policy::faults(&errors)))?;
+    policy.map_err(|errors| wrong(policy::faults("policy", &errors)))?;
     // The first file is the one that was named; those that it begins with come after it.
     let Some(file) = files.first().filter(|_| Preset::named(name).is_none()) else {
         return Ok(name.to_owned());

@@ -52,7 +52,7 @@ fn list(world: &World<'_>) -> Outcome {
 /// The text as it is written. It must be a policy: this is not there to read any file.
 fn show_text(world: &World<'_>, name: &str) -> Outcome {
     let loaded = loaded(world, name);
-    loaded.file.map_err(|errors| Failure::usage(faults(&errors)))?;
+    loaded.file.map_err(|errors| Failure::usage(faults("policy", &errors)))?;
     let text = match Preset::named(name) {
         Some(preset) => preset.text.to_owned(),
         None => std::fs::read_to_string(name)?,
@@ -77,7 +77,7 @@ fn check(world: &World<'_>, name: &str) -> Outcome {
         return Ok(ExitCode::from(if errors.is_empty() { 0 } else { 2 }));
     }
     match errors {
-        Some(errors) => Err(Failure::usage(faults(&errors))),
+        Some(errors) => Err(Failure::usage(faults("policy", &errors))),
         None => {
             output::line(format!("the policy {name} is good"));
             Ok(ExitCode::SUCCESS)
@@ -155,7 +155,7 @@ fn policy_of(
         Some(name) => (loaded(world, name), name.to_owned()),
         None => configured(world)?,
     };
-    let file = loaded.file.map_err(|errors| Failure::usage(faults(&errors)))?;
+    let file = loaded.file.map_err(|errors| Failure::usage(faults("policy", &errors)))?;
     let folder = working_folder();
     let setting = Setting { mode: Mode::Strict, folder: &folder, sandbox };
     Ok((file.compile(&setting, &called), called))

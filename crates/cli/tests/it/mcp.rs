@@ -100,7 +100,7 @@ fn everything_that_is_wrong_with_servers_is_said_before_any_starts() {
         "mcp.servers.odd.timeout",
         "mcp.servers.open.headers",
         "mcp.servers.boxed.sandbox: nowhere can't be used",
-        "mcp.servers.bound: policy: \"no-such-policy\" is no preset",
+        "mcp.servers.bound.policy: \"no-such-policy\" is no preset",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

@@ -134,7 +134,8 @@ fn upstreams_that_can_not_be_read_are_refused_and_none_takes_their_place() {
         json!("https://x.example"),
         json!(["sim:"]),
     ] {
-        let output = setup(&json!({ "upstreams": upstreams })).run();
+        let routes = json!([{ "model": "fast", "to": [{ "upstream": "openai" }] }]);
+        let output = setup(&json!({ "upstreams": upstreams, "routes": routes })).run();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{upstreams}: {said}");
         assert!(
@@ -145,6 +146,80 @@ fn upstreams_that_can_not_be_read_are_refused_and_none_takes_their_place() {
     for none in [json!(null), json!([])] {
         assert!(setup(&json!({ "upstreams": none })).run().status.success(), "{none}");
     }
+}
+
+#[test]
+fn every_command_has_the_upstreams_of_the_environment_as_a_start_has_them() {
+    let config = "routes: [{ model: fast, to: [{ upstream: openai }] }]";
+    for args in [&["config", "check"][..], &["config", "show"], &["keys", "create", "--name", "ci"]] {
+        let of = |config: &str| Setup::new(args[0]).args(args[1..].iter().copied()).config(config);
+        let with = of(config).env("OPENAI_API_KEY", "sk-theirs").run();
+        assert!(with.status.success(), "{args:?}: {with:?}");
+        let without = of(config).run();
+        let said = String::from_utf8(without.stderr).unwrap();
+        assert_eq!(without.status.code(), Some(2), "{args:?}");
+        assert!(said.contains("routes[0]: there is no upstream \"openai\"; known: sim"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn what_came_by_reference_is_told_as_it_was_written_whoever_quotes_it() {
+    // Commas, blanks and both cases, and longer than what is quoted of a text.
+    let value = format!("Correct Horse, Battery-Staple,{} ", "4711".repeat(20));
+    for config in [
+        "policy: '${X}'",
+        "policy: { mode: '${X}' }",
+        "policy: { extends: ['${X}'] }",
+        "policy: { network: { hosts: ['${X}'] } }",
+        "policy: { network: { schemes: ['${X}'] } }",
+        "prices: { file: '${X}' }",
+        "auth: { jwt: { algorithms: '${X}', keys: [{ public_key: a.pem }] } }",
+        "auth: { jwt: { keys: [{ public_key: '${X}' }] } }",
+        "mcp: { servers: { a: { command: [x], sandbox: '${X}' } } }",
+        "mcp: { servers: { a: { command: [x], policy: '${X}' } } }",
+        "routes: [{ model: fast, to: [{ upstream: '${X}' }] }]",
+        "logging: { level: '${X}' }",
+        "gateway: { listen: '${X}' }",
+        "gateway: { mode: '${X}' }",
+    ] {
+        let output = Setup::new("config").args(["check"]).config(config).env("X", &value).run();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{config}: {said}");
+        for piece in ["correct", "horse", "battery", "staple", "4711"] {
+            assert!(!said.to_lowercase().contains(piece), "{config}: {said}");
+        }
+        let key = config.split_once(':').unwrap().0;
+        assert!(said.contains(&format!("config.yaml: {key}")), "{config}: {said}");
+    }
+    let config = "prices: { file: '${X}' }";
+    let output = Setup::new("config").args(["check"]).config(config).env("X", "nowhere.json").run();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("prices.file: ${X} can't be read: No such file"), "{said}");
+}
+
+#[test]
+fn a_fault_is_told_with_the_layer_that_it_is_in() {
+    let setup = Setup::new("config").args(["check", "--config", "conf"]);
+    std::fs::create_dir(setup.path("conf")).unwrap();
+    setup.write(
+        "conf/defaults.yaml",
+        "upstreams: [{ name: a, base_url: 'sim:' }, { name: a, base_url: 'sim:' }]\n\
+         routes: [{ model: fast, to: [{ upstream: b }] }]\npolicy: { network: { hostz: [] } }",
+    );
+    setup.write("conf/production.yaml", "gateway: { mode: strict }\npolicy: { mode: warn }");
+    let setup = setup.env("SEAWALL_ENV", "production");
+    let servers = r#"{"a":{"command":["x"],"sandbox":"/nowhere"}}"#;
+    let output = setup.env("SEAWALL_MCP__SERVERS", servers).run();
+    let said = String::from_utf8(output.stderr).unwrap();
+    for begin in [
+        "seawall: conf/defaults.yaml: upstreams[1]: there are two",
+        "conf/defaults.yaml: routes[0]: there is no upstream \"b\"",
+        "conf/defaults.yaml: policy.network.hostz: unknown key",
+        "SEAWALL_MCP__SERVERS: mcp.servers.a.sandbox: /nowhere can't be used",
+    ] {
+        assert!(said.lines().any(|line| line.starts_with(begin)), "{begin}: {said}");
+    }
+    assert_eq!(said.lines().count(), 4, "{said}");
 }
 
 /// The entries of `config show` as key, value and where from.
