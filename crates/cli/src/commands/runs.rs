@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::World;
 use crate::args::ListArgs;
 use crate::exit::{Failure, Outcome};
-use crate::output;
+use crate::{output, settings};
 
 /// Where traces are, with what the store knows of them.
 pub(crate) struct Archive {
@@ -20,14 +20,23 @@ pub(crate) struct Archive {
     pub(crate) heads: Arc<dyn Heads>,
 }
 
+/// Where the configuration has put what is known of runs. What else is wrong with it keeps nobody from reading traces.
+fn database(world: &World<'_>) -> Result<PathBuf, Failure> {
+    let sources = settings::sources(world.global, world.environment, Vec::new());
+    let (_, settings, outcome) = settings::attempt(&sources).map_err(Failure::usage)?;
+    match outcome {
+        Err(errors) if errors.0.iter().any(|error| error.key == "store") => Err(Failure::usage(errors)),
+        _ => Ok(settings.database(&world.data_dir())),
+    }
+}
+
 impl Archive {
     /// The traces of the data directory.
     pub(crate) fn open(world: &World<'_>) -> Result<Self, Failure> {
-        let data_dir = world.data_dir();
-        let database = data_dir.join("seawall.db");
+        let database = database(world)?;
         let heads: Arc<dyn Heads> =
             if database.exists() { Arc::new(SqliteStore::open(&database)?) } else { Arc::new(NoHeads) };
-        Ok(Self { dir: data_dir.join("runs"), heads })
+        Ok(Self { dir: world.data_dir().join("runs"), heads })
     }
 
     /// Every run, oldest first: those that the store knows, and those that only the disk does.

@@ -37,6 +37,31 @@ async fn runs_come_newest_first_with_what_they_did_and_cost() {
 }
 
 #[tokio::test]
+async fn what_is_known_of_runs_is_found_where_the_configuration_puts_it() {
+    let setup = Setup::simulated("store: sqlite:elsewhere.db");
+    let server = setup.start();
+    call(&server).await;
+    assert!(server.stop().success());
+    let with = |args: &[&str]| setup.cli(&[args, &["--json", "--config", "config.yaml"]].concat());
+    let listed: Value = serde_json::from_slice(&with(&["trace", "list"]).stdout).unwrap();
+    let row = &listed["runs"][0];
+    assert!(row["finished_at"].is_string() && row["actions"] == 1, "{row}");
+    assert!(with(&["trace", "verify"]).status.success());
+
+    let file = Path::new(row["path"].as_str().unwrap());
+    let text = std::fs::read_to_string(file).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    std::fs::write(file, lines[..lines.len() - 2].concat()).unwrap();
+    let cut = with(&["trace", "verify"]);
+    assert_eq!(cut.status.code(), Some(1), "a cut tail shows: {cut:?}");
+
+    setup.write("config.yaml", "store: sqlite:elsewhere.db\ncolour: blue");
+    assert!(with(&["trace", "list"]).status.success(), "other faults keep nobody from reading");
+    setup.write("config.yaml", "store: elsewhere.db");
+    assert_eq!(with(&["trace", "list"]).status.code(), Some(2));
+}
+
+#[tokio::test]
 async fn the_short_form_says_what_the_long_one_says() {
     let (setup, _runs) = ended_runs(&[1, 1]).await;
     for form in [&[][..], &["--json"], &["--limit", "1"]] {
