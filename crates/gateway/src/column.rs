@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use seawall_base::id;
-use seawall_llm::wire::Dialect;
 use seawall_types::{Actor, Code, Verdict};
 
 use crate::accepted::Accepted;
@@ -153,8 +152,9 @@ impl Gateway {
         response
     }
 
-    /// The answer to a request whose handling panicked. The panic was logged and counted by whoever caught it.
-    pub fn panicked(&self) -> Response<GatewayBody> {
+    /// The answer to a request for `path` whose handling panicked, in the shape that clients of that path read. The panic was
+    /// logged by whoever caught it.
+    pub fn panicked(&self, path: &str) -> Response<GatewayBody> {
         self.metrics().panics.inc();
         let request = id::new_request(&**self.clock());
         let refusal = Refusal::new(
@@ -162,7 +162,8 @@ impl Gateway {
             format!("a fault of ours, recorded under request {request}"),
             "try again; report it with the request id if it happens again",
         );
-        let mut response = refusal.response(Dialect::OpenAi).map(GatewayBody::full);
+        let dialect = phase::dialect_of(path, &self.snapshot().directory);
+        let mut response = refusal.response(dialect).map(GatewayBody::full);
         header::put(response.headers_mut(), header::REQUEST_ID, request.to_string());
         response
     }

@@ -2,7 +2,7 @@
 //!
 //! Clients append paths to base URLs with and without a version, so behind a prefix a missing one is put in.
 
-use seawall_llm::wire::Dialect;
+use seawall_llm::wire::{Dialect, is_version};
 
 use crate::Directory;
 
@@ -84,10 +84,7 @@ fn with_version(path: &str, kind: Option<Dialect>) -> String {
         Some(rest) => (UPLOAD, rest),
         None => ("", path),
     };
-    let has_version = rest
-        .get(1..3)
-        .is_some_and(|start| start.starts_with('v') && start.ends_with(|c: char| c.is_ascii_digit()));
-    if has_version {
+    if rest.get(1..).is_some_and(is_version) {
         return path.to_owned();
     }
     let is_gemini = kind.map_or_else(|| rest.contains(':'), |kind| kind == Dialect::Gemini);
@@ -116,6 +113,8 @@ mod tests {
             ("/gemini/upload/v1beta/files", &gemini, "/upload/v1beta/files"),
             ("/gemini/upload/files", &gemini, "/upload/v1beta/files"),
             ("/gemini/uploads", &gemini, "/v1beta/uploads"),
+            ("/u/backup/v2/rerank", &backup, "/v2/rerank"),
+            ("/gemini/v1alpha/models", &gemini, "/v1alpha/models"),
             ("/u/backup/v1/models", &backup, "/v1/models"),
             ("/u/backup/chat/completions", &backup, "/v1/chat/completions"),
             ("/u/backup/models/g:countTokens", &backup, "/v1beta/models/g:countTokens"),

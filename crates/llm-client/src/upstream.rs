@@ -13,7 +13,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
 use seawall_llm::request::LimitName;
-use seawall_llm::wire::Dialect;
+use seawall_llm::wire::{Dialect, is_version};
 use seawall_types::{Pattern, Secret};
 use tokio::time::{Instant, timeout_at};
 
@@ -395,19 +395,22 @@ impl BaseUrl {
     }
 
     /// The path at the upstream: people write base URLs with and without the version (`/v1`), and it must not stand
-    /// there twice.
+    /// there twice. Where the base has another (`/api/paas/v4`), that is what this provider calls the `/v1` that every client
+    /// of OpenAI's asks for; a client that asks for another than these two gets it.
     fn join(&self, path: &str) -> String {
         // Gemini takes files at /upload/v1beta/files.
-        let versioned = path.strip_prefix("/upload").unwrap_or(path);
-        let version = versioned.get(1..).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or("");
-        let is_version =
-            version.starts_with('v') && version.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
-        let base = if is_version {
-            self.prefix.strip_suffix(version).and_then(|base| base.strip_suffix('/')).unwrap_or(&self.prefix)
-        } else {
-            &self.prefix
-        };
-        format!("{base}{path}")
+        let (upload, rest) = path.split_at(if path.starts_with("/upload/") { "/upload".len() } else { 0 });
+        let asked =
+            rest.get(1..).and_then(|rest| rest.split(['/', '?']).next()).filter(|word| is_version(word));
+        let written = self.prefix.rsplit_once('/').filter(|(_, last)| is_version(last));
+        match (asked, written) {
+            (Some("v1"), Some((before, version))) => {
+                let behind = rest.get("/v1".len()..).unwrap_or_default();
+                format!("{before}{upload}/{version}{behind}")
+            }
+            (Some(_), Some((before, _))) => format!("{before}{path}"),
+            _ => format!("{}{path}", self.prefix),
+        }
     }
 }
 
@@ -457,7 +460,13 @@ mod tests {
             ("https://api.openai.com/v1/", "/v1/models?x=1", "/v1/models?x=1"),
             ("https://host/proxy/v1", "/v1/models", "/proxy/v1/models"),
             ("https://host/v1beta", "/v1beta/models/m:generateContent", "/v1beta/models/m:generateContent"),
-            ("https://host/v1beta", "/v1/models", "/v1beta/v1/models"),
+            ("https://host/v1beta", "/v1/models", "/v1beta/models"),
+            ("https://host/api/paas/v4", "/v1/chat/completions?x=1", "/api/paas/v4/chat/completions?x=1"),
+            ("https://host/api/paas/v4/", "/v1", "/api/paas/v4"),
+            ("https://host/v1", "/v2/rerank", "/v2/rerank"),
+            ("https://host/v1beta", "/v1alpha/models", "/v1alpha/models"),
+            ("https://host/v1beta", "/upload/v1/files", "/upload/v1beta/files"),
+            ("https://host/video", "/v1/models", "/video/v1/models"),
             ("https://host/x", "/files", "/x/files"),
             ("https://host/v1beta", "/upload/v1beta/files", "/upload/v1beta/files"),
             ("https://host", "/upload/v1beta/files?x=1", "/upload/v1beta/files?x=1"),

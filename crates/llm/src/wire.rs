@@ -154,6 +154,12 @@ impl Endpoint<'_> {
         Self { wire, dialect, model: None, model_place: None, route, allowed, free: false }
     }
 
+    /// With where the model stands in its path, where that names one.
+    fn placed(mut self, path: &str) -> Self {
+        self.model_place = self.model.as_ref().and_then(|_| model::place(path));
+        self
+    }
+
     /// Whether a call with this method costs money. Looking and deleting are free everywhere; whatever else no wire
     /// format claims is free only where it is known to be.
     #[must_use]
@@ -174,8 +180,9 @@ const GET: &[&str] = &["GET", "HEAD"];
 
 type Segments<'p> = SmallVec<[Cow<'p, str>; 8]>;
 
-/// What `path` leads to: a path without query and without our prefixes. `None` when it lies outside `/v1`,
-/// `/v1beta` and Gemini's `/upload`, or has empty, dot or slash-hiding segments, which upstreams may read as another path.
+/// What `path` leads to: a path without query and without our prefixes. `None` when it lies outside `/v1`, `/v1beta`
+/// (`/v1alpha` is read as that) and Gemini's `/upload`, or has empty, dot or slash-hiding segments, which upstreams may
+/// read as another path.
 #[must_use]
 pub fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     let segments = segments(path)?;
@@ -183,21 +190,51 @@ pub fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     if let Some(known) = fixed(&names) {
         return Some(known);
     }
-    let lower: SmallVec<[String; 8]> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let lower: SmallVec<[&str; 8]> = lower.iter().map(String::as_str).collect();
+    let lower = lowercase(&segments);
+    let mut lower: SmallVec<[&str; 8]> = lower.iter().map(String::as_str).collect();
+    // Google gives what is in preview the same paths under a version of its own.
+    if let Some(version) = lower.first_mut().filter(|version| **version == "v1alpha") {
+        *version = "v1beta";
+    }
     match lower.as_slice() {
         ["v1" | "v1beta", ..] => {
             let found =
                 fixed(&lower).or_else(|| gemini(&segments)).unwrap_or_else(|| other(&segments, &lower));
-            let model_place = found.model.as_ref().and_then(|_| model::place(path));
-            Some(Endpoint { model_place, ..found })
+            Some(found.placed(path))
         }
-        ["upload", "v1" | "v1beta", ..] => {
+        ["upload", "v1" | "v1beta" | "v1alpha", ..] => {
             let upload = Endpoint::new(Wire::Other, "/upload/{other}", &[]);
             Some(Endpoint { dialect: Dialect::Gemini, free: true, ..upload })
         }
         _ => None,
     }
+}
+
+/// What `path` leads to where a prefix has named the provider, whose paths then are all taken. Versions that are not known
+/// here are read as `/v1`, so that what is metered there is metered under any of them. `None` when it has segments that
+/// upstreams may read as another path.
+#[must_use]
+pub fn behind_prefix(path: &str) -> Option<Endpoint<'_>> {
+    endpoint(path).or_else(|| {
+        let segments = segments(path)?;
+        let mut lower = lowercase(&segments);
+        if let Some(version) = lower.first_mut().filter(|first| is_version(first)) {
+            "v1".clone_into(version);
+        }
+        let names: SmallVec<[&str; 8]> = lower.iter().map(String::as_str).collect();
+        let found = fixed(&names).or_else(|| gemini(&segments));
+        Some(found.unwrap_or_else(|| Endpoint::new(Wire::Other, "/{other}", &[])).placed(path))
+    })
+}
+
+/// Whether a segment of a path is a version of an API: `v1`, `v1beta`, `v4`.
+#[must_use]
+pub fn is_version(segment: &str) -> bool {
+    segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+fn lowercase(segments: &Segments<'_>) -> SmallVec<[String; 8]> {
+    segments.iter().map(|name| name.to_ascii_lowercase()).collect()
 }
 
 /// The metered paths that never vary.
@@ -267,7 +304,7 @@ fn hex_byte(digits: &str) -> Option<u8> {
 fn gemini<'p>(segments: &Segments<'p>) -> Option<Endpoint<'p>> {
     let [version, collection, last] = segments.as_slice() else { return None };
     let (model, verb) = last.rsplit_once(':')?;
-    let beta = version.eq_ignore_ascii_case("v1beta");
+    let beta = !version.eq_ignore_ascii_case("v1");
     let mut endpoint = verb_endpoint(&verb.to_ascii_lowercase(), beta)?;
     if collection.eq_ignore_ascii_case("models") {
         let length = model.len();

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use axum::Router;
 use bytes::Bytes;
 use http::header::CONNECTION;
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -113,6 +114,8 @@ impl Body for ServiceBody {
 impl Service {
     /// Answers one request. A panic becomes an answer too; the process goes on.
     pub(crate) async fn call(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<ServiceBody> {
+        // A count of references, no copy.
+        let asked = request.uri().path_and_query().cloned();
         let mut answer = pin!(self.route(peer, request));
         let caught = std::future::poll_fn(|context| {
             match std::panic::catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
@@ -122,7 +125,10 @@ impl Service {
         });
         let mut response = match caught.await {
             Some(response) => response,
-            None => self.app.gateway().panicked().map(ServiceBody::Gateway),
+            None => {
+                let path = asked.as_ref().map_or("/", PathAndQuery::path);
+                self.app.gateway().panicked(path).map(ServiceBody::Gateway)
+            }
         };
         // Who is told so looks for another connection by itself, and no later request meets a closed one.
         if self.app.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {

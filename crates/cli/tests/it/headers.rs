@@ -163,6 +163,42 @@ async fn what_no_wire_format_claims_is_passed_through() {
 }
 
 #[tokio::test]
+async fn what_is_behind_a_prefix_goes_on_whatever_its_version_and_is_metered_under_each() {
+    let upstream = Upstream::always(Reply::json(Format::Chat.answer()));
+    let server = proxy(&upstream);
+    let cost = async |path: &str| {
+        let answer = server.ask(raw::post(path, Format::Chat.body("hi", false))).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        answer.header("x-seawall-cost-usd").map(str::to_owned)
+    };
+    let known = cost("/u/main/v1/chat/completions").await;
+    assert!(known.as_ref().is_some_and(|cost| cost != "0.000000"), "{known:?}");
+    assert_eq!(cost("/u/main/v4/chat/completions").await, known);
+    cost("/openai/v2/rerank").await;
+    let lines: Vec<String> = upstream.seen().iter().map(|seen| seen.line().to_owned()).collect();
+    for (line, path) in lines.iter().zip(["/v1/chat/completions", "/v4/chat/completions", "/v2/rerank"]) {
+        assert_eq!(line, &format!("POST {path} HTTP/1.1"));
+    }
+    for path in ["/v2/rerank", "/u/main/v2/../v1/models", "/openai/v2//x"] {
+        assert_eq!(server.get(path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_costs_nothing_says_so() {
+    let upstream = Upstream::start(|seen, _| match seen.line() {
+        line if line.starts_with("POST") => Reply::whole(400, &[JSON], r#"{"error":{"message":"no"}}"#),
+        _ => Reply::json("{}"),
+    });
+    let server = proxy(&upstream);
+    let looked = server.get("/v1/models").await;
+    let refused = server.ask(Format::Chat.request("hi", false)).await;
+    for (answer, status) in [(looked, 200), (refused, 400)] {
+        assert_eq!((answer.status, answer.header("x-seawall-cost-usd")), (status, Some("0.000000")));
+    }
+}
+
+#[tokio::test]
 async fn the_api_key_of_the_configuration_replaces_the_callers() {
     for (format, header, value) in [
         (Format::Chat, "authorization", "Bearer sk-real"),

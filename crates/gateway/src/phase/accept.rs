@@ -8,7 +8,7 @@ use http::HeaderValue;
 use http::header::ALLOW;
 use http::request::Parts;
 use seawall_base::id;
-use seawall_llm::wire::{Billing, Dialect, Endpoint, Wire, endpoint};
+use seawall_llm::wire::{Billing, Dialect, Endpoint, Wire, behind_prefix, endpoint};
 use seawall_types::Code;
 
 use crate::accepted::Accepted;
@@ -31,7 +31,7 @@ pub(crate) fn accept(
 ) -> Box<Accepted> {
     let (at, since) = (gateway.clock().now(), gateway.clock().monotonic());
     let (chosen, path) = prefix::split(parts.uri.path(), &snapshot.directory);
-    let endpoint = endpoint(&path);
+    let endpoint = endpoint_of(&chosen, &path);
     let spoken = endpoint.as_ref().map_or(Wire::Other, |endpoint| endpoint.wire);
     let handshake =
         websocket::is_handshake(&parts).then_some(Handshake { query_names_model: spoken == Wire::Other });
@@ -82,7 +82,12 @@ pub(crate) fn accept(
 /// What the clients of a path speak.
 pub(crate) fn dialect_of(path: &str, directory: &Directory) -> Dialect {
     let (chosen, path) = prefix::split(path, directory);
-    spoken_by(endpoint(&path).as_ref(), &chosen)
+    spoken_by(endpoint_of(&chosen, &path).as_ref(), &chosen)
+}
+
+/// Behind a prefix every path is the provider's, also one of a version that is not known here.
+fn endpoint_of<'p>(chosen: &Chosen, path: &'p str) -> Option<Endpoint<'p>> {
+    if *chosen == Chosen::ByPath { endpoint(path) } else { behind_prefix(path) }
 }
 
 /// A wire format decides; what none claims is spoken as the upstream does that the prefix chose.

@@ -11,10 +11,10 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 use seawall_llm::answer::{Answer, read_json_answer, transcribe_json_answer};
 use seawall_llm::json::JsonErrorKind;
-use seawall_llm::wire::Wire;
+use seawall_llm::wire::{Billing, Wire};
 use seawall_llm_client::AnswerBody;
 use seawall_policy::Policy;
-use seawall_types::{Actor, Code, Verdict};
+use seawall_types::{Actor, Code, Usd, Verdict};
 use tokio::time::Instant;
 
 use super::Payload;
@@ -265,8 +265,12 @@ impl Answering<'_> {
     fn through(&self, parts: Parts, body: AnswerBody, meter: Box<Meter>) -> Response<GatewayBody> {
         let timers = Timers::new(self.idle, self.end);
         let memory = self.gateway.memory().share();
+        let cost = known_cost(&parts, &meter);
         let through = Through::new(body, meter, (parts.status.as_u16(), &parts.headers), timers, memory);
-        let headers = header::towards_client(parts.headers, true);
+        let mut headers = header::towards_client(parts.headers, true);
+        if let Some(cost) = cost {
+            header::put(&mut headers, header::COST, cost.to_string());
+        }
         respond(parts.status, headers, GatewayBody::Through(Some(Box::new(through))))
     }
 }
@@ -309,8 +313,6 @@ enum Kind {
 impl Kind {
     /// What has to be looked at is read whole, unless it comes as events: bytes pass unseen.
     fn of(response: &Response<AnswerBody>, meter: &Meter, is_screened: bool) -> Self {
-        let content_type =
-            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let accepted = meter.accepted();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Self::Websocket;
@@ -318,7 +320,7 @@ impl Kind {
         if !response.status().is_success() || !accepted.wire.is_metered() {
             return Self::Bytes;
         }
-        match content_type.split(';').next().unwrap_or("").trim() {
+        match content_type(response.headers()) {
             "text/event-stream" => Self::Events,
             _ if is_screened && accepted.wire.has_output() => Self::Json,
             // Gemini streams a JSON array, element by element, unless asked for events.
@@ -327,6 +329,20 @@ impl Kind {
             _ => Self::Bytes,
         }
     }
+}
+
+/// What a call costs whose answer's bytes can't change that: one that is free, or that failed. The head of a stream does not
+/// tell.
+fn known_cost(parts: &Parts, meter: &Meter) -> Option<Usd> {
+    let is_settled = meter.accepted().billing == Billing::Free || parts.status.as_u16() >= 400;
+    let is_stream = content_type(&parts.headers) == "text/event-stream";
+    (is_settled && !is_stream).then(|| meter.cost_so_far(Ending::Complete))
+}
+
+/// The media type, without its parameters.
+fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    value.split(';').next().unwrap_or("").trim()
 }
 
 /// The type of an answer that may be kept: one with this very status.

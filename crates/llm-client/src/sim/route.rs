@@ -106,7 +106,7 @@ fn by_path<'a>(
     if path == "/" || path.is_empty() {
         return Some(("GET, HEAD", Route::Probe));
     }
-    let rest = path.strip_prefix("/v1beta/").or_else(|| path.strip_prefix("/v1/"))?;
+    let rest = ["/v1beta/", "/v1/", "/v1alpha/"].iter().find_map(|version| path.strip_prefix(*version))?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let ask = match rest {
         "chat/completions" => Ask::Chat,

@@ -1,6 +1,6 @@
 //! Paths lead to the wire format that an upstream would read in them.
 
-use seawall_llm::wire::{Billing, with_model};
+use seawall_llm::wire::{Billing, behind_prefix, with_model};
 use seawall_llm::{Dialect, Wire, endpoint};
 
 #[test]
@@ -122,6 +122,34 @@ fn other_paths_keep_their_providers_dialect() {
         "/v1beta2/models",
     ] {
         assert_eq!(endpoint(path), None, "{path}");
+    }
+}
+
+#[test]
+fn behind_a_prefix_every_version_is_taken_and_metered_as_the_known_ones() {
+    for (path, wire, route) in [
+        ("/v1/chat/completions", Wire::OpenAiChat, "/v1/chat/completions"),
+        ("/v4/chat/completions", Wire::OpenAiChat, "/v1/chat/completions"),
+        ("/V4/Chat/%63ompletions", Wire::OpenAiChat, "/v1/chat/completions"),
+        ("/v1alpha/models/m:generateContent", Wire::GeminiGenerate, "/v1beta/models/{model}:generateContent"),
+        (
+            "/v2/models/m:streamGenerateContent",
+            Wire::GeminiStream,
+            "/v1beta/models/{model}:streamGenerateContent",
+        ),
+        ("/v1alpha/cachedContents", Wire::Other, "/v1beta/{other}"),
+        ("/v2/rerank", Wire::Other, "/{other}"),
+        ("/rerank", Wire::Other, "/{other}"),
+    ] {
+        let found = behind_prefix(path).unwrap();
+        assert_eq!((found.wire, found.route), (wire, route), "{path}");
+    }
+    let named = behind_prefix("/v2/models/m:generateContent").unwrap();
+    assert_eq!((named.model.as_deref(), named.model_place), (Some("m"), Some(4..12)));
+    for path in
+        ["/v2//chat/completions", "/v2/../v1/chat/completions", "/v2/x/%2e%2e/y", "/v2/a%2fb", "", "v2/x"]
+    {
+        assert_eq!(behind_prefix(path), None, "{path}");
     }
 }
 
