@@ -16,6 +16,7 @@ mod simulate;
 mod store;
 mod trace;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -50,8 +51,10 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
             // By way of memory: what makes it panics where nobody reads any more (`| head`).
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "seawall", &mut script);
-            let _reader_gone = output::bytes(&script);
-            return Ok(ExitCode::SUCCESS);
+            return match output::bytes(&script) {
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+                _written_or_nobody_reads => Ok(ExitCode::SUCCESS),
+            };
         }
         _ => logging::quietly(&cli.global)?,
     }

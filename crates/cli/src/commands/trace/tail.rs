@@ -6,8 +6,10 @@ use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::time::Timespec;
 use seawall_trace::read;
 
 use crate::commands::World;
@@ -16,7 +18,7 @@ use crate::exit::Outcome;
 use crate::output;
 
 /// How often the file is looked at for more.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 pub(crate) fn run(world: &World<'_>, wanted: &str, lines: usize, follow: bool) -> Outcome {
     let archive = Archive::open(world)?;
@@ -102,8 +104,23 @@ fn go_on(path: &Path, mut current: Option<Following>) -> io::Result<()> {
         if there.is_some() && there != current.as_ref().and_then(Following::identity) {
             current = Following::open(path);
         } else {
-            std::thread::sleep(LOOK);
+            wait()?;
         }
+    }
+}
+
+/// Waits until it is time to look again.
+///
+/// # Errors
+/// Nobody reads what is printed any more: only who writes to them would hear of it else, and there may be nothing to write.
+fn wait() -> io::Result<()> {
+    let stdout = io::stdout();
+    // Asked for nothing, it says what is always said: that the other end is closed.
+    let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+    match poll(&mut ends, Some(&LOOK)) {
+        Ok(0) | Err(Errno::INTR) => Ok(()),
+        Ok(_) => Err(io::ErrorKind::BrokenPipe.into()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -75,6 +75,15 @@ fn every_shell_gets_a_script_that_names_every_command() {
 }
 
 #[test]
+fn a_script_that_can_not_be_written_is_an_error() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut seawall = Command::new(env!("CARGO_BIN_EXE_seawall"));
+    let output = seawall.args(["completions", "bash"]).stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("No space left"), "{said}");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut seawall = Command::new(env!("CARGO_BIN_EXE_seawall"));
     seawall.args(["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped());
