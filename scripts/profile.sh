@@ -6,8 +6,9 @@ cd "$(dirname "$0")/.."
 
 built=$PWD/target/profile
 raw=$built/raw
-host=$(rustc -vV | sed -n 's/^host: //p')
-merge=$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata
+rustc=${RUSTC:-rustc}
+host=$($rustc -vV | sed -n 's/^host: //p')
+merge=$($rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata
 
 if [[ ! -x $merge ]]; then
     rustup component add llvm-tools || { echo "profile: needs the compiler's llvm-profdata (rustup component add llvm-tools)" >&2; exit 2; }
@@ -22,5 +23,5 @@ env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo build --release --locked -p se
 rm -rf "$raw"
 python3 bench/train.py "$built/release/seawall"
 "$merge" merge --sparse --output profile/seawall.profdata "$raw"/*.profraw
-rustc -vV >profile/rustc.txt
+$rustc -vV >profile/rustc.txt
 ls -l profile/seawall.profdata

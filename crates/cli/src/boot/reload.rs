@@ -17,7 +17,7 @@ use super::{KeyPolicies, Plan, Request, Watching, callers, directory, key_requir
 use crate::settings::Settings;
 
 /// Keys whose change holds after a restart only.
-const NEEDS_RESTART: [&str; 11] = [
+const NEEDS_RESTART: [&str; 12] = [
     "gateway.listen",
     "gateway.busy_poll",
     "trace.durability",
@@ -29,6 +29,7 @@ const NEEDS_RESTART: [&str; 11] = [
     "logging",
     "metrics",
     "otlp",
+    "agents",
 ];
 
 /// What a reload works on. One change at a time: of the configuration, or of the keys in the store.
@@ -218,7 +219,7 @@ mod tests {
     use super::*;
 
     /// Keys whose change holds at once. Tables are named whole where everything in them does.
-    const AT_ONCE: [&str; 20] = [
+    const AT_ONCE: [&str; 19] = [
         "gateway.mode",
         "gateway.limits",
         "gateway.timeouts",
@@ -238,7 +239,6 @@ mod tests {
         "trace.content",
         "trace.on_unavailable",
         "mcp",
-        "agents",
     ];
 
     #[test]

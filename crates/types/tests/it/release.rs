@@ -7,6 +7,10 @@ use std::process::Command;
 
 use crate::workspace::{read, root};
 
+/// The variable for the host that [`COMPILER`] names.
+const HOSTS_OWN: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS";
+const COMPILER: &str = "rustc 1.0.0\nhost: x86_64-unknown-linux-gnu";
+
 /// What the build is given.
 struct Given<'a> {
     /// A name for the case's folder.
@@ -31,6 +35,8 @@ fn release(given: &Given<'_>) -> (String, String) {
     script
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("CARGO_BUILD_RUSTFLAGS")
+        .env_remove(HOSTS_OWN)
         .envs(given.environment.iter().copied());
     let output = script.output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -64,6 +70,16 @@ fn the_profile_is_used_by_the_compiler_that_counted_and_by_no_other() {
         (Given { case: "compiler", compiler: &other, ..given }, "another compiler", ""),
         (Given { case: "cargo", cargo: "1.0.0", ..given }, "another compiler", ""),
         (Given { case: "flags", environment: &[("RUSTFLAGS", "-g")], ..given }, "your RUSTFLAGS", "-g"),
+        (
+            Given { case: "build", environment: &[("CARGO_BUILD_RUSTFLAGS", "-g")], ..given },
+            "your RUSTFLAGS",
+            "",
+        ),
+        (
+            Given { case: "host", compiler: COMPILER, environment: &[(HOSTS_OWN, "-g")], ..given },
+            "your RUSTFLAGS",
+            "",
+        ),
         (
             Given { case: "encoded", environment: &[("CARGO_ENCODED_RUSTFLAGS", "-g")], ..given },
             "your RUSTFLAGS",
