@@ -23,8 +23,7 @@ use crate::exit::Outcome;
 use crate::{client, output};
 
 /// Provider keys that the gateway would use.
-const PROVIDER_KEYS: [&str; 4] =
-    ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "SEAWALL_UPSTREAM_API_KEY"];
+const PROVIDER_KEYS: [&str; 3] = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"];
 /// Coding-agent programs that can be pointed at the gateway.
 const AGENTS: [&str; 6] = ["claude", "codex", "pi", "gemini", "opencode", "qwen"];
 /// Open files that a busy gateway may need: two for each stream.
