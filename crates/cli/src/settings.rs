@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use seawall_base::telemetry;
 use seawall_checkpoint::PayloadRedactor;
-use seawall_config::{Document, Environment, Errors, Reader, Sources, attempt as attempt_keys};
+use seawall_config::{Document, Environment, Errors, Origin, Reader, Sources, attempt as attempt_keys};
 use seawall_gateway::Settings as GatewaySettings;
 use seawall_mcp::ServerSettings;
 use seawall_server::{MetricsPlace, Server};
 use seawall_trace::content::Content;
 use seawall_trace::sign::SignKey;
 use seawall_trace::{Durability, OnUnavailable};
+use seawall_types::mask;
 use serde_json::{Value, json};
 
 use crate::args::{Global, LogFormat, ServeArgs};
@@ -249,6 +250,21 @@ fn attempt_as_written(sources: &Sources) -> Result<(Document, Settings, Result<(
 pub(crate) fn load(sources: &Sources) -> Result<(Document, Settings), Errors> {
     let (document, settings, outcome) = attempt(sources)?;
     outcome.map(|()| (document, settings))
+}
+
+/// Faults, one a line (`key: what is wrong`), each with where its key was written and without what came there by reference.
+pub(crate) fn placed(document: &Document, faults: &str) -> Vec<String> {
+    let placed = |line: &str| {
+        let (key, fault) = line.split_once(": ").unwrap_or(("", line));
+        let fault = document.keep_back(key, fault);
+        let line = if key.is_empty() { fault } else { format!("{key}: {fault}") };
+        let line = match document.origin(key) {
+            None | Some(Origin::Default) => line,
+            Some(origin) => format!("{origin}: {line}"),
+        };
+        mask(&line).into_owned()
+    };
+    faults.lines().map(placed).collect()
 }
 
 /// The flags of `up` and `proxy` as configuration keys.

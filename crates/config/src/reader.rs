@@ -164,6 +164,17 @@ impl<'d> Reader<'d> {
         self.record(origin, key, &Fault::new(message, hint));
     }
 
+    /// Whether the value of `key`, or an element of its list, is a reference that leads nowhere.
+    #[must_use]
+    pub fn is_unresolved(&self, key: &str) -> bool {
+        let is = |node: &Node| matches!(node.content, Content::Unresolved);
+        let node = self.table.and_then(|table| table.get(key));
+        node.is_some_and(|node| match &node.content {
+            Content::List(items) => items.iter().any(is),
+            _ => is(node),
+        })
+    }
+
     /// The keys of the values in this table with which something was wrong so far.
     pub fn faulty(&self) -> impl Iterator<Item = &str> {
         self.errors.iter().map(|error| error.key.as_str())

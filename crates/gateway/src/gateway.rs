@@ -15,7 +15,7 @@ use seawall_types::{Clock, RunId};
 use crate::address::client_address;
 use crate::cache::Cache;
 use crate::in_flight::Count;
-use crate::rates::{Rated, Rates};
+use crate::rates::{Place, Rated, Rates};
 use crate::{Caller, KeyRing, Metrics, People, Snapshot};
 use seawall_base::memory::ByteBudget;
 
@@ -151,7 +151,7 @@ impl Gateway {
     pub fn arrive_at_own_route(&self, path: &str, address: IpAddr) -> Result<(), Duration> {
         let (snapshot, now) = (self.snapshot.load(), self.clock().monotonic());
         self.rates
-            .arrive(&snapshot.settings.rate_limits, address, path, now)
+            .arrive(&snapshot.settings.rate_limits, address, Place::own(path), now)
             .map_err(|limited| limited.retry_after)
     }
 
@@ -166,7 +166,7 @@ impl Gateway {
         caller: Option<&Caller>,
     ) -> Result<(), Duration> {
         let caller = caller.unwrap_or(&self.anonymous);
-        let rated = Rated { caller, address, model: None, path, prompt: 0, output: 0 };
+        let rated = Rated { caller, address, model: None, place: Place::own(path), prompt: 0, output: 0 };
         let snapshot = self.snapshot.load();
         let taken = self.rates.take(&snapshot.settings.rate_limits, &rated, self.clock().monotonic());
         taken.map(|_counted| ()).map_err(|limited| limited.retry_after)

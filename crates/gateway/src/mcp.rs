@@ -11,7 +11,7 @@ use seawall_mcp::{Held, MessageLimits, Visit, Visitor};
 use crate::accepted::Accepted;
 use crate::metrics::{method_label, seconds, status_label};
 use crate::phase;
-use crate::rates::{Rated, refused};
+use crate::rates::{Place, Rated, refused};
 use crate::refusal::Refusal;
 use crate::{Caller, Gateway, GatewayBody, RequestBody, Snapshot, header};
 
@@ -78,8 +78,8 @@ impl Gateway {
         accepted: &Accepted,
         caller: &Caller,
     ) -> Result<(), Refusal> {
-        let (address, path) = (accepted.address, accepted.path.as_str());
-        let rated = Rated { caller, address, model: None, path, prompt: 0, output: 0 };
+        let (address, place) = (accepted.address, Place::of(accepted));
+        let rated = Rated { caller, address, model: None, place, prompt: 0, output: 0 };
         let taken = self.rates().take(&snapshot.settings.rate_limits, &rated, accepted.since);
         taken.map(|_counted| ()).map_err(|limited| refused(accepted.dialect, &limited, self.clock().now()))
     }

@@ -10,6 +10,7 @@ use seawall_types::{Code, Pattern, Timestamp};
 use smallvec::SmallVec;
 
 use crate::Caller;
+use crate::accepted::Accepted;
 use crate::address::limited_address;
 use crate::refusal::Refusal;
 
@@ -36,8 +37,27 @@ pub struct RateRule {
 }
 
 impl RateRule {
-    fn applies_to(&self, path: &str) -> bool {
-        self.routes.is_empty() || self.routes.iter().any(|pattern| pattern.matches(path))
+    fn applies_to(&self, place: Place<'_>) -> bool {
+        let meets = |pattern: &Pattern| pattern.matches(place.path) || pattern.matches(place.route);
+        self.routes.is_empty() || self.routes.iter().any(meets)
+    }
+}
+
+/// Where a request goes: the path as it was written, and what it was read as, since one thing can be written in many ways.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) route: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// One of the server's own paths, which are written in one way.
+    pub(crate) fn own(path: &'a str) -> Self {
+        Self { path, route: path }
+    }
+
+    pub(crate) fn of(accepted: &'a Accepted) -> Self {
+        Self { path: &accepted.path, route: accepted.route }
     }
 }
 
@@ -85,12 +105,12 @@ impl Rates {
         &self,
         rules: &[RateRule],
         address: IpAddr,
-        path: &str,
+        place: Place<'_>,
         now: Duration,
     ) -> Result<(), Limited> {
         for (index, rule) in rules.iter().enumerate() {
             let rate = Rate { tokens: None, ..rule.rate };
-            if rule.scope != RateScope::Ip || rate == Rate::default() || !rule.applies_to(path) {
+            if rule.scope != RateScope::Ip || rate == Rate::default() || !rule.applies_to(place) {
                 continue;
             }
             let key = rule_key("arrival", index, &address_subject(address));
@@ -113,7 +133,7 @@ impl Rates {
             .id
             .filter(|_| limited)
             .map(|id| (RateKey::new("key", &id.into_bytes()), Book::Known, request.caller.rate));
-        let configured = rules.iter().enumerate().filter(|(_, rule)| rule.applies_to(request.path));
+        let configured = rules.iter().enumerate().filter(|(_, rule)| rule.applies_to(request.place));
         let configured = configured.filter_map(|(index, rule)| request.counted(index, rule));
         for (key, book, rate) in own.into_iter().chain(configured) {
             if rate == Rate::default() {
@@ -138,7 +158,7 @@ pub(crate) struct Rated<'a> {
     pub(crate) address: IpAddr,
     /// The model by its name in the price table, `other` for all that have none: names are the caller's to choose.
     pub(crate) model: Option<&'a str>,
-    pub(crate) path: &'a str,
+    pub(crate) place: Place<'a>,
     /// Tokens of the prompt, estimated.
     pub(crate) prompt: u64,
     /// The most tokens that the answer may have.

@@ -399,7 +399,8 @@ fn check_names(reader: &mut Reader<'_>, upstreams: &[UpstreamEntry], routes: &[R
         let below = key.strip_prefix("upstreams");
         below.is_some_and(|below| below.ends_with(".name") || !below.contains('.'))
     };
-    let all_are_known = !names.contains(&"") && !reader.faulty().any(is_name);
+    let none_is_missing = !names.contains(&"") && !reader.is_unresolved("upstreams");
+    let all_are_known = none_is_missing && !reader.faulty().any(is_name);
     for (index, name) in names.iter().enumerate() {
         if names.iter().take(index).any(|earlier| earlier == name) {
             reader.error(

@@ -211,19 +211,28 @@ pub fn endpoint(path: &str) -> Option<Endpoint<'_>> {
 }
 
 /// What `path` leads to where a prefix has named the provider, whose paths then are all taken. Versions that are not known
-/// here are read as `/v1`, so that what is metered there is metered under any of them. `None` when it has segments that
-/// upstreams may read as another path.
+/// here are read as the known ones, so that what is metered there is metered under any of them, and a model is found. `None`
+/// when it has segments that upstreams may read as another path.
 #[must_use]
 pub fn behind_prefix(path: &str) -> Option<Endpoint<'_>> {
     endpoint(path).or_else(|| {
         let segments = segments(path)?;
-        let mut lower = lowercase(&segments);
-        if let Some(version) = lower.first_mut().filter(|first| is_version(first)) {
-            "v1".clone_into(version);
-        }
-        let names: SmallVec<[&str; 8]> = lower.iter().map(String::as_str).collect();
-        let found = fixed(&names).or_else(|| gemini(&segments));
-        Some(found.unwrap_or_else(|| Endpoint::new(Wire::Other, "/{other}", &[])).placed(path))
+        let lower = lowercase(&segments);
+        let is_versioned = lower.first().is_some_and(|first| is_version(first));
+        let under = |version| {
+            let mut names: SmallVec<[&str; 8]> = lower.iter().map(String::as_str).collect();
+            if let Some(first) = names.first_mut().filter(|_| is_versioned) {
+                *first = version;
+            }
+            names
+        };
+        let [stable, beta] = [under("v1"), under("v1beta")];
+        let metered = fixed(&stable).or_else(|| gemini(&segments));
+        let found = metered.unwrap_or_else(|| {
+            let model = named_model(&segments, &stable).or_else(|| named_model(&segments, &beta));
+            Endpoint { model, ..Endpoint::new(Wire::Other, "/{other}", &[]) }
+        });
+        Some(found.placed(path))
     })
 }
 
@@ -249,6 +258,9 @@ fn fixed(names: &[&str]) -> Option<Endpoint<'static>> {
         ["v1", "messages", "count_tokens"] => (Wire::AnthropicCountTokens, "/v1/messages/count_tokens"),
         ["v1beta", "openai", "chat", "completions"] => (Wire::OpenAiChat, "/v1beta/openai/chat/completions"),
         ["v1beta", "openai", "embeddings"] => (Wire::OpenAiEmbeddings, "/v1beta/openai/embeddings"),
+        // Others than Google have that too.
+        ["v1", "openai", "chat", "completions"] => (Wire::OpenAiChat, "/v1/openai/chat/completions"),
+        ["v1", "openai", "embeddings"] => (Wire::OpenAiEmbeddings, "/v1/openai/embeddings"),
         _ => return None,
     };
     // Google speaks OpenAI's wire format too, for its own models and at its own prices.

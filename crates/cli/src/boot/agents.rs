@@ -258,8 +258,8 @@ impl Policies for RulesOf {
         let policy::Named { policy, .. } =
             policy::configured_in(&snapshot.settings, &self.environment, Some(folder));
         policy.map_or_else(
-            |errors| {
-                tracing::error!(error = %policy::faults("policy", &errors), "the policy can't be read any more; the one in force holds");
+            |_told_by_a_reload| {
+                tracing::error!("the policy can't be read any more; the one in force holds");
                 Arc::clone(&snapshot.policy)
             },
             Arc::new,

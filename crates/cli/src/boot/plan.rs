@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use seawall_config::{Document, Environment, Origin};
+use seawall_config::{Document, Environment};
 use seawall_gateway::{AuthMode, Tokens, TokensError};
 use seawall_llm::price::Prices;
 use seawall_mcp::ServerPlan;
@@ -114,7 +114,7 @@ impl Faults {
             Ok(value) => return Some(value),
             Err(fault) => fault.to_string(),
         };
-        for line in fault.lines().map(|line| placed(document, line)) {
+        for line in settings::placed(document, &fault) {
             if !self.0.contains(&line) {
                 self.0.push(line);
             }
@@ -126,18 +126,6 @@ impl Faults {
     fn none<T>(self, value: T) -> Result<T, Failure> {
         if self.0.is_empty() { Ok(value) } else { Err(self.into()) }
     }
-}
-
-/// A fault (`key: what is wrong`) with where the key was written, and without what came there by reference.
-fn placed(document: &Document, line: &str) -> String {
-    let (key, fault) = line.split_once(": ").unwrap_or(("", line));
-    let fault = document.keep_back(key, fault);
-    let line = if key.is_empty() { fault } else { format!("{key}: {fault}") };
-    let line = match document.origin(key) {
-        None | Some(Origin::Default) => line,
-        Some(origin) => format!("{origin}: {line}"),
-    };
-    mask(&line).into_owned()
 }
 
 impl From<Faults> for Failure {

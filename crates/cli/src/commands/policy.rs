@@ -151,31 +151,36 @@ fn policy_of(
     policy: Option<&str>,
     sandbox: Option<&Path>,
 ) -> Result<(Policy, String), Failure> {
-    let (loaded, called) = match policy {
-        Some(name) => (loaded(world, name), name.to_owned()),
+    let (file, called) = match policy {
+        Some(name) => {
+            let file = loaded(world, name).file;
+            (file.map_err(|errors| Failure::usage(faults("policy", &errors)))?, name.to_owned())
+        }
         None => configured(world)?,
     };
-    let file = loaded.file.map_err(|errors| Failure::usage(faults("policy", &errors)))?;
     let folder = working_folder();
     let setting = Setting { mode: Mode::Strict, folder: &folder, sandbox };
     Ok((file.compile(&setting, &called), called))
 }
 
 /// The policy of the configuration, where it names one.
-fn configured(world: &World<'_>) -> Result<(Loaded, String), Failure> {
+fn configured(world: &World<'_>) -> Result<(PolicyFile, String), Failure> {
     let sources = settings::sources(world.global, world.environment, Vec::new());
     let (document, settings, outcome) = settings::attempt(&sources).map_err(Failure::usage)?;
     outcome.map_err(Failure::usage)?;
     let says_one = show(&document, settings::Settings::declare)
         .iter()
         .any(|entry| entry.key == "policy" && entry.origin != Origin::Default);
-    Ok(match settings.gateway.policy {
+    let (loaded, called) = match settings.gateway.policy {
         PolicySource::Inline(value) => {
             (load::inline(&value, Path::new(""), world.environment, &Disk), "the configuration's".to_owned())
         }
         PolicySource::Named(name) if says_one => (loaded(world, &name), name),
         PolicySource::Named(_) => (loaded(world, "safe"), "safe".to_owned()),
-    })
+    };
+    let told =
+        |errors: Errors| Failure::usage(settings::placed(&document, &faults("policy", &errors)).join("\n"));
+    Ok((loaded.file.map_err(told)?, called))
 }
 
 /// The action that the flags describe.

@@ -185,15 +185,17 @@ async fn what_is_behind_a_prefix_goes_on_whatever_its_version_and_is_metered_und
 }
 
 #[tokio::test]
-async fn what_costs_nothing_says_so() {
+async fn what_is_free_says_so() {
     let upstream = Upstream::start(|seen, _| match seen.line() {
-        line if line.starts_with("POST") => Reply::whole(400, &[JSON], r#"{"error":{"message":"no"}}"#),
+        line if line.contains("count_tokens") => Reply::json(r#"{"input_tokens":1}"#),
+        line if line.contains("missing") => Reply::whole(404, &[JSON], "{}"),
         _ => Reply::json("{}"),
     });
     let server = proxy(&upstream);
-    let looked = server.get("/v1/models").await;
-    let refused = server.ask(Format::Chat.request("hi", false)).await;
-    for (answer, status) in [(looked, 200), (refused, 400)] {
+    let counted =
+        server.ask(raw::post("/v1/messages/count_tokens", Format::Messages.body("hi", false))).await;
+    let (looked, missing) = (server.get("/v1/models").await, server.get("/v1/models/missing").await);
+    for (answer, status) in [(counted, 200), (looked, 200), (missing, 404)] {
         assert_eq!((answer.status, answer.header("x-seawall-cost-usd")), (status, Some("0.000000")));
     }
 }

@@ -162,6 +162,18 @@ async fn a_limit_counts_on_its_routes_only() {
 }
 
 #[tokio::test]
+async fn a_limit_counts_on_its_routes_however_they_are_written() {
+    let upstream = Upstream::always(Reply::json(Format::Chat.answer()));
+    let limit = "rate_limits: [ { scope: ip, rpm: 1, routes: [/v1/chat/completions] } ]";
+    for path in ["/v1/%63hat/completions", "/v1/Chat/Completions/", "/u/main/v4/chat/completions"] {
+        let server = Setup::proxy(&format!("{}\n{limit}", one_upstream(&upstream.url()))).start();
+        let ask = async |path: &str| server.ask(raw::post(path, Format::Chat.body("hi", false))).await;
+        assert_eq!(ask("/v1/chat/completions").await.status, 200);
+        limited(Format::Chat, &ask(path).await);
+    }
+}
+
+#[tokio::test]
 async fn a_limit_on_our_own_routes_holds_there() {
     let server = simulated("{ scope: ip, rpm: 2, routes: [\"/api/*\"] }");
     for expected in [200, 200, 429] {

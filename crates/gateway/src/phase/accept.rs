@@ -14,7 +14,7 @@ use seawall_types::Code;
 use crate::accepted::Accepted;
 use crate::address::client_address;
 use crate::prefix::{self, Chosen};
-use crate::rates::refused;
+use crate::rates::{Place, refused};
 use crate::refusal::Refusal;
 use crate::websocket::Handshake;
 use crate::{Directory, Gateway, Snapshot, header, mcp, websocket};
@@ -115,7 +115,7 @@ pub(crate) fn check(accepted: &Accepted, gateway: &Gateway, snapshot: &Snapshot)
     if accepted.within.is_none() {
         gateway
             .rates()
-            .arrive(rules, accepted.address, &accepted.path, now)
+            .arrive(rules, accepted.address, Place::of(accepted), now)
             .map_err(|limited| refused(accepted.dialect, &limited, gateway.clock().now()))?;
     }
     let size = header::size(&accepted.headers);

@@ -331,10 +331,10 @@ impl Kind {
     }
 }
 
-/// What a call costs whose answer's bytes can't change that: one that is free, or that failed. The head of a stream does not
-/// tell.
+/// What a call costs whose answer's bytes can't change that: one that is free, or that failed at the provider. The head of a
+/// stream does not tell.
 fn known_cost(parts: &Parts, meter: &Meter) -> Option<Usd> {
-    let is_settled = meter.accepted().billing == Billing::Free || parts.status.as_u16() >= 400;
+    let is_settled = meter.accepted().billing == Billing::Free || parts.status.is_server_error();
     let is_stream = content_type(&parts.headers) == "text/event-stream";
     (is_settled && !is_stream).then(|| meter.cost_so_far(Ending::Complete))
 }

@@ -23,7 +23,7 @@ use crate::accepted::Accepted;
 use crate::cache::Kept;
 use crate::content;
 use crate::meter::{Meter, Most};
-use crate::rates::{Rated, Taken, refused};
+use crate::rates::{Place, Rated, Taken, refused};
 use crate::refusal::Refusal;
 use crate::tool;
 
@@ -215,7 +215,7 @@ fn take_rates(
         caller,
         address: accepted.address,
         model: Some(&model),
-        path: &accepted.path,
+        place: Place::of(accepted),
         prompt,
         output,
     };

@@ -23,6 +23,8 @@ fn every_known_path_is_recognised() {
         ("/v1beta/models", Wire::Other, "/v1beta/models"),
         ("/v1beta/openai/chat/completions", Wire::OpenAiChat, "/v1beta/openai/chat/completions"),
         ("/v1beta/openai/embeddings", Wire::OpenAiEmbeddings, "/v1beta/openai/embeddings"),
+        ("/v1/openai/chat/completions", Wire::OpenAiChat, "/v1/openai/chat/completions"),
+        ("/v1/openai/embeddings", Wire::OpenAiEmbeddings, "/v1/openai/embeddings"),
         ("/v1beta/models/m:generateContent", Wire::GeminiGenerate, "/v1beta/models/{model}:generateContent"),
         ("/v1beta/models/m:embedContent", Wire::GeminiEmbed, "/v1beta/models/{model}:embedContent"),
         ("/v1beta/models/m:countTokens", Wire::GeminiCountTokens, "/v1beta/models/{model}:countTokens"),
@@ -137,6 +139,8 @@ fn behind_a_prefix_every_version_is_taken_and_metered_as_the_known_ones() {
             Wire::GeminiStream,
             "/v1beta/models/{model}:streamGenerateContent",
         ),
+        ("/v3/openai/chat/completions", Wire::OpenAiChat, "/v1/openai/chat/completions"),
+        ("/v1alpha/openai/embeddings", Wire::OpenAiEmbeddings, "/v1beta/openai/embeddings"),
         ("/v1alpha/cachedContents", Wire::Other, "/v1beta/{other}"),
         ("/v2/rerank", Wire::Other, "/{other}"),
         ("/rerank", Wire::Other, "/{other}"),
@@ -144,8 +148,14 @@ fn behind_a_prefix_every_version_is_taken_and_metered_as_the_known_ones() {
         let found = behind_prefix(path).unwrap();
         assert_eq!((found.wire, found.route), (wire, route), "{path}");
     }
-    let named = behind_prefix("/v2/models/m:generateContent").unwrap();
-    assert_eq!((named.model.as_deref(), named.model_place), (Some("m"), Some(4..12)));
+    for (path, place) in [
+        ("/v2/models/m:generateContent", 4..12),
+        ("/v2/models/m:predict", 4..12),
+        ("/v4/engines/m/completions", 12..13),
+    ] {
+        let named = behind_prefix(path).unwrap();
+        assert_eq!((named.model.as_deref(), named.model_place), (Some("m"), Some(place)), "{path}");
+    }
     for path in
         ["/v2//chat/completions", "/v2/../v1/chat/completions", "/v2/x/%2e%2e/y", "/v2/a%2fb", "", "v2/x"]
     {

@@ -143,6 +143,12 @@ fn upstreams_that_can_not_be_read_are_refused_and_none_takes_their_place() {
             "{upstreams}: {said}"
         );
     }
+    for unset in ["${UNSET}", "[\"${UNSET}\"]"] {
+        let config = format!("upstreams: {unset}\nroutes: [{{ model: fast, to: [{{ upstream: openai }}] }}]");
+        let output = Setup::new("config").args(["check"]).config(&config).run();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("the variable UNSET is not set") && said.lines().count() == 1, "{said}");
+    }
     for none in [json!(null), json!([])] {
         assert!(setup(&json!({ "upstreams": none })).run().status.success(), "{none}");
     }
@@ -190,6 +196,13 @@ fn what_came_by_reference_is_told_as_it_was_written_whoever_quotes_it() {
         }
         let key = config.split_once(':').unwrap().0;
         assert!(said.contains(&format!("config.yaml: {key}")), "{config}: {said}");
+    }
+    for config in ["policy: '${X}'", "policy: { mode: '${X}' }"] {
+        let setup = Setup::new("policy").args(["explain", "--tool", "t", "--args", "{}"]).config(config);
+        let output = setup.env("X", &value).run();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains("${X}"), "{config}: {said}");
+        assert!(!said.to_lowercase().contains("battery"), "{config}: {said}");
     }
     let config = "prices: { file: '${X}' }";
     let output = Setup::new("config").args(["check"]).config(config).env("X", "nowhere.json").run();
