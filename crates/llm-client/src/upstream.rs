@@ -395,24 +395,20 @@ impl BaseUrl {
     }
 
     /// The path at the upstream. People write base URLs with and without the version (`/v1`), and it must not stand there twice.
-    /// Where the base has another number (`/api/paas/v4`), or goes on behind its version (`/v1/openai`), that is what this
-    /// provider calls the `/v1` that every client of OpenAI's asks for. A version that is more than a number (`/v1beta`) is
-    /// another API, under which a path of `/v1` would be another than was judged.
+    /// Where the base ends in another number (`/api/paas/v4`), that is what this provider calls the `/v1` that every client of
+    /// OpenAI's asks for. Nothing else of a path is changed: it would lead elsewhere than was judged.
     fn join(&self, path: &str) -> String {
         // Gemini takes files at /upload/v1beta/files.
         let (upload, rest) = path.split_at(if path.starts_with("/upload/") { "/upload".len() } else { 0 });
         let asked =
             rest.get(1..).and_then(|rest| rest.split(['/', '?']).next()).filter(|word| is_version(word));
-        let Some(asked) = asked else { return format!("{}{path}", self.prefix) };
-        let behind = rest.get(1 + asked.len()..).unwrap_or_default();
-        match self.prefix.rsplit_once('/') {
-            Some((before, version)) if is_version(version) => match asked {
-                "v1" if is_number(version) => format!("{before}{upload}/{version}{behind}"),
-                _ => format!("{before}{path}"),
-            },
-            _ if asked == "v1" && self.prefix.split('/').any(is_version) => {
-                format!("{}{upload}{behind}", self.prefix)
+        let written = self.prefix.rsplit_once('/').filter(|(_, last)| is_version(last));
+        match (asked, written) {
+            (Some("v1"), Some((before, version))) if is_number(version) => {
+                let behind = rest.get("/v1".len()..).unwrap_or_default();
+                format!("{before}{upload}/{version}{behind}")
             }
+            (Some(_), Some((before, _))) => format!("{before}{path}"),
             _ => format!("{}{path}", self.prefix),
         }
     }
@@ -474,8 +470,7 @@ mod tests {
             ("https://host/api/paas/v4/", "/v1", "/api/paas/v4"),
             ("https://host/v1", "/v2/rerank", "/v2/rerank"),
             ("https://host/v1beta", "/v1alpha/models", "/v1alpha/models"),
-            ("https://host/v1/openai", "/v1/chat/completions", "/v1/openai/chat/completions"),
-            ("https://host/v1beta/openai/", "/v1/models?x=1", "/v1beta/openai/models?x=1"),
+            ("https://host/v1/acme/google", "/v1/models/m:predict", "/v1/acme/google/v1/models/m:predict"),
             ("https://host/v4", "/upload/v1/files", "/upload/v4/files"),
             ("https://host/video", "/v1/models", "/video/v1/models"),
             ("https://host/x", "/files", "/x/files"),

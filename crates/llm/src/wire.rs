@@ -198,9 +198,14 @@ pub fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     }
     match lower.as_slice() {
         ["v1" | "v1beta", ..] => {
-            let found =
-                fixed(&lower).or_else(|| gemini(&segments)).unwrap_or_else(|| other(&segments, &lower));
-            Some(found.placed(path))
+            let known = fixed(&lower).or_else(|| gemini(&segments));
+            // What is metered under one of them is so under the other, should an upstream have it there.
+            let known = known.or_else(|| {
+                let mut stable = lower.clone();
+                *stable.first_mut()? = "v1";
+                fixed(&stable)
+            });
+            Some(known.unwrap_or_else(|| other(&segments, &lower)).placed(path))
         }
         ["upload", "v1" | "v1beta" | "v1alpha", ..] => {
             let upload = Endpoint::new(Wire::Other, "/upload/{other}", &[]);

@@ -265,11 +265,12 @@ impl Answering<'_> {
     fn through(&self, parts: Parts, body: AnswerBody, meter: Box<Meter>) -> Response<GatewayBody> {
         let timers = Timers::new(self.idle, self.end);
         let memory = self.gateway.memory().share();
-        let cost = known_cost(&parts, &meter);
+        let is_free = meter.accepted().billing == Billing::Free;
         let through = Through::new(body, meter, (parts.status.as_u16(), &parts.headers), timers, memory);
         let mut headers = header::towards_client(parts.headers, true);
-        if let Some(cost) = cost {
-            header::put(&mut headers, header::COST, cost.to_string());
+        // What anything else costs its bytes may still tell.
+        if is_free && content_type(&headers) != "text/event-stream" {
+            header::put(&mut headers, header::COST, Usd::ZERO.to_string());
         }
         respond(parts.status, headers, GatewayBody::Through(Some(Box::new(through))))
     }
@@ -329,14 +330,6 @@ impl Kind {
             _ => Self::Bytes,
         }
     }
-}
-
-/// What a call costs whose answer's bytes can't change that: one that is free, or that failed at the provider. The head of a
-/// stream does not tell.
-fn known_cost(parts: &Parts, meter: &Meter) -> Option<Usd> {
-    let is_settled = meter.accepted().billing == Billing::Free || parts.status.is_server_error();
-    let is_stream = content_type(&parts.headers) == "text/event-stream";
-    (is_settled && !is_stream).then(|| meter.cost_so_far(Ending::Complete))
 }
 
 /// The media type, without its parameters.

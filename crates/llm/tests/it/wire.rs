@@ -25,6 +25,8 @@ fn every_known_path_is_recognised() {
         ("/v1beta/openai/embeddings", Wire::OpenAiEmbeddings, "/v1beta/openai/embeddings"),
         ("/v1/openai/chat/completions", Wire::OpenAiChat, "/v1/openai/chat/completions"),
         ("/v1/openai/embeddings", Wire::OpenAiEmbeddings, "/v1/openai/embeddings"),
+        ("/v1beta/chat/completions", Wire::OpenAiChat, "/v1/chat/completions"),
+        ("/v1alpha/messages", Wire::AnthropicMessages, "/v1/messages"),
         ("/v1beta/models/m:generateContent", Wire::GeminiGenerate, "/v1beta/models/{model}:generateContent"),
         ("/v1beta/models/m:embedContent", Wire::GeminiEmbed, "/v1beta/models/{model}:embedContent"),
         ("/v1beta/models/m:countTokens", Wire::GeminiCountTokens, "/v1beta/models/{model}:countTokens"),
