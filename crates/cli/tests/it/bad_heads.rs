@@ -104,7 +104,7 @@ async fn past_the_bound_of_connections_one_is_told_so() {
 async fn an_unknown_path_is_a_404_that_names_what_exists() {
     let (server, upstream) = guarded("");
     for path in
-        ["/v1//chat/completions", "/v1/../admin", "/v1/%2e%2e/x", "/v1/chat%2fcompletions", "/u/main/v3/x"]
+        ["/v1//chat/completions", "/v1/../admin", "/v1/%2e%2e/x", "/v1/chat%2fcompletions", "/u/main/v3//x"]
     {
         let answer = server.ask(raw::post(path, "{}")).await;
         refused(Format::Chat, &answer, 404, "NOT_FOUND");
