@@ -12,7 +12,7 @@ use http::Request as HttpRequest;
 use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
 use seawall_checkpoint::Checkpoint;
-use seawall_config::Environment;
+use seawall_config::{ConfigError, Environment};
 use seawall_gateway::{Caller, Gateway, GatewayBody, OwnCall};
 use seawall_guard::SystemResolver;
 use seawall_llm_client::{Requester, client_config};
@@ -258,8 +258,11 @@ impl Policies for RulesOf {
         let policy::Named { policy, .. } =
             policy::configured_in(&snapshot.settings, &self.environment, Some(folder));
         policy.map_or_else(
-            |_told_by_a_reload| {
-                tracing::error!("the policy can't be read any more; the one in force holds");
+            |errors| {
+                // Where alone: what is wrong there may quote a value that came by reference, and the reload has told it.
+                let place = |error: &ConfigError| format!("{} {}", error.origin, error.key);
+                let faulty: Vec<String> = errors.0.iter().map(place).collect();
+                tracing::error!(?faulty, "the policy can't be read any more; the one in force holds");
                 Arc::clone(&snapshot.policy)
             },
             Arc::new,
