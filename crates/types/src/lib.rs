@@ -12,6 +12,7 @@ mod id;
 mod mask;
 mod money;
 mod pattern;
+pub mod quote;
 mod scope;
 mod secret;
 mod timings;

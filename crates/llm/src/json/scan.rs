@@ -262,7 +262,7 @@ impl<'a, S: Strings> Scanner<'a, S> {
 pub(super) const LANES: usize = 16;
 
 /// How many bytes at the start of `rest` are neither a quote, a backslash nor a control character.
-pub(super) fn plain_length(rest: &[u8]) -> usize {
+fn plain_length(rest: &[u8]) -> usize {
     let (lanes, tail) = rest.as_chunks::<LANES>();
     let mut at = 0;
     for bytes in lanes {

@@ -7,40 +7,12 @@ use std::cmp::Ordering;
 
 use wide::u8x16;
 
-use super::scan::{LANES, plain_length};
+use super::scan::LANES;
 
 /// Writes a string.
-///
-/// The same bytes as `serde_json` writes, which looks at each byte by itself: here what needs no escape is passed over by
-/// sixteen.
 pub(crate) fn quote(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
-    out.push(b'"');
-    let mut rest = text.as_bytes();
-    loop {
-        let (plain, after) = rest.split_at(plain_length(rest));
-        out.extend_from_slice(plain);
-        let Some((special, after)) = after.split_first() else { break };
-        write_escape(out, *special);
-        rest = after;
-    }
-    out.push(b'"');
-}
-
-fn write_escape(out: &mut Vec<u8>, byte: u8) {
-    let letter = match byte {
-        b'\n' => b'n',
-        b'"' | b'\\' => byte,
-        b'\t' => b't',
-        b'\r' => b'r',
-        0x08 => b'b',
-        0x0C => b'f',
-        _ => {
-            let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 0xF)]);
-        }
-    };
-    out.extend_from_slice(&[b'\\', letter]);
+    seawall_types::quote::quote(text, |piece| out.extend_from_slice(piece.as_bytes()));
 }
 
 /// One stretch of a string's content.
@@ -243,35 +215,6 @@ pub(super) fn whole_number(raw: &[u8]) -> Option<u64> {
         Err(_) => {
             let divisor = 10_u64.checked_pow(shift.unsigned_abs())?;
             digits.is_multiple_of(divisor).then_some(digits / divisor)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn quoted(text: &str) -> String {
-        let mut out = Vec::new();
-        quote(&mut out, text);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn every_character_is_written_as_serde_writes_it() {
-        for character in (0..0x3000).filter_map(char::from_u32) {
-            let text = format!("a{character}b");
-            assert_eq!(quoted(&text), serde_json::to_string(&text).unwrap());
-        }
-    }
-
-    proptest! {
-        /// Long enough for chunks, with what needs an escape in every place of one.
-        #[test]
-        fn texts_are_written_as_serde_writes_them(text in "([a-zé ]{0,70}[\"\\\\\n\u{0}-\u{1f}\u{7f}]?){0,8}") {
-            prop_assert_eq!(quoted(&text), serde_json::to_string(&text).unwrap());
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use seawall_types::quote::quote;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// What a text of a document is.
@@ -38,8 +39,8 @@ pub(super) fn transcribe(edit: &dyn Edit, name: &str, text: &str, out: &mut Stri
 
 /// Writes a text as JSON to the end of `out`.
 pub(super) fn push_quoted(out: &mut String, text: &str) {
-    // A text can always be written.
-    out.push_str(&serde_json::to_string(text).unwrap_or_else(|_| "null".to_owned()));
+    out.reserve(text.len() + 2);
+    quote(text, |piece| out.push_str(piece));
 }
 
 /// What writes.

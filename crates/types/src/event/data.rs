@@ -47,11 +47,12 @@ impl EventData {
 
 /// The same object without line breaks, where it has any: JSON that was taken over unread may be laid out.
 fn on_one_line(text: &str) -> Option<Box<str>> {
-    // Without leaving early, so that the compiler compares many bytes at once.
-    let breaks = text.bytes().fold(false, |found, byte| found | matches!(byte, b'\n' | b'\r'));
-    let compact =
-        || serde_json::from_str::<Map<String, Value>>(text).and_then(|object| serde_json::to_string(&object));
-    breaks.then(|| compact().unwrap_or_else(|_| "{}".to_owned()).into())
+    let breaks = [b'\n', b'\r'].iter().any(|line_break| text.as_bytes().contains(line_break));
+    if !breaks {
+        return None;
+    }
+    let object = serde_json::from_str::<Map<String, Value>>(text);
+    Some(object.and_then(|object| serde_json::to_string(&object)).unwrap_or_else(|_| "{}".to_owned()).into())
 }
 
 impl Deref for EventData {
