@@ -117,6 +117,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
         directory,
         policy: Arc::clone(&plan.policy),
         prices: Arc::clone(&plan.prices),
+        generation: 0,
     };
     let metrics = Metrics::register(&registry)?;
     let people = People { approvals: Arc::clone(&approvals), wait: plan.settings.approvals.wait };

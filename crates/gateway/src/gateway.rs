@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -52,6 +52,7 @@ pub struct Gateway {
     memory: Arc<ByteBudget>,
     mcp: Arc<Proxy>,
     cache: Arc<Cache>,
+    reloads: AtomicU64,
     anonymous: Arc<Caller>,
     people: Option<People>,
     in_flight: Count,
@@ -68,13 +69,14 @@ impl Gateway {
         Arc::new(Self {
             run: parts.run,
             checkpoint: parts.checkpoint,
-            snapshot: ArcSwap::from_pointee(parts.snapshot),
+            snapshot: ArcSwap::from_pointee(Snapshot { generation: 0, ..parts.snapshot }),
             keys: ArcSwap::from_pointee(parts.keys),
             rates: Rates::default(),
             metrics: parts.metrics,
             memory: parts.memory,
             mcp: parts.mcp,
             cache,
+            reloads: AtomicU64::new(0),
             anonymous: Arc::new(Caller::anonymous()),
             people: parts.people,
             in_flight: Count::default(),
@@ -110,7 +112,9 @@ impl Gateway {
     /// Puts another configuration into force, for requests that come from now on, and gives the old one. Answers that were
     /// kept are forgotten.
     pub fn reload(&self, snapshot: Snapshot) -> Arc<Snapshot> {
-        let old = self.snapshot.swap(Arc::new(snapshot));
+        let generation = self.reloads.fetch_add(1, Ordering::Relaxed) + 1;
+        let old = self.snapshot.swap(Arc::new(Snapshot { generation, ..snapshot }));
+        // Only for the room: what was answered under another configuration isn't found under this one.
         self.cache.clear();
         old
     }

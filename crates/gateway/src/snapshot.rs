@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub key_required: bool,
     /// What verifies tokens, where an issuer is configured.
     pub tokens: Option<Arc<Tokens>>,
+    /// How many were in force before it. The gateway counts them, whatever is given here.
+    pub generation: u64,
 }
 
 impl Snapshot {

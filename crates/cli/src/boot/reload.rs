@@ -168,6 +168,7 @@ impl Reloading {
             directory,
             policy: Arc::clone(&plan.policy),
             prices: Arc::clone(&plan.prices),
+            generation: 0,
         })
     }
 

@@ -1,8 +1,10 @@
 //! Answers that are kept: given again to the same request of the same tenant, for nothing, and to nobody else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::support::client::{self, Call};
 use crate::support::format::Format;
@@ -413,6 +415,32 @@ async fn answers_grow_too_old_and_a_reload_forgets_them() {
     server.wait_for_metric("seawall_config_reloads_total", &[], 1.0).await;
     assert_eq!(told(&say(&server, "hi").await), Some("miss"));
     assert_eq!(told(&say(&server, "hi").await), Some("hit"));
+}
+
+#[tokio::test]
+async fn what_the_old_configuration_answers_is_not_for_those_who_come_after_a_reload() {
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let upstream = Upstream::start(move |_, number| {
+        let reply = Reply::nothing();
+        let reply = if number == 0 { reply.wait(&opened) } else { reply };
+        reply.send(whole(&chat(&format!("answer {number}"), "stop")))
+    });
+    let setup = Setup::proxy(&format!("{}{ON}", one_upstream(&upstream.url())));
+    let server = setup.start();
+    let mut first = tokio::task::JoinSet::new();
+    first.spawn(client::send(server.address, Call::say(Format::Chat, "hi", false)));
+    upstream.wait_for_requests(1).await;
+    let reloaded = server.ask(raw::request("POST", "/admin/reload", &[], "")).await;
+    assert_eq!(reloaded.status, 200, "{reloaded:?}");
+
+    let second = say(&server, "hi").await;
+    assert_eq!((told(&second), second.text().contains("answer 1")), (Some("miss"), true), "{second:?}");
+    gate.add_permits(1);
+    let first = first.join_all().await.remove(0);
+    assert!(first.text().contains("answer 0"), "{first:?}");
+    let third = say(&server, "hi").await;
+    assert_eq!((told(&third), &third.body), (Some("hit"), &second.body));
 }
 
 #[tokio::test]

@@ -24,18 +24,21 @@ pub(crate) struct Key(pub(super) Digest);
 impl Key {
     /// The key of a request. What identifies users stays in the body, so that theirs are told apart. Which upstream will
     /// answer is left out, unless the path names it: a route is one thing to its callers. The policy by which the answer
-    /// was judged is in it: what one lets through, another may not.
+    /// was judged is in it: what one lets through, another may not. So is how often the configuration was changed: what is
+    /// under way when that happens is answered by the old one, and is not for those who come after.
     ///
     /// `None` when the body is no JSON.
     pub(crate) fn of(
         accepted: &Accepted,
         caller: &Caller,
         policy: &Policy,
+        generation: u64,
         text: &[u8],
         json_depth: usize,
     ) -> Option<Self> {
         let mut parts = Parts::default();
         parts.add_caller(caller, accepted);
+        parts.add(&generation.to_le_bytes());
         parts.add(policy.source.as_bytes());
         parts.add(policy.name.as_bytes());
         parts.add(&[policy.mode as u8]);

@@ -49,7 +49,9 @@ pub(crate) async fn recall(asked: Asked<'_>, accepted: &Accepted) -> Recalled {
         return Recalled::Nothing(None);
     }
     let depth = asked.snapshot.settings.limits.json_depth;
-    let Some(key) = Key::of(accepted, asked.caller, asked.policy(), &asked.payload.text, depth) else {
+    let generation = asked.snapshot.generation;
+    let text = &asked.payload.text;
+    let Some(key) = Key::of(accepted, asked.caller, asked.policy(), generation, text, depth) else {
         return Recalled::Nothing(None);
     };
     let ticket = if directives.no_cache {

@@ -170,9 +170,9 @@ impl Answered {
     }
 }
 
-pub(super) struct Stage {
+pub(crate) struct Stage {
     pub(super) routes: Router,
-    pub(super) app: Arc<App>,
+    pub(crate) app: Arc<App>,
     pub(super) runtime: Runtime,
     pub(super) tool: Arc<Counted>,
     pub(super) store: Arc<dyn AgentStore>,
@@ -232,6 +232,7 @@ fn gateway(
             prices: Arc::new(Prices::embedded().unwrap()),
             key_required: false,
             tokens: None,
+            generation: 0,
         },
         keys: KeyRing::new(keys, |_| Err("there are none".to_owned())).unwrap(),
         metrics,
@@ -242,7 +243,7 @@ fn gateway(
 }
 
 impl Stage {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&[])
     }
 
