@@ -1,7 +1,7 @@
 //! Our own routes.
 
 mod admin;
-mod agents;
+pub(crate) mod agents;
 mod approvals;
 mod body;
 mod budgets;

@@ -162,3 +162,74 @@ pub(crate) async fn own(
         Err(never) => match never {},
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use serde_json::Value;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::api::agents::tests::stage::Stage;
+    use crate::connection;
+
+    async fn broken() {
+        panic!("as a fault of ours would");
+    }
+
+    /// What a client reads that asks for these paths in a row, on one connection.
+    async fn answers(service: Service, paths: [&str; 2]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let (stream, peer) = accepted.unwrap();
+        let [first, last] = paths;
+        let asked = format!(
+            "GET {first} HTTP/1.1\r\nhost: a\r\n\r\nGET {last} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+        );
+        let mut client = client.unwrap();
+        client.write_all(asked.as_bytes()).await.unwrap();
+        let mut read = String::new();
+        let serving = connection::serve(stream, peer, service, CancellationToken::new());
+        let (_served, got) = tokio::join!(serving, client.read_to_string(&mut read));
+        got.unwrap();
+        read
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_with_a_request_id_and_counted_and_its_connection_goes_on() {
+        let stage = Stage::new();
+        let routes = Router::new().route("/broken", get(broken)).route("/whole", get(async || "as ever"));
+        let service = Service { app: Arc::clone(&stage.app), routes, worker: 0, busy_poll: None };
+        let read = answers(service, ["/broken", "/whole"]).await;
+        let (failed, good) = read.split_once("HTTP/1.1 200").unwrap_or_else(|| panic!("{read}"));
+        assert!(failed.starts_with("HTTP/1.1 500 ") && good.ends_with("as ever"), "{read}");
+        let id = failed.split("x-request-id: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        assert!(failed.contains(&format!("recorded under request {id}")), "{failed}");
+        assert!(!failed.contains("as a fault of ours would"), "what was said inside stays inside: {failed}");
+        let families = stage.app.parts.registry.gather();
+        let panics = families.iter().find(|family| family.name() == "seawall_panics_total").unwrap();
+        assert_eq!(panics.get_metric()[0].get_counter().get_value(), 1.0);
+    }
+
+    #[tokio::test]
+    async fn the_answer_to_a_panic_has_the_shape_of_its_path() {
+        let stage = Stage::new();
+        for (path, field) in [
+            ("/v1/chat/completions", "/error/seawall/code"),
+            ("/v1/responses", "/error/seawall/code"),
+            ("/anthropic/v1/messages", "/seawall/code"),
+            ("/v1beta/models/gemini-2.5-flash:generateContent", "/seawall/code"),
+        ] {
+            let (head, body) = stage.app.gateway().panicked(path).into_parts();
+            let json: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+            assert_eq!(head.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+            assert_eq!(json.pointer(field).and_then(Value::as_str), Some("INTERNAL"), "{path}: {json}");
+            assert_eq!(json["type"] == "error", path.ends_with("messages"), "{path}: {json}");
+            assert_eq!(json.pointer("/error/status").is_some(), path.contains("gemini"), "{path}: {json}");
+        }
+    }
+}

@@ -91,4 +91,4 @@ pub(super) async fn at_home(State(app): State<Arc<App>>, request: Request, next:
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

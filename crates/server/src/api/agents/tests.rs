@@ -6,5 +6,5 @@ mod people;
 mod pressure;
 mod rooms;
 mod routes;
-mod stage;
+pub(crate) mod stage;
 mod tenants;
