@@ -58,20 +58,28 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
         }
         _ => logging::quietly(&cli.global)?,
     }
-    match cli.command {
-        Command::Trace(command) => trace::run(&world, command),
-        Command::List(args) => runs::list(&world, &args),
-        Command::Report(args) => report::run(&world, &args),
-        Command::Budget(command) => budget::run(&world, command),
-        Command::Keys(command) => keys::run(&world, command),
-        Command::Agent(command) => agent::run(&world, command),
-        Command::Store(command) => store::run(&world, command),
-        Command::Approvals(command) => approvals::run(&world, command),
-        Command::Config(command) => config::run(&world, &command),
-        Command::Policy(command) => policy::run(&world, command),
-        Command::Exec(args) => exec::run(&world, args),
-        Command::Doctor(args) if args.capacity => doctor::capacity(&world, args.store),
-        Command::Doctor(_) => doctor::run(&world),
+    let code = answer(&world, cli.command)?;
+    // A key, say, is shown but once: who has not got it must hear of that.
+    output::complete()?;
+    Ok(code)
+}
+
+/// Runs a command that does something and says what came of it.
+fn answer(world: &World<'_>, command: Command) -> Outcome {
+    match command {
+        Command::Trace(command) => trace::run(world, command),
+        Command::List(args) => runs::list(world, &args),
+        Command::Report(args) => report::run(world, &args),
+        Command::Budget(command) => budget::run(world, command),
+        Command::Keys(command) => keys::run(world, command),
+        Command::Agent(command) => agent::run(world, command),
+        Command::Store(command) => store::run(world, command),
+        Command::Approvals(command) => approvals::run(world, command),
+        Command::Config(command) => config::run(world, &command),
+        Command::Policy(command) => policy::run(world, command),
+        Command::Exec(args) => exec::run(world, args),
+        Command::Doctor(args) if args.capacity => doctor::capacity(world, args.store),
+        Command::Doctor(_) => doctor::run(world),
         Command::Up(_)
         | Command::Proxy(_)
         | Command::Serve(_)

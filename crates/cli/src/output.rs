@@ -1,16 +1,35 @@
 //! What goes to stdout: the one place that prints. Logs and banners go to stderr.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
 
+use anyhow::Context;
 use serde::Serialize;
 
-/// Prints one line. A reader that went away (`| head`) is no error.
+/// Why a line could not be written. What comes after it would have no meaning without it, so the first is the one to tell.
+static REFUSED: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints one line. A reader that went away (`| head`) is no error; of any other [`complete`] tells.
 pub(crate) fn line(text: impl AsRef<str>) {
     let mut out = io::stdout().lock();
-    let _reader_gone = out
+    let written = out
         .write_all(text.as_ref().as_bytes())
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _told_already = REFUSED.set(error);
+    }
+}
+
+/// Whether all lines were written.
+///
+/// # Errors
+/// One was not, and not because nobody reads any more: the command did its work, and its answer is not all there.
+pub(crate) fn complete() -> anyhow::Result<()> {
+    let refused = REFUSED.get().map(|error| io::Error::new(error.kind(), error.to_string()));
+    refused.map_or(Ok(()), Err).context("it was done, but the answer can't be written")
 }
 
 /// Prints bytes as they are.

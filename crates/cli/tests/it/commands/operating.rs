@@ -37,6 +37,29 @@ fn a_key_is_shown_once_with_its_name_and_identifier() {
 }
 
 #[test]
+fn an_answer_that_can_not_be_written_is_an_error() {
+    let setup = Setup::new("keys");
+    for args in [&["keys", "create", "--name", "ci"][..], &["keys", "list"], &["trace", "list", "--json"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = setup.cli_into(args, full);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("the answer can't be written: No space left"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_reads_any_more_is_no_error() {
+    let setup = Setup::new("keys");
+    for args in [&["keys", "list"][..], &["trace", "list", "--json"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = setup.cli_into(args, writer);
+        assert!(output.status.success() && output.stderr.is_empty(), "{args:?}: {output:?}");
+    }
+}
+
+#[test]
 fn what_a_key_may_do_is_listed_as_it_was_given() {
     let setup = Setup::new("keys");
     let limits = [

@@ -112,12 +112,17 @@ impl Setup {
 
     /// Another command on the same data directory.
     pub(crate) fn cli(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_seawall"));
-        command.args(args).arg("--data-dir").arg(self.data_dir()).env_clear().current_dir(self.folder.path());
-        command.stdin(Stdio::null()).output().unwrap()
+        self.cli_into(args, Stdio::piped())
     }
 
-    /// The same, which must succeed; what it prints, read as JSON.
+    /// The same, with its answer going there.
+    pub(crate) fn cli_into(&self, args: &[&str], stdout: impl Into<Stdio>) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_seawall"));
+        command.args(args).arg("--data-dir").arg(self.data_dir()).env_clear().current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(stdout).output().unwrap()
+    }
+
+    /// The command, which must succeed; what it prints, read as JSON.
     pub(crate) fn cli_json(&self, args: &[&str]) -> Value {
         let output = self.cli(&[args, &["--json"]].concat());
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
