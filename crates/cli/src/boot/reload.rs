@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seawall_config::{Document, show};
-use seawall_gateway::{Directory, Gateway, Snapshot, UpstreamEntry};
+use seawall_gateway::{Gateway, Snapshot};
 use seawall_llm_client::sim::Sim;
 use seawall_server::ReloadOutcome;
 use seawall_store::Store;
@@ -32,6 +32,16 @@ const NEEDS_RESTART: [&str; 12] = [
     "agents",
 ];
 
+/// The effective configuration.
+type Keys = BTreeMap<String, Setting>;
+
+/// What a key is set to: as it may be shown, and a mark of what was written, which tells secrets apart too.
+#[derive(Debug, PartialEq, Eq)]
+struct Setting {
+    shown: Value,
+    mark: Option<blake3::Hash>,
+}
+
 /// What a reload works on. One change at a time: of the configuration, or of the keys in the store.
 pub(crate) struct Reloading {
     request: Request,
@@ -39,13 +49,14 @@ pub(crate) struct Reloading {
     sim: Sim,
     store: Arc<dyn Store>,
     watching: Watching,
+    /// The configuration that the server was started with: of keys that need a restart it is the one in force.
+    at_start: Keys,
     in_force: Mutex<InForce>,
 }
 
 /// What a reload compares with.
 struct InForce {
-    /// The effective configuration.
-    keys: BTreeMap<String, Value>,
+    keys: Keys,
     /// Its files.
     files: Vec<PathBuf>,
     /// Those of the keys' policies.
@@ -72,7 +83,7 @@ impl Reloading {
         watching: Watching,
     ) -> Self {
         let in_force = Mutex::new(InForce::of(plan, Vec::new()));
-        Self { request, gateway, sim, store, watching, in_force }
+        Self { request, gateway, sim, store, watching, at_start: effective(&plan.document), in_force }
     }
 
     /// Watches the files of the configuration, and those of the keys' policies.
@@ -108,12 +119,11 @@ impl Reloading {
             let file = file.display();
             return Err(format!("{file}: the file is empty; write it, or restart to run with the defaults"));
         }
-        let secrets = changed_secrets(&self.gateway.snapshot().directory, &plan.settings.gateway.upstreams);
         let policies = self.put_into_force(&plan).map_err(|error| format!("{error:#}"))?;
         let policies = policies.files().map(Path::to_owned).collect();
         let before = std::mem::replace(&mut *in_force, InForce::of(&plan, policies));
         self.watch(&in_force.files, &in_force.policies);
-        Ok(outcome(&before.keys, &in_force.keys, secrets))
+        Ok(outcome(&self.at_start, &before.keys, &in_force.keys))
     }
 
     /// Takes over the keys that another process (the command line) changed in the store.
@@ -177,32 +187,18 @@ impl Reloading {
     }
 }
 
-/// Secrets of upstreams that change. They are hidden wherever keys are shown, so that is where they can't be seen to.
-fn changed_secrets(old: &Directory, new: &[UpstreamEntry]) -> Vec<String> {
-    let mut changed = Vec::new();
-    for (index, entry) in new.iter().enumerate() {
-        let Some(old) = old.upstream(&entry.settings.name) else { continue };
-        if old.settings.credentials != entry.settings.credentials {
-            changed.push(format!("upstreams[{index}].api_key"));
-        }
-        if old.settings.headers != entry.settings.headers {
-            changed.push(format!("upstreams[{index}].headers"));
-        }
-    }
-    changed
+/// What is another than before; and what is another than at the start, and needs a restart for that.
+fn outcome(at_start: &Keys, before: &Keys, now: &Keys) -> ReloadOutcome {
+    let (mut needs_restart, mut changed) = (differing(at_start, now), differing(before, now));
+    needs_restart.retain(|key| is_among(&NEEDS_RESTART, key));
+    changed.retain(|key| !is_among(&NEEDS_RESTART, key));
+    ReloadOutcome { changed, needs_restart }
 }
 
-/// What differs, and whether it holds already.
-fn outcome(
-    old: &BTreeMap<String, Value>,
-    new: &BTreeMap<String, Value>,
-    secrets: Vec<String>,
-) -> ReloadOutcome {
-    let differs = |key: &&String| old.get(*key) != new.get(*key);
-    let mut changed: BTreeSet<String> = old.keys().chain(new.keys()).filter(differs).cloned().collect();
-    changed.extend(secrets);
-    let (needs_restart, changed) = changed.into_iter().partition(|key| is_among(&NEEDS_RESTART, key));
-    ReloadOutcome { changed, needs_restart }
+/// The keys that have another value in one of these than in the other, in their order.
+fn differing(one: &Keys, other: &Keys) -> Vec<String> {
+    let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    keys.into_iter().filter(|key| one.get(*key) != other.get(*key)).cloned().collect()
 }
 
 /// Whether the key, or a table that it is in, is one of these.
@@ -211,8 +207,12 @@ fn is_among(these: &[&str], key: &str) -> bool {
     these.iter().any(|one| key.strip_prefix(one).is_some_and(leads))
 }
 
-fn effective(document: &Document) -> BTreeMap<String, Value> {
-    show(document, Settings::declare).into_iter().map(|entry| (entry.key, entry.value)).collect()
+fn effective(document: &Document) -> Keys {
+    let mark = |key: &str| document.value(key).map(|value| blake3::hash(value.expose().as_bytes()));
+    let settings = show(document, Settings::declare).into_iter();
+    settings
+        .map(|entry| (entry.key.clone(), Setting { mark: mark(&entry.key), shown: entry.value }))
+        .collect()
 }
 
 #[cfg(test)]

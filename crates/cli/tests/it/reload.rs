@@ -219,6 +219,37 @@ async fn keys_that_need_a_restart_are_named_as_such() {
     assert!(changed.iter().any(|key| key.as_str().unwrap().starts_with("budgets")), "{outcome}");
     let budgets = server.get("/api/budgets").await.json();
     assert_eq!(budgets["budgets"][0]["limit_usd"], "7.000000", "{budgets}");
+
+    let again = server.ask(raw::request("POST", "/admin/reload", &[], "")).await.json();
+    assert_eq!(
+        again,
+        serde_json::json!({ "changed": [], "needs_restart": ["trace.durability"] }),
+        "as long as it isn't in force"
+    );
+    setup.write("config.yaml", &named("b"));
+    let back = server.ask(raw::request("POST", "/admin/reload", &[], "")).await.json();
+    assert_eq!(back["needs_restart"], serde_json::json!([]), "{back}");
+}
+
+#[tokio::test]
+async fn a_secret_that_changed_is_named_and_not_told() {
+    let config = |one: &str, jwt: &str| {
+        format!(
+            "{}approvals: {{ webhook: \"http://127.0.0.1:9/{one}\" }}\n\
+             auth: {{ jwt: {{ issuer: i, audience: a, algorithms: [HS256], keys: [ {{ secret: {jwt} }} ] }} }}\n\
+             mcp: {{ servers: {{ web: {{ url: \"http://127.0.0.1:9/mcp\", headers: {{ x-token: {one} }} }} }} }}",
+            named("a")
+        )
+    };
+    let setup = Setup::proxy(&config("first", &"one".repeat(11)));
+    let server = setup.start();
+    // Nobody may ask for a reload without a token here; the watcher does it.
+    setup.replace("config.yaml", &config("second", &"two".repeat(11)));
+    let told = server.stderr.wait_for("approvals.webhook").expect("what needs a restart is named");
+    for key in ["auth.jwt.keys[0].secret", "mcp.servers.web.headers"] {
+        assert!(told.contains(key), "{key}: {told}");
+    }
+    assert!(!told.contains("second") && !told.contains("two"), "{told}");
 }
 
 #[tokio::test]
