@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use seawall_types::Secret;
 use serde_json::Value;
 
 use super::environment::Environment;
@@ -114,13 +113,6 @@ impl Document {
     #[must_use]
     pub fn keep_back(&self, key: &str, text: &str) -> String {
         withhold::from(text, self.root.reach(key))
-    }
-
-    /// The value of a key (with dots and indices) as JSON, references resolved, secrets and all: to see whether it is another
-    /// one than before. `None` where nothing is written.
-    #[must_use]
-    pub fn value(&self, key: &str) -> Option<Secret<String>> {
-        self.root.find(key).map(|node| Secret::new(node.to_value().to_string()))
     }
 
     /// Where the value of a key (with dots and indices) was written, or the table that it would stand in. `None`: neither.

@@ -197,26 +197,18 @@ impl Node {
     /// The value at a path with dots and indices (`upstreams[0].name`), or the last one on the way there.
     pub(crate) fn reach(&self, path: &str) -> &Self {
         let mut reached = self;
-        for step in steps(path) {
-            match reached.step(step) {
+        for step in path.split(['.', '[']).map(|step| step.strip_suffix(']').unwrap_or(step)) {
+            let next = match &reached.content {
+                Content::Table(table) => table.get(step),
+                Content::List(items) => step.parse().ok().and_then(|index: usize| items.get(index)),
+                _ => None,
+            };
+            match next {
                 Some(node) => reached = node,
                 None => break,
             }
         }
         reached
-    }
-
-    /// The value at such a path, if there is one.
-    pub(crate) fn find(&self, path: &str) -> Option<&Self> {
-        steps(path).try_fold(self, Self::step).filter(|node| !node.is_absent())
-    }
-
-    fn step(&self, step: &str) -> Option<&Self> {
-        match &self.content {
-            Content::Table(table) => table.get(step),
-            Content::List(items) => step.parse().ok().and_then(|index: usize| items.get(index)),
-            _ => None,
-        }
     }
 
     /// The values from here on that came by reference, each with how it was written.
@@ -249,10 +241,6 @@ impl Node {
             Content::Table(_) => "a table",
         }
     }
-}
-
-fn steps(path: &str) -> impl Iterator<Item = &str> {
-    path.split(['.', '[']).map(|step| step.strip_suffix(']').unwrap_or(step))
 }
 
 impl fmt::Debug for Node {

@@ -1,5 +1,6 @@
 //! What comes out of one declaration: the configuration, its effective values, its schema, its keys.
 
+use seawall_types::Secret;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,6 +25,10 @@ pub struct Entry {
     /// Where it was written.
     #[serde(serialize_with = "as_text")]
     pub origin: Origin,
+    /// What was written (as JSON, references resolved) where something of it is hidden above: to see whether it is another than
+    /// before.
+    #[serde(skip)]
+    pub hidden: Option<Secret<String>>,
 }
 
 fn as_text<S: serde::Serializer>(origin: &Origin, serializer: S) -> Result<S::Ok, S::Error> {

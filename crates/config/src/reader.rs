@@ -14,10 +14,10 @@ use super::declaration::{Field, Shape};
 use super::error::ConfigError;
 use super::hint;
 use super::kind::{Fault, Kind};
-use super::node::{Content, Node, Origin};
+use super::node::{Content, HIDDEN, Node, Origin};
 use super::outcome::{Entry, KNOWN_HERE, UNKNOWN_KEY};
 use super::withhold;
-use seawall_types::mask;
+use seawall_types::{REDACTED, mask};
 
 /// Why the reading code runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,10 +200,8 @@ impl<'d> Reader<'d> {
             }
         });
         match (node, &value) {
-            (Some(node), Some(value)) => {
-                self.enter(key, kind.show_written(node, value), (*node.origin).clone())
-            }
-            _ => self.enter(key, default.clone().unwrap_or_default(), Origin::Default),
+            (Some(node), Some(value)) => self.enter(key, kind.show_written(node, value), Some(node)),
+            _ => self.enter(key, default.clone().unwrap_or_default(), None),
         }
         self.declare(key, doc, Shape::Leaf { type_name: kind.name(), schema: kind.schema(), default });
         value
@@ -304,18 +302,20 @@ impl<'d> Reader<'d> {
         self.fields.push(Field { key: key.to_owned(), doc: doc.to_owned(), required: false, shape });
     }
 
-    fn enter(&mut self, key: &str, value: Value, origin: Origin) {
+    /// Enters the value at `key` as people may see it, which was `written` so, or nowhere.
+    fn enter(&mut self, key: &str, value: Value, written: Option<&Node>) {
         if self.mode == Mode::Read {
-            let key = mask(&self.path_of(key)).into_owned();
-            self.entries.push(Entry { key, value: masked(value), origin });
+            let (key, value) = (mask(&self.path_of(key)).into_owned(), masked(value));
+            let origin = written.map_or(Origin::Default, |node| (*node.origin).clone());
+            let hidden = written.filter(|_| hides(&value)).map(|node| node.to_value().to_string().into());
+            self.entries.push(Entry { key, value, origin, hidden });
         }
     }
 
     /// A list or table without elements has an entry of its own; otherwise its elements have.
     fn enter_if_empty(&mut self, key: &str, is_empty: bool, value: impl FnOnce() -> Value) {
         if is_empty {
-            let origin = self.child(key).map_or(Origin::Default, |node| (*node.origin).clone());
-            self.enter(key, value(), origin);
+            self.enter(key, value(), self.child(key));
         }
     }
 
@@ -328,6 +328,16 @@ impl<'d> Reader<'d> {
             let key = format!("{}{}", self.path_of(key), fault.place);
             self.errors.push(ConfigError::new(origin, &key, &fault.message, &fault.hint));
         }
+    }
+}
+
+/// Whether what people see of a value leaves something out.
+fn hides(shown: &Value) -> bool {
+    match shown {
+        Value::String(text) => text == HIDDEN || text.contains(REDACTED),
+        Value::Array(items) => items.iter().any(hides),
+        Value::Object(map) => map.iter().any(|(key, value)| key.contains(REDACTED) || hides(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use seawall_config::{Document, show};
+use seawall_config::{Document, Entry, show};
 use seawall_gateway::{Gateway, Snapshot};
 use seawall_llm_client::sim::Sim;
 use seawall_server::ReloadOutcome;
@@ -35,7 +35,7 @@ const NEEDS_RESTART: [&str; 12] = [
 /// The effective configuration.
 type Keys = BTreeMap<String, Setting>;
 
-/// What a key is set to: as it may be shown, and a mark of what was written, which tells secrets apart too.
+/// What a key is set to: as it may be shown, and a mark of what that hides.
 #[derive(Debug, PartialEq, Eq)]
 struct Setting {
     shown: Value,
@@ -208,11 +208,11 @@ fn is_among(these: &[&str], key: &str) -> bool {
 }
 
 fn effective(document: &Document) -> Keys {
-    let mark = |key: &str| document.value(key).map(|value| blake3::hash(value.expose().as_bytes()));
-    let settings = show(document, Settings::declare).into_iter();
-    settings
-        .map(|entry| (entry.key.clone(), Setting { mark: mark(&entry.key), shown: entry.value }))
-        .collect()
+    let setting = |entry: Entry| {
+        let mark = entry.hidden.map(|hidden| blake3::hash(hidden.expose().as_bytes()));
+        (entry.key, Setting { shown: entry.value, mark })
+    };
+    show(document, Settings::declare).into_iter().map(setting).collect()
 }
 
 #[cfg(test)]

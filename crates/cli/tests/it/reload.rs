@@ -232,6 +232,21 @@ async fn keys_that_need_a_restart_are_named_as_such() {
 }
 
 #[tokio::test]
+async fn a_value_that_is_only_written_otherwise_has_not_changed() {
+    let setup = Setup::new("proxy")
+        .config(&format!("{}budgets: [ {{ scope: global, usd: \"7\" }} ]", named("a")))
+        .args(["--workers", "1"])
+        .env("LEVEL", "info")
+        .env("SEAWALL_GATEWAY__LISTEN", "127.0.0.1:0");
+    let server = setup.start();
+    let more = "budgets: [ { scope: global, usd: 7.0 } ]\n\
+                trace: { durability: group, group_every: 20ms }\nlogging: { level: \"${LEVEL}\" }\n";
+    setup.write("config.yaml", &format!("{}{more}", named("a")));
+    let outcome = server.ask(raw::request("POST", "/admin/reload", &[], "")).await;
+    assert_eq!(outcome.json(), serde_json::json!({ "changed": [], "needs_restart": [] }), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn a_secret_that_changed_is_named_and_not_told() {
     let config = |one: &str, jwt: &str| {
         format!(

@@ -35,6 +35,31 @@ fn show_hides_what_is_declared_secret() {
 }
 
 #[test]
+fn what_is_hidden_can_be_told_from_another_value_and_nothing_else_is_kept() {
+    let hidden = |text: &str, token: &str| {
+        let environment = environment(&[
+            ("TOKEN", token),
+            ("ALL", &format!(r#"[{{"name":"a","mode":"warn","api_key":"{token}"}}]"#)),
+        ]);
+        let document = Document::from_text(Path::new("c.yaml"), text, &environment).unwrap();
+        let entries = config::show(&document, declare).into_iter();
+        let told = entries.filter_map(|entry| Some((entry.key, entry.hidden?.expose().clone())));
+        told.collect::<Vec<_>>()
+    };
+    for (text, key) in [
+        ("upstreams: [{ name: a, mode: warn, api_key: '${TOKEN}' }]", "upstreams[0].api_key"),
+        ("upstreams: '${ALL}'", "upstreams[0].api_key"),
+        ("policy: { token: '${TOKEN}' }", "policy"),
+        ("servers: { db: { url: 'postgres://app:${TOKEN}@db/x' } }", "servers.db.url"),
+    ] {
+        let (one, other) = (hidden(text, HUSH), hidden(text, "another-Zq7"));
+        assert_eq!(one.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), [key], "{text}");
+        assert_ne!(one, other, "{text}");
+    }
+    assert_eq!(hidden("gateway: { drain: 5s, models: [a] }", HUSH), []);
+}
+
+#[test]
 fn show_masks_what_looks_like_a_key_wherever_it_stands() {
     let text = "servers: { db: { url: postgres://app:hush-Zq7@db/x } }\npolicy: [sk-ant-hush-Zq7]\ngateway: { models: [sk-hush-Zq7] }";
     let shown = outputs(&Document::from_text(Path::new("c.yaml"), text, &Environment::default()).unwrap());
