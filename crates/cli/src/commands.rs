@@ -16,7 +16,6 @@ mod simulate;
 mod store;
 mod trace;
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,7 +23,7 @@ use clap::CommandFactory;
 use seawall_config::Environment;
 
 use crate::args::{Cli, Command, Global};
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::{logging, output, settings};
 
 /// What every command sees of the world.
@@ -51,17 +50,22 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
             // By way of memory: what makes it panics where nobody reads any more (`| head`).
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "seawall", &mut script);
-            return match output::bytes(&script) {
-                Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-                _written_or_nobody_reads => Ok(ExitCode::SUCCESS),
-            };
+            let printed = output::bytes(&script);
+            return ended(printed.map(|()| ExitCode::SUCCESS).map_err(Failure::from));
         }
         _ => logging::quietly(&cli.global)?,
     }
-    let code = answer(&world, cli.command)?;
-    // A key, say, is shown but once: who has not got it must hear of that.
-    output::complete()?;
-    Ok(code)
+    ended(answer(&world, cli.command))
+}
+
+/// How a command ends that had an answer to give.
+fn ended(outcome: Outcome) -> Outcome {
+    match (outcome, output::complete()) {
+        (Err(_), _) if output::was_ended() => Ok(ExitCode::SUCCESS),
+        // A key, say, is shown but once: who has not got it must hear of that.
+        (Ok(ExitCode::SUCCESS), Err(refused)) => Err(refused.into()),
+        (outcome, _) => outcome,
+    }
 }
 
 /// Runs a command that does something and says what came of it.

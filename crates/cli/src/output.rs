@@ -2,12 +2,16 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use serde::Serialize;
 
 /// Why a line could not be written. What comes after it would have no meaning without it, so the first is the one to tell.
 static REFUSED: OnceLock<io::Error> = OnceLock::new();
+
+/// Whether a command was ended by its reader's going away.
+static ENDED: AtomicBool = AtomicBool::new(false);
 
 /// Prints one line. A reader that went away (`| head`) is no error; of any other [`complete`] tells.
 pub(crate) fn line(text: impl AsRef<str>) {
@@ -35,9 +39,43 @@ pub(crate) fn complete() -> anyhow::Result<()> {
 /// Prints bytes as they are.
 ///
 /// # Errors
-/// When nobody reads any more.
+/// As those of [`Stdout`].
 pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
-    io::stdout().lock().write_all(bytes)
+    Stdout.write_all(bytes).and_then(|()| Stdout.flush())
+}
+
+/// For what goes out piece by piece. Its errors are to end the command, also that nobody reads any more: how much is still to
+/// come is not known. That this one is none is told by [`was_ended`].
+pub(crate) struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().lock().write(bytes).map_err(noted)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().lock().flush().map_err(noted)
+    }
+}
+
+fn noted(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::BrokenPipe => reader_gone(),
+        // Tried again by whoever writes.
+        ErrorKind::Interrupted => error,
+        kind => io::Error::new(kind, format!("stdout can't be written: {error}")),
+    }
+}
+
+/// What ends a command whose reader has gone away.
+pub(crate) fn reader_gone() -> io::Error {
+    ENDED.store(true, Ordering::Relaxed);
+    ErrorKind::BrokenPipe.into()
+}
+
+/// Whether the command failed because nobody reads any more, which is no failure.
+pub(crate) fn was_ended() -> bool {
+    ENDED.load(Ordering::Relaxed)
 }
 
 /// Prints one JSON document.

@@ -55,9 +55,7 @@ fn show(world: &World<'_>, wanted: &str) -> Outcome {
     let archive = Archive::open(world)?;
     let reader = Reader::of(world);
     for line in read::run_lines(&archive.find(wanted)?.dir)? {
-        if reader.print(&line?.raw).is_err() {
-            break; // The reader went away.
-        }
+        reader.print(&line?.raw)?;
     }
     Ok(ExitCode::SUCCESS)
 }

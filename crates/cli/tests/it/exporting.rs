@@ -58,6 +58,31 @@ async fn a_run_is_exported_as_tables_and_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_trace_that_can_not_be_written_is_an_error_and_one_that_nobody_reads_is_none() {
+    let setup = ended_run().await;
+    for args in [
+        &["show", "last"][..],
+        &["tail", "last", "--no-follow"],
+        &["export", "--jsonl"],
+        &["export", "--csv"],
+        &["export", "--parquet"],
+        &["export", "--otlp"],
+    ] {
+        let args = [&["trace"], args].concat();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = setup.cli_into(&args, full);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("stdout can't be written: No space left"), "{args:?}: {said}");
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = setup.cli_into(&args, writer);
+        assert!(output.status.success() && output.stderr.is_empty(), "{args:?}: {output:?}");
+    }
+}
+
+#[tokio::test]
 async fn spans_are_printed_or_sent_to_a_collector_which_is_asked_again_when_it_is_busy() {
     let setup = ended_run().await;
     let printed = printed(&setup, &["trace", "export", "--otlp"]);

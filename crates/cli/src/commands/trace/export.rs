@@ -50,7 +50,7 @@ fn open(world: &World<'_>, wanted: &[String]) -> Result<Vec<Lines>, Failure> {
 }
 
 fn sink(args: &ExportArgs) -> Result<Sink, Failure> {
-    let Some(file) = &args.out else { return Ok(Box::new(BufWriter::new(io::stdout()))) };
+    let Some(file) = &args.out else { return Ok(Box::new(BufWriter::new(output::Stdout))) };
     let created = File::create(file).with_context(|| format!("{} can't be written", file.display()))?;
     Ok(Box::new(BufWriter::new(created)))
 }

@@ -27,7 +27,7 @@ impl Reader {
     /// Prints a line of a trace, given without its end.
     ///
     /// # Errors
-    /// When nobody reads any more.
+    /// When it can't be written, or nobody reads any more.
     pub(super) fn print(self, raw: &[u8]) -> io::Result<()> {
         let short = (self == Self::Person).then(|| short(raw)).flatten();
         let mut bytes = short.map_or_else(|| raw.to_vec(), String::into_bytes);

@@ -36,12 +36,11 @@ pub(crate) fn run(world: &World<'_>, wanted: &str, lines: usize, follow: bool) -
             Ok(())
         })?;
     }
-    let printed = last.lines.iter().try_for_each(|line| print(line));
-    match printed.and_then(|()| if follow { go_on(&path, current) } else { Ok(()) }) {
-        // The reader went away.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        done => Ok(done.map(|()| ExitCode::SUCCESS)?),
+    last.lines.iter().try_for_each(|line| print(line))?;
+    if follow {
+        go_on(&path, current)?;
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(line: &[u8]) -> io::Result<()> {
@@ -119,7 +118,7 @@ fn wait() -> io::Result<()> {
     let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
     match poll(&mut ends, Some(&LOOK)) {
         Ok(0) | Err(Errno::INTR) => Ok(()),
-        Ok(_) => Err(io::ErrorKind::BrokenPipe.into()),
+        Ok(_) => Err(output::reader_gone()),
         Err(error) => Err(error.into()),
     }
 }
