@@ -4,21 +4,26 @@
 //! goes upstream and the others wait for it ([`Ticket`]). Which answers may be kept at all is the phases' decision.
 
 mod key;
+mod policies;
 mod recorder;
 mod shelf;
 mod ticket;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
 use seawall_llm::answer::ToolCall;
+use seawall_policy::Policy;
 use seawall_types::Clock;
 use tokio::sync::watch;
 
+use crate::settings::CacheSettings;
 pub(crate) use key::Key;
+use policies::Policies;
 pub(crate) use recorder::Recorder;
 use shelf::Shelf;
 pub(crate) use ticket::Ticket;
@@ -47,12 +52,15 @@ impl Kept {
 #[derive(Debug)]
 pub(crate) struct Cache {
     clock: Arc<dyn Clock>,
+    /// Bytes that all answers together may take, by the configuration in force.
+    size: AtomicUsize,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     shelf: Shelf,
+    policies: Policies,
     /// Requests that are upstream, which others wait for.
     under_way: HashMap<Key, watch::Receiver<()>>,
 }
@@ -70,7 +78,25 @@ pub(crate) enum Found {
 
 impl Cache {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { clock, state: Mutex::default() })
+        Arc::new(Self { clock, size: AtomicUsize::default(), state: Mutex::default() })
+    }
+
+    /// Forgets every answer, since another configuration may answer otherwise, and obeys these settings from here on. `None`:
+    /// nothing is kept.
+    pub(crate) fn renew(&self, settings: Option<&CacheSettings>) {
+        let mut state = self.state();
+        self.size.store(settings.map_or(0, |settings| settings.size), Ordering::Relaxed);
+        state.shelf.clear();
+    }
+
+    /// Bytes that all answers together may take.
+    fn size(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// What this policy is called in keys.
+    pub(crate) fn number_of(&self, policy: &Arc<Policy>) -> u64 {
+        self.state().policies.number_of(policy)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -92,18 +118,15 @@ impl Cache {
         Found::Nothing(Ticket::leading(Arc::clone(self), key, done))
     }
 
-    fn keep(&self, key: Key, kept: Kept, size: usize) {
+    fn keep(&self, key: Key, kept: Kept) {
         let now = self.clock.monotonic();
-        self.state().shelf.put(key, kept, now, size);
+        let mut state = self.state();
+        // Read under the lock: what the configuration before this one would have kept does not stay.
+        state.shelf.put(key, kept, now, self.size());
     }
 
     fn is_done(&self, key: &Key) {
         self.state().under_way.remove(key);
-    }
-
-    /// Forgets every answer: another configuration may answer otherwise.
-    pub(crate) fn clear(&self) {
-        self.state().shelf.clear();
     }
 
     /// Bytes that are kept.
@@ -122,7 +145,13 @@ mod tests {
     const KEY: Key = Key([1; 32]);
 
     fn cache() -> Arc<Cache> {
-        Cache::new(Arc::new(ManualClock::new(Timestamp::default())))
+        let cache = Cache::new(Arc::new(ManualClock::new(Timestamp::default())));
+        cache.renew(Some(&sized(1 << 20)));
+        cache
+    }
+
+    fn sized(size: usize) -> CacheSettings {
+        CacheSettings { ttl: HOUR, size }
     }
 
     fn kept() -> Kept {
@@ -153,7 +182,7 @@ mod tests {
         let first = ticket(&cache);
         let mut second = under_way(&cache);
         assert!(!second.has_changed().unwrap());
-        first.sized(1 << 20).keep(kept());
+        first.keep(kept());
         assert!(second.changed().await.is_err());
         assert!(matches!(cache.find(KEY, HOUR), Found::Kept(found) if *found == kept()));
     }
@@ -172,11 +201,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_before_a_reload_has_the_room_of_the_configuration_after_it() {
+        let cache = cache();
+        let asked_before = ticket(&cache);
+        cache.renew(Some(&sized(1 << 30)));
+        let large = Kept { body: Bytes::from(vec![b'x'; 2 << 20]), ..kept() };
+        Ticket::alone(Arc::clone(&cache), Key([2; 32])).keep(large);
+        asked_before.keep(kept());
+        assert!(cache.bytes() > 2 << 20, "the smaller cache of before throws nothing out");
+
+        let asked_before = Ticket::alone(Arc::clone(&cache), KEY);
+        cache.renew(None);
+        asked_before.keep(kept());
+        assert_eq!(cache.bytes(), 0, "a cache that was turned off keeps nothing");
+    }
+
+    #[test]
     fn who_does_not_lead_keeps_an_answer_and_wakes_nobody() {
         let cache = cache();
         let _first = ticket(&cache);
         let waiting = under_way(&cache);
-        Ticket::alone(Arc::clone(&cache), KEY).sized(1 << 20).keep(kept());
+        Ticket::alone(Arc::clone(&cache), KEY).keep(kept());
         assert!(!waiting.has_changed().unwrap());
         assert!(matches!(cache.find(KEY, HOUR), Found::Kept(_)));
     }

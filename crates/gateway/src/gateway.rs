@@ -66,6 +66,7 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let cache = Cache::new(Arc::clone(parts.checkpoint.clock()));
+        cache.renew(parts.snapshot.settings.cache.as_ref());
         Arc::new(Self {
             run: parts.run,
             checkpoint: parts.checkpoint,
@@ -113,9 +114,10 @@ impl Gateway {
     /// kept are forgotten.
     pub fn reload(&self, snapshot: Snapshot) -> Arc<Snapshot> {
         let generation = self.reloads.fetch_add(1, Ordering::Relaxed) + 1;
-        let old = self.snapshot.swap(Arc::new(Snapshot { generation, ..snapshot }));
+        let new = Arc::new(Snapshot { generation, ..snapshot });
+        let old = self.snapshot.swap(Arc::clone(&new));
         // Only for the room: what was answered under another configuration isn't found under this one.
-        self.cache.clear();
+        self.cache.renew(new.settings.cache.as_ref());
         old
     }
 

@@ -444,6 +444,40 @@ async fn what_the_old_configuration_answers_is_not_for_those_who_come_after_a_re
 }
 
 #[tokio::test]
+async fn an_answer_that_a_keys_old_policy_let_through_is_not_given_under_its_new_one() {
+    let upstream = counting();
+    let setup = Setup::proxy(&format!("{}{ON}", one_upstream(&upstream.url())));
+    let policy = |words: &str| setup.write("own.yaml", &format!("name: own\nmode: warn\n{words}"));
+    policy("");
+    let key = setup.key(&["--name", "bound", "--policy", "own.yaml"]);
+    let server = setup.start();
+    let ask = async || {
+        let reply = send(&server, Call::say(Format::Chat, "hi", false).with_key(&key)).await;
+        told(&reply).unwrap().to_owned()
+    };
+    assert_eq!([ask().await, ask().await], ["miss", "hit"]);
+
+    // As long as the configuration is faulty, a key's policy comes into force with the keys alone.
+    setup.write("config.yaml", "upstreams: 7");
+    server.wait_for_metric("seawall_config_reload_failures_total", &[], 1.0).await;
+    policy("pii: { out: redact }");
+    setup.key(&["--name", "another"]);
+    crate::support::eventually("the changed policy", async || match ask().await.as_str() {
+        "miss" => Ok(()),
+        other => Err(other.to_owned()),
+    })
+    .await;
+    assert_eq!(ask().await, "hit");
+    let third = setup.key(&["--name", "third"]);
+    crate::support::eventually("the third key", async || {
+        let reply = client::send(server.address, Call::say(Format::Chat, "hi", false).with_key(&third)).await;
+        if reply.status == 200 { Ok(()) } else { Err(reply) }
+    })
+    .await;
+    assert_eq!(ask().await, "hit", "other keys change nothing for this one");
+}
+
+#[tokio::test]
 async fn it_is_off_by_default_and_says_nothing_then() {
     let upstream = counting();
     let server = Setup::proxy(&one_upstream(&upstream.url())).start();

@@ -2,7 +2,6 @@
 
 use http::{HeaderMap, HeaderName};
 use seawall_llm::json::{Digest, digest};
-use seawall_policy::Policy;
 
 use crate::accepted::Accepted;
 use crate::{Caller, header};
@@ -24,14 +23,14 @@ pub(crate) struct Key(pub(super) Digest);
 impl Key {
     /// The key of a request. What identifies users stays in the body, so that theirs are told apart. Which upstream will
     /// answer is left out, unless the path names it: a route is one thing to its callers. The policy by which the answer
-    /// was judged is in it: what one lets through, another may not. So is how often the configuration was changed: what is
-    /// under way when that happens is answered by the old one, and is not for those who come after.
+    /// was judged is in it, by its number: what one lets through, another may not. So is how often the configuration was
+    /// changed: what is under way when that happens is answered by the old one, and is not for those who come after.
     ///
     /// `None` when the body is no JSON.
     pub(crate) fn of(
         accepted: &Accepted,
         caller: &Caller,
-        policy: &Policy,
+        policy: u64,
         generation: u64,
         text: &[u8],
         json_depth: usize,
@@ -39,9 +38,7 @@ impl Key {
         let mut parts = Parts::default();
         parts.add_caller(caller, accepted);
         parts.add(&generation.to_le_bytes());
-        parts.add(policy.source.as_bytes());
-        parts.add(policy.name.as_bytes());
-        parts.add(&[policy.mode as u8]);
+        parts.add(&policy.to_le_bytes());
         parts.add(accepted.wire.name().as_bytes());
         parts.add(accepted.upstream.as_deref().unwrap_or_default().as_bytes());
         parts.add(&[accepted.kind as u8]);

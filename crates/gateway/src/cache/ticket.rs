@@ -17,8 +17,6 @@ pub(crate) struct Ticket {
     cache: Arc<Cache>,
     key: Key,
     lead: Option<Lead>,
-    /// Bytes that all answers together may take.
-    size: usize,
     /// The answer may be shorter than what was asked for, since a limit of ours stands in the request.
     limited: bool,
 }
@@ -32,13 +30,7 @@ impl Ticket {
 
     /// The ticket of a request that nobody waits for.
     pub(crate) fn alone(cache: Arc<Cache>, key: Key) -> Self {
-        Self { cache, key, lead: None, size: 0, limited: false }
-    }
-
-    /// With the bytes that all answers together may take.
-    pub(crate) fn sized(mut self, bytes: usize) -> Self {
-        self.size = bytes;
-        self
+        Self { cache, key, lead: None, limited: false }
     }
 
     /// The request goes upstream with a limit of ours on the length of its answer.
@@ -49,7 +41,7 @@ impl Ticket {
 
     /// The largest body that is kept.
     pub(crate) fn largest(&self) -> usize {
-        self.size / LARGEST_PART
+        self.cache.size() / LARGEST_PART
     }
 
     /// Whether this answer, which is complete, is worth keeping: what our budget cut short is not what others asked for.
@@ -75,7 +67,7 @@ impl Ticket {
     /// Keeps the answer, and tells those who wait.
     pub(crate) fn keep(self, kept: Kept) {
         if kept.body.len() <= self.largest() {
-            self.cache.keep(self.key, kept, self.size);
+            self.cache.keep(self.key, kept);
         }
         drop(self.lead);
     }

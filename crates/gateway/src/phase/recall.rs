@@ -49,9 +49,10 @@ pub(crate) async fn recall(asked: Asked<'_>, accepted: &Accepted) -> Recalled {
         return Recalled::Nothing(None);
     }
     let depth = asked.snapshot.settings.limits.json_depth;
+    let policy = asked.gateway.cache().number_of(asked.policy());
     let generation = asked.snapshot.generation;
     let text = &asked.payload.text;
-    let Some(key) = Key::of(accepted, asked.caller, asked.policy(), generation, text, depth) else {
+    let Some(key) = Key::of(accepted, asked.caller, policy, generation, text, depth) else {
         return Recalled::Nothing(None);
     };
     let ticket = if directives.no_cache {
@@ -63,7 +64,7 @@ pub(crate) async fn recall(asked: Asked<'_>, accepted: &Accepted) -> Recalled {
         }
     };
     asked.gateway.metrics().cache_misses.inc();
-    Recalled::Nothing(Some(ticket.sized(settings.size)))
+    Recalled::Nothing(Some(ticket))
 }
 
 async fn search(gateway: &Gateway, key: Key, ttl: Duration) -> Result<Arc<Kept>, Ticket> {
