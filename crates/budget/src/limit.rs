@@ -39,6 +39,12 @@ impl Limit {
     pub const fn ceiling(&self) -> Ceiling {
         Ceiling { usd: self.usd, tokens: self.tokens, on_store_down: self.on_store_down }
     }
+
+    /// Allows no more than this besides.
+    pub fn tighten(&mut self, usd: Option<Usd>, tokens: Option<Tokens>) {
+        self.usd = self.usd.into_iter().chain(usd).min();
+        self.tokens = self.tokens.into_iter().chain(tokens).min();
+    }
 }
 
 /// What a limit allows, without whom and when.

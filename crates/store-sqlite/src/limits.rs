@@ -31,8 +31,13 @@ impl Limits for SqliteStore {
     }
 
     fn set(&self, limit: &Limit, at: Timestamp) -> Result<(), StoreError> {
-        let replace = "REPLACE INTO budget_limit (scope, window, usd, tokens, on_store_down, set_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let replace = "INSERT INTO budget_limit (scope, window, usd, tokens, on_store_down, set_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET
+                 usd = coalesce(excluded.usd, usd),
+                 tokens = coalesce(excluded.tokens, tokens),
+                 on_store_down = excluded.on_store_down,
+                 set_at = excluded.set_at";
         let on_store_down = match limit.on_store_down {
             OnStoreDown::Closed => "closed",
             OnStoreDown::Open => "open",

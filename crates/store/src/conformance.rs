@@ -48,6 +48,7 @@ macro_rules! conformance {
             rotating_needs_a_current_key
             a_refused_rotation_changes_nothing
             a_limit_is_replaced_and_removed
+            what_a_limit_does_not_say_stays_as_it_was
             each_write_of_a_key_shows_to_others
             each_write_of_a_limit_shows_to_others
             keeping_the_ledger_or_runs_is_no_change

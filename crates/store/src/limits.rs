@@ -13,7 +13,8 @@ pub trait Limits: Send + Sync {
     /// When the store can't be read.
     fn list(&self) -> Result<Vec<(Limit, Timestamp)>, StoreError>;
 
-    /// Keeps a limit, in the place of the one for the same scope and window.
+    /// Keeps a limit, in the place of the one for the same scope and window. What it does not limit (money, or tokens) stays
+    /// as that did.
     ///
     /// # Errors
     /// When the store can't be written.

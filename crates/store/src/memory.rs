@@ -115,7 +115,11 @@ impl Limits for MemoryStore {
 
     fn set(&self, limit: &Limit, at: Timestamp) -> Result<(), StoreError> {
         let mut tables = self.lock();
-        tables.limits.insert((limit.scope.clone(), limit.window), (limit.clone(), at));
+        let key = (limit.scope.clone(), limit.window);
+        let before = tables.limits.get(&key).map(|(before, _set_at)| before);
+        let usd = limit.usd.or_else(|| before?.usd);
+        let tokens = limit.tokens.or_else(|| before?.tokens);
+        tables.limits.insert(key, (Limit { usd, tokens, ..limit.clone() }, at));
         tables.changes += 1;
         Ok(())
     }

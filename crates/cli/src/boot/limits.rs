@@ -10,9 +10,9 @@ use seawall_types::{RunId, Scope, Usd, Window};
 
 use super::KeyPolicies;
 
-/// Every limit in force. The configuration's, then keys' own with those of their policies (which only tighten what the
-/// configuration says of a key), then those set by hand (`--budget` is one of them), then the configured policy's: later
-/// ones win.
+/// Every limit in force, money and tokens apart. The configuration's; keys' own and those of their policies, which tighten
+/// what the configuration says of a key; those set by hand (`--budget` is one of them), which stand in the place of all these;
+/// and the configured policy's, which tighten what is left for the run.
 pub(crate) fn limits(
     settings: &Settings,
     policy: &Policy,
@@ -20,19 +20,27 @@ pub(crate) fn limits(
     store: &dyn Store,
     policies: &KeyPolicies,
 ) -> Result<Vec<Limit>, StoreError> {
-    let mut limits = settings.budgets.clone();
+    let mut limits = Collected::default();
+    for limit in &settings.budgets {
+        limits.add(limit);
+    }
     let rows = Keys::list(store)?;
     for row in rows.iter().filter(|row| speaks(row, &rows)) {
-        let policy = row.policy.as_deref().and_then(|name| policies.find(name).ok());
-        limits.extend(of_key(row, policy.as_ref().map(|policy| &policy.limits), &settings.budgets));
+        let scope = Scope::Key(row.name.as_str().into());
+        if let Some(budget) = row.budget {
+            limits.at(&scope, budget.window).tighten(Some(budget.usd), None);
+        }
+        if let Some(policy) = row.policy.as_deref().and_then(|name| policies.find(name).ok()) {
+            limits.tighten_by(&scope, &policy.limits);
+        }
     }
-    limits.extend(Limits::list(store)?.into_iter().map(|(limit, _set_at)| limit));
-    let PolicyLimits { usd, usd_per_minute, tokens, .. } = policy.limits;
-    if usd.is_some() || tokens.is_some() {
-        limits.push(limit(Scope::Run(run), Window::Total, usd, tokens));
+    for (limit, _set_at) in Limits::list(store)? {
+        let there = limits.at(&limit.scope, limit.window);
+        there.usd = limit.usd.or(there.usd);
+        there.tokens = limit.tokens.or(there.tokens);
     }
-    limits.extend(usd_per_minute.map(|usd| limit(Scope::Run(run), Window::Minute, Some(usd), None)));
-    Ok(limits)
+    limits.tighten_by(&Scope::Run(run), &policy.limits);
+    Ok(limits.0.into_values().filter(|limit| limit.usd.is_some() || limit.tokens.is_some()).collect())
 }
 
 /// Whether a key still has a say in what its name may spend: not when it was revoked and another took the name over.
@@ -41,31 +49,36 @@ fn speaks(row: &KeyRow, rows: &[KeyRow]) -> bool {
     row.revoked_at.is_none() || !rows.iter().any(heir)
 }
 
-/// What a key may spend: what it was made with, what its policy says, and what the configuration says; the least where
-/// several speak of one window.
-fn of_key(row: &KeyRow, policy: Option<&PolicyLimits>, configured: &[Limit]) -> Vec<Limit> {
-    let scope = Scope::Key(row.name.as_str().into());
-    let mut windows: BTreeMap<Window, Limit> = BTreeMap::new();
-    let mut at_most = |window, usd: Option<Usd>, tokens: Option<u64>| {
-        if usd.is_none() && tokens.is_none() {
+/// Limits as far as they were collected, one for each scope and window.
+#[derive(Debug, Default)]
+struct Collected(BTreeMap<(Scope, Window), Limit>);
+
+impl Collected {
+    /// One that is configured. Of several for one scope and window all hold.
+    fn add(&mut self, limit: &Limit) {
+        let key = (limit.scope.clone(), limit.window);
+        let Some(there) = self.0.get_mut(&key) else {
+            self.0.insert(key, limit.clone());
             return;
+        };
+        there.tighten(limit.usd, limit.tokens);
+        if limit.on_store_down == OnStoreDown::Closed {
+            there.on_store_down = OnStoreDown::Closed;
         }
-        let same = |limit: &&Limit| limit.scope == scope && limit.window == window;
-        let begin = || configured.iter().rfind(same).cloned();
-        let entry = windows
-            .entry(window)
-            .or_insert_with(|| begin().unwrap_or_else(|| limit(scope.clone(), window, None, None)));
-        entry.usd = entry.usd.into_iter().chain(usd).min();
-        entry.tokens = entry.tokens.into_iter().chain(tokens).min();
-    };
-    if let Some(budget) = row.budget {
-        at_most(budget.window, Some(budget.usd), None);
     }
-    if let Some(policy) = policy {
-        at_most(Window::Total, policy.usd, policy.tokens);
-        at_most(Window::Minute, policy.usd_per_minute, None);
+
+    /// The limit for this scope and window, to be changed.
+    fn at(&mut self, scope: &Scope, window: Window) -> &mut Limit {
+        let new = || limit(scope.clone(), window, None, None);
+        self.0.entry((scope.clone(), window)).or_insert_with(new)
     }
-    windows.into_values().collect()
+
+    /// With what a policy says.
+    fn tighten_by(&mut self, scope: &Scope, policy: &PolicyLimits) {
+        let PolicyLimits { usd, usd_per_minute, tokens, .. } = *policy;
+        self.at(scope, Window::Total).tighten(usd, tokens);
+        self.at(scope, Window::Minute).tighten(usd_per_minute, None);
+    }
 }
 
 pub(super) fn limit(scope: Scope, window: Window, usd: Option<Usd>, tokens: Option<u64>) -> Limit {

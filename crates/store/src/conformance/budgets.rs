@@ -37,6 +37,26 @@ pub fn a_limit_is_replaced_and_removed((store, other): &Pair) {
     assert_eq!(Limits::list(&**store).unwrap().len(), 2);
 }
 
+/// Who raises a limit in money does not take away the one in tokens.
+pub fn what_a_limit_does_not_say_stays_as_it_was((store, other): &Pair) {
+    let limit = |usd, tokens| Limit {
+        scope: Scope::Global,
+        window: Window::Day,
+        usd,
+        tokens,
+        on_store_down: OnStoreDown::Closed,
+    };
+    let (one, two) = (Usd::from_picos(1), Usd::from_picos(2));
+    store.set(&limit(Some(one), None), at(1)).unwrap();
+    store.set(&limit(None, Some(7)), at(2)).unwrap();
+    assert_eq!(Limits::list(&**other).unwrap(), [(limit(Some(one), Some(7)), at(2))]);
+    store.set(&limit(Some(two), None), at(3)).unwrap();
+    assert_eq!(Limits::list(&**other).unwrap(), [(limit(Some(two), Some(7)), at(3))]);
+    store.remove(&Scope::Global, Window::Day).unwrap();
+    store.set(&limit(None, Some(8)), at(4)).unwrap();
+    assert_eq!(Limits::list(&**other).unwrap(), [(limit(None, Some(8)), at(4))]);
+}
+
 /// The number of changes tells whether to read keys and limits again.
 pub fn each_write_of_a_limit_shows_to_others((store, other): &Pair) {
     let before = other.changes().unwrap();
