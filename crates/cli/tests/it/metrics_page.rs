@@ -3,8 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::support::eventually;
@@ -55,6 +58,75 @@ async fn promtool_has_nothing_to_object_to() {
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let (is_clean, said) = promtool(answer.text());
     assert!(is_clean && said.trim().is_empty(), "{said}");
+}
+
+/// A real Prometheus that asks this server every second. It prefers OpenMetrics.
+struct Prometheus {
+    child: Child,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Prometheus {
+    fn start(server: &Program) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("prometheus.yml");
+        let text = "scrape_configs: [ { job_name: seawall, scrape_interval: 1s, static_configs: [ { targets: [\"TARGET\"] } ] } ]";
+        std::fs::write(&config, text.replace("TARGET", &server.address.to_string())).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .args(["--log.level=error"])
+            .spawn()
+            .expect("prometheus; install it with `bash tests/packages.sh`");
+        Self { child, address, _folder: folder }
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, String> {
+        // It takes a moment until it listens.
+        drop(tokio::net::TcpStream::connect(self.address).await.map_err(|error| error.to_string())?);
+        let answer = raw::exchange(self.address, raw::get(path)).await;
+        if answer.status == 200 { Ok(answer.json()) } else { Err(format!("{answer:?}")) }
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _gone_already = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+#[tokio::test]
+async fn a_real_prometheus_reads_the_page_as_openmetrics() {
+    let server = lived_in().await;
+    let accept = [("accept", "application/openmetrics-text; version=1.0.0")];
+    let page = server.ask(raw::request("GET", "/metrics", &accept, "")).await;
+    assert_eq!(
+        page.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    let is_counter = |line: &&str| line.starts_with("# TYPE ") && line.ends_with(" counter");
+    let counters: Vec<&str> = page.text().lines().filter(is_counter).collect();
+    assert!(counters.len() > 10 && counters.iter().all(|line| !line.contains("_total ")), "{counters:?}");
+    assert!(page.text().ends_with("\n# EOF\n"));
+
+    let prometheus = Prometheus::start(&server);
+    let counted = eventually("what Prometheus has read", async || {
+        let targets = prometheus.get("/api/v1/targets").await?;
+        let target = &targets["data"]["activeTargets"][0];
+        if target["health"] == "down" {
+            panic!("{targets}");
+        }
+        let sum = prometheus.get("/api/v1/query?query=sum(seawall_requests_total)").await?;
+        sum["data"]["result"][0]["value"][1]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| format!("{targets} {sum}"))
+    })
+    .await;
+    assert_eq!(counted.parse::<f64>().unwrap(), server.metrics().await.sum("seawall_requests_total", &[]));
 }
 
 #[tokio::test]

@@ -1,26 +1,37 @@
-//! `GET /metrics`: Prometheus text, with the process's own figures.
+//! `GET /metrics`: Prometheus text or OpenMetrics, with the process's own figures.
+
+mod openmetrics;
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
-use prometheus::{Encoder, TextEncoder};
+use http::header::{CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use prometheus::TextEncoder;
 
 use crate::{App, process};
 
-pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
+/// The text format of Prometheus, version 0.0.4.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(crate) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     app.refresh_metrics();
-    let mut text = Vec::with_capacity(32 * 1024);
-    if let Err(error) = TextEncoder::new().encode(&app.parts.registry.gather(), &mut text) {
+    let mut text = String::with_capacity(32 * 1024);
+    if let Err(error) = TextEncoder::new().encode_utf8(&app.parts.registry.gather(), &mut text) {
         tracing::error!(%error, "metrics could not be written");
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    text.extend_from_slice(of_process(&app).as_bytes());
-    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    ([(CONTENT_TYPE, content_type)], text).into_response()
+    text.push_str(&of_process(&app));
+    let (content_type, text) = if openmetrics::is_wanted(&headers) {
+        (openmetrics::MEDIA_TYPE, openmetrics::of(&text))
+    } else {
+        (TEXT, text)
+    };
+    let told =
+        [(CONTENT_TYPE, HeaderValue::from_static(content_type)), (VARY, HeaderValue::from_static("accept"))];
+    (told, text).into_response()
 }
 
 /// The names that every Prometheus client library uses.
