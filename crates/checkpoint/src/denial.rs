@@ -115,21 +115,27 @@ impl Denial {
                 };
                 let budget =
                     ExhaustedBudget { scope, window, limit_usd, limit_tokens, spent, held, wanted, frees_at };
+                let may_fit = limit_usd.is_some_and(|limit| wanted.usd <= limit)
+                    || limit_tokens.is_some_and(|limit| wanted.tokens <= limit);
                 // Where only calls under way stand against it, any of them may end at once.
-                let when_one_ends = || {
-                    let may_fit = limit_usd.is_some_and(|limit| wanted.usd <= limit)
-                        || limit_tokens.is_some_and(|limit| wanted.tokens <= limit);
-                    (window == Window::Minute && may_fit).then_some(Duration::from_secs(1))
+                let when_one_ends =
+                    || (window == Window::Minute && may_fit).then_some(Duration::from_secs(1));
+                let remedy = match window {
+                    _ if !may_fit => {
+                        "the call alone is above the limit: lower its output limit or its prompt, or raise the budget (seawall budget set)"
+                    }
+                    Window::Total => {
+                        "wait for calls under way, lower the request's output limit, or raise the budget (seawall budget set)"
+                    }
+                    Window::Minute | Window::Day | Window::Month => {
+                        "wait for calls under way or for the window to free up, lower the request's output limit, or raise the budget (seawall budget set)"
+                    }
                 };
                 Self {
                     retry_after: frees_at.map(|at| at.since(now)).or_else(when_one_ends),
                     message: budget.to_string(),
                     budget: Some(Box::new(budget)),
-                    ..Self::new(
-                        code,
-                        "",
-                        "wait for calls under way or for the window to free up, lower the request's output limit, or raise the budget (seawall budget set)",
-                    )
+                    ..Self::new(code, "", remedy)
                 }
             }
             Refusal::Unavailable { reason } => Self::new(

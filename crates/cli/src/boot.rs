@@ -56,7 +56,6 @@ pub(crate) struct Booted {
     pub(crate) server: Server,
     pub(crate) app: Arc<App>,
     pub(crate) run: RunId,
-    pub(crate) simulated: bool,
     /// End before the writer.
     pub(crate) agents: Agents,
     pub(crate) writer: Writer,
@@ -110,6 +109,12 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     let sim = sim::Sim::new(sim::Options::default(), Arc::clone(&clock));
     let directory = directory::build(&plan.settings.gateway, &sim, request.workers, None)?;
     let simulated = directory.upstreams.iter().any(|upstream| upstream.is_simulated());
+    let key = request.environment.get("SEAWALL_UPSTREAM_API_KEY").filter(|key| !key.is_empty());
+    if key.is_some() && directory.upstreams.iter().all(|upstream| upstream.is_simulated()) {
+        tracing::warn!(
+            "SEAWALL_UPSTREAM_API_KEY is set and no upstream takes it: name one with --upstream URL"
+        );
+    }
     let snapshot = Snapshot {
         key_required: key_required(request, plan, address),
         tokens: plan.tokens.clone(),
@@ -203,7 +208,7 @@ pub(crate) fn boot(request: &Request, plan: &Plan) -> Result<Booted, Failure> {
     // Whoever reads the ready line may look the run up at once.
     checkpoint.trace().flush().context("the trace can't be written")?;
     ServerState::of_this_process(server.address(), &token).write(&data_dir)?;
-    Ok(Booted { server, app, run, simulated, agents, writer, exporter, housekeeper, data_dir, changes, lock })
+    Ok(Booted { server, app, run, agents, writer, exporter, housekeeper, data_dir, changes, lock })
 }
 
 /// The first line of the session's trace.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use seawall_server::ServerState;
@@ -57,18 +57,32 @@ async fn call(
         .header(CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body.map(Value::to_string).unwrap_or_default())))?;
     let exchange = async {
-        let response = sender.send_request(request).await?;
+        let response = sender.send_request(request).await.context(
+            "the server closed the connection before it answered: it may have as many as gateway.limits.connections allows",
+        )?;
         let status = response.status();
         let bytes = response.into_body().collect().await?.to_bytes();
         drop(sender);
-        Ok::<_, hyper::Error>((status, bytes))
+        anyhow::Ok((status, bytes))
     };
     let (exchanged, _connection_ended) = tokio::join!(exchange, connection);
     let (status, bytes) = exchanged?;
-    let answer: Value = serde_json::from_slice(&bytes).context("the server's answer is not JSON")?;
-    if !status.is_success() {
-        let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        bail!("{}: {}; {}", text("code"), text("detail"), text("remedy"));
+    let answer: Value = serde_json::from_slice(&bytes).with_context(|| {
+        format!(
+            "what answers at {address} is no Seawall: where its server was killed, remove server.json from the data folder"
+        )
+    })?;
+    if status.is_success() { Ok(answer) } else { bail!(refusal(status, &answer)) }
+}
+
+/// What the server says in refusing: as a problem, or as it answers clients of providers, where it can't tell who asks.
+fn refusal(status: StatusCode, answer: &Value) -> String {
+    let first = |places: [&str; 2]| places.into_iter().find_map(|place| answer.pointer(place)?.as_str());
+    let code = first(["/code", "/error/seawall/code"]);
+    let said = first(["/detail", "/error/message"]);
+    let remedy = first(["/remedy", "/error/seawall/remedy"]);
+    match (code, said) {
+        (Some(code), Some(said)) => format!("{code}: {said}; {}", remedy.unwrap_or("see the server's log")),
+        _ => format!("the server answered {status} and does not say why; see its log"),
     }
-    Ok(answer)
 }

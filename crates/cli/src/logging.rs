@@ -36,7 +36,7 @@ pub(crate) fn start(global: &Global, settings: &LoggingSettings) -> Result<Telem
         keep: settings.keep,
         clock: Arc::new(SystemClock::new()),
     };
-    telemetry::init(options).map_err(Failure::usage)
+    telemetry::init(options).map_err(|error| Failure::usage(format!("{:#}", anyhow::Error::new(error))))
 }
 
 /// Logging for a command that answers and ends: warnings, on stderr.

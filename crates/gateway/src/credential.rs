@@ -54,9 +54,7 @@ impl CredentialError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::UnknownKey => "check it with `seawall keys list`",
-            Self::Revoked | Self::Expired(_) => {
-                "make another with `seawall keys create` or `seawall keys rotate`"
-            }
+            Self::Revoked | Self::Expired(_) => "make another with `seawall keys create`",
             Self::Address(_) => "call from an address that the key allows",
             Self::Policy => "the operator finds the reason in the server's log, or makes another key",
             Self::Token(error) => error.remedy(),

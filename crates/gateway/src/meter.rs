@@ -354,9 +354,10 @@ impl Meter {
         self.cost.saturating_add(bill.cost(self.price_of(current).as_deref()))
     }
 
-    /// The call is over. `status` is what the client got.
-    pub(crate) fn finish(mut self: Box<Self>, status: u16, ending: Ending) {
+    /// The call is over. `status` is what the client got. Gives what it has cost.
+    pub(crate) fn finish(mut self: Box<Self>, status: u16, ending: Ending) -> Usd {
         self.settle(status, ending);
+        self.cost
     }
 
     fn settle(&mut self, status: u16, ending: Ending) {

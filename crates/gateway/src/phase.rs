@@ -58,8 +58,8 @@ pub(crate) async fn perform(
         && let Some(recorded) = reserved.meter.permit().map(seawall_checkpoint::Permit::recorded)
         && let Err(denial) = recorded.await
     {
-        reserved.meter.finish(denial.code.http_status(), Ending::Failed);
-        return Err(denial.into());
+        let cost = reserved.meter.finish(denial.code.http_status(), Ending::Failed);
+        return Err(Refusal::from(denial).costing(cost));
     }
     if let Some(kept) = &reserved.kept {
         return Ok(recall::give_again(kept, reserved.meter));

@@ -128,13 +128,14 @@ impl Pump {
     pub(crate) async fn prime(mut self: Box<Self>) -> Result<Box<Self>, (Option<Box<Meter>>, Refusal)> {
         let outcome = std::future::poll_fn(|context| self.fill(context)).await;
         match outcome {
-            Err(refusal) if self.ready.is_empty() => {
+            Err(mut refusal) if self.ready.is_empty() => {
                 if self.is_stopped
                     && let Some(mut meter) = self.meter.take()
                 {
                     meter.saw(self.reader.take_answer());
                     self.judged(&mut meter);
-                    meter.finish(refusal.status().as_u16(), Ending::Cut);
+                    let cost = meter.finish(refusal.status().as_u16(), Ending::Cut);
+                    refusal = refusal.costing(cost);
                 }
                 Err((self.meter.take(), refusal))
             }

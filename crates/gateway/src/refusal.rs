@@ -8,8 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use seawall_checkpoint::Denial;
 use seawall_llm::errors::{self, WireError};
 use seawall_llm::wire::{Dialect, Wire};
-use seawall_types::Code;
+use seawall_types::{Code, Usd};
 use serde_json::{Map, Value, json};
+
+use crate::header;
 
 /// Why a request gets no answer from a provider, and what its caller is told.
 #[derive(Debug)]
@@ -35,6 +37,12 @@ impl Refusal {
 
     pub(crate) fn telling(mut self, headers: HeaderMap) -> Self {
         self.headers = Some(Box::new(headers));
+        self
+    }
+
+    /// With what the call has cost.
+    pub(crate) fn costing(mut self, cost: Usd) -> Self {
+        header::put(self.headers.get_or_insert_default(), header::COST, cost.to_string());
         self
     }
 
@@ -77,6 +85,9 @@ impl Refusal {
             headers.extend((**told).clone());
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if !headers.contains_key(header::COST) {
+            header::put(headers, header::COST, Usd::ZERO.to_string());
+        }
         if let Some(wait) = self.denial.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
@@ -95,9 +106,13 @@ impl Refusal {
         errors::error_event(wire, &self.as_wire_error())
     }
 
-    /// A budget that does not free up by itself will not do so for a retry either.
+    /// A budget that does not free up by itself will not do so for a retry either, nor will one that the call alone is above.
     fn retries_are_useless(&self) -> bool {
-        matches!(self.code(), Code::BudgetExceeded | Code::TokensExceeded)
+        match self.code() {
+            Code::BudgetExceeded | Code::TokensExceeded => true,
+            Code::BurnRateExceeded => self.denial.retry_after.is_none(),
+            _ => false,
+        }
     }
 
     fn as_wire_error(&self) -> WireError<'_> {

@@ -44,20 +44,34 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, mut request: Request, nex
         &Method::GET | &Method::HEAD => Role::Viewer,
         _ => Role::Operator,
     };
-    let peer = request.extensions().get::<SocketAddr>();
-    let address = peer.map(|peer| app.gateway().client_address(peer.ip(), request.headers()));
-    let admitted = arrive(&app, request.uri().path(), address)
-        .and_then(|()| check(&app, request.headers(), address, needed))
-        .and_then(|caller| {
-            take_rate(&app, request.uri().path(), address, caller.as_deref()).map(|()| caller)
-        });
-    match admitted {
+    match admit(&app, &request, needed) {
         Ok(caller) => {
             request.extensions_mut().insert(Admitted(caller));
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Who calls, when they may and not too often. The owner's command line is not counted: what locks everybody out is to be ended
+/// with it.
+fn admit(app: &App, request: &Request, needed: Role) -> Result<Option<Arc<Caller>>, Problem> {
+    let (path, headers) = (request.uri().path(), request.headers());
+    if is_owner(app, headers) {
+        return Ok(None);
+    }
+    let peer = request.extensions().get::<SocketAddr>();
+    let address = peer.map(|peer| app.gateway().client_address(peer.ip(), headers));
+    arrive(app, path, address)?;
+    let caller = check(app, headers, address, needed)?;
+    take_rate(app, path, address, caller.as_deref())?;
+    Ok(caller)
+}
+
+/// Whether this is who can read the password in the data directory.
+fn is_owner(app: &App, headers: &HeaderMap) -> bool {
+    let password = app.parts.token.expose().as_bytes();
+    presented(headers).iter().any(|text| is_same(text.as_bytes(), password))
 }
 
 /// Who was let through; nobody in particular on an open server, and for its owner's command line.
@@ -117,7 +131,7 @@ fn take_rate(app: &App, path: &str, address: Option<IpAddr>, caller: Option<&Cal
     app.gateway().take_own_rate(path, address, caller).map_err(too_many)
 }
 
-/// Who calls, when they may; nobody in particular on an open server, and for its owner's command line.
+/// Who calls, when they may; nobody in particular on an open server.
 fn check(
     app: &App,
     headers: &HeaderMap,
@@ -130,9 +144,6 @@ fn check(
         return Ok(None);
     }
     let shown = presented(headers);
-    if shown.iter().any(|text| is_same(text.as_bytes(), app.parts.token.expose().as_bytes())) {
-        return Ok(None);
-    }
     let register = Register { keys: &keys, tokens: snapshot.tokens.as_deref() };
     // A request whose address is not known comes from nowhere that a key allows.
     let address = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));

@@ -110,7 +110,12 @@ async fn bounded(
         return next.run(request).await;
     }
     let detail = format!("the request's headers have more than {} bytes", limits.headers);
-    Problem::new(Code::HeadersTooLarge, detail, "send fewer or shorter headers").into_response()
+    Problem::new(
+        Code::HeadersTooLarge,
+        detail,
+        "send fewer or shorter headers, or raise gateway.limits.headers",
+    )
+    .into_response()
 }
 
 /// Writes problems out, and puts in the headers that every answer of ours has, errors included.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use seawall_base::telemetry::TelemetryHandle;
+use seawall_llm_client::Upstream;
 use seawall_server::{App, Drained, Notifier, ServerState};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -59,26 +60,14 @@ pub(crate) fn request(world: &World<'_>, args: ServeArgs) -> Request {
 
 /// Answers until it is told to stop, then ends everything in the order in which it depends on each other.
 fn serve(booted: Booted, telemetry: &TelemetryHandle, quiet: bool) -> Result<Drained, Failure> {
-    let Booted {
-        server,
-        app,
-        run,
-        simulated,
-        agents,
-        writer,
-        exporter,
-        housekeeper,
-        data_dir,
-        changes,
-        lock,
-    } = booted;
+    let Booted { server, app, run, agents, writer, exporter, housekeeper, data_dir, changes, lock } = booted;
     let address = server.address();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let drained = runtime.block_on(async {
         let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
         let signals = Signals::listen()?;
         if !quiet {
-            banner(&address.to_string(), simulated);
+            banner(&address.to_string(), &app.gateway().snapshot().directory.upstreams);
         }
         // Who reads the ready line may come with a token at once.
         boot::key_sets::refresh(app.gateway()).await;
@@ -190,15 +179,29 @@ async fn reload(app: &Arc<App>) {
 }
 
 /// For the person at the terminal: what this is, and how to use it.
-fn banner(address: &str, simulated: bool) {
-    let upstream = if simulated {
-        "No upstream key is set: the simulated provider answers (a stand-in, not a model)."
+fn banner(address: &str, upstreams: &[Arc<Upstream>]) {
+    let simulated = upstreams.iter().filter(|upstream| upstream.is_simulated());
+    let simulated: Vec<&str> = simulated.map(|upstream| upstream.settings.name.as_str()).collect();
+    let answers = if simulated.len() == upstreams.len() {
+        "The simulated provider answers: a stand-in, not a model. A provider does with its key in OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY, or with --upstream URL."
+            .to_owned()
+    } else if simulated.is_empty() {
+        "Model calls go to the configured upstreams.".to_owned()
     } else {
-        "Model calls go to the configured upstreams."
+        format!(
+            "Model calls go to the configured upstreams, of which {} is simulated: a stand-in, not a model.",
+            simulated.join(", ")
+        )
+    };
+    // Which models a provider has is its own affair.
+    let try_it = if simulated.len() == upstreams.len() {
+        "chat/completions -H 'content-type: application/json' -d '{\"model\":\"sim-small\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'"
+    } else {
+        "models"
     };
     output::say(format!(
-        "\nSeawall {} on http://{address}\n{upstream}\n\n\
-         curl http://{address}/v1/chat/completions -H 'content-type: application/json' -d '{{\"model\":\"sim-small\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\n\
+        "\nSeawall {} on http://{address}\n{answers}\n\n\
+         curl http://{address}/v1/{try_it}\n\
          export OPENAI_BASE_URL=http://{address}/v1\n\
          export ANTHROPIC_BASE_URL=http://{address}\n",
         env!("CARGO_PKG_VERSION")

@@ -89,6 +89,9 @@ async fn past_the_bound_of_connections_one_is_told_so() {
         assert!(connection.is_closed().await);
     }
     assert!(upstream.seen().is_empty());
+    let operator = server.setup.cli(&["budget", "show"]);
+    let said = String::from_utf8_lossy(&operator.stderr);
+    assert!(operator.status.code() == Some(1) && said.contains("connections"), "{said}");
     // Those who were let in are served, and their places are free when they go.
     open[4].send(raw::get("/health")).await;
     assert_eq!(open[4].answer().await.status, 200);

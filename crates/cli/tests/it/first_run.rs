@@ -78,3 +78,19 @@ fn stdout_has_the_ready_line_and_nothing_else() {
     assert!(server.stop().success());
     assert_eq!(server.stdout.all(), line);
 }
+
+#[tokio::test]
+async fn where_a_provider_answers_the_banner_says_which_ones_do_not() {
+    let sim = "{ name: made-up, kind: any, base_url: \"sim:\" }";
+    let real = "{ name: real, kind: openai, base_url: \"http://127.0.0.1:9\", api_key: k }";
+    let server = Setup::proxy(&format!("upstreams: [ {sim}, {real} ]")).start();
+    let line = server.stderr.wait_for("Model calls go").expect("where calls go");
+    assert!(line.contains("of which made-up is simulated"), "{line}");
+    let ready = server.get("/ready").await;
+    assert!(!ready.text().contains("the simulated provider answers"), "{ready:?}");
+    assert!(!server.get("/").await.text().contains("simulated"), "not all are");
+
+    let server =
+        Setup::new("up").args(["--listen", "127.0.0.1:0"]).env("SEAWALL_UPSTREAM_API_KEY", "k").start();
+    server.stderr.wait_for("SEAWALL_UPSTREAM_API_KEY is set and no upstream takes it").expect("a warning");
+}

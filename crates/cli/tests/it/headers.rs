@@ -8,6 +8,7 @@ use flate2::write::GzEncoder;
 use crate::support::format::Format;
 use crate::support::program::{Program, Setup, one_upstream};
 use crate::support::raw;
+use crate::support::trace::Trace;
 use crate::support::upstream::{Reply, Upstream};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -198,6 +199,28 @@ async fn what_is_free_says_so() {
     for (answer, status) in [(counted, 200), (looked, 200), (missing, 404)] {
         assert_eq!((answer.status, answer.header("x-seawall-cost-usd")), (status, Some("0.000000")));
     }
+}
+
+#[tokio::test]
+async fn what_an_error_has_cost_is_told_as_it_is_written_down() {
+    let setup = Setup::simulated("");
+    let server = setup.start();
+    let mut told = Vec::new();
+    for (text, status) in [("sim:error 500", 500), ("sim:error 404", 404), ("sim:disconnect", 502)] {
+        let answer = server.ask(Format::Chat.request(text, false)).await;
+        assert_eq!(answer.status, status, "{text}: {answer:?}");
+        let cost = answer.header("x-seawall-cost-usd").expect("what it has cost").to_owned();
+        told.push((answer.header("x-seawall-action").unwrap().to_owned(), cost));
+    }
+    let refused = server.ask(raw::post("/v1/chat/completions", "{")).await;
+    assert_eq!((refused.status, refused.header("x-seawall-cost-usd")), (400, Some("0.000000")));
+    assert!(server.stop().success());
+    let trace = Trace::of(&setup);
+    for (action, cost) in &told {
+        let settled = trace.about(action, "action.settled").unwrap();
+        assert_eq!(&settled.data["cost_usd"], &cost.as_str(), "{settled:?}");
+    }
+    assert!(told.iter().any(|(_, cost)| cost != "0.000000"), "{told:?}");
 }
 
 #[tokio::test]

@@ -221,3 +221,62 @@ async fn what_is_removed_by_hand_lays_the_configured_limit_bare_with_all_that_wa
     let account = server.budget("global", Window::Day).await;
     assert_eq!((account.limit_usd, account.spent_usd), (Some(usd("1")), before));
 }
+
+/// What a window allows, in money and in tokens.
+async fn allowed(server: &Program, window: Window) -> (Option<Usd>, Option<u64>) {
+    let account = server.budget("global", window).await;
+    (account.limit_usd, account.limit_tokens)
+}
+
+#[tokio::test]
+async fn of_several_limits_for_one_window_all_hold() {
+    let setup = Setup::simulated(
+        "budgets: [ { scope: global, window: day, usd: \"0.1\" }, { scope: global, window: day, tokens: 1000 },\
+         { scope: global, window: day, usd: \"2\", tokens: 5000 } ]",
+    );
+    let server = setup.start();
+    assert_eq!(allowed(&server, Window::Day).await, (Some(usd("0.1")), Some(1000)));
+}
+
+#[tokio::test]
+async fn who_raises_a_limit_in_money_leaves_the_one_in_tokens() {
+    let config = "budgets: [ { scope: global, window: day, usd: \"1\", tokens: 1000 },\
+                  { scope: global, tokens: 5000 } ]";
+    let setup = Setup::simulated(config).args(["--budget", "10"]);
+    let server = setup.start();
+    assert_eq!(allowed(&server, Window::Total).await, (Some(usd("10")), Some(5000)), "--budget is in money");
+
+    setup.cli_well(&["budget", "set", "global", "--usd", "2", "--window", "day"]);
+    assert_eq!(allowed(&server, Window::Day).await, (Some(usd("2")), Some(1000)));
+    setup.cli_well(&["budget", "set", "global", "--tokens", "3000", "--window", "day"]);
+    assert_eq!(allowed(&server, Window::Day).await, (Some(usd("2")), Some(3000)));
+    assert!(server.stop().success());
+    setup.cli_well(&["budget", "set", "global", "--usd", "3", "--window", "day"]);
+    let server = setup.start();
+    assert_eq!(allowed(&server, Window::Day).await, (Some(usd("3")), Some(3000)));
+    setup.cli_well(&["budget", "remove", "global", "--window", "day"]);
+    assert_eq!(allowed(&server, Window::Day).await, (Some(usd("1")), Some(1000)));
+}
+
+#[tokio::test]
+async fn a_rate_that_locks_everybody_out_does_not_keep_the_owner_from_ending_that() {
+    let setup = Setup::simulated("rate_limits: [ { scope: ip, rpm: 1 } ]");
+    let server = setup.start();
+    while ask(&server, None).await.status != 429 {}
+    assert_eq!(server.get("/api/budgets").await.status, 429, "others are turned away here too");
+    for _ in 0..3 {
+        setup.cli_well(&["budget", "set", "global", "--usd", "1"]);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_above_the_limit_alone_is_not_told_to_wait() {
+    let setup = Setup::simulated("budgets: [ { scope: global, window: minute, usd: \"0.000001\" } ]");
+    let server = setup.start();
+    let refused = ask(&server, None).await;
+    let error = Format::Chat.error(&refused);
+    assert_eq!((refused.status, &error["code"]), (429, &"BURN_RATE_EXCEEDED".into()), "{refused:?}");
+    assert_eq!((refused.retry_after(), refused.header("x-should-retry")), (None, Some("false")));
+    let remedy = error["remedy"].as_str().unwrap();
+    assert!(remedy.starts_with("the call alone is above the limit") && !remedy.contains("wait"), "{remedy}");
+}

@@ -122,7 +122,12 @@ pub(crate) fn check(accepted: &Accepted, gateway: &Gateway, snapshot: &Snapshot)
     if size > limits.headers {
         let message =
             format!("the request's headers have {size} bytes; at most {} are taken", limits.headers);
-        return Err(Refusal::new(Code::HeadersTooLarge, message, "send fewer or shorter headers").closing());
+        return Err(Refusal::new(
+            Code::HeadersTooLarge,
+            message,
+            "send fewer or shorter headers, or raise gateway.limits.headers",
+        )
+        .closing());
     }
     if !accepted.known {
         let message = format!("there is no {:?} here", accepted.path);

@@ -265,12 +265,20 @@ impl Answering<'_> {
     fn through(&self, parts: Parts, body: AnswerBody, meter: Box<Meter>) -> Response<GatewayBody> {
         let timers = Timers::new(self.idle, self.end);
         let memory = self.gateway.memory().share();
-        let is_free = meter.accepted().billing == Billing::Free;
+        // What anything else costs its bytes may still tell. An error has the price of what was sent, or none.
+        let cost = match meter.accepted().billing {
+            Billing::Free => Some(Usd::ZERO),
+            _ if parts.status.is_client_error() || parts.status.is_server_error() => {
+                Some(meter.cost_so_far(Ending::Complete))
+            }
+            _ => None,
+        };
         let through = Through::new(body, meter, (parts.status.as_u16(), &parts.headers), timers, memory);
         let mut headers = header::towards_client(parts.headers, true);
-        // What anything else costs its bytes may still tell.
-        if is_free && content_type(&headers) != "text/event-stream" {
-            header::put(&mut headers, header::COST, Usd::ZERO.to_string());
+        if let Some(cost) = cost
+            && content_type(&headers) != "text/event-stream"
+        {
+            header::put(&mut headers, header::COST, cost.to_string());
         }
         respond(parts.status, headers, GatewayBody::Through(Some(Box::new(through))))
     }
@@ -366,8 +374,8 @@ fn settle_cut(mut meter: Box<Meter>, refusal: Refusal) -> Refusal {
     if !is_the_upstreams {
         meter.ended_here();
     }
-    meter.finish(refusal.status().as_u16(), Ending::Cut);
-    refusal
+    let cost = meter.finish(refusal.status().as_u16(), Ending::Cut);
+    refusal.costing(cost)
 }
 
 fn respond(status: http::StatusCode, headers: HeaderMap, body: GatewayBody) -> Response<GatewayBody> {

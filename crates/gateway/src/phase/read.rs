@@ -280,6 +280,7 @@ fn parse(form: &Form<'_>, text: &Bytes) -> Result<(Option<Document>, Request), R
             format!("the body can't be read: {error}"),
             match error.kind {
                 JsonErrorKind::LookalikeKey => "spell each key as the provider does, in the same case",
+                JsonErrorKind::Depth => "nest it less deeply, or raise gateway.limits.json_depth",
                 _ => "send one JSON object in UTF-8, each key once",
             },
         )),

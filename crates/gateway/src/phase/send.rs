@@ -158,8 +158,8 @@ impl<'a> Sending<'a> {
         } else {
             meter.attempt_failed(error, cause.may_be_billed());
         }
-        meter.finish(refusal.denial.code.http_status(), Ending::Failed);
-        Err(refusal)
+        let cost = meter.finish(refusal.denial.code.http_status(), Ending::Failed);
+        Err(refusal.costing(cost))
     }
 
     fn answering(&self, upstream: &Upstream) -> Answering<'a> {

@@ -21,8 +21,9 @@ fn page(title: &str, body: &str) -> Html<String> {
 
 pub(crate) async fn home(State(app): State<Arc<App>>) -> Html<String> {
     let address = app.address.get().map_or_else(String::new, ToString::to_string);
-    let simulated = if app.parts.sim.is_some() {
-        "<p>No upstream is configured: the <strong>simulated provider</strong> answers.</p>"
+    let upstreams = app.gateway().snapshot();
+    let simulated = if upstreams.directory.upstreams.iter().all(|upstream| upstream.is_simulated()) {
+        "<p>The <strong>simulated provider</strong> answers: a stand-in, not a model.</p>"
     } else {
         ""
     };

@@ -218,7 +218,9 @@ fn upstreams(app: &App) -> Check {
         .collect();
     match (upstreams.len(), resting.len()) {
         (0, _) => Check::bad("no upstream is configured"),
-        (_, 0) if app.parts.sim.is_some() => Check::good("the simulated provider answers"),
+        (_, 0) if upstreams.iter().all(|upstream| upstream.is_simulated()) => {
+            Check::good("the simulated provider answers")
+        }
         (_, 0) => Check::good("ok"),
         (all, some) if some < all => {
             Check::degraded(format!("resting after failures: {}", resting.join(", ")))

@@ -39,7 +39,12 @@ pub(super) fn unreadable(gateway: &Gateway, path: &str, status: u16) -> Vec<u8> 
         )
     } else {
         let message = "the request's line and headers are too long, or too many";
-        gateway.refuse_unread(path, Code::HeadersTooLarge, message, "send fewer or shorter headers")
+        gateway.refuse_unread(
+            path,
+            Code::HeadersTooLarge,
+            message,
+            "send fewer or shorter headers, or raise gateway.limits.headers",
+        )
     };
     written(&response)
 }

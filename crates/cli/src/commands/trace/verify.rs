@@ -69,6 +69,14 @@ fn check(world: &World<'_>, target: Option<&str>, key: Option<&PublicKey>) -> Re
     let archive = Archive::open(world)?;
     let rows = match target {
         Some(wanted) => vec![archive.row(&archive.find(wanted)?)?],
+        // Of nothing at all everything is true, and a folder that is lost is what this is to find.
+        None if !world.data_dir().is_dir() => {
+            let folder = world.data_dir();
+            return Err(Failure::usage(format!(
+                "there is no data folder {}: name it with --data-dir",
+                folder.display()
+            )));
+        }
         None => archive.rows()?,
     };
     rows.iter().map(|row| check_run(&archive, row, key)).collect()

@@ -68,6 +68,14 @@ async fn the_oldest_go_until_the_rest_is_small_enough() {
     assert_eq!(collect(&setup, &["--max-size", &newest_two])["removed_runs"], 0);
 }
 
+#[test]
+fn a_folder_that_is_lost_does_not_verify() {
+    let output = Setup::new("up").cli(&["trace", "verify"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("there is no data folder"), "{said}");
+}
+
 #[tokio::test]
 async fn what_is_compressed_reads_and_verifies_as_before() {
     let (setup, runs) = ended_runs(&[4, 3]).await;
