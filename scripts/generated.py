@@ -42,8 +42,8 @@ def configuration():
     head = """# Configuration
 
 Made of the declaration that reads it (`make docs`); `seawall config show` tells the values in force and where each comes
-from. A file is TOML, YAML or JSON; `--config` takes files and folders and may be given several times. Environment:
-`SEAWALL_GATEWAY__LISTEN=…` (section, two underscores, key). `${VAR}` and `${VAR:-default}` are resolved. Durations are
+from. A file is TOML, YAML or JSON; `--config` takes files and folders and may be given several times. A folder is two layers,
+`defaults.*` and, with `SEAWALL_ENV=prod`, `prod.*` above it. Environment: `SEAWALL_GATEWAY__LISTEN=…` (section, two underscores, key). `${VAR}` and `${VAR:-default}` are resolved. Durations are
 written `250ms`, `10s`, `5m`, `2h`, `30d`, sizes `512K`, `10M`, `4G`, dollars as exact decimals in quotes.
 
 | key | type | default | meaning |
