@@ -76,7 +76,9 @@ impl Account {
     pub(crate) fn shortage(&self, wanted: Amount, now: Timestamp) -> Option<Shortage> {
         let ceiling = self.ceiling?;
         let Standing { spent, held, .. } = self.standing(now);
-        let limit = ceiling.passed_by(spent.saturating_add(held).saturating_add(wanted))?;
+        let passed = ceiling.passed_by(spent.saturating_add(held).saturating_add(wanted))?;
+        // What the call passes by itself does not free up, whatever else does.
+        let limit = ceiling.passed_by(wanted).unwrap_or(passed);
         let code = match (limit, self.window) {
             // That many tokens a minute are a rate like any other: it frees up by itself, in moments.
             (LimitValue::Tokens(_), Window::Minute) => Code::RateLimited,

@@ -61,7 +61,7 @@ pub(crate) fn run(cli: Cli, environment: &Environment) -> Outcome {
 /// How a command ends that had an answer to give.
 fn ended(outcome: Outcome) -> Outcome {
     match (outcome, output::complete()) {
-        (Err(_), _) if output::was_ended() => Ok(ExitCode::SUCCESS),
+        (Err(Failure::Failed(error)), _) if output::was_ended(&error) => Ok(ExitCode::SUCCESS),
         // A key, say, is shown but once: who has not got it must hear of that.
         (Ok(ExitCode::SUCCESS), Err(refused)) => Err(refused.into()),
         (outcome, _) => outcome,

@@ -2,16 +2,12 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use serde::Serialize;
 
 /// Why a line could not be written. What comes after it would have no meaning without it, so the first is the one to tell.
 static REFUSED: OnceLock<io::Error> = OnceLock::new();
-
-/// Whether a command was ended by its reader's going away.
-static ENDED: AtomicBool = AtomicBool::new(false);
 
 /// Prints one line. A reader that went away (`| head`) is no error; of any other [`complete`] tells.
 pub(crate) fn line(text: impl AsRef<str>) {
@@ -67,15 +63,20 @@ fn noted(error: io::Error) -> io::Error {
     }
 }
 
+/// Nobody reads any more what a command prints.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the answer any more")]
+struct ReaderGone;
+
 /// What ends a command whose reader has gone away.
 pub(crate) fn reader_gone() -> io::Error {
-    ENDED.store(true, Ordering::Relaxed);
-    ErrorKind::BrokenPipe.into()
+    io::Error::new(ErrorKind::BrokenPipe, ReaderGone)
 }
 
-/// Whether the command failed because nobody reads any more, which is no failure.
-pub(crate) fn was_ended() -> bool {
-    ENDED.load(Ordering::Relaxed)
+/// Whether a command failed because nobody reads any more, which is no failure.
+pub(crate) fn was_ended(error: &anyhow::Error) -> bool {
+    let is_it = |error: &io::Error| error.get_ref().is_some_and(|inner| inner.is::<ReaderGone>());
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(is_it))
 }
 
 /// Prints one JSON document.

@@ -164,6 +164,8 @@ impl Gateway {
         );
         let dialect = phase::dialect_of(path, &self.snapshot().directory);
         let mut response = refusal.response(dialect).map(GatewayBody::full);
+        // What was held for it is charged when the permit is dropped, wherever that is.
+        response.headers_mut().remove(header::COST);
         header::put(response.headers_mut(), header::REQUEST_ID, request.to_string());
         response
     }

@@ -110,7 +110,9 @@ impl Refusal {
     fn retries_are_useless(&self) -> bool {
         match self.code() {
             Code::BudgetExceeded | Code::TokensExceeded => true,
-            Code::BurnRateExceeded => self.denial.retry_after.is_none(),
+            Code::BurnRateExceeded | Code::RateLimited => {
+                self.denial.budget.is_some() && self.denial.retry_after.is_none()
+            }
             _ => false,
         }
     }

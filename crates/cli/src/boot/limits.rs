@@ -35,9 +35,7 @@ pub(crate) fn limits(
         }
     }
     for (limit, _set_at) in Limits::list(store)? {
-        let there = limits.at(&limit.scope, limit.window);
-        there.usd = limit.usd.or(there.usd);
-        there.tokens = limit.tokens.or(there.tokens);
+        limits.put(&limit);
     }
     limits.tighten_by(&Scope::Run(run), &policy.limits);
     Ok(limits.0.into_values().filter(|limit| limit.usd.is_some() || limit.tokens.is_some()).collect())
@@ -67,6 +65,15 @@ impl Collected {
         }
     }
 
+    /// One that was set by hand: what it says stands in the place of what was there, also of what happens when the journal can't
+    /// be written.
+    fn put(&mut self, limit: &Limit) {
+        let there = self.at(&limit.scope, limit.window);
+        there.usd = limit.usd.or(there.usd);
+        there.tokens = limit.tokens.or(there.tokens);
+        there.on_store_down = limit.on_store_down;
+    }
+
     /// The limit for this scope and window, to be changed.
     fn at(&mut self, scope: &Scope, window: Window) -> &mut Limit {
         let new = || limit(scope.clone(), window, None, None);
@@ -83,4 +90,55 @@ impl Collected {
 
 pub(super) fn limit(scope: Scope, window: Window, usd: Option<Usd>, tokens: Option<u64>) -> Limit {
     Limit { scope, window, usd, tokens, on_store_down: OnStoreDown::Closed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GLOBAL: Scope = Scope::Global;
+
+    fn open(usd: u64, tokens: Option<u64>) -> Limit {
+        let usd = Some(Usd::from_picos(u128::from(usd)));
+        Limit { on_store_down: OnStoreDown::Open, ..limit(GLOBAL, Window::Day, usd, tokens) }
+    }
+
+    fn only(limits: Collected) -> Limit {
+        let mut limits: Vec<Limit> = limits.0.into_values().collect();
+        assert_eq!(limits.len(), 1, "{limits:?}");
+        limits.remove(0)
+    }
+
+    #[test]
+    fn of_several_that_are_configured_one_that_is_closed_closes() {
+        let mut limits = Collected::default();
+        limits.add(&open(5, Some(9)));
+        limits.add(&open(3, None));
+        assert_eq!(limits.0.values().cloned().collect::<Vec<_>>(), [open(3, Some(9))]);
+        limits.add(&limit(GLOBAL, Window::Day, None, Some(10)));
+        assert_eq!(only(limits), Limit { on_store_down: OnStoreDown::Closed, ..open(3, Some(9)) });
+    }
+
+    #[test]
+    fn one_that_is_set_by_hand_is_kept_where_the_configured_one_is_open() {
+        let mut limits = Collected::default();
+        limits.add(&open(5, Some(9)));
+        limits.put(&limit(GLOBAL, Window::Day, Some(Usd::from_picos(7)), None));
+        assert_eq!(only(limits), Limit { on_store_down: OnStoreDown::Closed, ..open(7, Some(9)) });
+    }
+
+    #[test]
+    fn a_policy_only_tightens() {
+        let policy = |usd: u64| PolicyLimits {
+            usd: Some(Usd::from_picos(u128::from(usd))),
+            ..PolicyLimits::default()
+        };
+        let run = Scope::Run(RunId::from_bytes([7; 16]));
+        let mut limits = Collected::default();
+        limits.put(&limit(run.clone(), Window::Total, Some(Usd::from_picos(5)), None));
+        limits.tighten_by(&run, &policy(9));
+        assert_eq!(limits.at(&run, Window::Total).usd, Some(Usd::from_picos(5)));
+        limits.tighten_by(&run, &policy(4));
+        assert_eq!(limits.at(&run, Window::Total).usd, Some(Usd::from_picos(4)));
+    }
 }

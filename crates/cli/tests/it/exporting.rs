@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{self, Call};
 use crate::support::format::Format;
-use crate::support::program::{Program, Setup};
+use crate::support::program::{Program, Setup, files_named};
 use crate::support::upstream::{Deaf, Reply, Upstream};
 
 const CALLS: usize = 3;
@@ -80,6 +80,18 @@ async fn a_trace_that_can_not_be_written_is_an_error_and_one_that_nobody_reads_i
         let output = setup.cli_into(&args, writer);
         assert!(output.status.success() && output.stderr.is_empty(), "{args:?}: {output:?}");
     }
+
+    let runs = setup.data_dir().join("runs");
+    let trace = files_named(&runs, "trace.jsonl").remove(0);
+    let text = std::fs::read_to_string(&trace).unwrap();
+    std::fs::write(&trace, format!("{text}no line of a trace\n")).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = setup.cli_into(&["trace", "export", "--jsonl"], writer);
+    assert!(
+        !output.status.success() && !output.stderr.is_empty(),
+        "damage is told to whom reads nothing: {output:?}"
+    );
 }
 
 #[tokio::test]

@@ -271,12 +271,19 @@ async fn a_rate_that_locks_everybody_out_does_not_keep_the_owner_from_ending_tha
 
 #[tokio::test]
 async fn a_call_that_is_above_the_limit_alone_is_not_told_to_wait() {
-    let setup = Setup::simulated("budgets: [ { scope: global, window: minute, usd: \"0.000001\" } ]");
-    let server = setup.start();
-    let refused = ask(&server, None).await;
-    let error = Format::Chat.error(&refused);
-    assert_eq!((refused.status, &error["code"]), (429, &"BURN_RATE_EXCEEDED".into()), "{refused:?}");
-    assert_eq!((refused.retry_after(), refused.header("x-should-retry")), (None, Some("false")));
-    let remedy = error["remedy"].as_str().unwrap();
-    assert!(remedy.starts_with("the call alone is above the limit") && !remedy.contains("wait"), "{remedy}");
+    for (limit, code) in
+        [("usd: \"0.000001\"", "BURN_RATE_EXCEEDED"), ("usd: \"1\", tokens: 1", "RATE_LIMITED")]
+    {
+        let server =
+            Setup::simulated(&format!("budgets: [ {{ scope: global, window: minute, {limit} }} ]")).start();
+        let refused = ask(&server, None).await;
+        let error = Format::Chat.error(&refused);
+        assert_eq!((refused.status, error["code"].as_str()), (429, Some(code)), "{refused:?}");
+        assert_eq!((refused.retry_after(), refused.header("x-should-retry")), (None, Some("false")));
+        let remedy = error["remedy"].as_str().unwrap();
+        assert!(
+            remedy.starts_with("the call alone is above the limit") && !remedy.contains("wait"),
+            "{remedy}"
+        );
+    }
 }

@@ -265,7 +265,8 @@ impl Answering<'_> {
     fn through(&self, parts: Parts, body: AnswerBody, meter: Box<Meter>) -> Response<GatewayBody> {
         let timers = Timers::new(self.idle, self.end);
         let memory = self.gateway.memory().share();
-        // What anything else costs its bytes may still tell. An error has the price of what was sent, or none.
+        // What anything else costs its bytes may still tell. An error has the price of what was sent, or none, unless it told a
+        // usage of its own, as none is known to do.
         let cost = match meter.accepted().billing {
             Billing::Free => Some(Usd::ZERO),
             _ if parts.status.is_client_error() || parts.status.is_server_error() => {
